@@ -1,0 +1,334 @@
+"""The one grammar of components: layers, optimizers, schedulers, augmentations, losses, data sets.
+
+    Name                   every argument at its default
+    Name: scalar           the first positional argument
+    Name: [positional]     arguments in torch's order
+    Name: {field: value}   arguments by name
+
+A kind is a class whose fields are the arguments; a `Family` is the tuple of kinds that one place of
+the document accepts. Values are strict: nothing is turned into something else on the way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import (
+    CoreSchema,
+    ErrorDetails,
+    InitErrorDetails,
+    PydanticCustomError,
+    core_schema,
+)
+
+LARGEST = 2**31 - 1
+"""A size beyond a 32-bit index is a slip of the finger, and torch does not take it everywhere."""
+
+Size = Annotated[int, Field(ge=1, le=LARGEST)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+# --- words for what is wrong ---------------------------------------------------------------------
+
+
+def describe(value: object) -> str:
+    """A value as a message quotes it: short, and with its type where that is what is wrong."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"the text {value[:40] + '…' if len(value) > 40 else value!r}"
+        case int() | float():
+            return f"the number {value}"
+        case list() | tuple():
+            return "an empty list" if not value else f"a list of {len(value)}"
+        case Mapping():
+            return "a mapping"
+    return f"a {type(value).__name__}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The tail of a message about an unknown word: the nearest known one, else all that there are."""
+    folded = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), folded, n=1, cutoff=0.65)
+    if near:
+        return f"; did you mean {folded[near[0]]}?"
+    return f"; known: {', '.join(folded.values())}" if folded else "; it takes none"
+
+
+_ALLOWED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS = {
+    "greater_than": "gt",
+    "greater_than_equal": "ge",
+    "less_than": "lt",
+    "less_than_equal": "le",
+}
+_COMPARED = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+FAULT = "netbuilder_fault"
+"""The type of a pydantic error whose message is already the project's own."""
+
+
+def fault(message: str) -> PydanticCustomError:
+    """The error that a validator raises: pydantic adds the place, the message stays as it is."""
+    return PydanticCustomError(FAULT, "{message}", {"message": message})
+
+
+def fault_at(place: tuple[str | int, ...], message: str, found: object) -> ValidationError:
+    """As `fault`, for a validator of a whole model that finds one of its values at ``place`` wrong."""
+    return ValidationError.from_exception_data(
+        "fault", [InitErrorDetails(type=fault(message), loc=place, input=found)]
+    )
+
+
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """One of pydantic's errors about ``model`` in the words that this project uses."""
+    kind, found, context = error["type"], describe(error["input"]), error.get("ctx", {})
+    if kind == FAULT:
+        return str(context["message"])
+    if kind == "extra_forbidden":
+        return f"unknown field{did_you_mean(str(error['loc'][-1]), model.model_fields)}"
+    if kind == "missing":
+        return "it is required and missing"
+    if kind in _ALLOWED:
+        return f"found {found}; allowed: {_ALLOWED[kind]}"
+    if kind in _BOUNDS:
+        bound = _BOUNDS[kind]
+        return f"found {found}; allowed: {_COMPARED[bound]} {context[bound]}"
+    if kind == "literal_error":
+        return f"found {found}; allowed: {context['expected']}"
+    return f"found {found}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+class StrictModel(BaseModel):
+    """A part of the document: unknown keys, coercions and later changes are refused."""
+
+    # Dozens of kinds exist and a document uses a few: building a validator at its first use keeps
+    # the start of every command short.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explained(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ValidationError.from_exception_data(
+                cls.__name__,
+                [
+                    InitErrorDetails(
+                        type=fault(_explain(line, cls)), loc=line["loc"], input=line["input"]
+                    )
+                    for line in error.errors(include_url=False)
+                ],
+            ) from None
+
+
+# --- values that stand for one number an axis ----------------------------------------------------
+
+
+def per_axis(axes: int, *, low: int) -> tuple[PlainValidator, WithJsonSchema]:
+    """Annotations for a tuple of ``axes`` integers, each at least ``low``; one integer means all."""
+    allowed = f"a whole number of at least {low}, or a list of {axes} of them"
+
+    def read(value: object) -> tuple[int, ...]:
+        items = value if isinstance(value, list | tuple) else [value] * axes
+        if len(items) != axes or any(type(item) is not int or item > LARGEST for item in items):
+            raise fault(f"found {describe(value)}; allowed: {allowed}")
+        if min(items) < low:
+            raise fault(f"found {describe(min(items))}; allowed: {allowed}")
+        return tuple(items)
+
+    one = {"type": "integer", "minimum": low, "maximum": LARGEST}
+    several = {"type": "array", "items": one, "minItems": axes, "maxItems": axes}
+    return PlainValidator(read), WithJsonSchema({"anyOf": [one, several]})
+
+
+Pair = Annotated[tuple[int, int], *per_axis(2, low=1)]
+PairFromZero = Annotated[tuple[int, int], *per_axis(2, low=0)]
+
+
+# --- components ----------------------------------------------------------------------------------
+
+
+class Component(StrictModel):
+    """One kind of component; its fields are its arguments, in torch's positional order."""
+
+    kind: ClassVar[str]
+    """The name in documents: the class's own, which is torch's."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" not in cls.__dict__:
+            cls.kind = cls.__name__
+
+    keyword_only: ClassVar[frozenset[str]] = frozenset()
+    """Arguments behind one of torch's that has no place in a document; they go by name alone."""
+
+    @classmethod
+    def positional(cls) -> tuple[str, ...]:
+        """The names of the arguments, in the order of ``Name: [positional]``."""
+        return tuple(name for name in cls.model_fields if name not in cls.keyword_only)
+
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """The names of the arguments that have no default."""
+        return tuple(name for name, field in cls.model_fields.items() if field.is_required())
+
+    def arguments(self) -> dict[str, Any]:
+        """Every argument with its value, defaults included."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+C = TypeVar("C", bound=Component)
+
+
+def by_name(kind: type[Component], written: object) -> dict[str, Any]:
+    """The arguments that a document writes behind a kind's name, as a mapping by name.
+
+    Raises:
+        PydanticCustomError: more arguments than the kind takes.
+    """
+    if written is None:
+        return {}
+    if isinstance(written, Mapping):
+        return dict(written)
+    names = kind.positional()
+    values = written if isinstance(written, list | tuple) else [written]
+    if len(values) > len(names):
+        takes = f"at most {len(names)}: {', '.join(names)}" if names else "none"
+        raise fault(f"found {len(values)} positional arguments; {kind.kind} takes {takes}")
+    return dict(zip(names, values, strict=False))
+
+
+class Family(Generic[C]):
+    """The kinds that one place of the document accepts, as an annotation that pydantic reads.
+
+    A field of type ``Annotated[Layer, Family("layer", KINDS)]`` takes the component grammar or an
+    instance of one of the kinds.
+    """
+
+    def __init__(self, noun: str, kinds: tuple[type[C], ...]) -> None:
+        self.noun = noun
+        self.kinds: dict[str, type[C]] = {kind.kind: kind for kind in kinds}
+
+    def read(self, value: object) -> C:
+        """The component that ``value`` writes; errors carry the kind's name as part of the place."""
+        if isinstance(value, tuple(self.kinds.values())):
+            return value
+        if isinstance(value, str):
+            return self._kind(value).model_validate({})
+        if not isinstance(value, Mapping) or not value:
+            raise fault(
+                f"found {describe(value)}; a {self.noun} is written as Name, "
+                "Name: scalar, Name: [positional] or Name: {field: value}"
+            )
+        if len(value) > 1:
+            raise fault(
+                f"found {len(value)} keys ({', '.join(map(str, value))}) where one "
+                f"{self.noun} belongs; indent its arguments below its name"
+            )
+        [(name, written)] = value.items()
+        kind = self._kind(name)
+        try:
+            return kind.model_validate(by_name(kind, written))
+        except ValidationError as error:
+            lines = error.errors(include_url=False)
+        except PydanticCustomError as error:
+            lines = [
+                ErrorDetails(type=FAULT, loc=(), msg="", input=written, ctx=error.context or {})
+            ]
+        raise ValidationError.from_exception_data(
+            name,
+            [
+                InitErrorDetails(
+                    type=fault(line["ctx"]["message"]),
+                    loc=(name, *line["loc"]),
+                    input=line["input"],
+                )
+                for line in lines
+            ],
+        )
+
+    def write(self, component: C) -> dict[str, Any]:
+        """The canonical form of a component: ``{Name: {field: value}}`` with every default."""
+        return {component.kind: component.model_dump(mode="json")}
+
+    def _kind(self, name: str) -> type[C]:
+        if name not in self.kinds:
+            raise fault(f"unknown {self.noun} {name!r}{did_you_mean(name, self.kinds)}")
+        return self.kinds[name]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.read, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        bare = [name for name, kind in self.kinds.items() if not kind.required()]
+        forms = {name: _written_forms(kind, handler) for name, kind in self.kinds.items()}
+        one = {"type": "object", "properties": forms, "additionalProperties": False}
+        return {"anyOf": [{"enum": bare}, one | {"minProperties": 1, "maxProperties": 1}]}
+
+
+def _written_forms(kind: type[Component], handler: Callable[..., Any]) -> dict[str, Any]:
+    """The JSON Schema of what may stand behind a kind's name."""
+    kind.model_rebuild()
+    mapping = handler(kind.__pydantic_core_schema__)
+    by_field = _resolved(mapping, handler).get("properties", {})
+    properties = [by_field[name] for name in kind.positional()]
+    forms: list[dict[str, Any]] = [mapping]
+    if properties:
+        scalar = {"not": {"type": ["array", "object", "null"]}}
+        forms.append(
+            {"allOf": [properties[0], scalar]} if len(kind.required()) < 2 else {"not": {}}
+        )
+        forms.append(
+            {
+                "type": "array",
+                "prefixItems": properties,
+                "minItems": len(kind.required()),
+                "maxItems": len(properties),
+            }
+        )
+    if not kind.required():
+        forms.append({"type": "null"})
+    return {"anyOf": [form for form in forms if form != {"not": {}}]}
+
+
+def _resolved(schema: dict[str, Any], handler: Any) -> dict[str, Any]:
+    return dict(handler.resolve_ref_schema(schema))

@@ -1,0 +1,85 @@
+"""Everything that netbuilder raises on purpose.
+
+NetbuilderError
+├── ConfigError         what the user wrote is wrong (exit 2)
+│   └── ShapeError      a layer cannot take the shape that reaches it
+├── MachineError        the machine cannot do it: memory, disk, device, a missing extra (exit 3)
+│   ├── DataError       a data set is missing, corrupt or out of reach
+│   └── CheckpointError no checkpoint of a run can be loaded
+└── Interrupted         SIGINT or SIGTERM stopped a run, its state saved (exit 130 or 143)
+
+Each message says what was found, what is allowed and what to do; the command line prints it as it
+is and exits with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class NetbuilderError(Exception):
+    """The root of the tree; ``exit_code`` is what the command line exits with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong with what a user wrote, and where: lines and columns count from 1.
+
+    ``field`` is the path of the value in the document, such as ``layers[3].Conv2d.kernel_size``.
+    """
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return place + (f"{self.field}: " if self.field else "") + self.message
+
+
+class ConfigError(NetbuilderError):
+    """What the user wrote is wrong; ``problems`` holds every fault that was found, in file order."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem] | str) -> None:
+        self.problems = [] if isinstance(problems, str) else sorted(problems)
+        super().__init__(
+            problems if isinstance(problems, str) else "\n".join(map(str, self.problems))
+        )
+
+
+class ShapeError(ConfigError):
+    """A layer cannot take the shape that reaches it; the walk adds the place in the document."""
+
+
+class MachineError(NetbuilderError):
+    """The user's input is right, and this machine cannot serve it."""
+
+    exit_code = 3
+
+
+class DataError(MachineError):
+    """A data set is missing, corrupt or out of reach."""
+
+
+class CheckpointError(MachineError):
+    """No checkpoint of a run can be loaded."""
+
+
+class Interrupted(NetbuilderError):
+    """A signal stopped the run after its state was saved."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # known only once the signal has come
+        return 128 + self.signum

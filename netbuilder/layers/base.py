@@ -1,0 +1,128 @@
+"""What every layer kind answers, so that a network is known before torch is imported."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netbuilder.component import Component
+from netbuilder.errors import ShapeError
+from netbuilder.shapes import EVERYTHING, Shape, Window, spatial, written
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Layer(Component):
+    """One kind of layer; ``x`` is the shape of one sample that reaches it, without the batch axis.
+
+    A kind answers every rule itself or through a family such as `Elementwise`. One that does not
+    is refused when its class is made: a rule nobody gave would be a wrong number in a summary.
+    """
+
+    RULES: ClassVar = ("output_shape", "parameter_shapes", "macs", "window", "build")
+
+    abstract: ClassVar[bool] = True
+    """True for the families, which leave rules to their kinds; each class says it for itself."""
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.abstract = abstract
+        missing = [
+            rule
+            for rule in Layer.RULES
+            if getattr(inspect.getattr_static(cls, rule), "__isabstractmethod__", False)
+        ]
+        if missing and not abstract:
+            raise TypeError(f"layer kind {cls.__name__} gives no rule for: {', '.join(missing)}")
+
+    @abstractmethod
+    def output_shape(self, x: Shape) -> Shape:
+        """The shape of one output sample.
+
+        Raises:
+            ShapeError: the layer cannot take ``x``.
+        """
+
+    @abstractmethod
+    def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
+        """The learnable parameters, named and ordered as ``named_parameters()`` of the module."""
+
+    @abstractmethod
+    def macs(self, x: Shape) -> int:
+        """Multiply-accumulates of convolutions and matrix products for one sample."""
+
+    @abstractmethod
+    def window(self, x: Shape) -> Window | None:
+        """What one output position reads; None where it reads its own position alone."""
+
+    @abstractmethod
+    def build(self, x: Shape) -> nn.Module:
+        """The torch module, for batches of ``x``."""
+
+
+class TorchLayer(Layer, abstract=True):
+    """A kind that stands for the class of its own name in `torch.nn`."""
+
+    def inferred(self, x: Shape) -> dict[str, int]:
+        """The arguments that a document never writes, because the layer before settles them."""
+        return {}
+
+    def build(self, x: Shape) -> nn.Module:
+        from torch import nn
+
+        module: nn.Module = getattr(nn, self.kind)(**self.inferred(x), **self.arguments())
+        return module
+
+
+class Unparametrised(TorchLayer, abstract=True):
+    """A kind without learnable parameters and without matrix products."""
+
+    def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    def macs(self, x: Shape) -> int:
+        return 0
+
+
+class Elementwise(Unparametrised, abstract=True):
+    """A kind that keeps the shape and reads each position by itself."""
+
+    def output_shape(self, x: Shape) -> Shape:
+        return x
+
+    def window(self, x: Shape) -> Window | None:
+        return None
+
+
+def require_image(layer: Layer, x: Shape) -> None:
+    """Refuse a sample that is not (channels, height, width)."""
+    if len(x) != 3:
+        raise ShapeError(
+            f"it takes channels x height x width, found {written(x)}; "
+            f"move {layer.kind} before the layer that flattens, or change the input"
+        )
+
+
+def sample_axis(dim: int, x: Shape) -> int:
+    """The axis of the sample that torch's ``dim`` means; torch counts the batch as axis 0."""
+    rank = len(x) + 1
+    axis = dim + rank if dim < 0 else dim
+    if not 0 < axis < rank:
+        found = "the batch itself" if axis == 0 else "no axis"
+        raise ShapeError(
+            f"dim {dim} is {found} of batches of {written(x)}; "
+            f"allowed: 1 to {rank - 1}, or {1 - rank} to -1"
+        )
+    return axis - 1
+
+
+def whole_axis(axis: int, x: Shape) -> Window | None:
+    """The window of a layer whose outputs read all of one axis of the sample."""
+    if len(x) == 1:
+        return EVERYTHING
+    if axis == 0:
+        return None
+    kernel = tuple(size if i == axis - 1 else 1 for i, size in enumerate(spatial(x)))
+    return Window(kernel, tuple(0 if i == axis - 1 else 1 for i in range(len(kernel))))

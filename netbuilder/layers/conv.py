@@ -1,0 +1,125 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator, WithJsonSchema, model_validator
+
+from netbuilder.component import LARGEST, Pair, Size, describe, fault
+from netbuilder.errors import ShapeError
+from netbuilder.layers.base import TorchLayer, require_image
+from netbuilder.shapes import Shape, Window, written
+
+
+def _read_padding(value: object) -> str | tuple[int, int]:
+    if value in ("same", "valid"):
+        return str(value)
+    items = value if isinstance(value, list | tuple) else [value, value]
+    if len(items) != 2 or any(type(item) is not int or not 0 <= item <= LARGEST for item in items):
+        raise fault(
+            f"found {describe(value)}; allowed: same, valid, a whole number of at least 0, "
+            "or a list of 2 of them"
+        )
+    return items[0], items[1]
+
+
+_LENGTH: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+Padding = Annotated[
+    Literal["same", "valid"] | tuple[int, int],
+    PlainValidator(_read_padding),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["same", "valid"]},
+                _LENGTH,
+                {"type": "array", "items": _LENGTH, "minItems": 2, "maxItems": 2},
+            ]
+        }
+    ),
+]
+
+
+class Conv2d(TorchLayer):
+    """2-D convolution over (C, H, W); the input channels come from the layer before."""
+
+    out_channels: Size
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: Size = 1
+    bias: bool = True
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+
+    @model_validator(mode="after")
+    def _fits_itself(self) -> Conv2d:
+        if self.padding == "same" and self.stride != (1, 1):
+            raise fault(f"padding same needs stride 1, found stride {written(self.stride)}")
+        if self.out_channels % self.groups:
+            raise fault(f"out_channels {self.out_channels} is no multiple of groups {self.groups}")
+        return self
+
+    def output_shape(self, x: Shape) -> Shape:
+        require_image(self, x)
+        if x[0] % self.groups:
+            raise ShapeError(
+                f"groups {self.groups} does not divide the {x[0]} channels of its input {written(x)}"
+            )
+        self._require_room_to_pad(x)
+        if self.padding == "same":
+            return (self.out_channels, *x[1:])
+        padded = tuple(size + 2 * pad for size, pad in zip(x[1:], self._padding, strict=True))
+        extent = self.window(x).extent
+        if any(reach > size for reach, size in zip(extent, padded, strict=True)):
+            dilated = "" if extent == self.kernel_size else f" (dilated to {written(extent)})"
+            around = f" padded to {written(padded)}" if padded != x[1:] else ""
+            raise ShapeError(
+                f"kernel {written(self.kernel_size)}{dilated} is larger than its input "
+                f"{written(x)}{around}; use a smaller kernel, more padding or less pooling before it"
+            )
+        return (
+            self.out_channels,
+            *(
+                (size - reach) // step + 1
+                for size, reach, step in zip(padded, extent, self.stride, strict=True)
+            ),
+        )
+
+    def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight": (self.out_channels, x[0] // self.groups, *self.kernel_size)
+        }
+        return shapes | ({"bias": (self.out_channels,)} if self.bias else {})
+
+    def macs(self, x: Shape) -> int:
+        return prod(self.output_shape(x)[1:]) * prod(self.parameter_shapes(x)["weight"])
+
+    def window(self, x: Shape) -> Window:
+        return Window(self.kernel_size, self.stride, self.dilation)
+
+    def inferred(self, x: Shape) -> dict[str, int]:
+        return {"in_channels": x[0]}
+
+    @property
+    def _padding(self) -> tuple[int, int]:
+        """The padding at the end of each axis, the larger side where ``same`` is uneven."""
+        if isinstance(self.padding, tuple):
+            return self.padding
+        if self.padding == "valid":
+            return 0, 0
+        height, width = (d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True))
+        return height - height // 2, width - width // 2
+
+    def _require_room_to_pad(self, x: Shape) -> None:
+        """Reflected and wrapped borders come from the input, so there must be enough of it."""
+        most = {"reflect": -1, "circular": 0}.get(self.padding_mode)
+        if most is None:
+            return
+        for size, pad in zip(x[1:], self._padding, strict=True):
+            if pad > size + most:
+                raise ShapeError(
+                    f"padding {pad} in mode {self.padding_mode} needs an axis of at least "
+                    f"{pad - most}, found input {written(x)}"
+                )

@@ -1,0 +1,55 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from netbuilder.component import Fraction, Positive
+from netbuilder.errors import ShapeError
+from netbuilder.layers.base import TorchLayer
+from netbuilder.shapes import Shape, Window, written
+
+
+class _BatchNorm(TorchLayer, abstract=True):
+    """Batch normalisation of each channel; the features come from the layer before."""
+
+    ranks: ClassVar[dict[int, str]]
+    """The ranks of sample that the kind takes, and how each is written."""
+
+    eps: Positive = 1e-5
+    momentum: Fraction | None = 0.1
+    affine: bool = True
+    track_running_stats: bool = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        if len(x) not in self.ranks:
+            allowed = " or ".join(self.ranks.values())
+            raise ShapeError(
+                f"it takes {allowed}, found {written(x)}; "
+                f"use BatchNorm{'2d' if len(x) == 3 else '1d'} here, or move it"
+            )
+        return x
+
+    def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
+        return {"weight": (x[0],), "bias": (x[0],)} if self.affine else {}
+
+    def macs(self, x: Shape) -> int:
+        return 0
+
+    def window(self, x: Shape) -> Window | None:
+        return None
+
+    def inferred(self, x: Shape) -> dict[str, int]:
+        return {"num_features": x[0]}
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (C) or (C, L)."""
+
+    ranks = {1: "features", 2: "channels x length"}
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (C, H, W)."""
+
+    ranks = {3: "channels x height x width"}

@@ -1,0 +1,156 @@
+"""Documents from files: text → checked `Architecture`, every problem with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from netbuilder.component import by_name
+from netbuilder.errors import ConfigError, Problem
+from netbuilder.schema import COMPONENTS, Architecture, Place, path_text
+from netbuilder.yaml_text import Node, parse, parse_value, read_text
+
+
+def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architecture:
+    """The architecture in a YAML file.
+
+    Args:
+        path: the document.
+        overrides: changes to it, each as ``train.optimizer.SGD.lr=0.05``: the path of a field of
+            the document, and a value that is read as YAML. The whole is checked as if the document
+            said so.
+
+    Raises:
+        ConfigError: the file cannot be read or the document is wrong; ``problems`` holds all that
+            is, each with file, line, column and field.
+    """
+    return parse_architecture(read_text(Path(path)), str(path), overrides)
+
+
+def parse_architecture(text: str, file: str, overrides: Iterable[str] = ()) -> Architecture:
+    """As `load`, from text; ``file`` names it in messages."""
+    root = parse(text, file)
+    if not isinstance(root.value, dict):
+        message = "a document is a mapping with name, input and layers"
+        raise ConfigError([Problem(file, root.line, root.column, "", message)])
+    plain: Any = root.plain()
+    changes = {_override(plain, override): override for override in overrides}
+    source = TextSource(text, file, root, changes)
+    try:
+        architecture = Architecture.model_validate(plain)
+    except ValidationError as error:
+        raise ConfigError(
+            source.problem(line["loc"], line["ctx"]["message"])
+            for line in error.errors(include_url=False)
+        ) from None
+    architecture._source = source
+    return architecture
+
+
+class TextSource:
+    """Where each value of a document stands: that of a mapping's entry is the place of its key."""
+
+    def __init__(self, text: str, file: str, root: Node, changes: dict[Place, str]) -> None:
+        self.text = text
+        self._file = file
+        self._root = root
+        self._changes = changes
+
+    def problem(self, place: Place, message: str) -> Problem:
+        """The problem at ``place``; what is not written there stands where its parent does."""
+        node, line, column = self._root, self._root.line, self._root.column
+        kind: str | None = None
+        shown: list[str | int] = []
+        for step in place:
+            child: Node | None = None
+            if isinstance(node.value, dict) and isinstance(step, str):
+                child = node.value.get(step)
+                if child:
+                    line, column = node.keys[step]
+            elif isinstance(node.value, list):
+                index = step if isinstance(step, int) else _position(kind, step)
+                if index is not None and index < len(node.value):
+                    child = node.value[index]
+                    line, column = child.line, child.column
+            elif isinstance(step, int):
+                continue  # one value where a list may stand: documents do not number it
+            shown.append(step)
+            kind = step if isinstance(step, str) else None
+            node = child or Node(None, line, column)
+        for changed, override in self._changes.items():
+            if tuple(shown[: len(changed)]) == changed:
+                return Problem(f"--set {override}", 0, 0, path_text(shown), message)
+        return Problem(self._file, line, column, path_text(shown), message)
+
+
+def _position(kind: str | None, field: str) -> int | None:
+    """Where ``field`` stands among the positional arguments of ``kind``."""
+    names = COMPONENTS[kind].positional() if kind in COMPONENTS else ()
+    return names.index(field) if field in names else None
+
+
+_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]{1,6})\]")
+
+
+def _override(document: dict[str, Any], text: str) -> Place:
+    """Change a field of ``document`` as ``text`` says, and tell which."""
+    path, equals, written = text.partition("=")
+    place = _place(path)
+    if not equals or not place:
+        raise _refused(text, "write it as field.path=value, such as train.epochs=5")
+    try:
+        value = parse_value(written)
+    except ConfigError as error:
+        raise _refused(text, error.problems[0].message) from None
+    here: Any = document
+    for step, behind in zip(place, (*place[1:], None), strict=True):
+        if isinstance(step, int):
+            if not isinstance(here, list) or step >= len(here):
+                count = len(here) if isinstance(here, list) else 0
+                raise _refused(text, f"there is no [{step}] here; the list holds {count}")
+        elif not isinstance(here, dict):
+            raise _refused(text, f"{step}: what stands there has no fields")
+        if behind is None:
+            here[step] = value
+        else:
+            here[step] = _opened(
+                here[step] if isinstance(step, int) else here.get(step), step, behind
+            )
+            here = here[step]
+    return place
+
+
+def _opened(value: Any, step: str | int, behind: str | int) -> Any:
+    """``value`` in the form in which the step behind it can be taken."""
+    if value is None:
+        return {}
+    if isinstance(value, str) and value == behind:
+        return {value: {}}  # a bare component whose argument is set
+    if isinstance(step, str) and step in COMPONENTS and isinstance(behind, str):
+        try:
+            return by_name(COMPONENTS[step], value)
+        except PydanticCustomError:
+            return value
+    return value
+
+
+def _place(path: str) -> Place:
+    steps: list[str | int] = []
+    at = 0
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None:
+            return ()
+        steps.append(match[1] if match[1] else int(match[2]))
+        at = match.end()
+    return tuple(steps)
+
+
+def _refused(override: str, message: str) -> ConfigError:
+    return ConfigError([Problem(f"--set {override}", 0, 0, "", message)])

@@ -1,0 +1,1 @@
+"""The recipe: every kind that a document's ``train`` section names, torch-free until it is made."""

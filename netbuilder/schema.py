@@ -1,0 +1,182 @@
+"""The document: what an architecture file may say, and what each part means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Protocol
+
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+
+from netbuilder.component import Component, Family, Number, Size, StrictModel, fault, fault_at
+from netbuilder.errors import Problem
+from netbuilder.layers import KINDS, AnyLayer
+from netbuilder.recipe.augmentations import AUGMENTATIONS, Augmentation
+from netbuilder.recipe.datasets import DATASETS, AnyDataset
+from netbuilder.recipe.losses import LOSSES, AnyLoss, CrossEntropyLoss
+from netbuilder.recipe.optimizers import OPTIMIZERS, AnyOptimizer
+from netbuilder.recipe.schedulers import SCHEDULERS, AnyScheduler
+from netbuilder.shapes import Shape, written
+
+Place = Sequence[str | int]
+"""Where a value stands in a document: ``("layers", 3, "Conv2d", "kernel_size")``."""
+
+
+class Source(Protocol):
+    """The text that a document came from: it knows where each value stands."""
+
+    def problem(self, place: Place, message: str) -> Problem:
+        """The problem at ``place``, with its file, line and column."""
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+class Bound(StrictModel):
+    """What a figure has to stay within; at least one of the four."""
+
+    below: Number | None = None
+    at_most: Number | None = None
+    above: Number | None = None
+    at_least: Number | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Bound:
+        if (self.below, self.at_most, self.above, self.at_least) == (None,) * 4:
+            raise fault("it bounds nothing; allowed: below, at_most, above, at_least")
+        return self
+
+
+class AccuracyTarget(Bound):
+    """A bound on an accuracy in percent, in each of the last epochs of a run."""
+
+    for_last_epochs: Size = 1
+
+
+class Targets(StrictModel):
+    """What the architecture is meant to reach; the first three are known before training."""
+
+    parameters: Bound | None = None
+    receptive_field: Bound | None = None
+    epochs: Bound | None = None
+    train_accuracy: AccuracyTarget | None = None
+    test_accuracy: AccuracyTarget | None = None
+
+
+class Reference(StrictModel):
+    """Published figures to compare a run with; accuracies in percent, the best of the run."""
+
+    parameters: Size | None = None
+    train_accuracy: Number | None = None
+    test_accuracy: Number | None = None
+
+
+class Notes(StrictModel):
+    """The author's words: what is tried, what was chosen where nothing was given, what was learned."""
+
+    target: str = ""
+    choices: str = ""
+    analysis: str = ""
+
+
+AnyAugmentation = Annotated[Augmentation, Family("augmentation", AUGMENTATIONS)]
+
+
+class TrainConfig(StrictModel):
+    """How the network is trained."""
+
+    dataset: AnyDataset
+    epochs: Size
+    batch_size: Size = 64
+    loss: AnyLoss = Field(default_factory=CrossEntropyLoss)
+    optimizer: AnyOptimizer
+    scheduler: Annotated[list[AnyScheduler], BeforeValidator(_as_list), Field(max_length=2)] = []
+    """One scheduler, or a LinearLR warm-up and the one behind it."""
+    augment: Annotated[list[AnyAugmentation], Field(max_length=100)] = []
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The decay, a step, of an exponential moving average of weights and buffers. With it the test
+    accuracy and the kept weights are the average's."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> TrainConfig:
+        if len(self.scheduler) == 2:
+            first, second = self.scheduler
+            if first.kind != "LinearLR":
+                message = f"the first of two schedulers must be LinearLR, found {first.kind}"
+                raise fault_at(("scheduler", 0), message, first)
+            if second.every_step or second.watches_loss:
+                message = f"{second.kind} cannot follow a warm-up; use it alone"
+                raise fault_at(("scheduler", 1), message, second)
+        for position, augmentation in enumerate(self.augment):
+            if problem := augmentation.problem(self.dataset.shape):
+                raise fault_at(("augment", position, augmentation.kind), problem, augmentation)
+        return self
+
+
+class Architecture(StrictModel):
+    """A network, how it is trained and what it is meant to reach.
+
+    Made by `netbuilder.load` from a document, or in Python from the same fields. ``input`` is the
+    shape of one sample: channels, height, width for an image.
+
+    Raises:
+        pydantic.ValidationError: a field made in Python is wrong; `netbuilder.load` raises
+            `netbuilder.errors.ConfigError` with the place in the document instead.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """It names the run folder, so it is letters, digits, dots, dashes and underscores."""
+    title: str = ""
+    input: Annotated[
+        tuple[Size, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=4)
+    ]
+    layers: Annotated[
+        tuple[AnyLayer, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=20_000)
+    ]
+    train: TrainConfig | None = None
+    targets: Targets = Field(default_factory=Targets)
+    reference: Reference = Field(default_factory=Reference)
+    notes: Notes = Field(default_factory=Notes)
+
+    _source: Source | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _input_is_the_data(self) -> Architecture:
+        if self.train and self.train.dataset.shape != self.input:
+            raise fault_at(
+                ("input",),
+                f"found {written(self.input)}, but the images of {self.train.dataset.kind} "
+                f"are {written(self.train.dataset.shape)}",
+                self.input,
+            )
+        return self
+
+    def problem(self, place: Place, message: str) -> Problem:
+        """A problem with the value at ``place``, with its line where the document is known."""
+        if self._source is not None:
+            return self._source.problem(place, message)
+        return Problem(f"<{self.name}>", 0, 0, path_text(place), message)
+
+
+def path_text(place: Place) -> str:
+    """A place as messages write it: ``layers[3].Conv2d.kernel_size``; what a key hides is shown."""
+    text = ""
+    for step in place:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            name = step if step.isprintable() and len(step) <= 60 else repr(step[:60])
+            text += f".{name}" if text else name
+    return text
+
+
+COMPONENTS: dict[str, type[Component]] = {
+    kind.kind: kind
+    for kinds in (KINDS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS)
+    for kind in kinds
+}
+"""Every kind of component of every family; no two share a name."""

@@ -1,0 +1,297 @@
+"""YAML text → plain values that know where they stand.
+
+PyYAML's C parser reads the text as a stream of events; everything behind it is done here, because
+what PyYAML does is not safe or not what a reader expects: its composer recurses in C until the
+process dies, its aliases expand without a bound, duplicate keys vanish, and YAML 1.1 turns ``no``
+into false, ``010`` into 8 and ``1:30`` into 90. Scalars follow the core schema of YAML 1.2 (section
+10.3.2), with ``<<`` for merging, which YAML 1.2 left out and people use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from netbuilder.errors import ConfigError, Problem
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 40
+MAX_NODES = 200_000
+MAX_DIGITS = 40
+"""Bounds on a document: its text, its nesting, its values once aliases are expanded, one number."""
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of the document. ``size`` and ``depth`` count what it holds, aliases expanded.
+
+    ``keys`` gives line and column of each key of a mapping.
+    """
+
+    value: Scalar | list[Node] | dict[str, Node]
+    line: int
+    column: int
+    size: int = 1
+    depth: int = 1
+    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def plain(self) -> object:
+        """The value without the places."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it is missing, a folder, unreadable, too large, empty or not UTF-8.
+    """
+
+    def refuse(message: str) -> ConfigError:
+        return ConfigError([Problem(str(path), 0, 0, "", message)])
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise refuse("no such file; check the path") from None
+    except IsADirectoryError:
+        raise refuse("it is a folder; name a document in it, such as archs/iter10.yaml") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise refuse(f"cannot be read: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise refuse(f"more than {MAX_BYTES} bytes; a document is far smaller")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refuse(f"not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    if not text.strip():
+        raise refuse("it is empty; a document has at least name, input and layers")
+    return text
+
+
+def parse(text: str, file: str) -> Node:
+    """The document in ``text``; ``file`` names it in messages.
+
+    Raises:
+        ConfigError: the text is no YAML, holds something that is no plain data, or is out of
+            bounds; every duplicate key is reported at once.
+    """
+    return _Composer(file).document(text)
+
+
+def parse_value(text: str) -> object:
+    """A value as it could stand in a document, such as ``0.05``, ``[3, 3]`` or ``same``.
+
+    Raises:
+        ConfigError: as `parse`.
+    """
+    return parse(text, "value").plain() if text.strip() else None
+
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS: dict[str, bool | None] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+def _resolve(text: str) -> Scalar:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", "", 1))
+    return text
+
+
+class _Composer:
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._anchors: dict[str, Node | None] = {}
+        self._problems: list[Problem] = []
+        self._steps = 0
+
+    def document(self, text: str) -> Node:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            events = yaml.parse(text, Loader=loader)
+            root = self._document(events)
+        except yaml.YAMLError as error:
+            raise self._refuse(*_place_of(error), _words_of(error)) from None
+        if self._problems:
+            raise ConfigError(self._problems)
+        return root
+
+    def _document(self, events: Iterator[yaml.Event]) -> Node:
+        root: Node | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+                raise self._refuse_at(event, "a second document starts here; one file holds one")
+            if isinstance(event, yaml.NodeEvent):
+                root = self._node(event, events, depth=1)
+        if root is None:
+            raise self._refuse(1, 1, "it holds nothing but comments")
+        return root
+
+    def _node(self, event: yaml.NodeEvent, events: Iterator[yaml.Event], depth: int) -> Node:
+        self._count(event)
+        if depth > MAX_DEPTH:
+            raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if event.tag is not None:
+            raise self._refuse_at(
+                event, f"the tag {_short(event.tag)}: a document is plain data, without tags"
+            )
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            node = self._scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self._sequence(event, events, depth)
+        else:
+            node = self._mapping(event, events, depth)
+        if node.depth > MAX_DEPTH:
+            raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels by its aliases")
+        if node.size > MAX_NODES:
+            raise self._refuse_at(
+                event, f"it holds more than {MAX_NODES:,} values once its aliases are expanded"
+            )
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _count(self, event: yaml.Event) -> None:
+        """Bound the work as well as the result: merging the same keys over and over adds none."""
+        self._steps += 1
+        if self._steps > MAX_NODES:
+            raise self._refuse_at(event, f"it takes more than {MAX_NODES:,} values to read")
+
+    def _alias(self, event: yaml.AliasEvent) -> Node:
+        name = event.anchor
+        if name not in self._anchors:
+            raise self._refuse_at(event, f"the alias *{_short(name)} has no anchor before it")
+        node = self._anchors[name]
+        if node is None:
+            raise self._refuse_at(event, f"the alias *{_short(name)} stands inside its own anchor")
+        return node
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Node:
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        plain = event.implicit[0]
+        if plain and len(event.value) > MAX_DIGITS and event.value[:1] in "+-.0123456789":
+            value = _resolve(event.value[:MAX_DIGITS])
+            if not isinstance(value, str):
+                raise self._refuse_at(event, f"a number of more than {MAX_DIGITS} digits")
+            return Node(event.value, line, column)
+        return Node(_resolve(event.value) if plain else event.value, line, column)
+
+    def _sequence(
+        self, start: yaml.SequenceStartEvent, events: Iterator[yaml.Event], depth: int
+    ) -> Node:
+        items: list[Node] = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self._node(event, events, depth + 1))
+        return self._collection(start, items, items)
+
+    def _mapping(
+        self, start: yaml.MappingStartEvent, events: Iterator[yaml.Event], depth: int
+    ) -> Node:
+        own: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
+        keys: dict[str, tuple[int, int]] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
+                raise self._refuse_at(event, "a key is plain text")
+            value = self._node(next(events), events, depth + 1)
+            key = event.value
+            if key == "<<" and event.implicit[0]:
+                for name, node, place in self._merged(event, value):
+                    merged.setdefault(name, node)
+                    keys.setdefault(name, place)
+            elif key in own:
+                message = (
+                    f"the key {_short(key)} stands here again, first in line {keys[key][0]}; "
+                    "remove one of the two"
+                )
+                self._problems.append(self._problem_at(event, message))
+            else:
+                own[key] = value
+                keys[key] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        pairs = {**merged, **own}
+        return self._collection(start, pairs, list(pairs.values()), keys)
+
+    def _merged(self, key: yaml.Event, value: Node) -> Iterator[tuple[str, Node, tuple[int, int]]]:
+        for source in value.value if isinstance(value.value, list) else [value]:
+            if not isinstance(source.value, dict):
+                raise self._refuse_at(key, "<< merges a mapping or a list of mappings")
+            for name, node in source.value.items():
+                self._count(key)
+                yield name, node, source.keys[name]
+
+    def _collection(
+        self,
+        start: yaml.NodeEvent,
+        value: list[Node] | dict[str, Node],
+        nodes: list[Node],
+        keys: dict[str, tuple[int, int]] | None = None,
+    ) -> Node:
+        return Node(
+            value,
+            start.start_mark.line + 1,
+            start.start_mark.column + 1,
+            size=1 + sum(node.size for node in nodes),
+            depth=1 + max((node.depth for node in nodes), default=0),
+            keys=keys or {},
+        )
+
+    def _problem_at(self, event: yaml.Event, message: str) -> Problem:
+        mark = event.start_mark
+        return Problem(self._file, mark.line + 1, mark.column + 1, "", message)
+
+    def _refuse_at(self, event: yaml.Event, message: str) -> ConfigError:
+        return ConfigError([*self._problems, self._problem_at(event, message)])
+
+    def _refuse(self, line: int, column: int, message: str) -> ConfigError:
+        return ConfigError([*self._problems, Problem(self._file, line, column, "", message)])
+
+
+def _place_of(error: yaml.YAMLError) -> tuple[int, int]:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def _words_of(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"the character {error.character!r} is not allowed; remove it"
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    context = getattr(error, "context", None)
+    return f"not YAML: {problem}" + (f" {context}" if context else "")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -10,7 +10,7 @@ from typing import Any
 from netbuilder.errors import ConfigError, Problem, ShapeError
 from netbuilder.layers import Layer
 from netbuilder.schema import Architecture, Place
-from netbuilder.shapes import ReceptiveField, Shape
+from netbuilder.shapes import ReceptiveField, Shape, written
 
 BYTES_PER_VALUE = 4
 """Figures of memory are those of float32."""
@@ -143,13 +143,10 @@ def require_classes(analysis: Analysis) -> None:
     classes, found = len(train.dataset.classes), analysis.output_shape
     if prod(found) != classes:
         last = len(analysis.rows) - 1
-        raise ConfigError(
-            [
-                analysis.architecture.problem(
-                    ("layers", last, analysis.rows[last].kind),
-                    f"the network ends with {'x'.join(map(str, found))} = {prod(found)} values, but "
-                    f"{train.dataset.kind} has {classes} classes; end with {classes} channels of 1x1, "
-                    f"or with Linear: {classes}",
-                )
-            ]
+        message = (
+            f"the network ends with {written(found)} = {prod(found)} values, but "
+            f"{train.dataset.kind} has {classes} classes; end with {classes} channels of 1x1, "
+            f"or with Linear: {classes}"
         )
+        place: Place = ("layers", last, analysis.rows[last].kind)
+        raise ConfigError([analysis.architecture.problem(place, message)])

@@ -17,12 +17,12 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
-    PlainValidator,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -67,7 +67,7 @@ def describe(value: object) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The tail of a message about an unknown word: the nearest known one, else all that there are."""
+    """The tail of a message about an unknown word: the nearest known one, else all there are."""
     folded = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), folded, n=1, cutoff=0.65)
     if near:
@@ -105,7 +105,7 @@ def fault(message: str) -> PydanticCustomError:
 
 
 def fault_at(place: tuple[str | int, ...], message: str, found: object) -> ValidationError:
-    """As `fault`, for a validator of a whole model that finds one of its values at ``place`` wrong."""
+    """As `fault`, for a validator of a whole model that finds the value at ``place`` wrong."""
     return ValidationError.from_exception_data(
         "fault", [InitErrorDetails(type=fault(message), loc=place, input=found)]
     )
@@ -157,8 +157,12 @@ class StrictModel(BaseModel):
 # --- values that stand for one number an axis ----------------------------------------------------
 
 
-def per_axis(axes: int, *, low: int) -> tuple[PlainValidator, WithJsonSchema]:
-    """Annotations for a tuple of ``axes`` integers, each at least ``low``; one integer means all."""
+LIST_AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+"""YAML has lists where torch has tuples; strict validation would refuse them."""
+
+
+def per_axis(axes: int, *, low: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Annotations for a tuple of ``axes`` integers of at least ``low``; one integer means all."""
     allowed = f"a whole number of at least {low}, or a list of {axes} of them"
 
     def read(value: object) -> tuple[int, ...]:
@@ -171,7 +175,7 @@ def per_axis(axes: int, *, low: int) -> tuple[PlainValidator, WithJsonSchema]:
 
     one = {"type": "integer", "minimum": low, "maximum": LARGEST}
     several = {"type": "array", "items": one, "minItems": axes, "maxItems": axes}
-    return PlainValidator(read), WithJsonSchema({"anyOf": [one, several]})
+    return BeforeValidator(read), WithJsonSchema({"anyOf": [one, several]})
 
 
 Pair = Annotated[tuple[int, int], *per_axis(2, low=1)]
@@ -243,8 +247,8 @@ class Family(Generic[C]):
         self.kinds: dict[str, type[C]] = {kind.kind: kind for kind in kinds}
 
     def read(self, value: object) -> C:
-        """The component that ``value`` writes; errors carry the kind's name as part of the place."""
-        if isinstance(value, tuple(self.kinds.values())):
+        """The component that ``value`` writes; errors carry the kind's name in their place."""
+        if isinstance(value, Component) and type(value) is self.kinds.get(value.kind):
             return value
         if isinstance(value, str):
             return self._kind(value).model_validate({})

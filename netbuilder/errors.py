@@ -27,7 +27,7 @@ class NetbuilderError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong with what a user wrote, and where: lines and columns count from 1.
+    """One thing wrong with what a user wrote, and where; lines and columns count from 1.
 
     ``field`` is the path of the value in the document, such as ``layers[3].Conv2d.kernel_size``.
     """
@@ -44,7 +44,7 @@ class Problem:
 
 
 class ConfigError(NetbuilderError):
-    """What the user wrote is wrong; ``problems`` holds every fault that was found, in file order."""
+    """What the user wrote is wrong; ``problems`` holds every fault found, in file order."""
 
     exit_code = 2
 

@@ -7,7 +7,16 @@ from typing import Annotated, Protocol
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from netbuilder.component import Component, Family, Number, Size, StrictModel, fault, fault_at
+from netbuilder.component import (
+    LIST_AS_TUPLE,
+    Component,
+    Family,
+    Number,
+    Size,
+    StrictModel,
+    fault,
+    fault_at,
+)
 from netbuilder.errors import Problem
 from netbuilder.layers import KINDS, AnyLayer
 from netbuilder.recipe.augmentations import AUGMENTATIONS, Augmentation
@@ -15,7 +24,7 @@ from netbuilder.recipe.datasets import DATASETS, AnyDataset
 from netbuilder.recipe.losses import LOSSES, AnyLoss, CrossEntropyLoss
 from netbuilder.recipe.optimizers import OPTIMIZERS, AnyOptimizer
 from netbuilder.recipe.schedulers import SCHEDULERS, AnyScheduler
-from netbuilder.shapes import Shape, written
+from netbuilder.shapes import written
 
 Place = Sequence[str | int]
 """Where a value stands in a document: ``("layers", 3, "Conv2d", "kernel_size")``."""
@@ -24,12 +33,10 @@ Place = Sequence[str | int]
 class Source(Protocol):
     """The text that a document came from: it knows where each value stands."""
 
+    text: str
+
     def problem(self, place: Place, message: str) -> Problem:
         """The problem at ``place``, with its file, line and column."""
-
-
-def _as_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _as_list(value: object) -> object:
@@ -76,7 +83,7 @@ class Reference(StrictModel):
 
 
 class Notes(StrictModel):
-    """The author's words: what is tried, what was chosen where nothing was given, what was learned."""
+    """The author's words: what is tried, what was chosen and why, what was learned."""
 
     target: str = ""
     choices: str = ""
@@ -94,9 +101,11 @@ class TrainConfig(StrictModel):
     batch_size: Size = 64
     loss: AnyLoss = Field(default_factory=CrossEntropyLoss)
     optimizer: AnyOptimizer
-    scheduler: Annotated[list[AnyScheduler], BeforeValidator(_as_list), Field(max_length=2)] = []
+    scheduler: Annotated[
+        list[AnyScheduler], BeforeValidator(_as_list), Field(max_length=2, default_factory=list)
+    ]
     """One scheduler, or a LinearLR warm-up and the one behind it."""
-    augment: Annotated[list[AnyAugmentation], Field(max_length=100)] = []
+    augment: Annotated[list[AnyAugmentation], Field(max_length=100, default_factory=list)]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The decay, a step, of an exponential moving average of weights and buffers. With it the test
     accuracy and the kept weights are the average's."""
@@ -131,12 +140,8 @@ class Architecture(StrictModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     """It names the run folder, so it is letters, digits, dots, dashes and underscores."""
     title: str = ""
-    input: Annotated[
-        tuple[Size, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=4)
-    ]
-    layers: Annotated[
-        tuple[AnyLayer, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=20_000)
-    ]
+    input: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Field(min_length=1, max_length=4)]
+    layers: Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Field(min_length=1, max_length=20_000)]
     train: TrainConfig | None = None
     targets: Targets = Field(default_factory=Targets)
     reference: Reference = Field(default_factory=Reference)
@@ -154,6 +159,10 @@ class Architecture(StrictModel):
                 self.input,
             )
         return self
+
+    def text(self) -> str:
+        """The document as written, or as JSON, which is YAML too, where it was made in Python."""
+        return self._source.text if self._source else self.model_dump_json(indent=2) + "\n"
 
     def problem(self, place: Place, message: str) -> Problem:
         """A problem with the value at ``place``, with its line where the document is known."""

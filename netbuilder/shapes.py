@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 def spatial(shape: Shape) -> Shape:
-    """The axes over which windows slide: ``(28, 28)`` of ``(1, 28, 28)``, ``(784,)`` of ``(784,)``."""
+    """The axes over which windows slide: ``(28, 28)`` of ``(1, 28, 28)``, all of ``(784,)``."""
     return shape[1:] if len(shape) > 1 else shape
 
 
@@ -37,7 +37,7 @@ class Window:
 
     @property
     def extent(self) -> tuple[int, ...]:
-        """The input positions from the first to the last that are read: ``dilation * (k - 1) + 1``."""
+        """Input positions from the first to the last that are read: ``dilation * (k - 1) + 1``."""
         dilation = self.dilation or (1,) * len(self.kernel)
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, dilation, strict=True))
 

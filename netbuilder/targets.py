@@ -45,7 +45,7 @@ def judge_document(analysis: Analysis) -> list[Verdict]:
         found = [(name, bound, None) for name, bound, _ in found]
     why = "the network has a fault" if analysis.fault else "the document trains nothing"
     return [
-        _judged(name, bound, [figure], why) if figure is not None else _open(name, bound, why)
+        _judged(name, bound, [figure]) if figure is not None else _open(name, bound, why)
         for name, bound, figure in found
         if bound
     ]
@@ -57,13 +57,14 @@ def judge_run(
     """Every target of a run, from its figures an epoch; the epochs are those that were trained.
 
     Args:
+        analysis: of the architecture that was trained.
         metrics: an entry an epoch, with ``train_accuracy`` and ``test_accuracy`` in percent.
         unjudged: why accuracies prove nothing here, such as data that stood in for the real.
     """
     verdicts = [v for v in judge_document(analysis) if v.target != "epochs"]
     targets = analysis.architecture.targets
     if targets.epochs:
-        verdicts.append(_judged("epochs", targets.epochs, [len(metrics)], ""))
+        verdicts.append(_judged("epochs", targets.epochs, [len(metrics)]))
     for name in ("train_accuracy", "test_accuracy"):
         bound: AccuracyTarget | None = getattr(targets, name)
         if bound is None:
@@ -74,14 +75,14 @@ def judge_run(
         elif len(last) < bound.for_last_epochs:
             verdicts.append(_open(name, bound, f"only {len(last)} epochs were trained", met=False))
         else:
-            verdicts.append(_judged(name, bound, last, ""))
+            verdicts.append(_judged(name, bound, last))
     return verdicts
 
 
 def bound_text(bound: Bound) -> str:
     """A bound in words: ``at least 99.4 in each of the last 4 epochs``."""
     words = [
-        f"{name.replace('_', ' ')} {limit:,}"
+        f"{name.replace('_', ' ')} {limit:,.10g}"
         for name in ("below", "at_most", "above", "at_least")
         if (limit := getattr(bound, name)) is not None
     ]
@@ -96,7 +97,7 @@ def _open(name: str, bound: Bound, reason: str, met: bool | None = None) -> Verd
     return Verdict(name, bound_text(bound), None, met, None, reason)
 
 
-def _judged(name: str, bound: Bound, figures: Sequence[float], reason: str) -> Verdict:
+def _judged(name: str, bound: Bound, figures: Sequence[float]) -> Verdict:
     """The verdict on the worst of ``figures``."""
     room: dict[float, float] = {}
     met = True
@@ -114,4 +115,4 @@ def _judged(name: str, bound: Bound, figures: Sequence[float], reason: str) -> V
                 met = met and (margin > 0 if strict else margin >= 0)
         room[figure] = min(margins)
     worst = min(figures, key=room.__getitem__)
-    return Verdict(name, bound_text(bound), worst, met, round(room[worst], 10), reason)
+    return Verdict(name, bound_text(bound), worst, met, round(room[worst], 10))

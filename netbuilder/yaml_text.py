@@ -159,6 +159,7 @@ class _Composer:
             raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent), "all there is"
         if event.tag is not None:
             raise self._refuse_at(
                 event, f"the tag {_short(event.tag)}: a document is plain data, without tags"
@@ -170,6 +171,7 @@ class _Composer:
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self._sequence(event, events, depth)
         else:
+            assert isinstance(event, yaml.MappingStartEvent), "all there is"
             node = self._mapping(event, events, depth)
         if node.depth > MAX_DEPTH:
             raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels by its aliases")
@@ -188,7 +190,7 @@ class _Composer:
             raise self._refuse_at(event, f"it takes more than {MAX_NODES:,} values to read")
 
     def _alias(self, event: yaml.AliasEvent) -> Node:
-        name = event.anchor
+        name = event.anchor or ""
         if name not in self._anchors:
             raise self._refuse_at(event, f"the alias *{_short(name)} has no anchor before it")
         node = self._anchors[name]
@@ -197,7 +199,7 @@ class _Composer:
         return node
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        line, column = _place(event)
         plain = event.implicit[0]
         if plain and len(event.value) > MAX_DIGITS and event.value[:1] in "+-.0123456789":
             value = _resolve(event.value[:MAX_DIGITS])
@@ -213,7 +215,7 @@ class _Composer:
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
-            items.append(self._node(event, events, depth + 1))
+            items.append(self._node(_node_event(event), events, depth + 1))
         return self._collection(start, items, items)
 
     def _mapping(
@@ -227,7 +229,7 @@ class _Composer:
                 break
             if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
                 raise self._refuse_at(event, "a key is plain text")
-            value = self._node(next(events), events, depth + 1)
+            value = self._node(_node_event(next(events)), events, depth + 1)
             key = event.value
             if key == "<<" and event.implicit[0]:
                 for name, node, place in self._merged(event, value):
@@ -241,7 +243,7 @@ class _Composer:
                 self._problems.append(self._problem_at(event, message))
             else:
                 own[key] = value
-                keys[key] = (event.start_mark.line + 1, event.start_mark.column + 1)
+                keys[key] = _place(event)
         pairs = {**merged, **own}
         return self._collection(start, pairs, list(pairs.values()), keys)
 
@@ -262,22 +264,32 @@ class _Composer:
     ) -> Node:
         return Node(
             value,
-            start.start_mark.line + 1,
-            start.start_mark.column + 1,
+            *_place(start),
             size=1 + sum(node.size for node in nodes),
             depth=1 + max((node.depth for node in nodes), default=0),
             keys=keys or {},
         )
 
     def _problem_at(self, event: yaml.Event, message: str) -> Problem:
-        mark = event.start_mark
-        return Problem(self._file, mark.line + 1, mark.column + 1, "", message)
+        return Problem(self._file, *_place(event), "", message)
 
     def _refuse_at(self, event: yaml.Event, message: str) -> ConfigError:
         return ConfigError([*self._problems, self._problem_at(event, message)])
 
     def _refuse(self, line: int, column: int, message: str) -> ConfigError:
         return ConfigError([*self._problems, Problem(self._file, line, column, "", message)])
+
+
+def _node_event(event: yaml.Event) -> yaml.NodeEvent:
+    assert isinstance(event, yaml.NodeEvent), "the parser sends a node here"
+    return event
+
+
+def _place(event: yaml.Event) -> tuple[int, int]:
+    """Line and column from 1."""
+    mark = event.start_mark
+    assert mark is not None, "every event of a parsed text has its mark"
+    return mark.line + 1, mark.column + 1
 
 
 def _place_of(error: yaml.YAMLError) -> tuple[int, int]:

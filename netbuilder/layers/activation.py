@@ -211,7 +211,7 @@ class GLU(Unparametrised):
 
 
 class _SoftmaxLike(Unparametrised, abstract=True):
-    """A normalisation along ``dim``; without it, torch's rule: the channels of 1-D and 3-D samples."""
+    """A normalisation along ``dim``; without it, along the channels of 1-D and 3-D samples."""
 
     dim: int | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.component import LARGEST, Pair, Size, describe, fault
 from netbuilder.errors import ShapeError
@@ -14,9 +14,9 @@ from netbuilder.shapes import Shape, Window, written
 
 
 def _read_padding(value: object) -> str | tuple[int, int]:
-    if value in ("same", "valid"):
-        return str(value)
-    items = value if isinstance(value, list | tuple) else [value, value]
+    if isinstance(value, str) and value in ("same", "valid"):
+        return value
+    items: Any = value if isinstance(value, list | tuple) else [value, value]
     if len(items) != 2 or any(type(item) is not int or not 0 <= item <= LARGEST for item in items):
         raise fault(
             f"found {describe(value)}; allowed: same, valid, a whole number of at least 0, "
@@ -28,7 +28,7 @@ def _read_padding(value: object) -> str | tuple[int, int]:
 _LENGTH: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
 Padding = Annotated[
     Literal["same", "valid"] | tuple[int, int],
-    PlainValidator(_read_padding),
+    BeforeValidator(_read_padding),
     WithJsonSchema(
         {
             "anyOf": [
@@ -65,7 +65,8 @@ class Conv2d(TorchLayer):
         require_image(self, x)
         if x[0] % self.groups:
             raise ShapeError(
-                f"groups {self.groups} does not divide the {x[0]} channels of its input {written(x)}"
+                f"groups {self.groups} does not divide the {x[0]} channels of its input "
+                f"{written(x)}"
             )
         self._require_room_to_pad(x)
         if self.padding == "same":
@@ -77,7 +78,8 @@ class Conv2d(TorchLayer):
             around = f" padded to {written(padded)}" if padded != x[1:] else ""
             raise ShapeError(
                 f"kernel {written(self.kernel_size)}{dilated} is larger than its input "
-                f"{written(x)}{around}; use a smaller kernel, more padding or less pooling before it"
+                f"{written(x)}{around}; use a smaller kernel, more padding, or less pooling "
+                "before it"
             )
         return (
             self.out_channels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from netbuilder.component import Fraction, Positive
@@ -13,7 +14,7 @@ from netbuilder.shapes import Shape, Window, written
 class _BatchNorm(TorchLayer, abstract=True):
     """Batch normalisation of each channel; the features come from the layer before."""
 
-    ranks: ClassVar[dict[int, str]]
+    ranks: ClassVar[Mapping[int, str]]
     """The ranks of sample that the kind takes, and how each is written."""
 
     eps: Positive = 1e-5
@@ -46,10 +47,10 @@ class _BatchNorm(TorchLayer, abstract=True):
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of (C) or (C, L)."""
 
-    ranks = {1: "features", 2: "channels x length"}
+    ranks: ClassVar = {1: "features", 2: "channels x length"}
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (C, H, W)."""
 
-    ranks = {3: "channels x height x width"}
+    ranks: ClassVar = {3: "channels x height x width"}

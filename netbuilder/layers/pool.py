@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from netbuilder.component import LARGEST, Pair, PairFromZero, describe, fault
 from netbuilder.errors import ShapeError
@@ -79,7 +79,7 @@ class AvgPool2d(_Pool2d):
 
 
 def _read_output_size(value: object) -> tuple[int | None, int | None]:
-    items = value if isinstance(value, list | tuple) else [value, value]
+    items: Any = value if isinstance(value, list | tuple) else [value, value]
     if len(items) != 2 or any(
         item is not None and (type(item) is not int or not 1 <= item <= LARGEST) for item in items
     ):
@@ -98,7 +98,7 @@ class _AdaptivePool2d(Unparametrised, abstract=True):
 
     output_size: Annotated[
         tuple[int | None, int | None],
-        PlainValidator(_read_output_size),
+        BeforeValidator(_read_output_size),
         WithJsonSchema(
             {"anyOf": [_ONE, {"type": "array", "items": _ONE, "minItems": 2, "maxItems": 2}]}
         ),
@@ -120,7 +120,7 @@ class _AdaptivePool2d(Unparametrised, abstract=True):
 
 
 def _largest_bin(size: int, bins: int) -> int:
-    """The most inputs that one output reads: torch's bins run from floor to ceil of i * size / bins."""
+    """The most inputs that one output reads; torch's bins end at the ceiling of i * size / bins."""
     # The bins repeat with the period of size / bins, so a few of millions tell all there is.
     period = Fraction(size, bins).denominator
     return max(-(-(i + 1) * size // bins) - i * size // bins for i in range(min(period, 4096)))

@@ -27,9 +27,13 @@ class Dataset(Component):
         """What to train on where this data set cannot be had, if the document allows it."""
         return None
 
+    def without_stand_in(self) -> Dataset:
+        """The same data set, and nothing in its place."""
+        return self
+
 
 class Mnist5k(Dataset):
-    """5,000 MNIST training images, 500 a digit, inside the package: 4,000 to train, 1,000 to test."""
+    """5,000 MNIST training images, 500 a digit, in the package: 4,000 to train, 1,000 to test."""
 
     kind = "mnist5k"
     shape = (1, 28, 28)
@@ -46,6 +50,9 @@ class Downloaded(Dataset):
     @property
     def stand_in(self) -> Dataset | None:
         return Mnist5k() if self.fallback else None
+
+    def without_stand_in(self) -> Dataset:
+        return type(self)()
 
 
 class Mnist(Downloaded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.component import Component, Family, Fraction, NonNegative, describe, fault
 
@@ -18,7 +18,9 @@ class Optimizer(Component):
 
     lr: NonNegative
 
-    def build(self, parameters: Iterable[torch.nn.Parameter], *, fused: bool) -> torch.optim.Optimizer:
+    def build(
+        self, parameters: Iterable[torch.nn.Parameter], *, fused: bool
+    ) -> torch.optim.Optimizer:
         """torch's optimizer over ``parameters``; ``fused`` where the kind has such a kernel."""
         import torch
 
@@ -44,7 +46,7 @@ def _read_betas(value: object) -> tuple[float, float]:
 _BETA = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 Betas = Annotated[
     tuple[float, float],
-    PlainValidator(_read_betas),
+    BeforeValidator(_read_betas),
     WithJsonSchema({"type": "array", "items": _BETA, "minItems": 2, "maxItems": 2}),
 ]
 

@@ -42,10 +42,11 @@ class OneCycleLR(Scheduler):
     """Up to ``max_lr`` and far down, once over the whole run (Smith and Topin, 2018)."""
 
     every_step = True
+    # Torch's total_steps, epochs and steps_per_epoch, which are inferred, stand before these.
     keyword_only = frozenset({
         "pct_start", "anneal_strategy", "cycle_momentum", "base_momentum", "max_momentum",
         "div_factor", "final_div_factor", "three_phase",
-    })  # fmt: skip  # torch's total_steps, epochs and steps_per_epoch, which are inferred, stand before
+    })  # fmt: skip
 
     max_lr: Positive
     pct_start: Fraction = 0.3

@@ -1,0 +1,6 @@
+"""``python -m netbuilder``."""
+
+from netbuilder.cli import main
+
+if __name__ == "__main__":
+    main()

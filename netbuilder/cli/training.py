@@ -1,0 +1,235 @@
+"""The commands around a run: train, evaluate, results."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from netbuilder.errors import ConfigError, Interrupted
+
+if TYPE_CHECKING:
+    from netbuilder.training import Finished, Record
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Where data sets lie; else NETBUILDER_DATA, else the user's cache folder.",
+    ),
+]
+
+
+def train(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Documents.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of the document's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="train.optimizer.SGD.lr=0.05, any field."
+        ),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="In place of the document's.")] = None,
+    data_dir: DataDir = None,
+    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a run.")] = False,
+) -> None:
+    """Train each document and say whether its targets were met.
+
+    Example: netbuilder train archs/iter10.yaml --epochs 2
+    """
+    from netbuilder.loader import load
+
+    overrides = [*(changes or [])]
+    if dataset is not None:
+        overrides.append(f"train.dataset={dataset}")
+    if epochs is not None:
+        overrides.append(f"train.epochs={epochs}")
+    if resume is not None:
+        if paths or overrides:
+            raise ConfigError(
+                "--resume goes on with a run as it began; give it no document and no change"
+            )
+        documents = []
+    elif not paths:
+        raise ConfigError("name a document, such as archs/iter10.yaml, or a run with --resume")
+    else:
+        documents = [load(path, overrides) for path in paths]
+
+    with _stopping() as stop:
+        from netbuilder.training import resume as go_on
+        from netbuilder.training import train as begin
+
+        met = []
+        if resume is not None:
+            met.append(_watch(go_on(resume, data_dir=data_dir, stop=stop), quiet=quiet))
+        for document in documents:
+            records = begin(
+                document,
+                out=out,
+                seed=seed,
+                device=device,
+                precision=precision,
+                data_dir=data_dir,
+                stop=stop,
+            )
+            met.append(_watch(records, quiet=quiet))
+    if False in met:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    data_dir: DataDir = None,
+    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Accuracy, loss, per-class accuracy and the confusion matrix of a run's kept weights.
+
+    Example: netbuilder evaluate runs/iter10/2026-11-24T12-00-00-seed0
+    """
+    if weights not in ("best", "last"):
+        raise ConfigError(f"--weights: found {weights!r}; allowed: best, last")
+    if output not in ("text", "json"):
+        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
+    from netbuilder.runs import Run
+
+    recorded = Run.open(run)
+    from netbuilder.training.recorded import evaluate_run
+
+    evaluation, data = evaluate_run(recorded, which=weights, device=device, data_dir=data_dir)
+    if output == "json":
+        typer.echo(
+            json.dumps(
+                {
+                    "run": str(run),
+                    "weights": weights,
+                    "dataset": data.dataset.kind,
+                    "accuracy": evaluation.accuracy,
+                    "loss": evaluation.loss,
+                    "classes": list(data.dataset.classes),
+                    "class_accuracy": evaluation.class_accuracy,
+                    "confusion": evaluation.confusion.tolist(),
+                }
+            )
+        )
+        return
+    from netbuilder.live import evaluation_table
+
+    console = Console()
+    console.print(
+        f"{weights} weights of {run} on {len(evaluation.labels):,} test images of "
+        f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(evaluation_table(evaluation, data.dataset.classes))
+
+
+def results(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RUNS...", help="Run folders, or folders of them.")
+    ],
+    output: Annotated[str, typer.Option("--format", help="rich, markdown or json.")] = "rich",
+) -> None:
+    """One row an architecture over its finished runs: measured beside published.
+
+    Example: netbuilder results runs --format markdown
+    """
+    from dataclasses import asdict
+
+    from netbuilder.report import COLUMNS, cells, markdown, summarise
+    from netbuilder.runs import Run
+
+    summaries = summarise(Run.find(paths))
+    if output == "markdown":
+        typer.echo(markdown(summaries), nl=False)
+    elif output == "json":
+        typer.echo(json.dumps([asdict(summary) for summary in summaries]))
+    elif output == "rich":
+        from rich.table import Table
+
+        table = Table(*COLUMNS)
+        for summary in summaries:
+            table.add_row(*cells(summary))
+        Console().print(table)
+    else:
+        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], int]]:
+    """Turn SIGINT and SIGTERM into a question that training asks after each step.
+
+    A second signal ends the process at once, for whoever does not want to wait.
+    """
+    asked = 0
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise Interrupted(signum, "stopped at once; go on from the last checkpoint")
+        asked = signum
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _watch(records: Iterator[Record], *, quiet: bool) -> bool | None:
+    """Show a run to its end, draw its pictures, and tell whether its targets were met."""
+    from netbuilder.live import LiveRun
+    from netbuilder.training import Finished
+
+    console = Console()
+    with LiveRun(console, quiet=quiet) as live:
+        for record in records:
+            live.show(record)
+            if isinstance(record, Finished):
+                _draw(record)
+                met: bool | None = record.result["met"]
+                return met
+    raise AssertionError("a run ends with Finished or an error")
+
+
+def _draw(finished: Finished) -> None:
+    from netbuilder.plots import Mistake, draw_curves, draw_mistakes
+
+    run, data, evaluation = finished.run, finished.data, finished.evaluation
+    architecture = run.architecture
+    title = (
+        f"{architecture.name}: {architecture.title}" if architecture.title else architecture.name
+    )
+    target = architecture.targets.test_accuracy
+    draw_curves(run.path / "curves.png", title, run.metrics, target.at_least if target else None)
+    classes = data.dataset.classes
+    mistakes = [
+        Mistake(
+            data.test_images[i].numpy(),
+            classes[int(evaluation.labels[i])],
+            classes[int(evaluation.guesses[i])],
+            float(evaluation.confidences[i]),
+        )
+        for i in evaluation.worst(25)
+    ]
+    draw_mistakes(run.path / "misclassified.png", f"{title}, most confident mistakes", mistakes)

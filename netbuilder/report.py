@@ -1,0 +1,121 @@
+"""What a set of runs adds up to: a row an architecture, over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from netbuilder.runs import Run
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The finished runs of one architecture on one data set.
+
+    Attributes:
+        name: the architecture's.
+        dataset: what was trained on.
+        parameters: learnable values.
+        epochs: how many were trained.
+        seeds: one a run.
+        devices: each device and precision, as ``cpu bf16``.
+        best_train: each run's best training accuracy, percent, over augmented batches.
+        best_test: each run's best test accuracy, percent.
+        last_test: each run's test accuracy behind the last epoch, percent.
+        met: how many runs met every target; None where none could be judged.
+        reference: the published figures that the document names.
+    """
+
+    name: str
+    dataset: str
+    parameters: int
+    epochs: int
+    seeds: tuple[int, ...]
+    devices: tuple[str, ...]
+    best_train: tuple[float, ...]
+    best_test: tuple[float, ...]
+    last_test: tuple[float, ...]
+    met: int | None
+    reference: dict[str, float]
+
+
+def summarise(runs: Iterable[Run]) -> list[Summary]:
+    """A summary for each architecture, data set and number of epochs, in the order of their names.
+
+    Unfinished runs are left out. Runs of one seed count once, the newest.
+    """
+    groups: dict[tuple[tuple[int, str], str, int], dict[int, Run]] = {}
+    for run in sorted(runs, key=lambda run: run.path.name):
+        if run.result is not None:
+            key = (
+                _natural(run.architecture.name),
+                run.environment["data"]["kind"],
+                run.result["epochs"],
+            )
+            groups.setdefault(key, {})[run.config["seed"]] = run
+    return [
+        _summary([group[seed] for seed in sorted(group)]) for _, group in sorted(groups.items())
+    ]
+
+
+def _summary(runs: Sequence[Run]) -> Summary:
+    first = runs[0]
+    results: list[dict[str, Any]] = [run.result for run in runs if run.result is not None]
+    judged = [result["met"] for result in results if result["met"] is not None]
+    return Summary(
+        name=first.architecture.name,
+        dataset=first.environment["data"]["kind"],
+        parameters=results[0]["parameters"],
+        epochs=results[0]["epochs"],
+        seeds=tuple(run.config["seed"] for run in runs),
+        devices=tuple(sorted({f"{r.config['device']} {r.config['precision']}" for r in runs})),
+        best_train=tuple(result["best_train_accuracy"] for result in results),
+        best_test=tuple(result["best"]["test_accuracy"] for result in results),
+        last_test=tuple(result["last"]["test_accuracy"] for result in results),
+        met=sum(judged) if judged else None,
+        reference=results[0]["reference"],
+    )
+
+
+COLUMNS = (
+    "network", "parameters", "epochs", "seeds", "device", "best train acc", "published",
+    "best test acc", "spread", "published", "last test acc", "targets met",
+)  # fmt: skip
+
+
+def cells(summary: Summary) -> tuple[str, ...]:
+    """A summary as text under `COLUMNS`; accuracies are means over the seeds, in percent."""
+    reference = summary.reference
+    return (
+        summary.name + ("" if summary.dataset == "mnist" else f" on {summary.dataset}"),
+        f"{summary.parameters:,}",
+        str(summary.epochs),
+        ", ".join(map(str, summary.seeds)),
+        ", ".join(summary.devices),
+        f"{fmean(summary.best_train):.2f}",
+        _percent(reference.get("train_accuracy")),
+        f"{fmean(summary.best_test):.2f}",
+        f"± {stdev(summary.best_test):.2f}" if len(summary.best_test) > 1 else "–",
+        _percent(reference.get("test_accuracy")),
+        f"{fmean(summary.last_test):.2f}",
+        "–" if summary.met is None else f"{summary.met} of {len(summary.seeds)}",
+    )
+
+
+def markdown(summaries: Sequence[Summary]) -> str:
+    """The table as markdown; a spread is the standard deviation over the seeds."""
+    lines = [COLUMNS, tuple("---:" if i else "---" for i in range(len(COLUMNS)))]
+    lines += [cells(summary) for summary in summaries]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Order iter2 before iter10."""
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits or 0), name

@@ -1,0 +1,165 @@
+"""The run folder: the record of one training, from which everything shown about it is made.
+
+architecture.yaml   the document as written
+config.json         the document resolved, with seed, device and precision
+environment.json    versions, device, threads, data set and its digest
+metrics.jsonl       a line an epoch
+checkpoints/        what the next step depends on
+last.safetensors    the kept weights behind the last epoch; best.safetensors behind the best
+result.json         best and last figures, each target with its verdict; there once finished
+curves.png, misclassified.png
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from netbuilder.errors import ConfigError, Problem
+from netbuilder.files import sync_folder, write_atomic
+from netbuilder.schema import Architecture
+
+Metrics = dict[str, float]
+"""An epoch: ``epoch`` (from 1), ``train_loss``, ``train_accuracy``, ``test_loss``,
+``test_accuracy`` (percent), ``learning_rate``, ``train_seconds``, ``test_seconds``."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder on disk."""
+
+    path: Path
+
+    @classmethod
+    def create(
+        cls,
+        out: Path,
+        architecture: Architecture,
+        config: Mapping[str, Any],
+        environment: Mapping[str, Any],
+    ) -> Run:
+        """Make ``out/<name>/<time>-seed<n>``; it appears whole and overwrites nothing.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        parent = out / architecture.name
+        parent.mkdir(parents=True, exist_ok=True)
+        stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config['seed']}"
+        aside = parent / f".{stem}.{os.getpid()}.tmp"
+        aside.mkdir()
+        try:
+            (aside / "checkpoints").mkdir()
+            write_atomic(aside / "architecture.yaml", architecture.text().encode())
+            resolved = {"architecture": architecture.model_dump(mode="json"), **config}
+            write_atomic(aside / "config.json", _json(resolved))
+            write_atomic(aside / "environment.json", _json(environment))
+            path = _rename_to_free(aside, parent / stem)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        sync_folder(parent)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """The run in ``path``.
+
+        Raises:
+            ConfigError: there is no run folder.
+        """
+        if not (path / "config.json").is_file():
+            message = "no run folder: it has no config.json; name a folder that `train` made"
+            raise ConfigError([Problem(str(path), 0, 0, "", message)])
+        return cls(path)
+
+    @classmethod
+    def find(cls, paths: Iterable[Path]) -> list[Run]:
+        """Every run in ``paths``, each a run folder or a folder that holds some, in name order."""
+        found = []
+        for path in paths:
+            configs = sorted(path.rglob("config.json")) if path.is_dir() else []
+            runs = [cls(config.parent) for config in configs if ".tmp" not in config.parent.suffix]
+            if not runs:
+                raise ConfigError([Problem(str(path), 0, 0, "", "no run folder in it")])
+            found += runs
+        return found
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The document resolved, with seed, device and precision."""
+        return dict(self._read("config.json"))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, threads, data set and its digest."""
+        return dict(self._read("environment.json"))
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The architecture that was trained, command-line changes included."""
+        return Architecture.model_validate(self.config["architecture"])
+
+    @property
+    def metrics(self) -> list[Metrics]:
+        """The epochs so far."""
+        file = self.path / "metrics.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [json.loads(line) for line in lines]
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """Best and last figures and the verdicts; None while the run is unfinished."""
+        return dict(self._read("result.json")) if (self.path / "result.json").exists() else None
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    def write_metrics(self, metrics: Iterable[Metrics]) -> None:
+        """Replace the epochs; a run's file is small, and one whole file cannot be torn."""
+        text = "".join(json.dumps(epoch) + "\n" for epoch in metrics)
+        write_atomic(self.path / "metrics.jsonl", text.encode())
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Mark the run as finished."""
+        write_atomic(self.path / "result.json", _json(result))
+
+    def add_session(self, session: Mapping[str, Any]) -> None:
+        """Record that the run was resumed, where and with what."""
+        environment = self.environment
+        environment["resumed"] = [*environment.get("resumed", []), session]
+        write_atomic(self.path / "environment.json", _json(environment))
+
+    def _read(self, name: str) -> Any:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            message = f"cannot be read: {error}"
+            raise ConfigError([Problem(str(self.path / name), 0, 0, "", message)]) from None
+
+
+def _rename_to_free(aside: Path, wanted: Path) -> Path:
+    """Rename to the first of ``wanted``, ``wanted-2``, ``wanted-3`` … that does not exist."""
+    for attempt in range(1, 1000):
+        path = wanted if attempt == 1 else wanted.with_name(f"{wanted.name}-{attempt}")
+        if path.exists():
+            continue
+        try:
+            return aside.rename(path)  # a folder that came meanwhile is not empty: this fails
+        except OSError:
+            if not path.exists():
+                raise
+    raise FileExistsError(f"{wanted}: 1,000 runs of one second")
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

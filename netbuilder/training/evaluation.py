@@ -1,0 +1,107 @@
+"""A network against a test set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from netbuilder.data.batches import normalise, to_unit
+from netbuilder.schema import TrainConfig
+from netbuilder.training.hardware import Hardware
+
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network makes of the test set; tensors are on the CPU.
+
+    Attributes:
+        loss: the mean of the document's loss.
+        accuracy: percent.
+        guesses: int64 of shape (N), the class with the highest logit.
+        confidences: float32 of shape (N), its probability.
+        labels: int64 of shape (N).
+        classes: the number of classes.
+    """
+
+    loss: float
+    accuracy: float
+    guesses: torch.Tensor
+    confidences: torch.Tensor
+    labels: torch.Tensor
+    classes: int
+
+    @property
+    def confusion(self) -> torch.Tensor:
+        """Counts, int64 of shape (classes, classes): a row a label, a column a guess."""
+        pairs = self.labels * self.classes + self.guesses
+        return torch.bincount(pairs, minlength=self.classes**2).reshape(self.classes, -1)
+
+    @property
+    def class_accuracy(self) -> list[float | None]:
+        """Percent for each label; None for one that the test set does not hold."""
+        confusion = self.confusion
+        return [
+            100.0 * int(confusion[i, i]) / total if (total := int(confusion[i].sum())) else None
+            for i in range(self.classes)
+        ]
+
+    def worst(self, count: int) -> list[int]:
+        """The wrong guesses made with the most confidence, as indices into the test set."""
+        wrong = (self.guesses != self.labels).nonzero().flatten()
+        order = self.confidences[wrong].argsort(descending=True, stable=True)
+        return [int(i) for i in wrong[order][:count]]
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    config: TrainConfig,
+    hardware: Hardware,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    between: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Accuracy, loss and guesses of ``model`` in evaluation mode.
+
+    Args:
+        model: it is left in the mode in which it came.
+        config: names the loss, and the data set whose mean and deviation normalise.
+        hardware: where and how precisely it computes.
+        images: uint8 of shape (N, C, H, W), on the device.
+        labels: int64 of shape (N), on the device.
+        between: called after each batch; it may raise to end a long evaluation.
+    """
+    loss = config.loss.build()
+    was_training = model.training
+    model.eval()
+    total = torch.zeros((), dtype=torch.float64, device="cpu")
+    guesses, confidences = [], []
+    try:
+        for batch, truth in zip(
+            torch.split(images, BATCH), torch.split(labels, BATCH), strict=True
+        ):
+            unit = normalise(to_unit(batch), config.dataset.mean, config.dataset.std)
+            with hardware.autocast():
+                logits = model(unit).flatten(1)
+            logits = logits.float()
+            total += loss(logits, truth).double().cpu() * len(truth)
+            best = logits.softmax(1).max(1)
+            guesses.append(best.indices.cpu())
+            confidences.append(best.values.cpu())
+            between()
+    finally:
+        model.train(was_training)
+    guess, truth = torch.cat(guesses), labels.cpu()
+    return Evaluation(
+        loss=float(total) / len(truth),
+        accuracy=100.0 * int((guess == truth).sum()) / len(truth),
+        guesses=guess,
+        confidences=torch.cat(confidences),
+        labels=truth,
+        classes=len(config.dataset.classes),
+    )

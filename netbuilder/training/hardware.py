@@ -1,0 +1,85 @@
+"""Where and how precisely a run computes, and what is recorded of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+import netbuilder
+from netbuilder.errors import ConfigError, MachineError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A device and a precision, both decided."""
+
+    device: torch.device
+    precision: str
+
+    @classmethod
+    def choose(cls, device: str = "auto", precision: str = "auto") -> Hardware:
+        """Decide what ``auto`` leaves open: a GPU where there is one, bf16 where it is native.
+
+        Raises:
+            ConfigError: a name that does not exist.
+            MachineError: this machine does not have what was asked for.
+        """
+        if device not in DEVICES:
+            raise ConfigError(f"--device: found {device!r}; allowed: {', '.join(DEVICES)}")
+        if precision not in PRECISIONS:
+            raise ConfigError(f"--precision: found {precision!r}; allowed: {', '.join(PRECISIONS)}")
+        there = {
+            "cuda": torch.cuda.is_available(),
+            "mps": torch.backends.mps.is_available(),
+            "cpu": True,
+        }
+        if device == "auto":
+            device = next(name for name, available in there.items() if available)
+        elif not there[device]:
+            raise MachineError(f"--device {device}: torch finds none here; use auto or cpu")
+        if precision == "auto":
+            precision = "bf16" if _computes_bf16(device) else "fp32"
+        return cls(torch.device(device), precision)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which the forward pass runs."""
+        enabled = self.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def describe(self) -> dict[str, Any]:
+        """Versions, device and threads, for the record."""
+        return {
+            "device": self.device.type,
+            "device_name": _device_name(self.device),
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "versions": {
+                "netbuilder": netbuilder.__version__,
+                "torch": torch.__version__,  # it names the build too, which the package does not
+                **{name: version(name) for name in ("torchvision", "numpy")},
+            },
+        }
+
+
+def _computes_bf16(device: str) -> bool:
+    """Whether bfloat16 is faster than float32 here, and not merely emulated."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.processor() or platform.machine()} with {os.cpu_count()} cores"

@@ -1,0 +1,358 @@
+"""The training loop: it yields what happens and writes the run folder; others show it."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from netbuilder.analysis import Analysis, analyse, require_classes
+from netbuilder.data import LoadedData, open_dataset
+from netbuilder.data.batches import epoch_order
+from netbuilder.errors import ConfigError, Interrupted, MachineError
+from netbuilder.runs import Metrics, Run
+from netbuilder.schema import Architecture, TrainConfig
+from netbuilder.targets import judge_run
+from netbuilder.training import checkpoint
+from netbuilder.training.checkpoint import Progress
+from netbuilder.training.evaluation import Evaluation, evaluate
+from netbuilder.training.hardware import Hardware
+from netbuilder.training.recorded import open_recorded_data
+from netbuilder.training.step import Diverged, Step, Trainee
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run is about to take its first step, or its next one if it was resumed.
+
+    ``warnings`` says what the user must know: data that stand in, checkpoints passed over.
+    """
+
+    run: Run
+    analysis: Analysis
+    hardware: Hardware
+    seed: int
+    data: LoadedData
+    steps_per_epoch: int
+    progress: Progress
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """An optimizer step was taken; ``epoch`` and ``step`` count from 1."""
+
+    epoch: int
+    step: int
+    images: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch was trained, tested and saved; ``best`` if none before it tested better."""
+
+    metrics: Metrics
+    best: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is done: its result as in ``result.json``, and the kept weights on the test set."""
+
+    run: Run
+    result: dict[str, Any]
+    evaluation: Evaluation
+    data: LoadedData
+
+
+Record = Started | Stepped | EpochEnded | Finished
+
+
+def never() -> int:
+    """The signal that asked for a stop: none."""
+    return 0
+
+
+def train(
+    architecture: Architecture,
+    *,
+    out: str | PathLike[str] = "runs",
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    data_dir: str | PathLike[str] | None = None,
+    stop: Callable[[], int] = never,
+) -> Iterator[Record]:
+    """Train a network by its document and record it in a new folder below ``out``.
+
+    Args:
+        architecture: it has a ``train`` section.
+        out: where run folders are made, as ``out/<name>/<time>-seed<n>``.
+        seed: settles the first weights and all that is drawn; it seeds torch's global state.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
+        data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
+        stop: asked after each step; anything but 0 is a signal's number: state is saved and
+            `Interrupted` raised.
+
+    Yields:
+        `Started`, then `Stepped` for each step and `EpochEnded` for each epoch, then `Finished`.
+
+    Raises:
+        ConfigError: the network cannot be trained as the document says.
+        DataError: the data set cannot be had.
+        MachineError: memory or disk ran out; the last checkpoint stands.
+        Diverged: the loss is not finite.
+        Interrupted: ``stop`` asked for it.
+    """
+    analysis, train_config = _require_trainable(architecture)
+    hardware = Hardware.choose(device, precision)
+    config = {"seed": seed, "device": hardware.device.type, "precision": hardware.precision}
+    data = open_dataset(train_config.dataset, Path(data_dir) if data_dir else None)
+    with _limits(Path(out)):
+        environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
+        run = Run.create(Path(out), architecture, config, environment)
+    yield from _Session(run, analysis, hardware, seed, data, stop).records(resumed=False)
+
+
+def resume(
+    path: str | PathLike[str],
+    *,
+    data_dir: str | PathLike[str] | None = None,
+    stop: Callable[[], int] = never,
+) -> Iterator[Record]:
+    """Go on with the run in ``path`` from its newest whole checkpoint, to the same bits.
+
+    The bits are those of the run never stopped on the same machine, device, thread count and
+    versions; elsewhere it goes on just as well, with rounding of its own. A finished run yields
+    `Started` and `Finished` again.
+
+    Args:
+        path: a run folder.
+        data_dir: as for `train`, as is ``stop``.
+        stop: asked after each step.
+
+    Yields:
+        As `train`.
+
+    Raises:
+        ConfigError: there is no run folder.
+        CheckpointError: no checkpoint of it can be loaded.
+        DataError: the data are missing, or not those that it began with.
+    """
+    run = Run.open(Path(path))
+    analysis, _ = _require_trainable(run.architecture)
+    hardware = Hardware.choose(run.config["device"], run.config["precision"])
+    data = open_recorded_data(run, Path(data_dir) if data_dir else None)
+    with _limits(run.path):
+        if run.result is None:
+            run.add_session(hardware.describe() | _now())
+    yield from _Session(run, analysis, hardware, run.config["seed"], data, stop).records(
+        resumed=True
+    )
+
+
+class _Session:
+    """One process's share of a run."""
+
+    def __init__(
+        self,
+        run: Run,
+        analysis: Analysis,
+        hardware: Hardware,
+        seed: int,
+        data: LoadedData,
+        stop: Callable[[], int],
+    ) -> None:
+        self.run, self.analysis, self.hardware, self.seed = run, analysis, hardware, seed
+        _, self.config = _require_trainable(analysis.architecture)
+        self.full_data = data
+        self.data = data.to(hardware.device)
+        self.stop = stop
+        self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
+        self.trainee = Trainee.make(analysis.architecture, hardware, seed, self.steps_per_epoch)
+        self.step = Step(self.trainee, self.config, hardware, seed)
+        self.progress = Progress()
+
+    def records(self, *, resumed: bool) -> Iterator[Record]:
+        with _limits(self.run.path):
+            warnings = [*filter(None, [self.full_data.fallback_reason]), *self.full_data.notes]
+            if resumed:
+                self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
+                warnings += damaged
+            else:
+                self._save()
+            yield Started(
+                self.run,
+                self.analysis,
+                self.hardware,
+                self.seed,
+                self.full_data,
+                self.steps_per_epoch,
+                self.progress,
+                tuple(warnings),
+            )
+            while self.progress.epoch < self.config.epochs:
+                yield from self._train_epoch()
+                yield self._end_epoch()
+            yield self._finish()
+
+    def _train_epoch(self) -> Iterator[Stepped]:
+        at, size = self.progress, self.config.batch_size
+        device = self.hardware.device
+        order = epoch_order(self.seed, at.epoch, len(self.data.train_labels), device)
+        loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64).to(device)
+        hits = torch.tensor(at.hits, device=device)
+        before, began = at.train_seconds, time.perf_counter()
+        while at.step < self.steps_per_epoch:
+            chosen = order[at.step * size :][:size]
+            images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
+            batch_loss, batch_hits = self.step(images, labels, at.epoch, at.step)
+            loss_sum += batch_loss
+            hits += batch_hits
+            at.step += 1
+            at.seen += len(chosen)
+            yield Stepped(at.epoch + 1, at.step, at.seen)
+            stopped = self.stop()
+            if stopped or at.step == self.steps_per_epoch:
+                at.loss_sum, at.hits = float(loss_sum), int(hits)
+                at.train_seconds = before + time.perf_counter() - began
+            if stopped:
+                self._pause()
+
+    def _end_epoch(self) -> EpochEnded:
+        at = self.progress
+        began = time.perf_counter()
+        test = self._evaluate()
+        metrics: Metrics = {
+            "epoch": at.epoch + 1,
+            "train_loss": at.loss_sum / at.seen,
+            "train_accuracy": 100.0 * at.hits / at.seen,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "learning_rate": self.step.learning_rate,
+            "train_seconds": at.train_seconds,
+            "test_seconds": time.perf_counter() - began,
+        }
+        best = all(test.accuracy > before["test_accuracy"] for before in at.history)
+        self.step.end_epoch(test.loss)
+        self.progress = Progress(epoch=at.epoch + 1, history=[*at.history, metrics])
+        # The checkpoint comes last: until it stands, this epoch counts as not yet trained, and
+        # doing it again writes the same files again.
+        checkpoint.save_weights(self.run.path / "last.safetensors", self.trainee)
+        if best:
+            checkpoint.save_weights(self.run.path / "best.safetensors", self.trainee)
+        self.run.write_metrics(self.progress.history)
+        self._save()
+        return EpochEnded(metrics, best)
+
+    def _finish(self) -> Finished:
+        evaluation = self._evaluate()
+        result = _result(self.analysis, self.progress.history, self.full_data)
+        self.run.write_metrics(self.progress.history)
+        self.run.write_result(result)
+        return Finished(self.run, result, evaluation, self.full_data)
+
+    def _evaluate(self) -> Evaluation:
+        def between() -> None:
+            if self.stop():
+                self._pause()
+
+        data = self.data
+        return evaluate(
+            self.trainee.kept,
+            self.config,
+            self.hardware,
+            data.test_images,
+            data.test_labels,
+            between,
+        )
+
+    def _pause(self) -> None:
+        """Save where the run is and end it."""
+        at, signum = self.progress, self.stop()
+        path = self._save()
+        done = f"epoch {at.epoch + 1}, step {at.step}"
+        raise Interrupted(
+            signum,
+            f"stopped by signal {signum} in {done}; saved as {path}\n"
+            f"go on with: netbuilder train --resume {self.run.path}",
+        )
+
+    def _save(self) -> Path:
+        return checkpoint.save(self.run.checkpoints, self.trainee, self.progress)
+
+
+def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dict[str, Any]:
+    """Best and last figures, and every target's verdict."""
+    unjudged = ""
+    if data.fell_back_from:
+        unjudged = f"trained on {data.dataset.kind} in place of {data.fell_back_from.kind}"
+    best = max(history, key=lambda epoch: epoch["test_accuracy"])
+    verdicts = judge_run(analysis, history, unjudged)
+    return {
+        "epochs": len(history),
+        "parameters": analysis.parameters,
+        "best": best,
+        "best_train_accuracy": max(epoch["train_accuracy"] for epoch in history),
+        "last": history[-1],
+        "targets": [asdict(verdict) for verdict in verdicts],
+        "met": all(v.met for v in verdicts) if verdicts and not unjudged else None,
+        "reference": analysis.architecture.reference.model_dump(exclude_none=True),
+        "seconds": sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in history),
+    }
+
+
+def _require_trainable(architecture: Architecture) -> tuple[Analysis, TrainConfig]:
+    analysis = analyse(architecture)
+    analysis.require_sound()
+    if architecture.train is None:
+        message = "the document has no train section; add one with dataset, epochs and optimizer"
+        raise ConfigError([architecture.problem(("train",), message)])
+    require_classes(analysis)
+    return analysis, architecture.train
+
+
+def _data_record(data: LoadedData) -> dict[str, Any]:
+    return {
+        "kind": data.dataset.kind,
+        "sha256": data.digest,
+        "train": len(data.train_labels),
+        "test": len(data.test_labels),
+        "fell_back": data.fallback_reason if data.fell_back_from else "",
+    }
+
+
+def _now() -> dict[str, str]:
+    return {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@contextmanager
+def _limits(place: Path) -> Iterator[None]:
+    """Turn what a machine runs out of into one line that says so."""
+    stands = "the last checkpoint stands; go on with --resume"
+    try:
+        yield
+    except OSError as error:
+        found = {
+            errno.ENOSPC: "the disk is full",
+            errno.EROFS: "the folder is read-only",
+            errno.EACCES: "the folder may not be written",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise MachineError(f"{error.filename or place}: {found}; {stands}") from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise MachineError(f"out of memory: lower train.batch_size; {stands}") from error
+    except Diverged as error:
+        raise Diverged(f"{error}; {place}: {stands}") from None
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        raise MachineError(f"out of memory: lower train.batch_size; {stands}") from error

@@ -1,0 +1,89 @@
+"""What a run folder records, brought back: its data and its kept weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from netbuilder.builder import build
+from netbuilder.data import LoadedData, open_dataset
+from netbuilder.errors import CheckpointError, DataError
+from netbuilder.runs import Run
+from netbuilder.schema import TrainConfig
+from netbuilder.training.evaluation import Evaluation, evaluate
+from netbuilder.training.hardware import Hardware
+
+
+def train_config(run: Run) -> TrainConfig:
+    """How the run was trained."""
+    config = run.architecture.train
+    assert config is not None, "a run is made from a document that trains"
+    return config
+
+
+def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
+    """The data that the run began with, the stand-in if it trained on that.
+
+    Raises:
+        DataError: they are missing, or not those that the run began with.
+    """
+    recorded = run.environment["data"]
+    dataset = train_config(run).dataset
+    if recorded["fell_back"] and dataset.stand_in:
+        dataset = dataset.stand_in
+    data = open_dataset(dataset.without_stand_in(), data_dir)
+    if data.digest != recorded["sha256"]:
+        raise DataError(
+            f"{run.path}: the data are not those that the run began with: SHA-256 {data.digest}, "
+            f"recorded {recorded['sha256']}; name the folder that has them with --data-dir"
+        )
+    return data
+
+
+def kept_model(run: Run, which: str) -> nn.Sequential:
+    """The network with the run's weights, ``best`` or ``last``, on the CPU.
+
+    Raises:
+        CheckpointError: the file of weights is missing or damaged.
+    """
+    path = run.path / f"{which}.safetensors"
+    model = build(run.architecture)
+    try:
+        model.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path}: no such file; the run has not finished an epoch. "
+            f"Go on with: netbuilder train --resume {run.path}"
+        ) from None
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path}: cannot be loaded: {reason}; take the other of best and last"
+        ) from None
+    return model
+
+
+def evaluate_run(
+    run: Run, *, which: str = "best", device: str = "auto", data_dir: Path | None = None
+) -> tuple[Evaluation, LoadedData]:
+    """The run's kept weights on its test set, in the run's precision.
+
+    Args:
+        run: the run.
+        which: ``best`` or ``last``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
+
+    Raises:
+        CheckpointError: the weights are missing or damaged.
+        DataError: the data are missing, or not those that the run began with.
+    """
+    hardware = Hardware.choose(device, run.config["precision"])
+    model = kept_model(run, which).to(hardware.device)
+    data = open_recorded_data(run, data_dir)
+    there = data.to(hardware.device)
+    config = train_config(run)
+    return evaluate(model, config, hardware, there.test_images, there.test_labels), data

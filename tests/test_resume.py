@@ -1,0 +1,114 @@
+"""A run that was stopped and taken up again is the run that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small import after, fingerprint, run_until_stopped, small
+
+from netbuilder.errors import CheckpointError, ConfigError
+from netbuilder.training import Finished, Started, resume, train
+
+RECIPES = {
+    "one cycle": (),
+    "warm-up and milestones": (
+        "train.scheduler=[{LinearLR: {total_iters: 1}}, {MultiStepLR: {milestones: [1, 2]}}]",
+    ),
+    "plateau": ("train.scheduler={ReduceLROnPlateau: {patience: 1}}",),
+    "no schedule, no average": ("train.scheduler=", "train.ema="),
+    "AdamW": ("train.optimizer=AdamW",),
+    "NAdam": ("train.optimizer=NAdam",),
+    "RMSprop": ("train.optimizer={RMSprop: {momentum: 0.5}}",),
+}
+
+
+@pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES)
+def test_resuming_gives_the_bits_of_the_run_never_stopped(
+    tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    """Three stops, two of them in one epoch, change neither weights nor metrics."""
+    architecture = small(*overrides)
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole", seed=3))
+    folder, done = run_until_stopped(
+        train(architecture, out=tmp_path / "parts", seed=3, stop=after(7))
+    )
+    assert not done
+    for steps in (5, 60):
+        assert run_until_stopped(resume(folder, stop=after(steps))) == (folder, False)
+    assert run_until_stopped(resume(folder)) == (folder, True)
+    assert fingerprint(folder) == fingerprint(whole)
+
+
+def test_a_stop_in_the_test_set_loses_nothing(tmp_path: Path) -> None:
+    """A run stopped between its last step and the end of the test takes the test again."""
+    architecture = small("train.epochs=1")
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
+    steps_an_epoch = 42
+    folder, done = run_until_stopped(
+        train(architecture, out=tmp_path / "parts", stop=after(steps_an_epoch + 1))
+    )
+    assert not done
+    assert not (folder / "metrics.jsonl").exists()
+    run_until_stopped(resume(folder))
+    assert fingerprint(folder) == fingerprint(whole)
+
+
+def test_other_seeds_give_other_runs(tmp_path: Path) -> None:
+    """Two seeds differ, so that equal fingerprints mean something."""
+    folders = [
+        run_until_stopped(train(small("train.epochs=1"), out=tmp_path, seed=seed))[0]
+        for seed in (0, 1)
+    ]
+    assert fingerprint(folders[0]) != fingerprint(folders[1])
+
+
+def test_a_finished_run_is_reported_again_and_not_trained_again(tmp_path: Path) -> None:
+    """Resuming what is done yields its result without a step."""
+    folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))
+    before = fingerprint(folder)
+    records = list(resume(folder))
+    assert [type(record) for record in records] == [Started, Finished]
+    assert fingerprint(folder) == before
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(tmp_path: Path) -> None:
+    """One flipped bit in the newest checkpoint costs its epoch and nothing else."""
+    architecture = small("train.epochs=2")
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
+    folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(60)))
+    newest = max((folder / "checkpoints").iterdir())
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    records = list(resume(folder))
+    started = records[0]
+    assert isinstance(started, Started)
+    assert [str(newest) in warning for warning in started.warnings] == [True]
+    assert fingerprint(folder) == fingerprint(whole)
+
+
+@pytest.mark.parametrize("spoil", [b"", b"not a checkpoint", None], ids=["empty", "text", "gone"])
+def test_a_run_without_a_whole_checkpoint_says_so(tmp_path: Path, spoil: bytes | None) -> None:
+    """Where no checkpoint can be loaded, the error names the folder."""
+    folder, _ = run_until_stopped(train(small(), out=tmp_path, stop=after(3)))
+    for file in (folder / "checkpoints").iterdir():
+        if spoil is None:
+            file.unlink()
+        else:
+            file.write_bytes(spoil)
+    with pytest.raises(CheckpointError, match=r"checkpoints: no checkpoint can be loaded"):
+        list(resume(folder))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    """Resuming any other folder tells what a run folder is."""
+    with pytest.raises(ConfigError, match=r"no run folder: it has no config\.json"):
+        list(resume(tmp_path))
+
+
+def test_only_the_two_newest_checkpoints_are_kept_and_nothing_half_written(tmp_path: Path) -> None:
+    """A finished run holds two checkpoints and no temporary file."""
+    folder, _ = run_until_stopped(train(small(), out=tmp_path))
+    assert len(list((folder / "checkpoints").iterdir())) == 2
+    assert not [path for path in tmp_path.rglob("*") if ".tmp" in path.name]

@@ -1,0 +1,258 @@
+"""What training does, and what its run folder records."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small import DOCUMENT, after, run_until_stopped, small
+
+from netbuilder.builder import build
+from netbuilder.data import open_dataset
+from netbuilder.data.batches import normalise, to_unit
+from netbuilder.errors import ConfigError, MachineError
+from netbuilder.runs import Run
+from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, loop, train
+from netbuilder.training.hardware import Hardware
+from netbuilder.training.recorded import evaluate_run, kept_model
+from netbuilder.training.step import Diverged, Step, Trainee
+
+PLAIN = ("train.scheduler=", "train.ema=", "train.augment=[]", "layers[3]=Identity")
+
+
+def test_the_step_is_the_textbook_one() -> None:
+    """Without draws, ten steps give the weights of ten steps of plain PyTorch."""
+    architecture = small(*PLAIN)
+    config = architecture.train
+    assert config is not None
+    hardware = Hardware.choose("cpu", "fp32")
+    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10)
+    reference = copy.deepcopy(trainee.model)
+    optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, nesterov=True)
+    data = open_dataset(config.dataset)
+    step = Step(trainee, config, hardware, seed=0)
+    for index in range(10):
+        images = data.train_images[index * 96 :][:96]
+        labels = data.train_labels[index * 96 :][:96]
+        loss_sum, hits = step(images, labels, 0, index)
+
+        x = (images / 255 - 0.1307) / 0.3081
+        logits = reference(x).flatten(1)
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        torch.testing.assert_close(loss_sum.item(), loss.item() * 96, rtol=1e-4, atol=0)
+        assert hits == (logits.argmax(1) == labels).sum()
+    torch.testing.assert_close(trainee.model.state_dict(), dict(reference.state_dict()))
+
+
+def test_the_average_is_the_exponential_moving_average() -> None:
+    """With ema, the kept network's values follow decay * average + (1 - decay) * weights."""
+    architecture = small(*PLAIN, "train.ema=0.75")
+    config = architecture.train
+    assert config is not None
+    hardware = Hardware.choose("cpu", "fp32")
+    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10)
+    step = Step(trainee, config, hardware, seed=0)
+    data = open_dataset(config.dataset)
+    expected: dict[str, torch.Tensor] = {}
+    for index in range(4):
+        step(data.train_images[:96], data.train_labels[:96], 0, index)
+        for name, value in trainee.model.state_dict().items():
+            if value.is_floating_point():
+                before = expected.get(name, value)
+                expected[name] = before * 0.75 + value * 0.25
+    kept = trainee.kept.state_dict()
+    assert "1.running_mean" in expected
+    torch.testing.assert_close({name: kept[name] for name in expected}, expected)
+
+
+def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:
+    """Started, then each epoch's steps and its end, then Finished."""
+    records = list(train(small("train.epochs=2"), out=tmp_path))
+    kinds = [type(record) for record in records]
+    epoch = [Stepped] * 42 + [EpochEnded]
+    assert kinds == [Started, *epoch, *epoch, Finished]
+    last = records[42]
+    assert isinstance(last, Stepped)
+    assert (last.epoch, last.step, last.images) == (1, 42, 4000)
+
+
+def test_the_run_folder_is_the_record(tmp_path: Path) -> None:
+    """Every file that the folder promises is there and agrees with the others."""
+    folder, _ = run_until_stopped(train(small(), out=tmp_path, seed=5))
+    run = Run.open(folder)
+    assert folder.parent == tmp_path / "small"
+    assert folder.name.endswith("-seed5")
+    assert (folder / "architecture.yaml").read_text() == DOCUMENT
+    assert run.architecture.model_dump() == small().model_dump()
+    assert run.environment["versions"]["torch"] == torch.__version__
+    assert run.environment["data"]["kind"] == "mnist5k"
+    metrics, result = run.metrics, run.result
+    assert [epoch["epoch"] for epoch in metrics] == [1, 2, 3]
+    assert set(metrics[0]) == {
+        "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
+        "train_seconds", "test_seconds",
+    }  # fmt: skip
+    assert result is not None
+    assert result["last"] == metrics[-1]
+    assert result["best"]["test_accuracy"] == max(epoch["test_accuracy"] for epoch in metrics)
+    assert [verdict["target"] for verdict in result["targets"]] == ["parameters", "test_accuracy"]
+    assert result["met"] is (min(m["test_accuracy"] for m in metrics[-2:]) >= 50)
+
+
+@pytest.mark.parametrize("which", ["last", "best"])
+def test_kept_weights_give_the_recorded_accuracy(tmp_path: Path, which: str) -> None:
+    """Plain torch code on the kept weights finds the accuracy that the record names."""
+    folder, _ = run_until_stopped(train(small(), out=tmp_path, precision="fp32"))
+    result = Run.open(folder).result
+    assert result is not None
+    model = build(small())
+    model.load_state_dict(load_file(folder / f"{which}.safetensors"))
+    model.eval()
+    config = small().train
+    assert config is not None
+    data = open_dataset(config.dataset)
+    with torch.no_grad():
+        guesses = model((data.test_images / 255 - 0.1307) / 0.3081).argmax(1)
+    accuracy = 100 * (guesses == data.test_labels).float().mean().item()
+    assert accuracy == pytest.approx(result[which]["test_accuracy"])
+    evaluation, _ = evaluate_run(Run.open(folder), which=which)
+    assert evaluation.accuracy == result[which]["test_accuracy"]
+    assert evaluation.loss == result[which]["test_loss"]
+    assert int(evaluation.confusion.sum()) == 1000
+    assert int(evaluation.confusion.trace()) == round(10 * evaluation.accuracy)
+
+
+def test_the_learning_rate_follows_torchs_scheduler(tmp_path: Path) -> None:
+    """The recorded rates are those of torch's OneCycleLR at the last step of each epoch."""
+    folder, _ = run_until_stopped(train(small(), out=tmp_path))
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.05, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.2, epochs=3, steps_per_epoch=42)
+    rates = []
+    for _ in range(3 * 42):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    recorded = [epoch["learning_rate"] for epoch in Run.open(folder).metrics]
+    assert recorded == pytest.approx([rates[41], rates[83], rates[125]])
+
+
+def test_runs_of_the_same_second_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    """Each run gets a folder of its own, however fast they start."""
+    folders = {run_until_stopped(train(small(), out=tmp_path, stop=after(1)))[0] for _ in range(3)}
+    assert len(folders) == 3
+    assert len(list((tmp_path / "small").iterdir())) == 3
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
+    """A diverging run names epoch and step, and what it had saved still loads."""
+    architecture = small("train.optimizer={SGD: {lr: 1.0e+30}}", "train.scheduler=")
+    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, step \d+; the update"):
+        list(train(architecture, out=tmp_path, precision="fp32"))
+    [folder] = (tmp_path / "small").iterdir()
+    trainee = Trainee.make(architecture, Hardware.choose("cpu", "fp32"), 0, 42)
+    progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
+    assert (progress.epoch, damaged) == (0, [])
+    assert all(bool(p.isfinite().all()) for p in trainee.model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "the folder is read-only")],
+)
+def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    """When the second epoch cannot be written, the first one's checkpoint still loads."""
+    real, calls = checkpoint.write_atomic, []
+
+    def failing(path: Path, content: bytes) -> None:
+        calls.append(path)
+        if len(calls) > 4:  # the first checkpoint, then last, best and checkpoint of epoch 1
+            raise OSError(number, "no", str(path))
+        real(path, content)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", failing)
+    with pytest.raises(MachineError, match=f"{words}; the last checkpoint stands"):
+        list(train(small(), out=tmp_path))
+    monkeypatch.undo()
+    [folder] = (tmp_path / "small").iterdir()
+    trainee = Trainee.make(small(), Hardware.choose("cpu", "auto"), 0, 42)
+    progress, _ = checkpoint.restore(folder / "checkpoints", trainee)
+    assert progress.epoch == 1
+    assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
+
+
+def test_out_of_memory_is_a_line_that_names_the_batch_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that runs out in a step ends the run with what to change."""
+
+    def exhausted(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop.Step, "__call__", exhausted)
+    with pytest.raises(MachineError, match=r"out of memory: lower train\.batch_size"):
+        list(train(small(), out=tmp_path))
+
+
+def test_a_network_without_an_output_for_each_class_is_refused(tmp_path: Path) -> None:
+    """The shape that the network ends with is compared with the classes before any training."""
+    with pytest.raises(
+        ConfigError, match=r"small\.yaml:10:5: layers\[5\]\.Linear: the network ends with 7 = 7"
+    ):
+        list(train(small("layers[5].Linear.out_features=7"), out=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_document_without_a_train_section_is_refused(tmp_path: Path) -> None:
+    """Training what says nothing of training tells what to add."""
+    with pytest.raises(ConfigError, match="the document has no train section; add one"):
+        list(train(small("train="), out=tmp_path))
+
+
+def test_asking_for_a_device_that_is_not_there_is_refused() -> None:
+    """A device that torch does not find is the machine's fault, an unknown name the user's."""
+    if not torch.cuda.is_available():
+        with pytest.raises(MachineError, match="--device cuda: torch finds none here"):
+            Hardware.choose("cuda")
+    with pytest.raises(ConfigError, match=r"--device: found 'gpu'; allowed: auto, cpu, cuda, mps"):
+        Hardware.choose("gpu")
+
+
+def test_the_first_weights_are_settled_by_the_seed_alone() -> None:
+    """Whatever was drawn before, a seed gives its weights."""
+    hardware = Hardware.choose("cpu", "fp32")
+    torch.rand(17)
+    first = Trainee.make(small(), hardware, 4, 42).model.state_dict()
+    torch.rand(3)
+    again = Trainee.make(small(), hardware, 4, 42).model.state_dict()
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+
+
+def test_normalised_training_images_have_mean_0_and_deviation_1() -> None:
+    """The constants of a data set are those of its images."""
+    config = small().train
+    assert config is not None
+    images = open_dataset(config.dataset).train_images
+    unit = normalise(to_unit(images), config.dataset.mean, config.dataset.std)
+    assert unit.mean().item() == pytest.approx(0, abs=0.03)
+    assert unit.std().item() == pytest.approx(1, abs=0.03)
+
+
+def test_a_missing_or_damaged_weight_file_is_named(tmp_path: Path) -> None:
+    """Kept weights that cannot be loaded are an error that says what to do."""
+    folder, _ = run_until_stopped(train(small(), out=tmp_path, stop=after(2)))
+    run = Run.open(folder)
+    with pytest.raises(MachineError, match=r"best\.safetensors: no such file; the run has not"):
+        kept_model(run, "best")
+    (folder / "best.safetensors").write_bytes(json.dumps({}).encode())
+    with pytest.raises(MachineError, match=r"best\.safetensors: cannot be loaded"):
+        kept_model(run, "best")

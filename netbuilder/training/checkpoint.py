@@ -29,13 +29,17 @@ KEPT = 2
 
 @dataclass
 class Progress:
-    """How far a run is: ``step`` steps into ``epoch`` (from 0), and the sums of that epoch."""
+    """How far a run is: ``step`` steps into ``epoch`` (from 0), with what it measured there.
+
+    ``learning_rate`` is that of the last update.
+    """
 
     epoch: int = 0
     step: int = 0
     loss_sum: float = 0.0
     hits: int = 0
     seen: int = 0
+    learning_rate: float = 0.0
     train_seconds: float = 0.0
     history: list[Metrics] = field(default_factory=list)
 

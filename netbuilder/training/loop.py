@@ -215,6 +215,7 @@ class _Session:
         while at.step < self.steps_per_epoch:
             chosen = order[at.step * size :][:size]
             images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
+            at.learning_rate = self.trainee.learning_rate
             batch_loss, batch_hits = self.step(images, labels, at.epoch, at.step)
             loss_sum += batch_loss
             hits += batch_hits
@@ -238,7 +239,7 @@ class _Session:
             "train_accuracy": 100.0 * at.hits / at.seen,
             "test_loss": test.loss,
             "test_accuracy": test.accuracy,
-            "learning_rate": self.step.learning_rate,
+            "learning_rate": at.learning_rate,
             "train_seconds": at.train_seconds,
             "test_seconds": time.perf_counter() - began,
         }

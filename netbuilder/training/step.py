@@ -50,6 +50,11 @@ class Trainee:
         """The network that is tested and whose weights are kept: the average, if there is one."""
         return self.model if self.average is None else self.average.module
 
+    @property
+    def learning_rate(self) -> float:
+        """That of the next update."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
 
 def _train_config(architecture: Architecture) -> TrainConfig:
     if architecture.train is None:
@@ -86,8 +91,6 @@ class Step:
         self._seed = seed
         self._loss = config.loss.build()
         self._every_step = bool(config.scheduler) and config.scheduler[0].every_step
-        self.learning_rate = 0.0
-        """That of the last update."""
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, epoch: int, step: int
@@ -120,7 +123,6 @@ class Step:
                 "not made. Lower the learning rate, or try --precision fp32"
             )
         loss.backward()
-        self.learning_rate = float(trainee.optimizer.param_groups[0]["lr"])
         trainee.optimizer.step()
         trainee.optimizer.zero_grad(set_to_none=True)
         if self._every_step:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import netbuilder
-from netbuilder.cli import training
+from netbuilder.cli import inspecting, training
 from netbuilder.errors import NetbuilderError
 
 app = typer.Typer(
@@ -19,9 +19,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Declarative YAML to torch networks: checked, shown, trained.",
 )
-app.command()(training.train)
-app.command()(training.evaluate)
-app.command()(training.results)
+for command in (
+    inspecting.summarize,
+    inspecting.check,
+    training.train,
+    training.evaluate,
+    training.results,
+    inspecting.schema,
+):
+    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Data sets by name: found or downloaded, verified, in memory as uint8, batched on the device."""
+"""Data sets by name: had, verified, kept as one file, and given out as uint8 tensors."""
 
 from netbuilder.data.loaded import LoadedData as LoadedData
 from netbuilder.data.opening import data_root as data_root

@@ -1,52 +1,67 @@
-"""Draws and batches: what is random is a function of (seed, epoch, step)."""
+"""Batches on the device: what is drawn for them, and how bytes become what a network takes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from netbuilder.recipe.augmentations import Augmentation
+from netbuilder.recipe.augmentations.tensors import per_channel
 
 
 def seed_for(*key: int | str) -> int:
-    """A 63-bit seed for a key; keys that differ in anything give seeds that share nothing."""
-    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8], "little") >> 1
+    """A well mixed number of 63 bits that is a function of ``key`` alone.
+
+    Seeds that differ in one bit, as those of neighbouring steps do, give generators that have
+    nothing in common.
+    """
+    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8], "big") >> 1
 
 
-def generator_for(device: torch.device, *key: int | str) -> torch.Generator:
-    """A generator on ``device``, seeded for ``key``."""
+def generator_for(device: torch.device | str, *key: int | str) -> torch.Generator:
+    """A generator on ``device`` whose draws are a function of ``key``."""
     return torch.Generator(device).manual_seed(seed_for(*key))
 
 
-def epoch_order(seed: int, epoch: int, count: int, device: torch.device) -> torch.Tensor:
-    """The order in which an epoch sees its images: a permutation, int64 (count).
+def epoch_order(seed: int, epoch: int, count: int, device: torch.device | str) -> Tensor:
+    """The order of an epoch's samples: a permutation, int64 of shape (count).
 
     It is drawn on the CPU, so that it is the same on every device.
     """
-    generator = generator_for(torch.device("cpu"), seed, epoch, "order")
+    generator = generator_for("cpu", "order", seed, epoch)
     return torch.randperm(count, generator=generator).to(device)
 
 
-def to_unit(images: torch.Tensor) -> torch.Tensor:
-    """uint8 images as float32 in [0, 1]."""
-    return images.float().div_(255)
+def to_unit(images: Tensor) -> Tensor:
+    """Images of bytes as float32 in [0, 1]."""
+    return images.to(torch.float32).div_(255)
 
 
-def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """(x - mean) / std for each channel of (N, C, H, W)."""
-    if len(mean) == 1:
-        return (images - mean[0]) / std[0]
-    shift = torch.tensor(mean, device=images.device)[:, None, None]
-    return (images - shift) / torch.tensor(std, device=images.device)[:, None, None]
+def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Images in [0, 1] of shape (N, C, H, W) with mean 0 and deviation 1 in each channel.
+
+    Args:
+        images: float; they are left as they are.
+        mean: the training set's, an entry a channel, as is std.
+        std: its standard deviation.
+    """
+    if len(mean) == len(std) == 1:
+        return (images - mean[0]).div_(std[0])
+    return (images - per_channel(mean, images.device)).div_(per_channel(std, images.device))
 
 
+@torch.no_grad()
 def augment(
-    images: torch.Tensor, augmentations: Sequence[Augmentation], generator: torch.Generator
-) -> torch.Tensor:
-    """The images (N, C, H, W), float in [0, 1], through each augmentation in turn."""
-    count, *shape = images.shape
+    images: Tensor, augmentations: Iterable[Augmentation], generator: torch.Generator
+) -> Tensor:
+    """Images in [0, 1] of shape (N, C, H, W), changed by each augmentation in turn.
+
+    ``generator`` is on the images' device; its state moves on.
+    """
     for augmentation in augmentations:
-        images = augmentation.apply(images, augmentation.draw(count, tuple(shape), generator))
+        drawn = augmentation.draw(len(images), tuple(images.shape[1:]), generator)
+        images = augmentation.apply(images, drawn)
     return images

@@ -1,107 +1,134 @@
-"""From a data set's name to its images: cache, archives, download, stand-in, or a clear error."""
+"""Data sets by name: from the cache, from archives, from the network, or their stand-in."""
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from netbuilder.data.embedded import mnist5k
-from netbuilder.data.loaded import DamagedCache, LoadedData, Tensors, read_cache, write_cache
+from torch import Tensor
+
+from netbuilder.data import cache
+from netbuilder.data.download import Unreachable
+from netbuilder.data.embedded import load_mnist5k
+from netbuilder.data.loaded import LoadedData, digest_of
+from netbuilder.data.sources import KNOWN, archives, convert, missing
 from netbuilder.errors import DataError
-from netbuilder.files import digest_of
-from netbuilder.recipe.datasets import Dataset
+from netbuilder.recipe.datasets import Dataset, Mnist5k
 
-KNOWN_DIGESTS = {"mnist": "cbf860d23226daf9a08a820109ffa918bd240291e27021b444ee35cd3120d5e7"}
-"""The SHA-256 of what the canonical archives decode to, by `files.digest_of`."""
+_log = logging.getLogger("netbuilder.data")
 
 
-def data_root(data_dir: Path | None = None) -> Path:
-    """Where data lie: the argument, else NETBUILDER_DATA, else the user's cache by convention."""
-    if data_dir is not None:
-        return data_dir
-    if named := os.environ.get("NETBUILDER_DATA"):
-        return Path(named)
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+def data_root(root: Path | None = None) -> Path:
+    """Where data sets lie: the argument, else NETBUILDER_DATA, else the user's cache folder."""
+    if root is None and (named := os.environ.get("NETBUILDER_DATA")):
+        root = Path(named)
+    if root is not None:
+        return root.expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
     return base / "netbuilder"
 
 
-def open_dataset(dataset: Dataset, data_dir: Path | None = None) -> LoadedData:
-    """The data set, verified, in memory.
+def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
+    """The data set, verified, on the CPU.
 
-    The first use decodes the archives under the root, downloading what is missing, and writes one
-    cache file; every later one reads and checks that file alone.
+    The first use converts archives in the root, in torchvision's places, or downloads them; later
+    uses read the one file that was made then, and check its SHA-256. Where nothing can be had from
+    the network, the document's stand-in serves, if it names one, and the result says so.
 
     Args:
-        dataset: which; its stand-in, if it has one, serves where it cannot be had.
-        data_dir: a torchvision-style root (``MNIST/raw/*.gz`` in it); see `data_root`.
+        dataset: as the document names it.
+        root: see `data_root`.
 
     Raises:
-        DataError: it cannot be had, or an archive is corrupt.
+        DataError: it cannot be had, or a file of it is damaged; a stand-in does not hide damage.
     """
-    if dataset.kind == "mnist5k":
-        return LoadedData.of(dataset, mnist5k())
-    from netbuilder.data.sources import Unavailable
-
-    root = data_root(data_dir)
-    cache = root / "netbuilder" / f"{dataset.kind}.safetensors"
-    notes = []
+    if isinstance(dataset, Mnist5k):
+        return load_mnist5k()
+    folder, kind = data_root(root), dataset.kind
+    path = cache.place(folder, kind)
     try:
-        return LoadedData.of(dataset, read_cache(cache, KNOWN_DIGESTS.get(dataset.kind)))
-    except FileNotFoundError:
-        pass
-    except DamagedCache as error:
-        notes.append(f"{cache} was damaged and is made again from the archives ({error})")
-    try:
-        data = LoadedData.of(dataset, _decoded(dataset, root, cache, notes))
-    except Unavailable as error:
-        if notes:
-            raise DataError(
-                f"{cache}: damaged, and the archives to make it again are not at hand ({error}); "
-                "remove it, and put the archives under the data root"
-            ) from error
-        if dataset.stand_in is None:
-            raise DataError(_three_ways_out(dataset, root, error)) from error
-        stand_in = open_dataset(dataset.stand_in)
-        reason = (
-            f"{dataset.kind} is not in {root} and cannot be downloaded ({error}); "
-            f"{stand_in.dataset.kind} stands in, and accuracy targets are not judged"
-        )
-        return replace(stand_in, fell_back_from=dataset, fallback_reason=reason)
-    return replace(data, notes=tuple(notes))
-
-
-def _decoded(dataset: Dataset, root: Path, cache: Path, notes: list[str]) -> Tensors:
-    from netbuilder.data.sources import read_archives
-
-    tensors = read_archives(dataset, root)
-    known = KNOWN_DIGESTS.get(dataset.kind)
-    if known and digest_of(tensors) != known:
-        raise DataError(
-            f"{dataset.kind}: the archives in {root} decode to other images than the canonical "
-            "ones; remove them and run again"
-        )
-    try:
-        write_cache(cache, tensors)
+        cache.sweep(path.parent)
+        tensors, digest = _cached(path, folder, kind) or _converted(path, folder, kind)
+    except Unreachable as error:
+        return _stand_in(dataset, folder, str(error))
     except OSError as error:
-        notes.append(f"{cache.parent} cannot be written ({error.strerror}); decoded in memory")
-    return tensors
+        raise DataError(
+            f"{error.filename or folder}: {kind} cannot be read: {error.strerror or error}; make "
+            "the folder readable and see that its disk has room, or name another with --data-dir "
+            "or NETBUILDER_DATA"
+        ) from error
+    if tuple(tensors["train_images"].shape[1:]) != dataset.shape:
+        raise DataError(f"{path}: holds other images than {kind}'s; delete it and run again")
+    return LoadedData.of(dataset, tensors, digest)
 
 
-def _three_ways_out(dataset: Dataset, root: Path, reason: Exception) -> str:
-    from netbuilder.data.sources import archives
+def _cached(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str] | None:
+    """The cache's content; None if there is none, or a damaged one that can be made anew."""
+    try:
+        return cache.read(path, KNOWN.get(kind))
+    except cache.Damaged as damage:
+        if gone := missing(root, kind):
+            raise DataError(
+                f"{path}: the cache is damaged: {damage}; delete it to have {kind} downloaded "
+                f"again, or put its archives in place to have it made anew from them "
+                f"(missing: {', '.join(str(root / archive.path) for archive in gone)})"
+            ) from None
+        _log.warning("%s: the cache is damaged: %s; made anew from the archives", path, damage)
+        return None
 
-    first = archives(dataset)[0].place
-    return (
-        f"{dataset.kind} is not in {root} and cannot be downloaded ({reason}). Three ways out:\n"
-        f"  1. put its archives there: {root / first} and so on\n"
-        "  2. name a folder that has them: --data-dir or NETBUILDER_DATA\n"
-        "  3. train on the 5,000 images inside the package: --dataset mnist5k, or in the document "
-        f"dataset: {{{dataset.kind}: {{fallback: mnist5k}}}}"
+
+def _converted(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str]:
+    """The content of the archives, kept as the cache where the root can be written."""
+    try:
+        work, keep = cache.work_folder(path.parent), True
+    except OSError:  # a read-only root serves as it is, only not as fast the next time
+        work, keep = cache.work_folder(Path(tempfile.gettempdir())), False
+    try:
+        tensors = convert(root, kind, work)
+        digest = digest_of(tensors)
+        if digest != KNOWN.get(kind, digest):
+            raise DataError(
+                f"{root}: {kind} was decoded to SHA-256 {digest}, expected {KNOWN[kind]}; this "
+                "torchvision decodes otherwise, install another version"
+            )
+        if keep:
+            try:
+                cache.write(path, tensors, digest, work)
+            except OSError as error:
+                _log.warning("%s: not kept: %s", path, error.strerror or error)
+        return tensors, digest
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _stand_in(dataset: Dataset, root: Path, reason: str) -> LoadedData:
+    """What serves where the network gives nothing.
+
+    Raises:
+        DataError: the document names nothing.
+    """
+    kind = dataset.kind
+    if dataset.stand_in is not None:
+        served = open_dataset(dataset.stand_in, root)
+        why = f"{kind} cannot be downloaded ({reason}); {served.dataset.kind} serves in its place"
+        return replace(served, fell_back_from=dataset, fallback_reason=why)
+    places = "\n".join(f"       {root / archive.path}" for archive in archives(kind))
+    raise DataError(
+        f"{kind} is not in {root} and cannot be downloaded: {reason}\n"
+        f"Three ways out:\n"
+        f"  1. put its archives in their places:\n{places}\n"
+        f"  2. name a folder that has them: --data-dir FOLDER, or NETBUILDER_DATA=FOLDER\n"
+        f"  3. train on the data in the package: dataset: mnist5k, or let it step in: "
+        f"dataset: {{{kind}: {{fallback: mnist5k}}}}"
     )

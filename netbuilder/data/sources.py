@@ -1,136 +1,151 @@
-"""Archives and downloads: torchvision fetches, checks and decodes; nothing else here imports it."""
+"""Where data sets come from: torchvision's archives, checked, and torchvision's own decoders.
+
+torchvision is imported inside the calls alone; a run on a cached data set never loads it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.error import URLError
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from netbuilder.data.loaded import Tensors
+from netbuilder.data.download import Unreachable, fetch
 from netbuilder.errors import DataError
-from netbuilder.files import write_atomic
-from netbuilder.recipe.datasets import Dataset
 
-TIMEOUT_SECONDS = 10
-"""How long one silent connection is waited for."""
-
-TORCHVISION_NAMES = {
+_CLASSES = {
     "mnist": "MNIST",
     "fashion_mnist": "FashionMNIST",
     "kmnist": "KMNIST",
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
 }
+"""The name in documents to torchvision's class."""
 
-
-class Unavailable(Exception):
-    """The archives are not there and cannot be downloaded; the message says why."""
+KNOWN = {"mnist": "09615b759a3cbff74fcbe73b13f6570ab6a7ecfc4d6f88958999ca9c161e5aae"}
+"""The digests of data sets that have been converted from the published archives."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that torchvision publishes, with its place under the data root."""
+    """One published file: its place below the data root, its MD5 and where it can be had."""
 
-    place: str
+    path: Path
     md5: str
+    urls: tuple[str, ...]
 
 
-def archives(dataset: Dataset) -> list[Archive]:
-    """The files that a data set comes in."""
-    kind = _torchvision_class(dataset)
-    if hasattr(kind, "resources"):
-        return [Archive(f"{kind.__name__}/raw/{name}", md5) for name, md5 in kind.resources]
-    return [Archive(kind.filename, kind.tgz_md5)]
+def archives(kind: str) -> tuple[Archive, ...]:
+    """What torchvision publishes of a data set."""
+    source = _class(kind)
+    if hasattr(source, "resources"):
+        folder = Path(source.__name__) / "raw"
+        return tuple(
+            Archive(folder / name, md5, tuple(mirror + name for mirror in source.mirrors))
+            for name, md5 in source.resources
+        )
+    return (Archive(Path(source.filename), source.tgz_md5, (source.url,)),)
 
 
-def read_archives(dataset: Dataset, root: Path) -> Tensors:
-    """The data set from its archives under ``root``; missing ones are downloaded and kept there.
+def missing(root: Path, kind: str) -> list[Archive]:
+    """The archives that do not lie in the data root."""
+    return [archive for archive in archives(kind) if not (root / archive.path).is_file()]
+
+
+def convert(root: Path, kind: str, work: Path) -> dict[str, Tensor]:
+    """The data set's four uint8 tensors, from archives in the root or from the network.
+
+    Args:
+        root: the data root; archives that had to be fetched are kept there, if it can be written.
+        kind: the data set's name.
+        work: an empty folder for what is fetched and unpacked.
 
     Raises:
-        DataError: an archive is corrupt; it is named.
-        Unavailable: one is missing and cannot be downloaded.
+        DataError: an archive in the root is not the published one.
+        Unreachable: an archive is missing and cannot be fetched.
+        OSError: the disk is full, or an archive cannot be read.
     """
-    kind, wanted = _torchvision_class(dataset), archives(dataset)
-    for archive in wanted:
-        _require_whole(root / archive.place, archive)
-    # torchvision unpacks next to the archives, 55 MB for MNIST, and takes what is unpacked without
-    # a check. In a folder of its own, with links to the archives, it does neither to the user's.
-    with TemporaryDirectory(prefix="netbuilder-") as folder:
-        work = Path(folder)
-        for archive in wanted:
-            (work / archive.place).parent.mkdir(parents=True, exist_ok=True)
-            if (root / archive.place).exists():
-                (work / archive.place).symlink_to((root / archive.place).resolve())
-        try:
-            with _quiet_and_bounded():
-                parts = {
-                    name: kind(work, train=name == "train", download=True)
-                    for name in ("train", "test")
-                }
-        except (URLError, TimeoutError, ConnectionError, RuntimeError, OSError) as error:
-            if all((root / archive.place).exists() for archive in wanted):
-                raise DataError(f"{dataset.kind}: cannot be decoded: {error}") from error
-            raise Unavailable(str(error).splitlines()[0].rstrip(": ")) from error
-        for archive in wanted:
-            if not (work / archive.place).is_symlink():
-                _keep(work / archive.place, root / archive.place)
-        tensors = {}
-        for name, part in parts.items():
-            tensors[f"{name}_images"] = _images(part.data)
-            tensors[f"{name}_labels"] = torch.as_tensor(part.targets).to(torch.uint8)
-        return tensors
+    for archive in archives(kind):
+        original, copy = root / archive.path, work / archive.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if original.is_file():
+            _check(original, archive.md5)
+            _place(original, copy)
+        else:
+            _fetch(archive, copy)
+            _keep(copy, original)
+    # Anything that torchvision unpacks goes into the work folder; the root stays as it is.
+    with contextlib.redirect_stdout(io.StringIO()):
+        train, test = (_class(kind)(work, train=part, download=True) for part in (True, False))
+    return {
+        "train_images": _images(train.data),
+        "train_labels": torch.as_tensor(train.targets).to(torch.uint8),
+        "test_images": _images(test.data),
+        "test_labels": torch.as_tensor(test.targets).to(torch.uint8),
+    }
 
 
-def _torchvision_class(dataset: Dataset) -> Any:
+def _class(kind: str) -> Any:
     from torchvision import datasets
 
-    return getattr(datasets, TORCHVISION_NAMES[dataset.kind])
+    return getattr(datasets, _CLASSES[kind])
 
 
-def _require_whole(path: Path, archive: Archive) -> None:
-    if not path.exists():
-        return
+def _images(data: Any) -> Tensor:
+    """(N, H, W) or (N, H, W, C) to (N, C, H, W)."""
+    images = torch.as_tensor(data)
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    return images.contiguous()
+
+
+def _md5(path: Path) -> str:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != archive.md5:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _check(path: Path, md5: str) -> None:
+    found = _md5(path)
+    if found != md5:
         raise DataError(
-            f"{path}: corrupt or truncated: its MD5 is {found}, expected {archive.md5}; "
-            "remove it and run again to download it, or put a good copy in its place"
+            f"{path}: not the published archive: its MD5 is {found} ({path.stat().st_size} bytes), "
+            f"expected {md5}; delete it and run again, or put the whole archive there"
         )
 
 
-def _keep(downloaded: Path, path: Path) -> None:
-    """Put a download where the next use finds it, if that folder can be written."""
+def _place(original: Path, copy: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, downloaded.read_bytes())
-    except OSError:
-        return  # it is decoded all the same; only the next use has to download it again
+        copy.symlink_to(original.resolve())
+    except OSError:  # Windows asks a privilege for links
+        shutil.copyfile(original, copy)
 
 
-def _images(data: Any) -> torch.Tensor:
-    """uint8 (N, C, H, W) from torchvision's (N, H, W) or (N, H, W, C)."""
-    images = torch.as_tensor(np.asarray(data))
-    return images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+def _fetch(archive: Archive, to: Path) -> None:
+    """From the first address that gives the published file."""
+    reasons = []
+    for url in archive.urls:
+        try:
+            fetch(url, to)
+        except Unreachable as error:
+            reasons.append(str(error))
+            continue
+        if (found := _md5(to)) == archive.md5:
+            return
+        reasons.append(f"{url}: gave another file (MD5 {found}, expected {archive.md5})")
+    raise Unreachable("; ".join(reasons))
 
 
-@contextmanager
-def _quiet_and_bounded() -> Iterator[None]:
-    """torchvision prints as it downloads, and waits for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+def _keep(copy: Path, original: Path) -> None:
+    """Put a fetched archive into the root, so that it need not be fetched again."""
+    aside = copy.with_suffix(".keep")
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        socket.setdefaulttimeout(before)
+        original.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(copy, aside)
+        aside.replace(original)
+    except OSError:  # a read-only root: nothing is kept there
+        aside.unlink(missing_ok=True)

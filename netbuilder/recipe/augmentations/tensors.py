@@ -79,7 +79,7 @@ def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _axes(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixel centres along x (width) and y (height), and what turns pixels into grid units (2, 1)"""
+    """Pixel centres along x (width) and y (height), and pixels to grid units (2, 1)."""
     x = torch.arange(width, device=device) - (width - 1) / 2
     y = torch.arange(height, device=device) - (height - 1) / 2
     return x, y, torch.tensor([[2 / width], [2 / height]], device=device)

@@ -1,0 +1,144 @@
+"""The commands that look at documents and never import torch: summarize, check, schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netbuilder.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from netbuilder.analysis import Analysis
+
+Documents = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Documents.")]
+SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
+
+
+def summarize(
+    paths: Documents,
+    output: Annotated[
+        str,
+        typer.Option("--format", help="rich, plain, json, markdown, csv or torchsummary."),
+    ] = "",
+) -> None:
+    """Show every layer's shape, receptive field, parameters and cost.
+
+    Example: netbuilder summarize archs/iter10.yaml
+    """
+    output = output or ("rich" if sys.stdout.isatty() else "plain")
+    if output not in SUMMARY_FORMATS:
+        raise ConfigError(f"--format: found {output!r}; allowed: {', '.join(SUMMARY_FORMATS)}")
+    from netbuilder.analysis import analyse
+    from netbuilder.loader import load
+
+    analyses = [analyse(load(path)) for path in paths]
+    _present(analyses, output)
+    for analysis in analyses:
+        analysis.require_sound()
+
+
+def _present(analyses: list[Analysis], output: str) -> None:
+    from netbuilder import formats, tables
+
+    if output == "json":
+        data = [formats.as_data(analysis) for analysis in analyses]
+        print(json.dumps(data[0] if len(data) == 1 else data, indent=2))
+    elif output == "csv":
+        print(formats.as_csv(analyses), end="")
+    elif output == "markdown":
+        print("\n".join(map(formats.as_markdown, analyses)), end="")
+    elif output == "torchsummary":
+        print("\n".join(map(formats.as_torchsummary, analyses)), end="")
+    else:
+        plain = output == "plain"
+        for analysis in analyses:
+            tables.show(tables.summary(analysis, plain=plain), plain=plain)
+        if len(analyses) > 1:
+            tables.show(tables.comparison(analyses, plain=plain), plain=plain)
+
+
+def check(
+    paths: Documents,
+    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Say everything that is wrong with each document, and hold its targets against it.
+
+    Exit code 0: all well; 1: a target is not met; 2: a document is wrong.
+
+    Example: netbuilder check archs/iter10.yaml
+    """
+    if output not in ("text", "json"):
+        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
+    from dataclasses import asdict
+
+    from netbuilder.tables import verdict_line
+    from netbuilder.targets import judge_document
+
+    reports, wrong, unmet = [], False, False
+    for path in paths:
+        problems, analysis = _examined(path)
+        verdicts = judge_document(analysis) if analysis else []
+        wrong = wrong or bool(problems)
+        unmet = unmet or any(verdict.met is False for verdict in verdicts)
+        if output == "json":
+            reports.append(
+                {
+                    "file": str(path),
+                    "problems": [asdict(problem) for problem in problems],
+                    "targets": [asdict(verdict) for verdict in verdicts],
+                }
+            )
+            continue
+        for problem in problems:
+            print(problem)
+        for verdict in verdicts:
+            print(f"{path}: {verdict_line(verdict)}")
+        if not problems and all(verdict.met is not False for verdict in verdicts):
+            print(f"{path}: ok")
+    if output == "json":
+        print(json.dumps(reports, indent=2))
+    if wrong or unmet:
+        raise typer.Exit(2 if wrong else 1)
+
+
+def _examined(path: Path) -> tuple[list[Problem], Analysis | None]:
+    """A document's problems, and what is known of it if it can be read."""
+    from netbuilder.analysis import analyse, require_classes
+    from netbuilder.loader import load
+
+    try:
+        analysis = analyse(load(path))
+    except ConfigError as error:
+        return error.problems, None
+    try:
+        analysis.require_sound()
+        require_classes(analysis)
+    except ConfigError as error:
+        return error.problems, analysis
+    return [], analysis
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+) -> None:
+    """Print the JSON Schema of documents, with which an editor completes and checks them.
+
+    Example: netbuilder schema --out archs/netbuilder.schema.json
+    """
+    from netbuilder.json_schema import document_schema
+
+    text = json.dumps(document_schema(), indent=2) + "\n"
+    if out is None:
+        print(text, end="")
+        return
+    from netbuilder.errors import MachineError
+    from netbuilder.files import write_atomic
+
+    try:
+        write_atomic(out, text.encode())
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,151 @@
+"""Analyses as text for programs and documents: JSON, markdown, CSV and torchsummary's layout."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from netbuilder.analysis import BYTES_PER_VALUE, Analysis, Row
+from netbuilder.errors import Problem
+from netbuilder.shapes import written
+from netbuilder.tables import field_text, per_axis_text, totals, verdict_line, window_text
+from netbuilder.targets import judge_document
+
+
+def as_data(analysis: Analysis) -> dict[str, Any]:
+    """The analysis as JSON values; shapes are lists without the batch axis, memory in bytes."""
+    return {
+        "name": analysis.architecture.name,
+        "title": analysis.architecture.title,
+        "input": list(analysis.architecture.input),
+        "rows": [_row_data(row) for row in analysis.rows],
+        "output_shape": list(analysis.output_shape),
+        "totals": {
+            "parameters": analysis.parameters,
+            "macs": analysis.macs,
+            "activation_bytes": analysis.activation_bytes,
+            "receptive_field": list(analysis.receptive_field),
+        },
+        "targets": [asdict(verdict) for verdict in judge_document(analysis)],
+        "fault": problem_data(analysis.fault) if analysis.fault else None,
+    }
+
+
+def problem_data(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON values; line and column count from 1 and are 0 where there is none."""
+    return asdict(problem)
+
+
+def _row_data(row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "arguments": row.arguments,
+        "output_shape": list(row.output_shape),
+        "receptive_field": list(row.receptive_field),
+        "jump": [float(j) if isinstance(j, Fraction) else j for j in row.jump],
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "activation_bytes": row.activation_bytes,
+    }
+
+
+def as_markdown(analysis: Analysis) -> str:
+    """A section with the table, the totals and the targets."""
+    architecture = analysis.architecture
+    title = (
+        f"{architecture.name}: {architecture.title}" if architecture.title else architecture.name
+    )
+    lines = [
+        f"### {_escaped(title)}",
+        "",
+        "| layer | window | output | receptive field | jump | parameters | MACs |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {row.path} {row.kind} | {window_text(row)} | {written(row.output_shape)} "
+        f"| {field_text(row, analysis)} | {per_axis_text(row.jump)} | {row.parameters:,} "
+        f"| {row.macs:,} |"
+        for row in analysis.rows
+    ]
+    notes = [*totals(analysis), *map(verdict_line, judge_document(analysis))]
+    notes += [str(analysis.fault)] if analysis.fault else []
+    return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in notes), ""])
+
+
+def _escaped(text: str) -> str:
+    """Text that markdown and HTML leave as it is."""
+    for character in "\\`*_{}[]<>()#+|~&":
+        text = text.replace(
+            character, f"&#{ord(character)};" if character in "<>&|" else f"\\{character}"
+        )
+    return text
+
+
+CSV_COLUMNS = (
+    "name", "path", "kind", "output_shape", "receptive_field", "jump", "parameters", "macs",
+    "activation_bytes",
+)  # fmt: skip
+
+
+def as_csv(analyses: Sequence[Analysis]) -> str:
+    """A line a layer, numbers bare, shapes as ``10x26x26``."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for analysis in analyses:
+        for row in analysis.rows:
+            writer.writerow(
+                [
+                    analysis.architecture.name,
+                    row.path,
+                    row.kind,
+                    written(row.output_shape),
+                    written(row.receptive_field),
+                    per_axis_text(row.jump),
+                    row.parameters,
+                    row.macs,
+                    row.activation_bytes,
+                ]
+            )
+    return buffer.getvalue()
+
+
+def as_torchsummary(analysis: Analysis) -> str:
+    """The layout of the torchsummary package 1.5.1, character for character."""
+    line, double = "-" * 64, "=" * 64
+    values = sum(prod(row.output_shape) for row in analysis.rows)
+    megabytes = BYTES_PER_VALUE / 1024**2
+    sizes = (
+        prod(analysis.architecture.input) * megabytes,
+        2 * values * megabytes,  # once forward, once for the gradients
+        analysis.parameters * megabytes,
+    )
+    rows = [
+        f"{f'{row.kind}-{number}':>20}  {[-1, *row.output_shape]!s:>25} {row.parameters:>15,}"
+        for number, row in enumerate(analysis.rows, 1)
+    ]
+    return "\n".join(
+        [
+            line,
+            f"{'Layer (type)':>20}  {'Output Shape':>25} {'Param #':>15}",
+            double,
+            *rows,
+            double,
+            f"Total params: {analysis.parameters:,}",
+            f"Trainable params: {analysis.parameters:,}",
+            "Non-trainable params: 0",
+            line,
+            f"Input size (MB): {sizes[0]:.2f}",
+            f"Forward/backward pass size (MB): {sizes[1]:.2f}",
+            f"Params size (MB): {sizes[2]:.2f}",
+            f"Estimated Total Size (MB): {sum(sizes):.2f}",
+            line,
+            "",
+        ]
+    )

@@ -18,7 +18,7 @@ def seed_for(*key: int | str) -> int:
     Seeds that differ in one bit, as those of neighbouring steps do, give generators that have
     nothing in common.
     """
-    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8], "little") >> 1
 
 
 def generator_for(device: torch.device | str, *key: int | str) -> torch.Generator:
@@ -31,7 +31,7 @@ def epoch_order(seed: int, epoch: int, count: int, device: torch.device | str) -
 
     It is drawn on the CPU, so that it is the same on every device.
     """
-    generator = generator_for("cpu", "order", seed, epoch)
+    generator = generator_for("cpu", seed, epoch, "order")
     return torch.randperm(count, generator=generator).to(device)
 
 

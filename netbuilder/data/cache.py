@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from netbuilder.data.loaded import NAMES, digest_of
-from netbuilder.files import sync_folder
+from netbuilder.data.loaded import NAMES
+from netbuilder.files import digest_of, sync_folder
 
 _PREFIX = ".work"
 _SUFFIX = ".tmp"
@@ -75,8 +75,10 @@ def write(path: Path, tensors: Mapping[str, Tensor], digest: str, work: Path) ->
         OSError: the disk is full, or the folder cannot be written.
     """
     aside = work / path.name
-    save_file({name: tensors[name].contiguous() for name in NAMES}, aside, {"sha256": digest})
-    with aside.open("rb+") as file:
+    content = save({name: tensors[name].contiguous() for name in NAMES}, {"sha256": digest})
+    with aside.open("wb") as file:  # with the user's own mask; save_file makes it the user's alone
+        file.write(content)
+        file.flush()
         os.fsync(file.fileno())
     os.replace(aside, path)  # noqa: PTH105  # one call, so that a test can die right before it
     sync_folder(path.parent)

@@ -22,8 +22,10 @@ class Unreachable(Exception):  # internal: opening.py turns it into words for th
 
 
 class _Transfer(threading.Thread):
-    """Reads an address into a file. Neither looking up a name nor trying its addresses one after
-    another can be given a time-out, so this is a thread that can be left behind.
+    """Reads an address into a file.
+
+    Neither looking up a name nor trying its addresses one after another can be given a time-out, so
+    this is a thread that can be left behind.
     """
 
     def __init__(self, url: str, to: Path) -> None:

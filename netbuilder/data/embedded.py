@@ -8,11 +8,12 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
-from netbuilder.data.loaded import LoadedData, digest_of
+from netbuilder.data.loaded import LoadedData
 from netbuilder.errors import DataError
+from netbuilder.files import digest_of
 from netbuilder.recipe.datasets import Mnist5k
 
-DIGEST = "bf583ca9f092f9768025a971cf72b2f27701ab976b3973e34012c53e404c3b03"
+DIGEST = "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
 _FILE = "mnist5k.xz"
 _CLASSES, _EACH, _TRAIN = 10, 500, 400
 _SIDE = 28

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -24,7 +23,7 @@ class LoadedData:
         train_labels: int64 of shape (N), as is test_labels.
         test_images: what training never sees.
         test_labels: the labels of those.
-        digest: SHA-256 over the tensors, see `digest_of`.
+        digest: SHA-256 over the tensors, see `netbuilder.files.digest_of`.
         fell_back_from: the data set that was asked for and could not be had, if there is one.
         fallback_reason: why it could not; "" where it could.
     """
@@ -53,20 +52,3 @@ class LoadedData:
     def to(self, device: torch.device | str) -> LoadedData:
         """The same data on ``device``."""
         return replace(self, **{name: getattr(self, name).to(device) for name in NAMES})
-
-
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256, in hex, over the name, shape and bytes of each uint8 tensor in the order of `NAMES`.
-
-    Raises:
-        KeyError: one is missing.
-        TypeError: one is not uint8.
-    """
-    sha = hashlib.sha256()
-    for name in NAMES:
-        tensor = tensors[name]
-        if tensor.dtype != torch.uint8:
-            raise TypeError(f"{name} is {tensor.dtype}, not torch.uint8")
-        sha.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        sha.update(memoryview(tensor.contiguous().numpy()).cast("B"))
-    return sha.hexdigest()

@@ -15,9 +15,10 @@ from torch import Tensor
 from netbuilder.data import cache
 from netbuilder.data.download import Unreachable
 from netbuilder.data.embedded import load_mnist5k
-from netbuilder.data.loaded import LoadedData, digest_of
+from netbuilder.data.loaded import LoadedData
 from netbuilder.data.sources import KNOWN, archives, convert, missing
 from netbuilder.errors import DataError
+from netbuilder.files import digest_of
 from netbuilder.recipe.datasets import Dataset, Mnist5k
 
 _log = logging.getLogger("netbuilder.data")

@@ -184,7 +184,7 @@ class _Session:
 
     def records(self, *, resumed: bool) -> Iterator[Record]:
         with _limits(self.run.path):
-            warnings = [*filter(None, [self.full_data.fallback_reason]), *self.full_data.notes]
+            warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
             if resumed:
                 self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
                 warnings += damaged

@@ -35,7 +35,7 @@ class Trainee:
     ) -> Trainee:
         """A fresh network and what trains it; the same weights for a seed on every device."""
         config = _train_config(architecture)
-        torch.manual_seed(seed_for(seed, "weights"))
+        torch.manual_seed(seed_for("weights", seed))
         model = build(architecture).to(hardware.device)
         average = None
         if config.ema is not None:
@@ -110,8 +110,9 @@ class Step:
             Diverged: the loss is not finite; nothing was updated.
         """
         trainee, dataset = self._trainee, self._config.dataset
-        generator = generator_for(images.device, self._seed, epoch, step)
-        torch.manual_seed(seed_for(self._seed, epoch, step))  # dropout draws from torch's own state
+        generator = generator_for(images.device, "augment", self._seed, epoch, step)
+        # Dropout draws from torch's global state.
+        torch.manual_seed(seed_for("dropout", self._seed, epoch, step))
         batch = augment(to_unit(images), self._config.augment, generator)
         with self._hardware.autocast():
             logits = trainee.model(normalise(batch, dataset.mean, dataset.std)).flatten(1)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from functools import wraps
+from io import TextIOWrapper
+from typing import Annotated, ParamSpec
 
 import typer
 
 import netbuilder
 from netbuilder.cli import inspecting, training
 from netbuilder.errors import NetbuilderError
+
+P = ParamSpec("P")
+
+PIPE_CLOSED = 141
+"""What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
 
 app = typer.Typer(
     add_completion=False,
@@ -19,6 +27,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Declarative YAML to torch networks: checked, shown, trained.",
 )
+
+
+def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
+    """The command, ending without a word once whoever reads its output has gone."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            try:
+                command(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered would be written, and complained about, at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(PIPE_CLOSED) from None
+
+    return run
+
+
 for command in (
     inspecting.summarize,
     inspecting.check,
@@ -27,7 +55,7 @@ for command in (
     training.results,
     inspecting.schema,
 ):
-    app.command()(command)
+    app.command()(_quiet_when_unread(command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -47,15 +75,14 @@ def options(
 
 def main() -> None:
     """Run a command; a user's mistake ends it with one message and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A title may hold what the terminal's encoding does not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(standalone_mode=True)
+        app()
     except NetbuilderError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the output has gone; closing stdout again at exit would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

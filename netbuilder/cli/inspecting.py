@@ -35,18 +35,31 @@ def summarize(
     from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
-    analyses = [analyse(load(path)) for path in paths]
-    _present(analyses, output)
-    for analysis in analyses:
-        analysis.require_sound()
+    analyses, problems = [], []
+    for path in paths:
+        try:
+            analysis = analyse(load(path))
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            analyses.append(analysis)
+    _present(analyses, output, several=len(paths) > 1)
+    if output not in ("rich", "plain") or not sys.stdout.isatty():
+        problems += [analysis.fault for analysis in analyses if analysis.fault]
+    if problems:
+        raise ConfigError(problems)
+    if any(analysis.fault for analysis in analyses):
+        raise typer.Exit(2)  # a terminal shows the fault already, below the table
 
 
-def _present(analyses: list[Analysis], output: str) -> None:
+def _present(analyses: list[Analysis], output: str, *, several: bool) -> None:
     from netbuilder import formats, tables
 
+    if not analyses:
+        return
     if output == "json":
         data = [formats.as_data(analysis) for analysis in analyses]
-        print(json.dumps(data[0] if len(data) == 1 else data, indent=2))
+        print(json.dumps(data if several else data[0], indent=2))
     elif output == "csv":
         print(formats.as_csv(analyses), end="")
     elif output == "markdown":
@@ -57,7 +70,9 @@ def _present(analyses: list[Analysis], output: str) -> None:
         plain = output == "plain"
         for analysis in analyses:
             tables.show(tables.summary(analysis, plain=plain), plain=plain)
-        if len(analyses) > 1:
+            if several:
+                print()
+        if several:
             tables.show(tables.comparison(analyses, plain=plain), plain=plain)
 
 
@@ -65,9 +80,10 @@ def check(
     paths: Documents,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
-    """Say everything that is wrong with each document, and hold its targets against it.
+    """Say everything that is wrong with documents.
 
-    Exit code 0: all well; 1: a target is not met; 2: a document is wrong.
+    Targets that need no training are held against them. Exit code 0: all well; 1: a target is not
+    met; 2: a document is wrong.
 
     Example: netbuilder check archs/iter10.yaml
     """
@@ -75,6 +91,7 @@ def check(
         raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     from dataclasses import asdict
 
+    from netbuilder.formats import problem_data
     from netbuilder.tables import verdict_line
     from netbuilder.targets import judge_document
 
@@ -88,7 +105,7 @@ def check(
             reports.append(
                 {
                     "file": str(path),
-                    "problems": [asdict(problem) for problem in problems],
+                    "problems": [problem_data(problem) for problem in problems],
                     "targets": [asdict(verdict) for verdict in verdicts],
                 }
             )
@@ -125,7 +142,9 @@ def _examined(path: Path) -> tuple[list[Problem], Analysis | None]:
 def schema(
     out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
 ) -> None:
-    """Print the JSON Schema of documents, with which an editor completes and checks them.
+    """Print the JSON Schema of documents, for editors.
+
+    An editor completes and checks a document that names the file in its first line.
 
     Example: netbuilder schema --out archs/netbuilder.schema.json
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.console import Console
 from netbuilder.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
+    from netbuilder.schema import Architecture
     from netbuilder.training import Finished, Record
 
 DataDir = Annotated[
@@ -71,14 +72,16 @@ def train(
     else:
         documents = [load(path, overrides) for path in paths]
 
-    with _stopping() as stop:
+    with _Stop() as stop:
         from netbuilder.training import resume as go_on
         from netbuilder.training import train as begin
 
         met = []
         if resume is not None:
-            met.append(_watch(go_on(resume, data_dir=data_dir, stop=stop), quiet=quiet))
+            met.append(_watch(go_on(resume, data_dir=data_dir, stop=stop), stop, quiet=quiet))
         for document in documents:
+            if not quiet:
+                _summarize(document)
             records = begin(
                 document,
                 out=out,
@@ -88,7 +91,7 @@ def train(
                 data_dir=data_dir,
                 stop=stop,
             )
-            met.append(_watch(records, quiet=quiet))
+            met.append(_watch(records, stop, quiet=quiet))
     if False in met:
         raise typer.Exit(1)
 
@@ -174,29 +177,44 @@ def results(
         raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
 
 
-@contextmanager
-def _stopping() -> Iterator[Callable[[], int]]:
-    """Turn SIGINT and SIGTERM into a question that training asks after each step.
+class _Stop:
+    """Turns SIGINT and SIGTERM into a question that training asks after each step.
 
-    A second signal ends the process at once, for whoever does not want to wait.
+    Before there is a step, and at a second signal, they end the process at once.
     """
-    asked = 0
 
-    def handle(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise Interrupted(signum, "stopped at once; go on from the last checkpoint")
-        asked = signum
+    def __init__(self) -> None:
+        self.training = False
+        self._asked = 0
 
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
+    def __call__(self) -> int:
+        return self._asked
+
+    def __enter__(self) -> Self:
+        self._before = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if not self.training:
+            raise Interrupted(signum, "stopped before the first step; nothing was trained")
+        if self._asked:
+            raise Interrupted(signum, "stopped at once; go on from the last checkpoint")
+        self._asked = signum
 
-def _watch(records: Iterator[Record], *, quiet: bool) -> bool | None:
+
+def _summarize(document: Architecture) -> None:
+    from netbuilder import tables
+    from netbuilder.analysis import analyse
+
+    plain = not sys.stdout.isatty()
+    tables.show(tables.summary(analyse(document), plain=plain), plain=plain)
+
+
+def _watch(records: Iterator[Record], stop: _Stop, *, quiet: bool) -> bool | None:
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
     from netbuilder.live import LiveRun
     from netbuilder.training import Finished
@@ -204,6 +222,7 @@ def _watch(records: Iterator[Record], *, quiet: bool) -> bool | None:
     console = Console()
     with LiveRun(console, quiet=quiet) as live:
         for record in records:
+            stop.training = not isinstance(record, Finished)
             live.show(record)
             if isinstance(record, Finished):
                 _draw(record)

@@ -94,7 +94,9 @@ def _converted(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], st
     try:
         work, keep = cache.work_folder(path.parent), True
     except OSError:  # a read-only root serves as it is, only not as fast the next time
-        work, keep = cache.work_folder(Path(tempfile.gettempdir())), False
+        elsewhere = Path(tempfile.gettempdir())
+        cache.sweep(elsewhere)
+        work, keep = cache.work_folder(elsewhere), False
     try:
         tensors = convert(root, kind, work)
         digest = digest_of(tensors)

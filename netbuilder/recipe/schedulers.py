@@ -11,6 +11,7 @@ from netbuilder.component import (
     Component,
     Family,
     Fraction,
+    Length,
     NonNegative,
     Positive,
     Size,
@@ -76,7 +77,7 @@ class StepLR(Scheduler):
 class MultiStepLR(Scheduler):
     """Times ``gamma`` behind each of the epochs in ``milestones``."""
 
-    milestones: Annotated[list[Size], Field(min_length=1)]
+    milestones: Annotated[list[Size], Length(1, 1_000)]
     gamma: Positive = 0.1
 
 

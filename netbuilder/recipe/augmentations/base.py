@@ -65,23 +65,27 @@ def numbers(
     spread: bool = False,
     single: bool = False,
     ordered: bool = False,
+    word: str | None = None,
 ) -> tuple[BeforeValidator, WithJsonSchema]:
     """Annotations for a tuple of floats from ``low`` to ``high``.
 
     Args:
-        counts: the lengths that a list may have.
+        counts: the lengths that a list may have, a range or a few of them.
         low: the lowest number, itself allowed, as is ``high``.
         high: the highest number.
         allowed: what the message says is allowed.
         spread: one number n of at least 0 means (-n, n), as torchvision reads an angle.
         single: one number means a tuple of it alone.
         ordered: the list is pairs, each a range with the lower bound first.
+        word: text that is taken as it is.
     """
 
     def fits(item: object) -> bool:
         return type(item) in (int, float) and low <= item <= high  # type: ignore[operator]
 
-    def read(value: object) -> tuple[float, ...]:
+    def read(value: object) -> tuple[float, ...] | str:
+        if word is not None and value == word:
+            return word
         if spread and fits(value) and value >= 0:  # type: ignore[operator]
             value = (-value, value)  # type: ignore[operator]
         elif single and fits(value):
@@ -96,12 +100,18 @@ def numbers(
         return tuple(map(float, value))
 
     item = {"type": "number", "minimum": low, "maximum": high}
+    lengths = (
+        [(min(counts), max(counts))] if isinstance(counts, range) else [(n, n) for n in counts]
+    )
     forms: list[dict[str, Any]] = [
-        {"type": "array", "items": item, "minItems": count, "maxItems": count} for count in counts
+        {"type": "array", "items": item, "minItems": least, "maxItems": most}
+        for least, most in lengths
     ]
     if spread or single:
         forms.insert(0, item | {"minimum": 0} if spread else item)
-    return BeforeValidator(read), WithJsonSchema({"anyOf": forms})
+    if word is not None:
+        forms.insert(0, {"const": word})
+    return BeforeValidator(read), WithJsonSchema({"anyOf": forms} if forms[1:] else forms[0])
 
 
 def only_false(why: str) -> tuple[BeforeValidator, WithJsonSchema]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
-
-from netbuilder.component import Fraction, describe, fault
+from netbuilder.component import Fraction
 from netbuilder.recipe.augmentations.base import (
     MAX_CHANNELS,
     Augmentation,
@@ -19,22 +17,16 @@ from netbuilder.shapes import Shape
 if TYPE_CHECKING:
     import torch
 
-_ALLOWED = "random, a number from 0 to 1, or a list of one a channel"
-_plain, _plain_schema = numbers(range(1, MAX_CHANNELS + 1), 0, 1, _ALLOWED, single=True)
-
-
-def _read_value(value: object) -> object:
-    if value == "random":
-        return value
-    if isinstance(value, str):
-        raise fault(f"found {describe(value)}; allowed: {_ALLOWED}")
-    return _plain.func(value)  # type: ignore[call-arg]  # it takes the value alone
-
-
 Value = Annotated[
     Literal["random"] | tuple[float, ...],
-    BeforeValidator(_read_value),
-    WithJsonSchema({"anyOf": [{"const": "random"}, _plain_schema.json_schema]}),
+    *numbers(
+        range(1, MAX_CHANNELS + 1),
+        0,
+        1,
+        "random, a number from 0 to 1, or a list of one a channel",
+        single=True,
+        word="random",
+    ),
 ]
 Part = Annotated[
     tuple[float, float],

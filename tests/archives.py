@@ -1,0 +1,84 @@
+"""Small archives in the published formats, for tests that need no real images."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import pickle
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import datasets
+
+COUNTS = {"train": 40, "t10k": 20}
+PLACE = Path("FashionMNIST", "raw")
+
+
+def md5(path: Path) -> str:
+    """The MD5 of a file, in hex."""
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def write_fashion(root: Path) -> list[tuple[str, str]]:
+    """Fashion-MNIST's four archives with random pixels below ``root``; their names and MD5s."""
+    generator = torch.Generator().manual_seed(0)
+    folder = root / PLACE
+    folder.mkdir(parents=True)
+    resources = []
+    for part, count in COUNTS.items():
+        images = torch.randint(0, 256, (count, 28, 28), generator=generator, dtype=torch.uint8)
+        labels = torch.randint(0, 10, (count,), generator=generator, dtype=torch.uint8)
+        for name, values in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, values.ndim])
+            sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
+            path = folder / f"{part}-{name}-ubyte.gz"
+            path.write_bytes(gzip.compress(header + sizes + values.numpy().tobytes(), mtime=0))
+            resources.append((path.name, md5(path)))
+    return resources
+
+
+def publish_fashion(resources: list[tuple[str, str]], mirror: str) -> None:
+    """Make torchvision hold these archives for the published ones, for good."""
+    datasets.FashionMNIST.resources = resources
+    datasets.FashionMNIST.mirrors = [mirror]
+
+
+@pytest.fixture
+def fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data root with small Fashion-MNIST archives, and no network."""
+    root = tmp_path / "root"
+    monkeypatch.setattr(datasets.FashionMNIST, "resources", write_fashion(root))
+    # A port that nothing listens on: the connection is refused at once.
+    monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    return root
+
+
+def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
+    """CIFAR-10's archive with 6 random images; returns them as (N, C, H, W), the last for tests."""
+    root.mkdir()
+    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
+    folder = datasets.CIFAR10.base_folder
+    contents: dict[str, object] = {
+        f"data_batch_{i + 1}": {"data": images[i : i + 1].flatten(1).numpy(), "labels": [i]}
+        for i in range(5)
+    }
+    contents["test_batch"] = {"data": images[5:].flatten(1).numpy(), "labels": [9]}
+    contents["batches.meta"] = {"label_names": [str(i) for i in range(10)]}
+    archive = root / datasets.CIFAR10.filename
+    sums = {}
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in contents.items():
+            packed = pickle.dumps(content)
+            sums[name] = hashlib.md5(packed).hexdigest()
+            member = tarfile.TarInfo(f"{folder}/{name}")
+            member.size = len(packed)
+            tar.addfile(member, BytesIO(packed))
+    batches = [[name, sums[name]] for name in contents if name.startswith("data_")]
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", batches)
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
+    monkeypatch.setitem(datasets.CIFAR10.meta, "md5", sums["batches.meta"])
+    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", md5(archive))
+    return images

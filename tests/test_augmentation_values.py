@@ -1,0 +1,177 @@
+"""What a document may write for an augmentation, and what it is told otherwise."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import jsonschema
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from torchvision import transforms
+
+from netbuilder.component import Family
+from netbuilder.recipe.augmentations import AUGMENTATIONS, Augmentation
+
+READER: TypeAdapter[Augmentation] = TypeAdapter(
+    Annotated[Augmentation, Family("augmentation", AUGMENTATIONS)]
+)
+SCHEMA = READER.json_schema()
+MNIST, COLOUR = (1, 28, 28), (3, 32, 32)
+
+GOOD: list[tuple[Any, dict[str, Any]]] = [
+    ({"RandomRotation": 7}, {"degrees": (-7, 7)}),
+    ({"RandomRotation": 0}, {"degrees": (0, 0)}),
+    ({"RandomRotation": {"degrees": [-3, 10.5]}}, {"degrees": (-3, 10.5)}),
+    ({"RandomRotation": [[-3, 10], "bilinear"]}, {"interpolation": "bilinear"}),
+    ({"RandomRotation": {"degrees": 7, "expand": False, "fill": 1}}, {"fill": (1,)}),
+    ({"RandomRotation": {"degrees": 7, "center": [3, 4.5]}}, {"center": (3, 4.5)}),
+    ({"RandomAffine": [0, [0.1, 0.2]]}, {"translate": (0.1, 0.2)}),
+    ({"RandomAffine": {"degrees": 5, "shear": 10}}, {"shear": (-10, 10)}),
+    ({"RandomAffine": {"degrees": 5, "shear": [0, 1, 2, 3]}}, {"shear": (0, 1, 2, 3)}),
+    ({"RandomAffine": {"degrees": 5, "scale": [0.9, 1.1]}}, {"scale": (0.9, 1.1)}),
+    ({"RandomCrop": 28}, {"size": (28, 28), "padding": None}),
+    ({"RandomCrop": [28, 2]}, {"padding": (2, 2, 2, 2)}),
+    ({"RandomCrop": {"size": [28, 28], "padding": [1, 2]}}, {"padding": (1, 2, 1, 2)}),
+    ({"RandomCrop": {"size": 28, "padding": [1, 2, 3, 4]}}, {"padding": (1, 2, 3, 4)}),
+    ("RandomHorizontalFlip", {"p": 0.5}),
+    ({"RandomHorizontalFlip": 1}, {"p": 1}),
+    ("RandomErasing", {"value": (0,)}),
+    ({"RandomErasing": {"value": "random"}}, {"value": "random"}),
+    ({"RandomErasing": {"value": [0, 0.5, 1]}}, {"value": (0, 0.5, 1)}),
+]
+
+BAD: list[tuple[Any, str]] = [
+    ("RandomRotation", "(?s)degrees.*required"),
+    ({"RandomRotation": -7}, "found the number -7; allowed: a number n from 0 to 360"),
+    ({"RandomRotation": True}, "found true; allowed: a number n"),
+    ({"RandomRotation": "7"}, "found the text '7'; allowed: a number n"),
+    ({"RandomRotation": float("inf")}, "found the number inf"),
+    ({"RandomRotation": float("nan")}, "found the number nan"),
+    ({"RandomRotation": {"degrees": [7, -7]}}, r"found the list \[7, -7\].*the lower first"),
+    ({"RandomRotation": {"degrees": [1, 2, 3]}}, "found a list of 3"),
+    ({"RandomRotation": {"degrees": [1, "2"]}}, "found the text '2'"),
+    ({"RandomRotation": [7, "bicubic"]}, "found the text 'bicubic'.*nearest.*bilinear"),
+    ({"RandomRotation": {"degrees": 7, "expand": True}}, "found true; allowed: false; a larger"),
+    ({"RandomRotation": {"degrees": 7, "expand": 0}}, "found the number 0; allowed: false"),
+    ({"RandomRotation": {"degrees": 7, "fill": 255}}, "found the number 255.*1 is what 255 is"),
+    ({"RandomRotation": {"degrees": 7, "fill": []}}, "found an empty list"),
+    ({"RandomAffine": {"degrees": 7, "translate": 0.1}}, "found the number 0.1.*a list of 2"),
+    ({"RandomAffine": {"degrees": 7, "translate": [0.1, 2]}}, "found the number 2; allowed"),
+    ({"RandomAffine": {"degrees": 7, "scale": [0, 1]}}, "found the number 0; .* from 0.01"),
+    ({"RandomAffine": {"degrees": 7, "scale": [2, 1]}}, "the lower first"),
+    ({"RandomAffine": {"degrees": 7, "shear": 90}}, "found the number 90.*0 to 89"),
+    ({"RandomAffine": {"degrees": 7, "shear": [1, 2, 3]}}, "found a list of 3"),
+    ({"RandomCrop": {"size": 28, "padding": -1}}, "found the number -1; .*at least 0"),
+    ({"RandomCrop": {"size": 28, "padding": [1, 2, 3]}}, "found a list of 3"),
+    ({"RandomCrop": {"size": 28, "padding_mode": "wrap"}}, "'wrap'.*symmetric"),
+    ({"RandomHorizontalFlip": 1.5}, "at most 1"),
+    ({"RandomErasing": {"value": "white"}}, "found the text 'white'; allowed: random"),
+    ({"RandomErasing": {"value": -1}}, "found the number -1; allowed: random"),
+    ({"RandomErasing": {"scale": [0.5, 0.1]}}, "the lower first"),
+    ({"RandomErasing": {"ratio": [0, 1]}}, "found the number 0"),
+    ({"RandomErasing": {"inplace": True}}, "allowed: false; .*leave it out"),
+    ({"RandomErasing": {"probability": 1}}, "unknown field"),
+]
+
+NOT_IN_JSON = ("the lower first", "inf", "nan")
+"""What JSON Schema has no words for, or JSON no numbers."""
+
+
+@pytest.mark.parametrize(("written", "values"), GOOD, ids=str)
+def test_accepted(written: Any, values: dict[str, Any]) -> None:
+    """What torchvision takes is read as torchvision reads it, and an editor's schema agrees."""
+    read = READER.validate_python(written)
+    assert {name: read.arguments()[name] for name in values} == values
+    jsonschema.validate(written, SCHEMA)
+    again = READER.dump_python(read, mode="json")
+    assert READER.validate_python(again) == read
+    jsonschema.validate(again, SCHEMA)
+
+
+@pytest.mark.parametrize(("written", "message"), BAD, ids=str)
+def test_refused(written: Any, message: str) -> None:
+    """What cannot be served is refused with what is allowed, and an editor's schema agrees."""
+    with pytest.raises(ValidationError, match=message):
+        READER.validate_python(written)
+    if not any(words in message for words in NOT_IN_JSON):
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(written)
+
+
+@pytest.mark.parametrize("kind", AUGMENTATIONS, ids=lambda kind: kind.kind)
+def test_arguments_are_torchvisions(kind: type[Augmentation]) -> None:
+    """Names, order and defaults are those of torchvision's class."""
+    signature = inspect.signature(getattr(transforms, kind.kind))
+    assert list(kind.positional()) == list(signature.parameters)
+    for name, theirs in signature.parameters.items():
+        field = kind.model_fields[name]
+        if theirs.default is inspect.Parameter.empty:
+            assert field.is_required()
+            continue
+        expected = getattr(theirs.default, "value", theirs.default)
+        if name in ("fill", "value"):
+            expected = (expected,)
+        assert field.default == expected
+        # As written in a document, torchvision's default is this one too.
+        arguments = dict.fromkeys(kind.required(), 7) | {name: field.default}
+        assert kind.model_validate(arguments).arguments()[name] == field.default
+
+
+@pytest.mark.parametrize(
+    ("written", "shape", "message"),
+    [
+        ({"RandomCrop": 24}, MNIST, "cuts 24x24 out of images of 28x28.*test images are not cut"),
+        ({"RandomCrop": {"size": 32, "pad_if_needed": True}}, MNIST, "allowed: size [28, 28]"),
+        (
+            {"RandomCrop": {"size": 28, "padding": 28, "padding_mode": "reflect"}},
+            MNIST,
+            "found padding 28 in mode reflect; allowed: at most 27",
+        ),
+        (
+            {"RandomCrop": {"size": 28, "padding": [0, 29], "padding_mode": "symmetric"}},
+            MNIST,
+            "at most 28",
+        ),
+        ({"RandomRotation": {"degrees": 7, "fill": [0, 1, 0]}}, MNIST, "found 3 values for fill"),
+        ({"RandomAffine": {"degrees": 7, "fill": [0, 1]}}, COLOUR, "each of the 3 channels"),
+        ({"RandomErasing": {"value": [0, 1]}}, COLOUR, "found 2 values for value"),
+        ("RandomHorizontalFlip", (784,), "the samples are 784"),
+    ],
+    ids=str,
+)
+def test_problem(written: Any, shape: tuple[int, ...], message: str) -> None:
+    """An augmentation that does not fit the images says why, and what would."""
+    problem = READER.validate_python(written).problem(shape)
+    assert problem is not None
+    assert re.search(message.replace("[", r"\["), problem)
+
+
+@pytest.mark.parametrize(
+    ("written", "shape"),
+    [
+        ({"RandomCrop": [28, 2]}, MNIST),
+        ({"RandomCrop": {"size": 28, "padding": 27, "padding_mode": "reflect"}}, MNIST),
+        ({"RandomCrop": {"size": 28, "padding": 28, "padding_mode": "symmetric"}}, MNIST),
+        ({"RandomCrop": {"size": 28, "padding": 99, "padding_mode": "edge"}}, MNIST),
+        ({"RandomRotation": {"degrees": 7, "fill": [0, 1, 0]}}, COLOUR),
+        ({"RandomErasing": {"value": [0.5]}}, COLOUR),
+    ],
+    ids=str,
+)
+def test_no_problem(written: Any, shape: tuple[int, ...]) -> None:
+    """An augmentation that fits the images has no problem."""
+    assert READER.validate_python(written).problem(shape) is None
+
+
+def test_reading_needs_no_torch() -> None:
+    """Documents with augmentations are read without torch."""
+    script = (
+        "import sys; from netbuilder.recipe.augmentations import AUGMENTATIONS; "
+        "AUGMENTATIONS[2](size=28).problem((1, 28, 28)); "
+        "print(sorted({'torch', 'torchvision', 'numpy'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

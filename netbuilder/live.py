@@ -7,6 +7,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -71,7 +72,9 @@ class LiveRun:
                 self._bar.stop()
                 if not self._quiet:
                     self._console.print(verdict_table(record.result))
-                self._console.print(closing_line(record), highlight=False, soft_wrap=True)
+                self._console.print(
+                    closing_line(record), highlight=False, markup=False, soft_wrap=True
+                )
 
     def _say(self, text: str | Text) -> None:
         if not self._quiet:
@@ -129,7 +132,7 @@ def epoch_row(metrics: Metrics, *, best: bool) -> str:
 
 def verdict_table(result: dict[str, Any]) -> Table:
     """Every target with its verdict, and the published figures beside the run's."""
-    table = Table(title="Verdict", title_justify="left", show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("target", "asked", "found", "verdict"):
         table.add_column(column, justify="right" if column == "found" else "left")
     words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not judged")}
@@ -138,7 +141,9 @@ def verdict_table(result: dict[str, Any]) -> Table:
         word = words[verdict["met"]].copy()
         if verdict["reason"]:
             word.append(f": {verdict['reason']}")
-        table.add_row(verdict["target"].replace("_", " "), verdict["bound"], found, word)
+        table.add_row(
+            f"target {verdict['target'].replace('_', ' ')}", verdict["bound"], found, word
+        )
     figures = {
         "parameters": result["parameters"],
         "train_accuracy": result["best_train_accuracy"],
@@ -146,7 +151,7 @@ def verdict_table(result: dict[str, Any]) -> Table:
     }
     for name, published in result["reference"].items():
         label = name.replace("_", " ").replace("train", "best train").replace("test", "best test")
-        table.add_row(label, f"published {published:,}", f"{figures[name]:,.6g}", "")
+        table.add_row(label, f"published {published:,.10g}", f"{figures[name]:,.6g}", "")
     return table
 
 
@@ -162,8 +167,8 @@ def closing_line(finished: Finished) -> str:
 
 def evaluation_table(evaluation: Evaluation, classes: Sequence[str]) -> Table:
     """The confusion matrix, a row a label and a column a guess, with each label's accuracy."""
-    table = Table(title="rows: label, columns: guess", title_justify="left", show_edge=False)
-    table.add_column("label")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("label \\ guess")
     for name in classes:
         table.add_column(Text(name), justify="right")
     table.add_column("accuracy", justify="right")

@@ -1,0 +1,101 @@
+"""What a run looks like on the screen."""
+
+from __future__ import annotations
+
+import torch
+from rich.console import Console
+
+from netbuilder.live import HEADER, LiveRun, epoch_row, evaluation_table, verdict_table
+from netbuilder.runs import Metrics
+from netbuilder.training import Evaluation
+
+METRICS: Metrics = {
+    "epoch": 3,
+    "train_loss": 0.12345,
+    "train_accuracy": 96.5,
+    "test_loss": 0.05,
+    "test_accuracy": 98.125,
+    "learning_rate": 0.2,
+    "train_seconds": 11.26,
+    "test_seconds": 1.0,
+}
+
+
+def shown(renderable: object) -> str:
+    """What a colourless console of fixed width prints, without the blanks at line ends."""
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def test_an_epochs_row_stands_below_its_header() -> None:
+    """A row is as wide as the header; the best carries a star."""
+    row = epoch_row(METRICS, best=True)
+    assert row == (
+        "    3       0.1235       96.50      0.0500      98.12        0.200000      12.3  *"
+    )
+    assert len(epoch_row(METRICS, best=False)) == len(HEADER)
+
+
+def test_the_verdict_names_each_target_and_the_published_figures() -> None:
+    """Met, not met and not judged are told apart, with the reason."""
+    result = {
+        "parameters": 7884,
+        "best": METRICS,
+        "best_train_accuracy": 96.5,
+        "targets": [
+            {
+                "target": "parameters",
+                "bound": "below 8,000",
+                "found": 7884,
+                "met": True,
+                "reason": "",
+            },
+            {"target": "epochs", "bound": "at most 2", "found": 3, "met": False, "reason": ""},
+            {
+                "target": "test_accuracy",
+                "bound": "at least 99.4 in the last epoch",
+                "found": None,
+                "met": None,
+                "reason": "trained on mnist5k in place of mnist",
+            },
+        ],
+        "reference": {"parameters": 7884, "test_accuracy": 99.56},
+    }
+    text = shown(verdict_table(result))
+    lines = [line.split("  ") for line in text.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert ["target parameters", "below 8,000", "7,884", "met"] in cells
+    assert ["target epochs", "at most 2", "3", "not met"] in cells
+    assert "not judged: trained on mnist5k" in " ".join(text.split())
+    assert ["best test accuracy", "published 99.56", "98.125"] in cells
+
+
+def test_the_confusion_matrix_has_a_row_a_label() -> None:
+    """Counts, and each label's accuracy; a label that never occurs has none."""
+    labels, guesses = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1])
+    evaluation = Evaluation(0.5, 75.0, guesses, torch.ones(4), labels, 3)
+    assert evaluation.class_accuracy == [50.0, 100.0, None]
+    rows = [
+        line.split() for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
+    ]
+    assert rows[0] == ["label", "\\", "guess", "a", "[b]", "c", "accuracy"]
+    assert ["a", "1", "1", "·", "50.00", "%"] in rows
+    assert ["[b]", "·", "2", "·", "100.00", "%"] in rows
+    assert ["c", "·", "·", "·", "–"] in rows
+
+
+def test_the_most_confident_mistakes_come_first() -> None:
+    """Right guesses are left out, and the rest is ordered by confidence."""
+    labels, guesses = torch.tensor([0, 1, 2, 0]), torch.tensor([0, 0, 1, 1])
+    confidences = torch.tensor([0.99, 0.5, 0.9, 0.7])
+    assert Evaluation(0.5, 25.0, guesses, confidences, labels, 3).worst(2) == [2, 3]
+
+
+def test_quiet_prints_nothing_before_the_end() -> None:
+    """With quiet, a context without records leaves no trace on the screen."""
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture, LiveRun(console, quiet=True):
+        pass
+    assert capture.get() == ""

@@ -1,0 +1,54 @@
+"""What several runs add up to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pytest
+from small import after, run_until_stopped, small
+
+from netbuilder.errors import ConfigError
+from netbuilder.report import cells, markdown, summarise
+from netbuilder.runs import Run
+from netbuilder.training import train
+
+
+def test_a_row_is_the_mean_over_the_seeds_of_finished_runs(tmp_path: Path) -> None:
+    """Unfinished runs are left out, and a seed that ran twice counts once, with its newest run."""
+    architecture = small("train.epochs=1", "targets.test_accuracy=")
+    for seed in (0, 1, 1):
+        run_until_stopped(train(architecture, out=tmp_path, seed=seed))
+    run_until_stopped(train(architecture, out=tmp_path, seed=2, stop=after(3)))
+    runs = Run.find([tmp_path])
+    assert len(runs) == 4
+    [summary] = summarise(runs)
+    assert (summary.seeds, summary.epochs, summary.met) == ((0, 1), 1, 2)
+    results = [run.result for run in runs if run.result]
+    by_seed = {run.config["seed"]: run.result for run in runs if run.result}
+    assert len(results) == 3
+    best = [by_seed[seed]["best"]["test_accuracy"] for seed in (0, 1)]
+    row = cells(summary)
+    assert row[0] == "small on mnist5k"
+    assert f"{fmean(best):.2f}" in row
+    assert f"± {stdev(best):.2f}" in row
+    assert row[-1] == "2 of 2"
+    assert markdown([summary]).count("\n") == 3
+
+
+def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
+    """iter2 comes before iter10."""
+    for name in ("iter10", "iter2"):
+        run_until_stopped(train(small("train.epochs=1", f"name={name}"), out=tmp_path))
+    assert [summary.name for summary in summarise(Run.find([tmp_path]))] == ["iter2", "iter10"]
+
+
+def test_a_folder_without_runs_and_a_broken_record_are_named(tmp_path: Path) -> None:
+    """What cannot be read is an error with its path."""
+    with pytest.raises(ConfigError, match=f"{tmp_path}: no run folder in it"):
+        Run.find([tmp_path])
+    folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))
+    (folder / "result.json").write_text(json.dumps({})[:1])
+    with pytest.raises(ConfigError, match=r"result\.json: cannot be read"):
+        summarise(Run.find([tmp_path]))

@@ -8,6 +8,7 @@ import pytest
 from small import after, fingerprint, run_until_stopped, small
 
 from netbuilder.errors import CheckpointError, ConfigError
+from netbuilder.runs import Run
 from netbuilder.training import Finished, Started, resume, train
 
 RECIPES = {
@@ -112,3 +113,18 @@ def test_only_the_two_newest_checkpoints_are_kept_and_nothing_half_written(tmp_p
     folder, _ = run_until_stopped(train(small(), out=tmp_path))
     assert len(list((folder / "checkpoints").iterdir())) == 2
     assert not [path for path in tmp_path.rglob("*") if ".tmp" in path.name]
+
+
+def test_a_resumed_stand_in_is_still_not_judged(tmp_path: Path) -> None:
+    """What was trained on a stand-in proves nothing after a stop either."""
+    architecture = small("train.dataset={kmnist: {fallback: mnist5k}}", "train.epochs=2")
+    folder, _ = run_until_stopped(
+        train(architecture, out=tmp_path, data_dir=tmp_path / "none", stop=after(3))
+    )
+    run = Run.open(folder)
+    if not run.environment["data"]["fell_back"]:
+        pytest.skip("this machine reaches the archives")
+    run_until_stopped(resume(folder, data_dir=tmp_path / "none"))
+    result = run.result
+    assert result is not None
+    assert [verdict["met"] for verdict in result["targets"]] == [True, None]

@@ -180,7 +180,9 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
         real(path, content)
 
     monkeypatch.setattr(checkpoint, "write_atomic", failing)
-    with pytest.raises(MachineError, match=f"{words}; the last checkpoint stands"):
+    with pytest.raises(
+        MachineError, match=f"{words}; the last checkpoint stands, go on with --resume"
+    ):
         list(train(small(), out=tmp_path))
     monkeypatch.undo()
     [folder] = (tmp_path / "small").iterdir()
@@ -206,10 +208,36 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
 def test_a_network_without_an_output_for_each_class_is_refused(tmp_path: Path) -> None:
     """The shape that the network ends with is compared with the classes before any training."""
     with pytest.raises(
-        ConfigError, match=r"small\.yaml:10:5: layers\[5\]\.Linear: the network ends with 7 = 7"
+        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 = 7 values, but mnist5k has"
     ):
         list(train(small("layers[5].Linear.out_features=7"), out=tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_last_batch_that_batch_norm_cannot_take_is_refused_before_training(
+    tmp_path: Path,
+) -> None:
+    """One image has no statistics where a channel holds a single value."""
+    norm = small(
+        *(
+            f"layers[{i}]={layer}"
+            for i, layer in enumerate(
+                [
+                    "{Conv2d: [4, 28]}",
+                    "BatchNorm2d",
+                    "ReLU",
+                    "Identity",
+                    "Flatten",
+                    "{Linear: 10}",
+                ]
+            )
+        ),
+        "train.batch_size=43",
+    )
+    with pytest.raises(
+        ConfigError, match=r"train\.batch_size: found 43, which leaves a last batch"
+    ):
+        list(train(norm, out=tmp_path))
 
 
 def test_a_document_without_a_train_section_is_refused(tmp_path: Path) -> None:

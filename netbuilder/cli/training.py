@@ -184,8 +184,16 @@ class _Stop:
     """
 
     def __init__(self) -> None:
-        self.training = False
+        self._idle = "stopped before the first step; nothing was trained"
+        self._training = False
         self._asked = 0
+
+    def follow(self, record: Record) -> None:
+        """Take note of where the run is."""
+        from netbuilder.training import Finished
+
+        self._training = not isinstance(record, Finished)
+        self._idle = "stopped behind the last epoch; the run is recorded"
 
     def __call__(self) -> int:
         return self._asked
@@ -199,8 +207,8 @@ class _Stop:
             signal.signal(number, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if not self.training:
-            raise Interrupted(signum, "stopped before the first step; nothing was trained")
+        if not self._training:
+            raise Interrupted(signum, self._idle)
         if self._asked:
             raise Interrupted(signum, "stopped at once; go on from the last checkpoint")
         self._asked = signum
@@ -222,7 +230,7 @@ def _watch(records: Iterator[Record], stop: _Stop, *, quiet: bool) -> bool | Non
     console = Console()
     with LiveRun(console, quiet=quiet) as live:
         for record in records:
-            stop.training = not isinstance(record, Finished)
+            stop.follow(record)
             live.show(record)
             if isinstance(record, Finished):
                 _draw(record)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -117,10 +118,12 @@ def train(
     hardware = Hardware.choose(device, precision)
     config = {"seed": seed, "device": hardware.device.type, "precision": hardware.precision}
     data = open_dataset(train_config.dataset, Path(data_dir) if data_dir else None)
+    _require_batches(analysis, train_config, data)
+    environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
     with _limits(Path(out)):
-        environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
         run = Run.create(Path(out), architecture, config, environment)
-    yield from _Session(run, analysis, hardware, seed, data, stop).records(resumed=False)
+    with _limits(run.path, STANDS):
+        yield from _Session(run, analysis, hardware, seed, data, stop).records(resumed=False)
 
 
 def resume(
@@ -152,12 +155,11 @@ def resume(
     analysis, _ = _require_trainable(run.architecture)
     hardware = Hardware.choose(run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
-    with _limits(run.path):
+    with _limits(run.path, STANDS):
         if run.result is None:
             run.add_session(hardware.describe() | _now())
-    yield from _Session(run, analysis, hardware, run.config["seed"], data, stop).records(
-        resumed=True
-    )
+        session = _Session(run, analysis, hardware, run.config["seed"], data, stop)
+        yield from session.records(resumed=True)
 
 
 class _Session:
@@ -183,27 +185,26 @@ class _Session:
         self.progress = Progress()
 
     def records(self, *, resumed: bool) -> Iterator[Record]:
-        with _limits(self.run.path):
-            warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
-            if resumed:
-                self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
-                warnings += damaged
-            else:
-                self._save()
-            yield Started(
-                self.run,
-                self.analysis,
-                self.hardware,
-                self.seed,
-                self.full_data,
-                self.steps_per_epoch,
-                self.progress,
-                tuple(warnings),
-            )
-            while self.progress.epoch < self.config.epochs:
-                yield from self._train_epoch()
-                yield self._end_epoch()
-            yield self._finish()
+        warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
+        if resumed:
+            self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
+            warnings += damaged
+        else:
+            self._save()
+        yield Started(
+            self.run,
+            self.analysis,
+            self.hardware,
+            self.seed,
+            self.full_data,
+            self.steps_per_epoch,
+            self.progress,
+            tuple(warnings),
+        )
+        while self.progress.epoch < self.config.epochs:
+            yield from self._train_epoch()
+            yield self._end_epoch()
+        yield self._finish()
 
     def _train_epoch(self) -> Iterator[Stepped]:
         at, size = self.progress, self.config.batch_size
@@ -322,6 +323,20 @@ def _require_trainable(architecture: Architecture) -> tuple[Analysis, TrainConfi
     return analysis, architecture.train
 
 
+def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) -> None:
+    """Refuse a batch of one image where batch statistics need more, before it stops an epoch."""
+    count, size = len(data.train_labels), config.batch_size
+    if (count % size or min(size, count)) > 1:
+        return
+    for row in analysis.rows:
+        if row.kind.startswith("BatchNorm") and prod(row.input_shape[1:]) == 1:
+            message = (
+                f"found {size}, which leaves a last batch of 1 of {count:,} images; layer "
+                f"{row.path} {row.kind} needs more than one value a channel. Take another size"
+            )
+            raise ConfigError([analysis.architecture.problem(("train", "batch_size"), message)])
+
+
 def _data_record(data: LoadedData) -> dict[str, Any]:
     return {
         "kind": data.dataset.kind,
@@ -336,10 +351,12 @@ def _now() -> dict[str, str]:
     return {"started": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
+STANDS = "; the last checkpoint stands, go on with --resume"
+
+
 @contextmanager
-def _limits(place: Path) -> Iterator[None]:
-    """Turn what a machine runs out of into one line that says so."""
-    stands = "the last checkpoint stands; go on with --resume"
+def _limits(place: Path, stands: str = "") -> Iterator[None]:
+    """Turn what a machine runs out of into one line that says so, and what is left."""
     try:
         yield
     except OSError as error:
@@ -348,12 +365,12 @@ def _limits(place: Path) -> Iterator[None]:
             errno.EROFS: "the folder is read-only",
             errno.EACCES: "the folder may not be written",
         }.get(error.errno or 0, error.strerror or str(error))
-        raise MachineError(f"{error.filename or place}: {found}; {stands}") from error
+        raise MachineError(f"{error.filename or place}: {found}{stands}") from error
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise MachineError(f"out of memory: lower train.batch_size; {stands}") from error
+        raise MachineError(f"{place}: out of memory: lower train.batch_size{stands}") from error
     except Diverged as error:
-        raise Diverged(f"{error}; {place}: {stands}") from None
+        raise Diverged(f"{place}: {error}{stands}") from None
     except RuntimeError as error:
         if "memory" not in str(error):
             raise
-        raise MachineError(f"out of memory: lower train.batch_size; {stands}") from error
+        raise MachineError(f"{place}: out of memory: lower train.batch_size{stands}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -39,6 +40,12 @@ def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
         raise DataError(
             f"{run.path}: the data are not those that the run began with: SHA-256 {data.digest}, "
             f"recorded {recorded['sha256']}; name the folder that has them with --data-dir"
+        )
+    if recorded["fell_back"]:
+        return replace(
+            data,
+            fell_back_from=train_config(run).dataset,
+            fallback_reason=recorded["fell_back"],
         )
     return data
 

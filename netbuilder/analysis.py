@@ -131,6 +131,22 @@ def _visit(path: str, layer: Layer, x: Shape, field: ReceptiveField) -> tuple[Ro
     return row, behind
 
 
+def require_trainable(architecture: Architecture) -> Analysis:
+    """The analysis of an architecture that can be trained as its document says.
+
+    Raises:
+        ConfigError: it has no ``train`` section, a layer cannot take what reaches it, or the output
+            does not fit the classes.
+    """
+    analysis = analyse(architecture)
+    analysis.require_sound()
+    if architecture.train is None:
+        message = "the document has no train section; add one with dataset, epochs and optimizer"
+        raise ConfigError([architecture.problem(("train",), message)])
+    require_classes(analysis)
+    return analysis
+
+
 def require_classes(analysis: Analysis) -> None:
     """Refuse a network whose output does not hold one value for each class of its data set.
 

@@ -11,7 +11,8 @@ the document accepts. Values are strict: nothing is turned into something else o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
@@ -35,6 +36,8 @@ from pydantic_core import (
     core_schema,
 )
 
+from netbuilder.errors import quoted
+
 LARGEST = 2**31 - 1
 """A size beyond a 32-bit index is a slip of the finger, and torch does not take it everywhere."""
 
@@ -56,7 +59,7 @@ def describe(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f"the text {value[:40] + '…' if len(value) > 40 else value!r}"
+            return f"the text {quoted(value)}"
         case int() | float():
             return f"the number {value}"
         case list() | tuple():
@@ -69,7 +72,7 @@ def describe(value: object) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The tail of a message about an unknown word: the nearest known one, else all there are."""
     folded = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), folded, n=1, cutoff=0.65)
+    near = get_close_matches(word[:60].lower(), folded, n=1, cutoff=0.65)
     if near:
         return f"; did you mean {folded[near[0]]}?"
     return f"; known: {', '.join(folded.values())}" if folded else "; it takes none"
@@ -159,6 +162,30 @@ class StrictModel(BaseModel):
 
 LIST_AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 """YAML has lists where torch has tuples; strict validation would refuse them."""
+
+
+class Length:
+    """An annotation that bounds a list, before each item of one too long is found wrong."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def read(self, value: object) -> object:
+        """The value, if it is no list or one of the right length."""
+        if isinstance(value, list | tuple) and not self.low <= len(value) <= self.high:
+            bounds = f"{self.low} to {self.high:,}" if self.low else f"at most {self.high:,}"
+            raise fault(f"found {describe(value)}; allowed: {bounds} items")
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"minItems": self.low, "maxItems": self.high}
 
 
 def per_axis(axes: int, *, low: int) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -251,15 +278,17 @@ class Family(Generic[C]):
         if isinstance(value, Component) and type(value) is self.kinds.get(value.kind):
             return value
         if isinstance(value, str):
-            return self._kind(value).model_validate({})
+            value = {value: None}
         if not isinstance(value, Mapping) or not value:
             raise fault(
                 f"found {describe(value)}; a {self.noun} is written as Name, "
                 "Name: scalar, Name: [positional] or Name: {field: value}"
             )
         if len(value) > 1:
+            names = ", ".join(quoted(str(name)) for name in list(value)[:4])
+            names += ", …" if len(value) > 4 else ""
             raise fault(
-                f"found {len(value)} keys ({', '.join(map(str, value))}) where one "
+                f"found {len(value)} keys ({names}) where one "
                 f"{self.noun} belongs; indent its arguments below its name"
             )
         [(name, written)] = value.items()
@@ -290,7 +319,7 @@ class Family(Generic[C]):
 
     def _kind(self, name: str) -> type[C]:
         if name not in self.kinds:
-            raise fault(f"unknown {self.noun} {name!r}{did_you_mean(name, self.kinds)}")
+            raise fault(f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}")
         return self.kinds[name]
 
     def __get_pydantic_core_schema__(
@@ -305,34 +334,28 @@ class Family(Generic[C]):
     ) -> dict[str, Any]:
         bare = [name for name, kind in self.kinds.items() if not kind.required()]
         forms = {name: _written_forms(kind, handler) for name, kind in self.kinds.items()}
-        one = {"type": "object", "properties": forms, "additionalProperties": False}
-        return {"anyOf": [{"enum": bare}, one | {"minProperties": 1, "maxProperties": 1}]}
+        one = {
+            "type": "object",
+            "properties": forms,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+        return {"anyOf": [{"enum": bare}, one] if bare else [one]}
 
 
-def _written_forms(kind: type[Component], handler: Callable[..., Any]) -> dict[str, Any]:
+def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
     """The JSON Schema of what may stand behind a kind's name."""
     kind.model_rebuild()
     mapping = handler(kind.__pydantic_core_schema__)
-    by_field = _resolved(mapping, handler).get("properties", {})
-    properties = [by_field[name] for name in kind.positional()]
+    by_field = handler.resolve_ref_schema(mapping).get("properties", {})
+    values = [by_field[name] for name in kind.positional()]
+    required = len(kind.required())
     forms: list[dict[str, Any]] = [mapping]
-    if properties:
-        scalar = {"not": {"type": ["array", "object", "null"]}}
-        forms.append(
-            {"allOf": [properties[0], scalar]} if len(kind.required()) < 2 else {"not": {}}
-        )
-        forms.append(
-            {
-                "type": "array",
-                "prefixItems": properties,
-                "minItems": len(kind.required()),
-                "maxItems": len(properties),
-            }
-        )
-    if not kind.required():
+    if values and required < 2:
+        forms.append({"allOf": [values[0], {"not": {"type": ["array", "object", "null"]}}]})
+    positional = {"type": "array", "minItems": required, "maxItems": len(values)}
+    forms.append(positional | ({"prefixItems": values} if values else {}))
+    if not required:
         forms.append({"type": "null"})
-    return {"anyOf": [form for form in forms if form != {"not": {}}]}
-
-
-def _resolved(schema: dict[str, Any], handler: Any) -> dict[str, Any]:
-    return dict(handler.resolve_ref_schema(schema))
+    return {"description": inspect.cleandoc(kind.__doc__ or ""), "anyOf": forms}

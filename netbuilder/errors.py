@@ -19,6 +19,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
+def quoted(text: str) -> str:
+    """A text as a message quotes it: short, and with what is not printable escaped."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is: control characters and the like are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class NetbuilderError(Exception):
     """The root of the tree; ``exit_code`` is what the command line exits with."""
 
@@ -40,7 +52,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return place + (f"{self.field}: " if self.field else "") + self.message
+        return printable(place + (f"{self.field}: " if self.field else "") + self.message)
 
 
 class ConfigError(NetbuilderError):

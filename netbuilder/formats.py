@@ -13,7 +13,15 @@ from typing import Any
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis, Row
 from netbuilder.errors import Problem
 from netbuilder.shapes import written
-from netbuilder.tables import field_text, per_axis_text, totals, verdict_line, window_text
+from netbuilder.tables import (
+    field_text,
+    first_whole,
+    per_axis_text,
+    title_text,
+    totals,
+    verdict_line,
+    window_text,
+)
 from netbuilder.targets import judge_document
 
 
@@ -56,35 +64,38 @@ def _row_data(row: Row) -> dict[str, Any]:
 
 
 def as_markdown(analysis: Analysis) -> str:
-    """A section with the table, the totals and the targets."""
-    architecture = analysis.architecture
-    title = (
-        f"{architecture.name}: {architecture.title}" if architecture.title else architecture.name
-    )
+    """A section with the table, the totals and the targets.
+
+    The receptive field of the first layer that sees the whole input is bold.
+    """
+    whole = first_whole(analysis)
     lines = [
-        f"### {_escaped(title)}",
+        f"### {_escaped(title_text(analysis, ': '))}",
         "",
         "| layer | window | output | receptive field | jump | parameters | MACs |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    lines += [
-        f"| {row.path} {row.kind} | {window_text(row)} | {written(row.output_shape)} "
-        f"| {field_text(row, analysis)} | {per_axis_text(row.jump)} | {row.parameters:,} "
-        f"| {row.macs:,} |"
-        for row in analysis.rows
-    ]
-    notes = [*totals(analysis), *map(verdict_line, judge_document(analysis))]
+    for row in analysis.rows:
+        field = field_text(row, analysis)
+        lines.append(
+            f"| {row.path} {row.kind} | {window_text(row)} | {written(row.output_shape)} "
+            f"| {f'**{field}**' if row is whole else field} | {per_axis_text(row.jump)} "
+            f"| {row.parameters:,} | {row.macs:,} |"
+        )
+    notes = [totals(analysis), *map(verdict_line, judge_document(analysis))]
     notes += [str(analysis.fault)] if analysis.fault else []
     return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in notes), ""])
 
 
+_ESCAPES = str.maketrans(
+    {character: f"\\{character}" for character in "\\`*_{}[]()#+~$"}
+    | {character: f"&#{ord(character)};" for character in "<>&|"}
+)
+
+
 def _escaped(text: str) -> str:
     """Text that markdown and HTML leave as it is."""
-    for character in "\\`*_{}[]<>()#+|~&":
-        text = text.replace(
-            character, f"&#{ord(character)};" if character in "<>&|" else f"\\{character}"
-        )
-    return text
+    return text.translate(_ESCAPES)
 
 
 CSV_COLUMNS = (

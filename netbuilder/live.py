@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich import box
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netbuilder.runs import Metrics
+from netbuilder.tables import show, stdout
 from netbuilder.training import EpochEnded, Evaluation, Finished, Record, Started, Stepped
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
@@ -27,10 +27,11 @@ REFRESH_SECONDS = 0.1
 
 
 class LiveRun:
-    """Shows the records of one run on ``console``; a context manager, for the bar's sake."""
+    """Shows the records of one run on stdout; a context manager, for the bar's sake."""
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._console = console
+    def __init__(self, *, plain: bool, quiet: bool = False) -> None:
+        self._console = console = stdout(plain=plain)
+        self._plain = plain
         self._quiet = quiet
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
@@ -40,7 +41,7 @@ class LiveRun:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=quiet or not console.is_terminal,
+            disable=quiet or plain,
         )
         self._steps_per_epoch = 0
         self._batch = 0
@@ -71,7 +72,7 @@ class LiveRun:
             case Finished():
                 self._bar.stop()
                 if not self._quiet:
-                    self._console.print(verdict_table(record.result))
+                    show(verdict_table(record.result, plain=self._plain), plain=self._plain)
                 self._console.print(
                     closing_line(record), highlight=False, markup=False, soft_wrap=True
                 )
@@ -130,9 +131,9 @@ def epoch_row(metrics: Metrics, *, best: bool) -> str:
     )
 
 
-def verdict_table(result: dict[str, Any]) -> Table:
+def verdict_table(result: dict[str, Any], *, plain: bool) -> Table:
     """Every target with its verdict, and the published figures beside the run's."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("target", "asked", "found", "verdict"):
         table.add_column(column, justify="right" if column == "found" else "left")
     words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not judged")}
@@ -165,9 +166,9 @@ def closing_line(finished: Finished) -> str:
     )
 
 
-def evaluation_table(evaluation: Evaluation, classes: Sequence[str]) -> Table:
+def evaluation_table(evaluation: Evaluation, classes: Sequence[str], *, plain: bool) -> Table:
     """The confusion matrix, a row a label and a column a guess, with each label's accuracy."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("label \\ guess")
     for name in classes:
         table.add_column(Text(name), justify="right")

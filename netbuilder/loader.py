@@ -84,7 +84,9 @@ class TextSource:
             kind = step if isinstance(step, str) else None
             node = child or Node(None, line, column)
         for changed, override in self._changes.items():
-            if tuple(shown[: len(changed)]) == changed:
+            # What is wrong is the value that was set, a part of it, or what it made of its parent.
+            common = min(len(shown), len(changed))
+            if common and tuple(shown[:common]) == tuple(changed[:common]):
                 return Problem(f"--set {override}", 0, 0, path_text(shown), message)
         return Problem(self._file, line, column, path_text(shown), message)
 

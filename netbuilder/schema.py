@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from netbuilder.component import (
     LIST_AS_TUPLE,
     Component,
     Family,
+    Length,
     Number,
     Size,
     StrictModel,
@@ -45,6 +46,15 @@ def _as_list(value: object) -> object:
 
 class Bound(StrictModel):
     """What a figure has to stay within; at least one of the four."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [bound], "properties": {bound: {"type": "number"}}}
+                for bound in ("below", "at_most", "above", "at_least")
+            ]
+        }
+    )
 
     below: Number | None = None
     at_most: Number | None = None
@@ -102,10 +112,18 @@ class TrainConfig(StrictModel):
     loss: AnyLoss = Field(default_factory=CrossEntropyLoss)
     optimizer: AnyOptimizer
     scheduler: Annotated[
-        list[AnyScheduler], BeforeValidator(_as_list), Field(max_length=2, default_factory=list)
+        list[AnyScheduler],
+        Field(default_factory=list),
+        Length(0, 2),
+        BeforeValidator(
+            _as_list,
+            json_schema_input_type=AnyScheduler
+            | Annotated[list[AnyScheduler], Length(0, 2)]
+            | None,
+        ),
     ]
     """One scheduler, or a LinearLR warm-up and the one behind it."""
-    augment: Annotated[list[AnyAugmentation], Field(max_length=100, default_factory=list)]
+    augment: Annotated[list[AnyAugmentation], Field(default_factory=list), Length(0, 100)]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The decay, a step, of an exponential moving average of weights and buffers. With it the test
     accuracy and the kept weights are the average's."""
@@ -126,7 +144,7 @@ class TrainConfig(StrictModel):
         return self
 
 
-class Architecture(StrictModel):
+class Architecture(StrictModel):  # noqa: PLW1641  # pydantic hashes what is frozen
     """A network, how it is trained and what it is meant to reach.
 
     Made by `netbuilder.load` from a document, or in Python from the same fields. ``input`` is the
@@ -140,8 +158,8 @@ class Architecture(StrictModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     """It names the run folder, so it is letters, digits, dots, dashes and underscores."""
     title: str = ""
-    input: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Field(min_length=1, max_length=4)]
-    layers: Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Field(min_length=1, max_length=20_000)]
+    input: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 4)]
+    layers: Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Length(1, 20_000)]
     train: TrainConfig | None = None
     targets: Targets = Field(default_factory=Targets)
     reference: Reference = Field(default_factory=Reference)
@@ -159,6 +177,17 @@ class Architecture(StrictModel):
                 self.input,
             )
         return self
+
+    @property
+    def trained(self) -> TrainConfig:
+        """The ``train`` section of a document that was found to have one."""
+        if self.train is None:
+            raise TypeError(f"{self.name} has no train section")
+        return self.train
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, wherever each was read."""
+        return isinstance(other, Architecture) and self.__dict__ == other.__dict__
 
     def text(self) -> str:
         """The document as written, or as JSON, which is YAML too, where it was made in Python."""

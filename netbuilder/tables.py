@@ -2,62 +2,193 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Literal
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from netbuilder.analysis import Analysis, Row
+from netbuilder.errors import printable
 from netbuilder.shapes import spatial, written
 from netbuilder.targets import Verdict, judge_document
 
 COLUMNS = (
     "layer", "window", "output", "receptive field", "jump", "parameters", "share", "MACs", "memory",
 )  # fmt: skip
+TEXT_COLUMNS = ("layer", "window", "share", "name", "targets")
+"""The columns that stand at the left; all others are numbers."""
+DISPENSABLE = ("memory", "jump", "share", "MACs", "window")
+"""What a narrow terminal does without, the first of them first."""
 BAR_WIDTH = 8
-PLAIN_WIDTH = 1000
+GAP = "  "
+UNBOUNDED = 1_000_000
 """Wider than any table: text in a pipe is never folded."""
 
 
 def summary(analysis: Analysis, *, plain: bool) -> RenderableType:
     """One architecture: a row a layer, the totals, what each target leaves, the fault if any.
 
-    With ``plain`` it is aligned text without lines, bars or colours, for pipes and files.
+    With ``plain`` it is aligned ASCII without lines or colours, for pipes and files. A star marks
+    the first layer that sees the whole input.
     """
-    architecture = analysis.architecture
-    table = Table(
-        box=None if plain else box.SIMPLE_HEAD,
-        pad_edge=False,
-        title=Text(f"{architecture.name}  {architecture.title}".rstrip(), style="bold"),
-        title_justify="left",
-        header_style="bold",
-    )
-    for name in COLUMNS:
-        table.add_column(
-            name, justify="left" if name in ("layer", "window") else "right", no_wrap=True
-        )
     whole = first_whole(analysis)
-    for row in analysis.rows:
-        sees_all = Text(field_text(row, analysis), style="green bold" if row is whole else "")
-        share = row.parameters / analysis.parameters if analysis.parameters else 0.0
-        table.add_row(
-            f"{row.path} {row.kind}",
-            window_text(row),
-            written(row.output_shape),
-            sees_all,
-            per_axis_text(row.jump),
-            f"{row.parameters:,}",
-            share_text(share, plain=plain),
-            f"{row.macs:,}" if row.macs else "",
-            memory_text(row.activation_bytes),
+    parameters = analysis.parameters or 1
+    largest = max((row.parameters / parameters for row in analysis.rows), default=0.0)
+    rows = [
+        (
+            Text(f"{row.path} {row.kind}"),
+            Text(window_text(row)),
+            Text(written(row.output_shape)),
+            Text(f"*{field_text(row, analysis)}", style="green bold")
+            if row is whole
+            else Text(field_text(row, analysis)),
+            Text(per_axis_text(row.jump)),
+            Text(f"{row.parameters:,}" if row.parameters else ""),
+            Text(share_text(row.parameters / parameters, largest, plain=plain)),
+            Text(f"{row.macs:,}" if row.macs else ""),
+            Text(memory_text(row.activation_bytes)),
         )
-    return Group(table, *(Text(line) for line in totals(analysis)), *_closing(analysis))
+        for row in analysis.rows
+    ]
+    return Group(
+        Text(title_text(analysis, "  "), style="bold"),
+        _Fitted(COLUMNS, rows, plain=plain),
+        Text(totals(analysis)),
+        *_closing(analysis),
+    )
 
 
-def totals(analysis: Analysis) -> list[str]:
+def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
+    """A line for each of several architectures."""
+    rows = []
+    for analysis in analyses:
+        verdicts = judge_document(analysis)
+        met = sum(verdict.met is True for verdict in verdicts)
+        kept = Text(f"{met} of {len(verdicts)} met" if verdicts else "")
+        if analysis.fault:
+            kept = Text("fault", style="red bold")
+        elif met < len(verdicts):
+            kept.stylize("red")
+        rows.append(
+            (
+                Text(analysis.architecture.name),
+                Text(str(len(analysis.architecture.layers))),
+                Text(written(analysis.output_shape)),
+                Text(per_axis_text(analysis.receptive_field)),
+                Text(f"{analysis.parameters:,}"),
+                Text(f"{analysis.macs:,}"),
+                Text(memory_text(analysis.activation_bytes)),
+                kept,
+            )
+        )
+    names = ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory")
+    return _Fitted((*names, "targets"), rows, plain=plain)
+
+
+class _Fitted:
+    """A table that leaves out columns, and says which, where the console is too narrow for all."""
+
+    def __init__(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Text]], *, plain: bool
+    ) -> None:
+        self._rows = rows
+        self._plain = plain
+        # A header stands in one line where lines are long, else a word a line.
+        self._headers = {name: name if plain else name.replace(" ", "\n") for name in columns}
+        headers = [[len(word) for word in self._headers[name].split("\n")] for name in columns]
+        cells = [[cell.cell_len for cell in row] for row in rows]
+        widths = zip(map(max, headers), *cells, strict=True)
+        self._widths = dict(zip(columns, map(max, widths), strict=True))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._plain:
+            # Made by hand: a table of thousands of rows takes rich many seconds.
+            yield Text("\n".join(self._lines()))
+            return
+        kept = list(self._headers)
+        left_out = []
+        for name in DISPENSABLE:
+            if sum(self._widths[name] + len(GAP) for name in kept) - len(GAP) <= options.max_width:
+                break
+            if name in kept:
+                kept.remove(name)
+                left_out.append(name)
+        yield self._table(kept)
+        if left_out:
+            message = f"too narrow for {', '.join(left_out)}; --format plain shows all"
+            yield Text(message, style="dim")
+
+    def _lines(self) -> Iterator[str]:
+        columns = [(_justify(name), width) for name, width in self._widths.items()]
+        for row in (self._headers.values(), *([cell.plain for cell in row] for row in self._rows)):
+            cells = zip(row, columns, strict=True)
+            yield GAP.join(
+                cell.ljust(width) if justify == "left" else cell.rjust(width)
+                for cell, (justify, width) in cells
+            ).rstrip()
+
+    def _table(self, kept: Sequence[str]) -> Table:
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            padding=(0, len(GAP) - 1, 0, 0),  # the box brings one more
+            pad_edge=False,
+            show_edge=False,
+            header_style="bold",
+        )
+        for name in kept:
+            table.add_column(self._headers[name], justify=_justify(name), no_wrap=True)
+        positions = [list(self._headers).index(name) for name in kept]
+        for row in self._rows:
+            table.add_row(*(row[position] for position in positions))
+        return table
+
+
+def _justify(column: str) -> Literal["left", "right"]:
+    return "left" if column in TEXT_COLUMNS else "right"
+
+
+def _closing(analysis: Analysis) -> list[Text]:
+    styles = {True: "green", False: "red", None: "yellow"}
+    lines = [
+        Text(verdict_line(verdict), style=styles[verdict.met])
+        for verdict in judge_document(analysis)
+    ]
+    return lines + ([Text(str(analysis.fault), style="red bold")] if analysis.fault else [])
+
+
+def stdout(*, plain: bool) -> Console:
+    """A console on stdout: as wide as the terminal, or without a width or colours for a pipe."""
+    if plain:
+        return Console(color_system=None, width=UNBOUNDED, highlight=False)
+    return Console(highlight=False)
+
+
+def show(renderable: RenderableType, *, plain: bool) -> None:
+    """Print to stdout; plain lines carry no blanks at their ends."""
+    console = stdout(plain=plain)
+    if not plain:
+        console.print(renderable)
+        return
+    with console.capture() as capture:
+        console.print(renderable)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
+
+
+# --- figures as text -----------------------------------------------------------------------------
+
+
+def title_text(analysis: Analysis, between: str) -> str:
+    """Name and title of the document, in one line."""
+    architecture = analysis.architecture
+    parts = (architecture.name, printable(architecture.title))
+    return between.join(part for part in parts if part)
+
+
+def totals(analysis: Analysis) -> str:
     """What the layers add up to, and from where on the whole input is seen."""
     size = written(spatial(analysis.architecture.input))
     whole = first_whole(analysis)
@@ -65,59 +196,36 @@ def totals(analysis: Analysis) -> list[str]:
         seen = f"sees all of the {size} input from layer {whole.path} {whole.kind} on"
     else:
         seen = f"sees {written(analysis.receptive_field)} of the {size} input"
-    return [
+    return (
         f"{analysis.parameters:,} parameters, {analysis.macs:,} MACs, "
         f"{memory_text(analysis.activation_bytes)} of activations for one sample; {seen}"
-    ]
-
-
-def comparison(analyses: Sequence[Analysis], *, plain: bool) -> Table:
-    """A line for each of several architectures."""
-    table = Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory"):
-        table.add_column(name, justify="left" if name == "name" else "right", no_wrap=True)
-    table.add_column("targets")
-    for analysis in analyses:
-        verdicts = judge_document(analysis)
-        kept = "fault" if analysis.fault else f"{sum(v.met is True for v in verdicts)} of "
-        table.add_row(
-            Text(analysis.architecture.name),
-            str(len(analysis.architecture.layers)),
-            written(analysis.output_shape),
-            per_axis_text(analysis.receptive_field),
-            f"{analysis.parameters:,}",
-            f"{analysis.macs:,}",
-            memory_text(analysis.activation_bytes),
-            kept if analysis.fault else f"{kept}{len(verdicts)} met",
-        )
-    return table
+    )
 
 
 def verdict_line(verdict: Verdict) -> str:
     """A target that needs no training, with what is left of its budget."""
-    name = verdict.target.replace("_", " ")
+    asked = f"target {verdict.target.replace('_', ' ')} {verdict.bound}"
     if verdict.found is None or verdict.left is None:
-        return f"target {name} {verdict.bound}: not judged, {verdict.reason}"
-    word = "met" if verdict.met else "NOT met"
-    left = f", {abs(verdict.left):,.10g} {'left' if verdict.left >= 0 else 'over'}"
-    return f"target {name} {verdict.bound}: {word} by {verdict.found:,.10g}{left}"
+        return f"{asked}: not judged, {verdict.reason}"
+    found, off = f"{verdict.found:,.10g}", f"{abs(verdict.left):,.10g}"
+    if verdict.met:
+        return f"{asked}: {found}, met with {off} to spare"
+    if verdict.left == 0:
+        return f"{asked}: {found}, NOT met, the bound itself is not allowed"
+    return f"{asked}: {found}, NOT met, off by {off}"
 
 
 def first_whole(analysis: Analysis) -> Row | None:
-    """The first layer of which every output position sees the whole input."""
+    """The first layer of which every output position sees as much as the whole input."""
     size = spatial(analysis.architecture.input)
-    return next(
-        (
-            row
-            for row in analysis.rows
-            if all(seen >= all_ for seen, all_ in zip(row.receptive_field, size, strict=True))
-        ),
-        None,
-    )
+    for row in analysis.rows:
+        if all(seen >= there for seen, there in zip(row.receptive_field, size, strict=True)):
+            return row
+    return None
 
 
 def window_text(row: Row) -> str:
-    """Kernel, stride, padding and dilation, those that are not torch's defaults: ``3x3 /2 p1``."""
+    """Kernel, then stride, padding, dilation and groups that are not 1 or 0: ``3x3 /2 p1``."""
     arguments = row.arguments
     if "output_size" in arguments:
         return "to " + "x".join("=" if n is None else str(n) for n in arguments["output_size"])
@@ -162,34 +270,14 @@ def memory_text(count: int) -> str:
     return f"{size:.1f} GiB"
 
 
-def share_text(share: float, *, plain: bool) -> str:
-    """A share of all parameters as a bar of eighths and a percentage."""
+def share_text(share: float, largest: float, *, plain: bool) -> str:
+    """A share of all parameters as a percentage and a bar, lined up with the ``largest``."""
     if not share:
         return ""
-    percent = f"{100 * share:.1f} %"
+    width = len(f"{largest:.1%}")
     if plain:
-        return percent
-    eighths = max(1, round(share * BAR_WIDTH * 8))
-    bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-    return f"{bar} {percent}"
-
-
-def show(renderable: RenderableType, *, plain: bool) -> None:
-    """Print to stdout: as wide as the terminal, or as wide as it needs to be for a pipe."""
-    console = Console(no_color=True, width=PLAIN_WIDTH) if plain else Console(highlight=False)
-    if not plain:
-        console.print(renderable)
-        return
-    with console.capture() as capture:
-        console.print(renderable)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
-
-
-def _closing(analysis: Analysis) -> list[Text]:
-    lines = []
-    for verdict in judge_document(analysis):
-        style = {True: "green", False: "red", None: "yellow"}[verdict.met]
-        lines.append(Text(verdict_line(verdict), style=style))
-    if analysis.fault:
-        lines.append(Text(str(analysis.fault), style="red bold"))
-    return lines
+        bar = "#" * round(share * BAR_WIDTH)
+    else:
+        whole, eighths = divmod(max(1, round(share * BAR_WIDTH * 8)), 8)
+        bar = "█" * whole + ("", *"▏▎▍▌▋▊▉")[eighths]
+    return f"{share:>{width}.1%} {bar}"

@@ -73,7 +73,8 @@ def judge_run(
         if unjudged:
             verdicts.append(_open(name, bound, unjudged))
         elif len(last) < bound.for_last_epochs:
-            verdicts.append(_open(name, bound, f"only {len(last)} epochs were trained", met=False))
+            trained = f"{len(last)} epoch{'s' * (len(last) != 1)}"
+            verdicts.append(_open(name, bound, f"only {trained} trained", met=False))
         else:
             verdicts.append(_judged(name, bound, last))
     return verdicts

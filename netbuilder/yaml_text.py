@@ -10,24 +10,28 @@ into false, ``010`` into 8 and ``1:30`` into 90. Scalars follow the core schema 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, Problem, quoted
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 40
-MAX_NODES = 200_000
+MAX_NODES = 50_000
 MAX_DIGITS = 40
-"""Bounds on a document: its text, its nesting, its values once aliases are expanded, one number."""
+MAX_REPEATS = 100
+"""Bounds on a document: its text, its nesting, its values once aliases are expanded, one number,
+and how many of its repeated keys are told."""
 
 Scalar = str | int | float | bool | None
+_NO_KEYS: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes it several times slower, and there are thousands
 class Node:
     """A value of the document. ``size`` and ``depth`` count what it holds, aliases expanded.
 
@@ -39,7 +43,7 @@ class Node:
     column: int
     size: int = 1
     depth: int = 1
-    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
+    keys: Mapping[str, tuple[int, int]] = field(default_factory=lambda: _NO_KEYS)
 
     def plain(self) -> object:
         """The value without the places."""
@@ -100,6 +104,11 @@ def parse_value(text: str) -> object:
     return parse(text, "value").plain() if text.strip() else None
 
 
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+)
+"""What YAML does not allow in a text, escaped or not: control characters and lone surrogates."""
+
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -132,6 +141,10 @@ class _Composer:
         self._steps = 0
 
     def document(self, text: str) -> Node:
+        if forbidden := _FORBIDDEN.search(text):
+            at = forbidden.start()
+            line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+            raise self._refuse(line, column, f"the character {forbidden[0]!r}; remove it")
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             events = yaml.parse(text, Loader=loader)
@@ -159,10 +172,10 @@ class _Composer:
             raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent), "all there is"
+        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "all there is"
         if event.tag is not None:
             raise self._refuse_at(
-                event, f"the tag {_short(event.tag)}: a document is plain data, without tags"
+                event, f"the tag {quoted(event.tag)}: a document is plain data, without tags"
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -192,10 +205,10 @@ class _Composer:
     def _alias(self, event: yaml.AliasEvent) -> Node:
         name = event.anchor or ""
         if name not in self._anchors:
-            raise self._refuse_at(event, f"the alias *{_short(name)} has no anchor before it")
+            raise self._refuse_at(event, f"the alias *{quoted(name)} has no anchor before it")
         node = self._anchors[name]
         if node is None:
-            raise self._refuse_at(event, f"the alias *{_short(name)} stands inside its own anchor")
+            raise self._refuse_at(event, f"the alias *{quoted(name)} stands inside its own anchor")
         return node
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
@@ -237,10 +250,12 @@ class _Composer:
                     keys.setdefault(name, place)
             elif key in own:
                 message = (
-                    f"the key {_short(key)} stands here again, first in line {keys[key][0]}; "
+                    f"the key {quoted(key)} stands here again, first in line {keys[key][0]}; "
                     "remove one of the two"
                 )
                 self._problems.append(self._problem_at(event, message))
+                if len(self._problems) >= MAX_REPEATS:
+                    raise ConfigError(self._problems)
             else:
                 own[key] = value
                 keys[key] = _place(event)
@@ -267,7 +282,7 @@ class _Composer:
             *_place(start),
             size=1 + sum(node.size for node in nodes),
             depth=1 + max((node.depth for node in nodes), default=0),
-            keys=keys or {},
+            keys=keys or _NO_KEYS,
         )
 
     def _problem_at(self, event: yaml.Event, message: str) -> Problem:
@@ -298,12 +313,6 @@ def _place_of(error: yaml.YAMLError) -> tuple[int, int]:
 
 
 def _words_of(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.reader.ReaderError):
-        return f"the character {error.character!r} is not allowed; remove it"
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     context = getattr(error, "context", None)
     return f"not YAML: {problem}" + (f" {context}" if context else "")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")

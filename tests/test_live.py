@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from rich.console import Console
 
-from netbuilder.live import HEADER, LiveRun, epoch_row, evaluation_table, verdict_table
+from netbuilder.live import HEADER, epoch_row, evaluation_table, verdict_table
 from netbuilder.runs import Metrics
 from netbuilder.training import Evaluation
 
@@ -63,7 +63,7 @@ def test_the_verdict_names_each_target_and_the_published_figures() -> None:
         ],
         "reference": {"parameters": 7884, "test_accuracy": 99.56},
     }
-    text = shown(verdict_table(result))
+    text = shown(verdict_table(result, plain=True))
     lines = [line.split("  ") for line in text.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert ["target parameters", "below 8,000", "7,884", "met"] in cells
@@ -78,7 +78,8 @@ def test_the_confusion_matrix_has_a_row_a_label() -> None:
     evaluation = Evaluation(0.5, 75.0, guesses, torch.ones(4), labels, 3)
     assert evaluation.class_accuracy == [50.0, 100.0, None]
     rows = [
-        line.split() for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
+        line.split()
+        for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"], plain=True)).splitlines()
     ]
     assert rows[0] == ["label", "\\", "guess", "a", "[b]", "c", "accuracy"]
     assert ["a", "1", "1", "·", "50.00", "%"] in rows
@@ -91,11 +92,3 @@ def test_the_most_confident_mistakes_come_first() -> None:
     labels, guesses = torch.tensor([0, 1, 2, 0]), torch.tensor([0, 0, 1, 1])
     confidences = torch.tensor([0.99, 0.5, 0.9, 0.7])
     assert Evaluation(0.5, 25.0, guesses, confidences, labels, 3).worst(2) == [2, 3]
-
-
-def test_quiet_prints_nothing_before_the_end() -> None:
-    """With quiet, a context without records leaves no trace on the screen."""
-    console = Console(width=100, color_system=None)
-    with console.capture() as capture, LiveRun(console, quiet=True):
-        pass
-    assert capture.get() == ""

@@ -107,11 +107,11 @@ def test_the_python_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "archs").mkdir()
     document = json.dumps(small("train.epochs=1").model_dump(mode="json"))
     (tmp_path / "archs" / "iter10.yaml").write_text(document)
-    exec(compile(using, "README.md", "exec"), {})
+    exec(compile(using, "README.md", "exec", dont_inherit=True), {})
     assert (next((tmp_path / "runs" / "small").iterdir()) / "result.json").exists()
 
     made: dict[str, type[activation.ReLU]] = {}
-    exec(compile(adding, "README.md", "exec"), made)
+    exec(compile(adding, "README.md", "exec", dont_inherit=True), made)
     kind = made["ChannelShuffle"].model_validate({"groups": 3})
     assert kind.build((6, 2, 2)).groups == 3
     assert kind.output_shape((6, 2, 2)) == (6, 2, 2)

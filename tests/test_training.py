@@ -16,8 +16,9 @@ from netbuilder.builder import build
 from netbuilder.data import open_dataset
 from netbuilder.data.batches import normalise, to_unit
 from netbuilder.errors import ConfigError, MachineError
+from netbuilder.files import write_atomic
 from netbuilder.runs import Run
-from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, loop, train
+from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.recorded import evaluate_run, kept_model
 from netbuilder.training.step import Diverged, Step, Trainee
@@ -45,7 +46,7 @@ def test_the_step_is_the_textbook_one() -> None:
         logits = reference(x).flatten(1)
         loss = torch.nn.functional.cross_entropy(logits, labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         torch.testing.assert_close(loss_sum.item(), loss.item() * 96, rtol=1e-4, atol=0)
         assert hits == (logits.argmax(1) == labels).sum()
@@ -171,7 +172,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     """When the second epoch cannot be written, the first one's checkpoint still loads."""
-    real, calls = checkpoint.write_atomic, []
+    real, calls = write_atomic, []
 
     def failing(path: Path, content: bytes) -> None:
         calls.append(path)
@@ -179,7 +180,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
             raise OSError(number, "no", str(path))
         real(path, content)
 
-    monkeypatch.setattr(checkpoint, "write_atomic", failing)
+    monkeypatch.setattr("netbuilder.training.checkpoint.write_atomic", failing)
     with pytest.raises(
         MachineError, match=f"{words}; the last checkpoint stands, go on with --resume"
     ):
@@ -200,7 +201,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     def exhausted(*args: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loop.Step, "__call__", exhausted)
+    monkeypatch.setattr(Step, "__call__", exhausted)
     with pytest.raises(MachineError, match=r"out of memory: lower train\.batch_size"):
         list(train(small(), out=tmp_path))
 
@@ -208,7 +209,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
 def test_a_network_without_an_output_for_each_class_is_refused(tmp_path: Path) -> None:
     """The shape that the network ends with is compared with the classes before any training."""
     with pytest.raises(
-        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 = 7 values, but mnist5k has"
+        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 = 7 values, but mnist5k"
     ):
         list(train(small("layers[5].Linear.out_features=7"), out=tmp_path))
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, MachineError, Problem
 
 if TYPE_CHECKING:
     from netbuilder.analysis import Analysis
@@ -148,13 +148,14 @@ def schema(
 
     Example: netbuilder schema --out archs/netbuilder.schema.json
     """
-    from netbuilder.json_schema import document_schema
+    from netbuilder.json_schema import FILE_NAME, document_schema
 
     text = json.dumps(document_schema(), indent=2) + "\n"
     if out is None:
         print(text, end="")
         return
-    from netbuilder.errors import MachineError
+    if out.is_dir():
+        raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
     from netbuilder.files import write_atomic
 
     try:

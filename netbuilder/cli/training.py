@@ -11,12 +11,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
-from rich.console import Console
 
 from netbuilder.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
-    from netbuilder.schema import Architecture
     from netbuilder.training import Finished, Record
 
 DataDir = Annotated[
@@ -54,6 +52,8 @@ def train(
 
     Example: netbuilder train archs/iter10.yaml --epochs 2
     """
+    from netbuilder import tables
+    from netbuilder.analysis import require_trainable
     from netbuilder.loader import load
 
     overrides = [*(changes or [])]
@@ -66,11 +66,12 @@ def train(
             raise ConfigError(
                 "--resume goes on with a run as it began; give it no document and no change"
             )
-        documents = []
+        analyses = []
     elif not paths:
         raise ConfigError("name a document, such as archs/iter10.yaml, or a run with --resume")
     else:
-        documents = [load(path, overrides) for path in paths]
+        # All of them before the first is trained: a mistake in the last costs no hours.
+        analyses = [require_trainable(load(path, overrides)) for path in paths]
 
     with _Stop() as stop:
         from netbuilder.training import resume as go_on
@@ -79,11 +80,12 @@ def train(
         met = []
         if resume is not None:
             met.append(_watch(go_on(resume, data_dir=data_dir, stop=stop), stop, quiet=quiet))
-        for document in documents:
+        for analysis in analyses:
             if not quiet:
-                _summarize(document)
+                plain = not sys.stdout.isatty()
+                tables.show(tables.summary(analysis, plain=plain), plain=plain)
             records = begin(
-                document,
+                analysis.architecture,
                 out=out,
                 seed=seed,
                 device=device,
@@ -103,7 +105,9 @@ def evaluate(
     data_dir: DataDir = None,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
-    """Accuracy, loss, per-class accuracy and the confusion matrix of a run's kept weights.
+    """Test a run's kept weights.
+
+    Accuracy, loss, the accuracy of each class and the confusion matrix.
 
     Example: netbuilder evaluate runs/iter10/2026-11-24T12-00-00-seed0
     """
@@ -134,16 +138,14 @@ def evaluate(
         )
         return
     from netbuilder.live import evaluation_table
+    from netbuilder.tables import show
 
-    console = Console()
-    console.print(
+    print(
         f"{weights} weights of {run} on {len(evaluation.labels):,} test images of "
-        f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}"
     )
-    console.print(evaluation_table(evaluation, data.dataset.classes))
+    plain = not sys.stdout.isatty()
+    show(evaluation_table(evaluation, data.dataset.classes, plain=plain), plain=plain)
 
 
 def results(
@@ -152,7 +154,9 @@ def results(
     ],
     output: Annotated[str, typer.Option("--format", help="rich, markdown or json.")] = "rich",
 ) -> None:
-    """One row an architecture over its finished runs: measured beside published.
+    """Compare finished runs with published figures.
+
+    One row an architecture: means over its seeds, in percent.
 
     Example: netbuilder results runs --format markdown
     """
@@ -169,10 +173,13 @@ def results(
     elif output == "rich":
         from rich.table import Table
 
-        table = Table(*COLUMNS)
+        from netbuilder.tables import show
+
+        plain = not sys.stdout.isatty()
+        table = Table(*COLUMNS, box=None) if plain else Table(*COLUMNS)
         for summary in summaries:
             table.add_row(*cells(summary))
-        Console().print(table)
+        show(table, plain=plain)
     else:
         raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
 
@@ -214,21 +221,12 @@ class _Stop:
         self._asked = signum
 
 
-def _summarize(document: Architecture) -> None:
-    from netbuilder import tables
-    from netbuilder.analysis import analyse
-
-    plain = not sys.stdout.isatty()
-    tables.show(tables.summary(analyse(document), plain=plain), plain=plain)
-
-
 def _watch(records: Iterator[Record], stop: _Stop, *, quiet: bool) -> bool | None:
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
     from netbuilder.live import LiveRun
     from netbuilder.training import Finished
 
-    console = Console()
-    with LiveRun(console, quiet=quiet) as live:
+    with LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live:
         for record in records:
             stop.follow(record)
             live.show(record)

@@ -12,6 +12,7 @@ from netbuilder.layers.base import (
     Elementwise,
     TorchLayer,
     Unparametrised,
+    own_position,
     require_image,
     sample_axis,
     whole_axis,
@@ -203,7 +204,7 @@ class GLU(Unparametrised):
         if len(x) == 1:
             return EVERYTHING
         if axis == 0:
-            return None
+            return own_position(x)
         ones = (1,) * len(spatial(x))
         kernel = tuple(2 if i == axis - 1 else 1 for i in range(len(ones)))
         halves = tuple(x[axis] // 2 if i == axis - 1 else 1 for i in range(len(ones)))
@@ -240,9 +241,12 @@ class Softmin(_SoftmaxLike):
     """exp(-x) / sum(exp(-x)) along ``dim``."""
 
 
-class Softmax2d(Elementwise):
+class Softmax2d(Unparametrised):
     """Softmax over the channels at each position of (C, H, W)."""
 
     def output_shape(self, x: Shape) -> Shape:
         require_image(self, x)
         return x
+
+    def window(self, x: Shape) -> Window | None:
+        return own_position(x)

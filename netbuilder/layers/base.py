@@ -118,11 +118,21 @@ def sample_axis(dim: int, x: Shape) -> int:
     return axis - 1
 
 
+def own_position(x: Shape) -> Window:
+    """The window of a layer that reads all channels of its own position.
+
+    Its axes are counted, unlike those of None: `Flatten` can move positions among the channels,
+    and what reads the channels reads those positions.
+    """
+    ones = (1,) * len(spatial(x))
+    return Window(ones, ones)
+
+
 def whole_axis(axis: int, x: Shape) -> Window | None:
     """The window of a layer whose outputs read all of one axis of the sample."""
     if len(x) == 1:
         return EVERYTHING
     if axis == 0:
-        return None
+        return own_position(x)
     kernel = tuple(size if i == axis - 1 else 1 for i, size in enumerate(spatial(x)))
     return Window(kernel, tuple(0 if i == axis - 1 else 1 for i in range(len(kernel))))

@@ -121,9 +121,11 @@ class _AdaptivePool2d(Unparametrised, abstract=True):
 
 def _largest_bin(size: int, bins: int) -> int:
     """The most inputs that one output reads; torch's bins end at the ceiling of i * size / bins."""
-    # The bins repeat with the period of size / bins, so a few of millions tell all there is.
-    period = Fraction(size, bins).denominator
-    return max(-(-(i + 1) * size // bins) - i * size // bins for i in range(min(period, 4096)))
+    # A bin starts at any multiple of 1 / denominator behind a whole number, so the worst start adds
+    # one input to a remainder of one part, and two to a larger one.
+    numerator, denominator = Fraction(size, bins).as_integer_ratio()
+    whole, rest = divmod(numerator, denominator)
+    return whole + min(rest, 2)
 
 
 class AdaptiveAvgPool2d(_AdaptivePool2d):

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from netbuilder.analysis import Analysis, analyse, require_classes
+from netbuilder.analysis import Analysis, require_trainable
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.data.batches import epoch_order
 from netbuilder.errors import ConfigError, Interrupted, MachineError
@@ -114,7 +114,8 @@ def train(
         Diverged: the loss is not finite.
         Interrupted: ``stop`` asked for it.
     """
-    analysis, train_config = _require_trainable(architecture)
+    analysis = require_trainable(architecture)
+    train_config = architecture.trained
     hardware = Hardware.choose(device, precision)
     config = {"seed": seed, "device": hardware.device.type, "precision": hardware.precision}
     data = open_dataset(train_config.dataset, Path(data_dir) if data_dir else None)
@@ -152,7 +153,7 @@ def resume(
         DataError: the data are missing, or not those that it began with.
     """
     run = Run.open(Path(path))
-    analysis, _ = _require_trainable(run.architecture)
+    analysis = require_trainable(run.architecture)
     hardware = Hardware.choose(run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
     with _limits(run.path, STANDS):
@@ -175,7 +176,7 @@ class _Session:
         stop: Callable[[], int],
     ) -> None:
         self.run, self.analysis, self.hardware, self.seed = run, analysis, hardware, seed
-        _, self.config = _require_trainable(analysis.architecture)
+        self.config = analysis.architecture.trained
         self.full_data = data
         self.data = data.to(hardware.device)
         self.stop = stop
@@ -311,16 +312,6 @@ def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dic
         "reference": analysis.architecture.reference.model_dump(exclude_none=True),
         "seconds": sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in history),
     }
-
-
-def _require_trainable(architecture: Architecture) -> tuple[Analysis, TrainConfig]:
-    analysis = analyse(architecture)
-    analysis.require_sound()
-    if architecture.train is None:
-        message = "the document has no train section; add one with dataset, epochs and optimizer"
-        raise ConfigError([architecture.problem(("train",), message)])
-    require_classes(analysis)
-    return analysis, architecture.train
 
 
 def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) -> None:

@@ -13,16 +13,8 @@ from netbuilder.builder import build
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.errors import CheckpointError, DataError
 from netbuilder.runs import Run
-from netbuilder.schema import TrainConfig
 from netbuilder.training.evaluation import Evaluation, evaluate
 from netbuilder.training.hardware import Hardware
-
-
-def train_config(run: Run) -> TrainConfig:
-    """How the run was trained."""
-    config = run.architecture.train
-    assert config is not None, "a run is made from a document that trains"
-    return config
 
 
 def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
@@ -32,7 +24,7 @@ def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
         DataError: they are missing, or not those that the run began with.
     """
     recorded = run.environment["data"]
-    dataset = train_config(run).dataset
+    dataset = run.architecture.trained.dataset
     if recorded["fell_back"] and dataset.stand_in:
         dataset = dataset.stand_in
     data = open_dataset(dataset.without_stand_in(), data_dir)
@@ -44,7 +36,7 @@ def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
     if recorded["fell_back"]:
         return replace(
             data,
-            fell_back_from=train_config(run).dataset,
+            fell_back_from=run.architecture.trained.dataset,
             fallback_reason=recorded["fell_back"],
         )
     return data
@@ -92,5 +84,5 @@ def evaluate_run(
     model = kept_model(run, which).to(hardware.device)
     data = open_recorded_data(run, data_dir)
     there = data.to(hardware.device)
-    config = train_config(run)
+    config = run.architecture.trained
     return evaluate(model, config, hardware, there.test_images, there.test_labels), data

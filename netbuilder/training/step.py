@@ -34,7 +34,7 @@ class Trainee:
         cls, architecture: Architecture, hardware: Hardware, seed: int, steps_per_epoch: int
     ) -> Trainee:
         """A fresh network and what trains it; the same weights for a seed on every device."""
-        config = _train_config(architecture)
+        config = architecture.trained
         torch.manual_seed(seed_for("weights", seed))
         model = build(architecture).to(hardware.device)
         average = None
@@ -54,12 +54,6 @@ class Trainee:
     def learning_rate(self) -> float:
         """That of the next update."""
         return float(self.optimizer.param_groups[0]["lr"])
-
-
-def _train_config(architecture: Architecture) -> TrainConfig:
-    if architecture.train is None:
-        raise TypeError(f"{architecture.name} has no train section")
-    return architecture.train
 
 
 def _schedule(

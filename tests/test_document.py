@@ -1,0 +1,277 @@
+"""What a document says, word for word, and what is refused with its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from strategies import architectures
+
+from netbuilder.errors import ConfigError
+from netbuilder.loader import parse_architecture
+from netbuilder.schema import Architecture
+
+DOCUMENT = """\
+name: small
+input: [1, 28, 28]
+layers:
+  - Conv2d: [10, 3]
+  - ReLU
+  - MaxPool2d: 2
+  - Flatten
+  - Linear: 10
+train:
+  dataset: mnist
+  epochs: 2
+  optimizer: {SGD: {lr: 0.1}}
+  scheduler: {StepLR: [3, 0.5]}
+targets:
+  parameters: {below: 8000}
+notes: {target: words}
+"""
+
+
+def read(text: str, *overrides: str) -> Architecture:
+    return parse_architecture(text, "a.yaml", overrides)
+
+
+def layer(written: str) -> dict[str, Any]:
+    """The arguments of a document's only layer, written in flow style."""
+    return read(f"name: a\ninput: [4, 8, 8]\nlayers: [{written}]\n").layers[0].arguments()
+
+
+def refusal(text: str, *overrides: str) -> str:
+    with pytest.raises(ConfigError, match=r".") as caught:
+        read(text, *overrides)
+    return str(caught.value)
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1e-3", 0.001), ("1.e-3", 0.001), ("+1E3", 1000.0), ("010", 10.0), ("0x10", 16.0),
+        ("0o10", 8.0), ("-1", -1.0), (".5", 0.5), ("5.", 5.0), ("3", 3.0),
+    ],
+)  # fmt: skip
+def test_a_number_is_what_a_reader_expects(written: str, value: float) -> None:
+    """Numbers are those of YAML 1.2: no octal by a leading zero, and an exponent needs no dot."""
+    assert layer(f"LeakyReLU: {written}")["negative_slope"] == value
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("no", "the text 'no'"), ("on", "the text 'on'"), ("yes", "the text 'yes'"),
+        ("y", "the text 'y'"), ("1:30", "the text '1:30'"), ("1_000", "the text '1_000'"),
+        ('"3"', "the text '3'"), ("'0.1'", "the text '0.1'"), ("0b11", "the text '0b11'"),
+        ("True", "true"), ("false", "false"), ("2024-01-01", "the text '2024-01-01'"),
+        ("3 4", "the text '3 4'"), ("1e", "the text '1e'"), ("NaN", "the text 'NaN'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_refused_as_one(written: str, found: str) -> None:
+    """Words, booleans and quoted digits stay what they are, and are no numbers."""
+    text = f"name: a\ninput: [8]\nlayers:\n  - LeakyReLU: {written}\n"
+    assert refusal(text) == (
+        f"a.yaml:4:5: layers[0].LeakyReLU.negative_slope: found {found}; allowed: a number"
+    )
+
+
+@pytest.mark.parametrize("written", [".inf", "-.inf", ".nan", ".NaN", "1e999", "-1e999"])
+def test_numbers_that_are_not_finite_are_refused(written: str) -> None:
+    """Infinities and not-a-number are refused, however they are written."""
+    text = f"name: a\ninput: [8]\nlayers: [LeakyReLU: {written}]\n"
+    assert refusal(text).endswith("; allowed: a finite number")
+
+
+@pytest.mark.parametrize("written", ["3.0", "3e0", "true", '"3"', "null", "0", "-1", "2147483648"])
+def test_what_is_no_size_is_refused_as_one(written: str) -> None:
+    """Sizes are whole numbers from 1 to what 32 bits index; 3.0 is none."""
+    text = f"name: a\ninput: [8]\nlayers: [{{Linear: {{out_features: {written}}}}}]\n"
+    assert refusal(text).startswith("a.yaml:3:20: layers[0].Linear.out_features: found ")
+    text = text.replace("Linear: {", "Conv2d: {kernel_size: 3, stride: 3, ")
+    text = text.replace("out_features:", "out_channels: 1, dilation:")
+    assert "layers[0].Conv2d.dilation: found " in refusal(text)
+
+
+@pytest.mark.parametrize("written", ["010", "+10", "0xA", "0o12", "10"])
+def test_a_size_in_any_notation_of_whole_numbers(written: str) -> None:
+    """A whole number is one in decimal, hexadecimal or marked octal."""
+    assert layer(f"{{Linear: {written}}}")["out_features"] == 10
+
+
+@pytest.mark.parametrize("written", ["no", "yes", "on", "off", "0", "1", '"true"'])
+def test_only_true_and_false_are_booleans(written: str) -> None:
+    """Words and numbers that YAML 1.1 takes for booleans are refused."""
+    text = f"name: a\ninput: [8]\nlayers: [{{ReLU: {written}}}]\n"
+    assert refusal(text).endswith("; allowed: true or false")
+
+
+@pytest.mark.parametrize(
+    "word", ["no", "on", "010x", "1:30", "1_000", "2024-99-99", "0b1", "=", "~x"]
+)
+def test_a_plain_word_is_text(word: str) -> None:
+    """What YAML 1.1 turns into booleans, times and dates is text where text belongs."""
+    assert read(DOCUMENT + f"title: {word}\n").title == word
+
+
+@pytest.mark.parametrize("written", ["3", "true", "~", "0x10", "1e3", "[a]", "{a: b}"])
+def test_what_is_no_text_is_refused_as_text(written: str) -> None:
+    """Numbers, booleans and nothing are refused where text belongs; quotes would make them text."""
+    assert refusal(DOCUMENT + f"title: {written}\n").startswith("a.yaml:17:1: title: found ")
+
+
+# --- grammar --------------------------------------------------------------------------------------
+
+
+def test_the_four_forms_are_equal() -> None:
+    """A name, a scalar, positional arguments and arguments by name say the same."""
+    assert layer("ReLU") == layer("ReLU: ") == layer("ReLU: []") == layer("ReLU: {}")
+    assert layer("ReLU") == layer("ReLU: false") == layer("{ReLU: {inplace: false}}")
+    pooled = layer("MaxPool2d: 2")
+    assert pooled == layer("MaxPool2d: [2]") == layer("{MaxPool2d: {kernel_size: [2, 2]}}")
+    assert layer("Conv2d: [10, 3, 2]") == layer(
+        "{Conv2d: {out_channels: 10, kernel_size: [3, 3], stride: 2}}"
+    )
+
+
+def test_nothing_behind_a_name_is_the_name_alone() -> None:
+    """``- ReLU:`` is ``- ReLU``, and a kind that needs arguments asks for them."""
+    assert read("name: a\ninput: [8]\nlayers:\n  - ReLU:\n").layers[0].kind == "ReLU"
+    assert refusal("name: a\ninput: [8]\nlayers:\n  - Linear:\n") == (
+        "a.yaml:4:5: layers[0].Linear.out_features: it is required and missing"
+    )
+    assert refusal("name: a\ninput: [8]\nlayers:\n  - Linear\n") == (
+        "a.yaml:4:5: layers[0].Linear.out_features: it is required and missing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("Relu", "layers[0]: unknown layer 'Relu'; did you mean ReLU?"),
+        ("conv2d: 3", "layers[0]: unknown layer 'conv2d'; did you mean Conv2d?"),
+        ("{ReLU: 1, Tanh: 2}", "layers[0]: found 2 keys ('ReLU', 'Tanh') where one layer belongs; "
+         "indent its arguments below its name"),
+        ("{}", "layers[0]: found a mapping; a layer is written as Name, Name: scalar, "
+         "Name: [positional] or Name: {field: value}"),
+        ("3", "layers[0]: found the number 3; a layer is written as Name, Name: scalar, "
+         "Name: [positional] or Name: {field: value}"),
+        ("{Flatten: [1, 2, 3]}", "layers[0].Flatten: found 3 positional arguments; Flatten takes "
+         "at most 2: start_dim, end_dim"),
+        ("{Tanh: 1}", "layers[0].Tanh: found 1 positional arguments; Tanh takes none"),
+        ("{ReLU: {in_place: true}}", "layers[0].ReLU.in_place: unknown field; "
+         "did you mean inplace?"),
+        ("{Tanh: {x: 1}}", "layers[0].Tanh.x: unknown field; it takes none"),
+    ],
+)  # fmt: skip
+def test_a_wrong_component_is_explained(written: str, message: str) -> None:
+    """Each mistake in a component is named, with what was meant where that can be guessed."""
+    text = f"name: a\ninput: [8]\nlayers:\n  - {written}\n"
+    assert refusal(text).split(": ", 1)[1] == message
+
+
+def test_an_unknown_key_is_refused_at_every_level() -> None:
+    """A misspelt key is refused wherever it stands."""
+    text = """\
+name: a
+input: [1, 28, 28]
+layers: [{Conv2d: {out_channels: 1, kernal_size: 3, kernel_size: 3}}]
+titel: x
+train:
+  dataset: {mnist: {fall_back: mnist5k}}
+  epoch: 3
+  epochs: 3
+  loss: {NLLLoss: {weigth: 1}}
+  optimizer: {SGD: {learning_rate: 1}}
+  scheduler: {StepLR: {step_size: 1, gama: 1}}
+  augment: [{RandomRotation: {degree: 7, degrees: 7}}]
+targets: {param: {below: 1}, parameters: {bellow: 1, below: 1}}
+reference: {accuracy: 1}
+notes: {analisys: x}
+"""
+    assert refusal(text).splitlines() == [
+        "a.yaml:3:37: layers[0].Conv2d.kernal_size: unknown field; did you mean kernel_size?",
+        "a.yaml:4:1: titel: unknown field; did you mean title?",
+        "a.yaml:6:21: train.dataset.mnist.fall_back: unknown field; did you mean fallback?",
+        "a.yaml:7:3: train.epoch: unknown field; did you mean epochs?",
+        "a.yaml:9:20: train.loss.NLLLoss.weigth: unknown field; it takes none",
+        "a.yaml:10:21: train.optimizer.SGD.learning_rate: unknown field; known: lr, momentum, "
+        "dampening, weight_decay, nesterov",
+        "a.yaml:11:38: train.scheduler.StepLR.gama: unknown field; did you mean gamma?",
+        "a.yaml:12:31: train.augment[0].RandomRotation.degree: unknown field; "
+        "did you mean degrees?",
+        "a.yaml:13:11: targets.param: unknown field; did you mean parameters?",
+        "a.yaml:13:43: targets.parameters.bellow: unknown field; did you mean below?",
+        "a.yaml:14:13: reference.accuracy: unknown field; did you mean test_accuracy?",
+        "a.yaml:15:9: notes.analisys: unknown field; did you mean analysis?",
+    ]
+
+
+def test_repeated_keys_are_all_told() -> None:
+    """A key that stands twice in a mapping is refused, every one at once, with both lines."""
+    text = "name: a\nname: b\ninput: [8]\nlayers:\n  - Linear: {out_features: 1, out_features: 2}\n"
+    end = "remove one of the two"
+    assert refusal(text).splitlines() == [
+        f"a.yaml:2:1: the key 'name' stands here again, first in line 1; {end}",
+        f"a.yaml:5:31: the key 'out_features' stands here again, first in line 5; {end}",
+    ]
+
+
+def test_what_is_missing_is_told() -> None:
+    """Required fields that are missing are told at the mapping that lacks them."""
+    assert refusal("title: x\n").splitlines() == [
+        "a.yaml:1:1: input: it is required and missing",
+        "a.yaml:1:1: layers: it is required and missing",
+        "a.yaml:1:1: name: it is required and missing",
+    ]
+    assert refusal("- 1\n") == "a.yaml:1:1: a document is a mapping with name, input and layers"
+
+
+def test_anchors_aliases_and_merges() -> None:
+    """An alias repeats its anchor, and << fills in what a mapping does not say itself."""
+    text = """\
+name: a
+input: [1, 28, 28]
+layers:
+  - Conv2d: &conv {out_channels: 4, kernel_size: 3, bias: false}
+  - &act {LeakyReLU: 0.2}
+  - Conv2d: {<<: *conv, kernel_size: 1}
+  - *act
+  - Conv2d: {<<: [{groups: 2}, *conv], stride: 2}
+"""
+    plain = text.replace("&conv ", "").replace("&act ", "").replace("*act", "{LeakyReLU: 0.2}")
+    plain = plain.replace("<<: *conv", "out_channels: 4, bias: false")
+    plain = plain.replace(
+        "<<: [{groups: 2}, *conv]", "groups: 2, out_channels: 4, bias: false, kernel_size: 3"
+    )
+    assert read(text) == read(plain)
+    wrong = text.replace("kernel_size: 1", "kernel_size: 0").replace("bias: false", "bias: no")
+    places = [line.split(": ")[0] for line in refusal(wrong).splitlines()]
+    assert places == ["a.yaml:4:53", "a.yaml:4:53", "a.yaml:4:53", "a.yaml:6:25"]
+
+
+# --- round trip -----------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(architectures())
+def test_the_canonical_form_says_the_same(architecture: Architecture) -> None:
+    """What an architecture is written as loads again to an equal one."""
+    text = json.dumps(architecture.model_dump(mode="json"))
+    assert read(text) == architecture
+    assert read(architecture.text()) == architecture
+
+
+def test_a_whole_document_comes_back_equal() -> None:
+    """Recipe, targets and notes survive the canonical form as the layers do."""
+    document = read(DOCUMENT)
+    again = read(json.dumps(document.model_dump(mode="json")))
+    assert again == document
+    assert again.train is not None
+    assert again.train.scheduler[0].arguments() == {"step_size": 3, "gamma": 0.5}
+    assert document.text() == DOCUMENT

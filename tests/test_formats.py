@@ -1,0 +1,174 @@
+"""What an analysis looks like to programs and in documents."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torchsummary
+from documents import FAULTY, HOSTILE, SMALL, analysis_of, network
+
+from netbuilder.builder import build
+from netbuilder.formats import as_csv, as_data, as_markdown, as_torchsummary
+
+
+def test_a_title_is_text_in_markdown() -> None:
+    """Neither markdown nor HTML reads anything into it, and it stays one line."""
+    analysis = analysis_of(SMALL.replace("A small one", f'"{HOSTILE}"'))
+    assert as_markdown(analysis).splitlines()[0] == (
+        r"### small: \[red\]x\[/red\] \[/nope\] :smile: \`a&#124;b\` &#60;b&#62;&#38;amp; \$x\$ "
+        r"\\x1b\[31m \\n"
+    )
+
+
+def test_markdown_is_a_table_and_a_list() -> None:
+    """Numbers at the right, the first layer that sees the whole input in bold."""
+    assert (
+        as_markdown(analysis_of(SMALL))
+        == """\
+### small: A small one
+
+| layer | window | output | receptive field | jump | parameters | MACs |
+| --- | --- | ---: | ---: | ---: | ---: | ---: |
+| 0 Conv2d | 3x3 p1 | 4x12x12 | 3 of 12 | 1 | 36 | 5,184 |
+| 1 BatchNorm2d |  | 4x12x12 | 3 of 12 | 1 | 8 | 0 |
+| 2 ReLU |  | 4x12x12 | 3 of 12 | 1 | 0 | 0 |
+| 3 MaxPool2d | 2x2 /2 | 4x6x6 | 4 of 12 | 2 | 0 | 0 |
+| 4 Flatten |  | 144 | 4 of 12 | 2 | 0 | 0 |
+| 5 Linear |  | 10 | **14 of 12** | 2 | 1,450 | 1,440 |
+
+- 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; \
+sees all of the 12x12 input from layer 5 Linear on
+- target parameters below 1,500: 1,494, met with 6 to spare
+- target receptive field at least 12: 14, met with 2 to spare
+"""
+    )
+
+
+def test_markdown_tells_the_fault() -> None:
+    """It is the last item below the table, with its place."""
+    assert (
+        as_markdown(analysis_of(FAULTY))
+        .splitlines()[-1]
+        .startswith(
+            r"- test.yaml:6:5: layers\[2\].Conv2d: kernel 3x3 is larger than its input 4x2x2;"
+        )
+    )
+
+
+def test_csv_is_a_line_a_layer() -> None:
+    """One header for all documents, bare numbers, memory in bytes."""
+    assert (
+        as_csv([analysis_of(SMALL), analysis_of(FAULTY)])
+        == """\
+name,path,kind,output_shape,receptive_field,jump,parameters,macs,activation_bytes
+small,0,Conv2d,4x12x12,3x3,1,36,5184,2304
+small,1,BatchNorm2d,4x12x12,3x3,1,8,0,2304
+small,2,ReLU,4x12x12,3x3,1,0,0,2304
+small,3,MaxPool2d,4x6x6,4x4,2,0,0,576
+small,4,Flatten,144,4x4,2,0,0,576
+small,5,Linear,10,14x14,2,1450,1440,40
+faulty,0,Conv2d,4x10x10,3x3,1,40,3600,1600
+faulty,1,MaxPool2d,4x2x2,7x7,5,0,0,64
+"""
+    )
+
+
+def test_json_holds_all_that_is_known() -> None:
+    """Shapes and axes as lists, arguments with their defaults, targets with what is left."""
+    data = json.loads(json.dumps(as_data(analysis_of(SMALL))))
+    assert len(data["rows"]) == 6
+    assert data["rows"][3] == {
+        "path": "3",
+        "kind": "MaxPool2d",
+        "arguments": {
+            "kernel_size": [2, 2],
+            "stride": None,
+            "padding": [0, 0],
+            "dilation": [1, 1],
+            "ceil_mode": False,
+        },
+        "output_shape": [4, 6, 6],
+        "receptive_field": [4, 4],
+        "jump": [2, 2],
+        "parameters": 0,
+        "macs": 0,
+        "activation_bytes": 576,
+    }
+    del data["rows"]
+    assert data == {
+        "name": "small",
+        "title": "A small one",
+        "input": [1, 12, 12],
+        "output_shape": [10],
+        "totals": {
+            "parameters": 1494,
+            "macs": 6624,
+            "activation_bytes": 8104,
+            "receptive_field": [14, 14],
+        },
+        "targets": [
+            {
+                "target": "parameters",
+                "bound": "below 1,500",
+                "found": 1494,
+                "met": True,
+                "left": 6,
+                "reason": "",
+            },
+            {
+                "target": "receptive_field",
+                "bound": "at least 12",
+                "found": 14,
+                "met": True,
+                "left": 2,
+                "reason": "",
+            },
+        ],
+        "fault": None,
+    }
+
+
+def test_json_holds_the_fault() -> None:
+    """Its place in numbers, its words, and the rows and totals up to it."""
+    data = json.loads(json.dumps(as_data(analysis_of(FAULTY))))
+    assert [row["kind"] for row in data["rows"]] == ["Conv2d", "MaxPool2d"]
+    assert data["totals"]["parameters"] == 40
+    assert data["targets"][0]["met"] is None
+    assert data["fault"] == {
+        "file": "test.yaml",
+        "line": 6,
+        "column": 5,
+        "field": "layers[2].Conv2d",
+        "message": "kernel 3x3 is larger than its input 4x2x2; use a smaller kernel, more padding, "
+        "or less pooling before it",
+    }
+
+
+def test_json_holds_a_jump_between_pixels() -> None:
+    """Uneven adaptive pooling steps by a fraction, which is a number in JSON."""
+    data = as_data(network("AdaptiveAvgPool2d: [[5, 12]]"))
+    assert json.loads(json.dumps(data["rows"][0]["jump"])) == [2.4, 1]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (
+            "Conv2d: {out_channels: 3, kernel_size: [3, 2], groups: 1}",
+            "PReLU",
+            "Flatten",
+            "Linear: 7",
+        ),
+        ("BatchNorm2d: {affine: false}", "AdaptiveMaxPool2d: [[3, 4]]", "Conv2d: [3, 2]"),
+        ("Conv2d: {out_channels: 600, kernel_size: 1}", "Flatten", "Linear: 1000"),
+    ],
+    ids=" ".join,
+)
+def test_torchsummary_is_what_the_package_prints(
+    layers: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Character for character, for layers of other kinds and widths than the ten documents'."""
+    analysis = network(*layers)
+    torchsummary.summary(build(analysis.architecture), (1, 12, 12), device="cpu")
+    assert as_torchsummary(analysis) == capsys.readouterr().out

@@ -1,0 +1,233 @@
+"""Texts made to hurt: each is refused as a user's mistake, in one line, within little memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netbuilder.errors import ConfigError
+from netbuilder.loader import load, parse_architecture
+
+SOUND = "name: a\ninput: [1, 8, 8]\nlayers: [ReLU]\n"
+KEYS = ", ".join(f"k{i}: 1" for i in range(1000))
+
+
+def _bomb(first: str, level: Callable[[list[str]], str]) -> str:
+    """Nine levels, each of nine aliases of the one before."""
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{i}: &a{i} {level([f'*a{i - 1}'] * 9)}" for i in range(1, 9)]
+    return SOUND + "\n".join(lines)
+
+
+def _list(aliases: list[str]) -> str:
+    return f"[{', '.join(aliases)}]"
+
+
+def _mapping(aliases: list[str]) -> str:
+    return f"{{{', '.join(f'k{i}: {alias}' for i, alias in enumerate(aliases))}}}"
+
+
+def _merge(aliases: list[str]) -> str:
+    return f"{{<<: {_list(aliases)}}}"
+
+
+TEXTS: dict[str, tuple[Callable[[], str], str]] = {
+    "alias bomb": (lambda: _bomb("[x, x]", _list), "once its aliases are expanded"),
+    "mapping bomb": (lambda: _bomb("{x: 1}", _mapping), "once its aliases are expanded"),
+    "merge bomb": (lambda: _bomb("{x: 1}", _merge), "a8: unknown field"),
+    "merge of many keys": (
+        lambda: f"{SOUND}a: &a {{{KEYS}}}\nb: {{<<: [{'*a, ' * 20_000}]}}", "aliases are expanded",
+    ),
+    "merges of many keys": (
+        lambda: f"{SOUND}a: &a {{{KEYS}}}\nb: {{{'<<: *a, ' * 20_000}}}", "values to read",
+    ),
+    "wide merge": (
+        lambda: f"{SOUND}a: &a {{x: 1}}\nb: {{<<: [{'*a,' * 330_000}]}}", "values to read",
+    ),
+    "merges": (lambda: f"{SOUND}a: &a {{x: 1}}\nb: {{{'<<: *a, ' * 99_000}}}", "values to read"),
+    "merge of a scalar": (lambda: f"{SOUND}b: {{<<: 3}}", "<< merges a mapping"),
+    "merge of itself": (lambda: f"{SOUND}b: &b {{<<: *b}}", "stands inside its own anchor"),
+    "brackets": (lambda: "[" * 100_000, "nested deeper than 40 levels"),
+    "closed brackets": (lambda: "[" * 100_000 + "]" * 100_000, "nested deeper than 40 levels"),
+    "braces": (lambda: "{" * 100_000, "a key is plain text"),
+    "braces with keys": (lambda: "{a: " * 100_000, "nested deeper than 40 levels"),
+    "dashes": (lambda: "- " * 100_000, "nested deeper than 40 levels"),
+    "question marks": (lambda: "? " * 100_000, "a key is plain text"),
+    "nesting by aliases": (
+        lambda: "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 60)),
+        "nested deeper than 40 levels by its aliases",
+    ),
+    "values": (lambda: f"a: [{'1,' * 500_000}]", "more than 25,000 values to read"),
+    "keys": (lambda: "".join(f"k{i}: 1\n" for i in range(90_000)), "values to read"),
+    "repeated keys": (lambda: SOUND + "k: 1\n" * 150_000, "stands here again, first in line 4"),
+    "ten megabytes": (lambda: SOUND + "#" * 10_000_000, "more than 1048576 bytes"),
+    "hexadecimal digits": (lambda: SOUND.replace("8", "0x" + "f" * 20_000), "more than 40 digits"),
+    "decimal digits": (lambda: SOUND.replace("8", "9" * 5_000), "more than 40 digits"),
+    "negative digits": (lambda: SOUND.replace("8", "-" + "9" * 5_000), "more than 40 digits"),
+    "fraction digits": (lambda: SOUND.replace("8", "." + "9" * 5_000), "more than 40 digits"),
+    "date": (lambda: SOUND.replace("8", "2024-99-99"), "found the text '2024-99-99'"),
+    "nul": (lambda: SOUND + "title: a\0b", r"f.yaml:4:9: the character '\\x00'"),
+    "bell": (lambda: SOUND + "\a", r"f.yaml:4:1: the character '\\x07'"),
+    "c1 control": (lambda: SOUND + "title: \x9b31m", r"f.yaml:4:8: the character '\\x9b'"),
+    "tag that runs": (
+        lambda: SOUND + "t: !!python/object/apply:os.system [id]", "4:4: the tag .* plain data",
+    ),
+    "tag": (lambda: SOUND + "title: !!str 3", "the tag 'tag:yaml.org,2002:str'"),
+    "own tag": (lambda: SOUND + "title: !mine 3", "the tag '!mine'"),
+    "tagged key": (lambda: SOUND + "!!str title: 3", "a key is plain text"),
+    "only comments": (lambda: "# a\n# b\n", "nothing but comments"),
+    "empty": (lambda: "", "it is empty"),
+    "blank": (lambda: " \n\t\n", "it is empty"),
+    "two documents": (lambda: SOUND + "---\n" + SOUND, "4:1: a second document starts here"),
+    "alias inside its anchor": (lambda: "a: &a [*a]", "stands inside its own anchor"),
+    "unknown alias": (lambda: SOUND + "title: *b", "the alias \\*'b' has no anchor before it"),
+    "list as key": (lambda: SOUND + "[1]: 2", "a key is plain text"),
+    "mapping as key": (lambda: SOUND + "? {a: b}\n: 2", "a key is plain text"),
+    "alias as key": (lambda: SOUND + "a: &a b\n*a : 2", "a key is plain text"),
+    "escape in a key": (lambda: SOUND + r'"\e[31m": 1', r"'\\x1b\[31m': unknown field"),
+    "newline in a key": (lambda: SOUND + r'"a\nb": 1', r"'a\\nb': unknown field"),
+    "escape in a value": (lambda: SOUND.replace("1, 8", r'"\e[31m", 8'), r"text '\\x1b\[31m'"),
+    "escape in a kind": (lambda: SOUND.replace("ReLU", r'"\e[31m"'), r"layer '\\x1b\[31m'"),
+    "escapes in two keys": (
+        lambda: SOUND.replace("ReLU", r'{"\e[31m": 1, "\r": 2}'), r"keys \('\\x1b\[31m', '\\r'\)",
+    ),
+    "direction in a key": (lambda: SOUND + '"\u202e": 1', r"\\u202e"),
+    "long key": (lambda: f"{SOUND}? {'k' * 900_000}\n: 1", "unknown field"),
+    "long kind": (lambda: SOUND.replace("ReLU", "x" * 900_000), "unknown layer 'x{40}…'"),
+    "many keys in a layer": (lambda: SOUND.replace("ReLU", f"{{{KEYS}}}"), "found 1000 keys"),
+    "surrogate escape": (lambda: SOUND + r'title: "\ud800"', "not YAML"),
+    "too many sizes": (lambda: SOUND.replace("8]", "8, " * 20_000 + "]"), "allowed: 1 to 4 items"),
+    "tab": (lambda: SOUND + "\ttitle: 3", "not YAML"),
+    "open quote": (lambda: SOUND + 'title: "' + "\n" * 100_000, "not YAML"),
+    "yaml directive": (lambda: "%YAML 9.9\n---\n" + SOUND, "not YAML"),
+}  # fmt: skip
+
+
+def refused(error: ConfigError) -> str:
+    """The message, once it is seen to be one printable line for each problem."""
+    assert error.problems
+    assert str(error).split("\n") == [str(problem) for problem in error.problems]
+    assert all(str(problem).isprintable() for problem in error.problems)
+    return str(error)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_hostile_text_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    """Whatever a text is made to do, its author reads what is wrong with it and where."""
+    text, message = TEXTS[name]
+    path = tmp_path / "f.yaml"
+    path.write_text(text(), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(path)
+    assert len(refused(caught.value).splitlines()[0]) < 1000
+
+
+def test_repeated_keys_are_told_up_to_a_bound() -> None:
+    """A hundred repeated keys are enough to be told."""
+    with pytest.raises(ConfigError, match="stands here again") as caught:
+        parse_architecture(SOUND + "k: 1\n" * 1_000, "f.yaml")
+    assert len(caught.value.problems) == 100
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (SOUND.encode("utf-16"), "not UTF-8 at byte 0; save the file as UTF-8"),
+        (SOUND.encode("utf-16-be"), r"the character '\\x00'"),
+        ((SOUND + "title: café").encode("latin-1"), "not UTF-8 at byte 50"),
+        ((SOUND + "title: a").encode("utf-8") + b"\xed\xa0\x80", "not UTF-8 at byte"),
+        (b"\xff\xfe\x00\x00", "not UTF-8 at byte 0"),
+        (b"\x00" * 1000, r"the character '\\x00'"),
+        (bytes(range(256)), "not UTF-8 at byte"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(data: bytes, message: str, tmp_path: Path) -> None:
+    """Other encodings and binary files are named as what they are not."""
+    path = tmp_path / "f.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(path)
+    refused(caught.value)
+
+
+def test_a_byte_order_mark_and_line_ends_do_no_harm(tmp_path: Path) -> None:
+    """A file as Windows editors save it says the same."""
+    path = tmp_path / "f.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + SOUND.replace("\n", "\r\n").encode())
+    assert load(path) == parse_architecture(SOUND, "f.yaml")
+
+
+def test_paths_that_hold_no_document_are_refused(tmp_path: Path) -> None:
+    """A folder, a missing file, a path through a file and impossible names are a user's mistake."""
+    (tmp_path / "file").write_text(SOUND)
+    for path, message in {
+        str(tmp_path): "it is a folder",
+        str(tmp_path / "none.yaml"): "no such file; check the path",
+        str(tmp_path / "file" / "f.yaml"): "cannot be read: Not a directory",
+        "nul\0.yaml": "cannot be read: embedded null byte",
+        "x" * 5_000: "cannot be read: File name too long",
+        "\ud800.yaml": "surrogates not allowed",
+        "a\n\x1b[31m.yaml": "no such file",
+    }.items():
+        with pytest.raises(ConfigError, match=message) as caught:
+            load(path)
+        refused(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    """A file without the right to read it is named so."""
+    path = tmp_path / "f.yaml"
+    path.write_text(SOUND)
+    path.chmod(0)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        load(path)
+
+
+@pytest.mark.parametrize("override", ["title=\ud800", "title=\x1b[31m\x00", "a\nb=1", "\x1b=1"])
+def test_an_override_cannot_write_to_the_terminal(override: str) -> None:
+    """What a message quotes of an override is escaped, lone surrogates included."""
+    with pytest.raises(ConfigError, match=r"^--set ") as caught:
+        parse_architecture(SOUND, "f.yaml", [override])
+    refused(caught.value)
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from netbuilder.errors import ConfigError
+from netbuilder.loader import load
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+load(sys.argv[1])
+start = peak()
+for path in sys.argv[2:]:
+    try:
+        load(path)
+    except ConfigError:
+        print(Path(path).name, peak() - start)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_hostile_texts_take_little_memory(tmp_path: Path) -> None:
+    """All of them, one after the other in one process, stay within 100 MB of its start."""
+    sound = tmp_path / "sound.yaml"
+    sound.write_text(SOUND)
+    paths = [tmp_path / name for name in TEXTS]
+    for path in paths:
+        path.write_text(TEXTS[path.name][0](), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, sound, *paths], capture_output=True, text=True, check=True
+    )
+    taken = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    assert set(taken) == set(TEXTS)
+    assert max(map(int, taken.values())) < 100, taken

@@ -1,0 +1,245 @@
+"""Every layer kind held against the torch module that it stands for."""
+
+from __future__ import annotations
+
+import inspect
+from itertools import pairwise, takewhile
+from typing import Any
+
+import pytest
+import torch
+from oracles import changed_along, macs, output_shape, parameters, read_along, widest
+from torch import nn
+
+from netbuilder.layers import KINDS, LAYERS, Layer
+from netbuilder.layers.base import TorchLayer, Unparametrised
+from netbuilder.shapes import ReceptiveField, Shape
+
+VECTOR, SEQUENCE, IMAGE = (6,), (4, 6), (4, 12, 10)
+ANY: list[tuple[Any, Shape]] = [(None, VECTOR), (None, SEQUENCE), (None, IMAGE)]
+IN_PLACE: list[tuple[Any, Shape]] = [*ANY, ({"inplace": True}, IMAGE)]
+ALONG: list[tuple[Any, Shape]] = [
+    (None, VECTOR), (None, IMAGE), (1, VECTOR), (1, SEQUENCE), (2, SEQUENCE), (-2, SEQUENCE),
+    (1, IMAGE), (2, IMAGE), (-1, IMAGE),
+]  # fmt: skip
+
+EXAMPLES: dict[str, list[tuple[Any, Shape]]] = {
+    "Conv2d": [
+        ([7, 3], IMAGE),
+        ({"out_channels": 4, "kernel_size": [3, 2], "stride": [2, 1], "padding": 1}, IMAGE),
+        ({"out_channels": 8, "kernel_size": 3, "groups": 4, "bias": False}, IMAGE),
+        ({"out_channels": 2, "kernel_size": 3, "dilation": [2, 3]}, IMAGE),
+        ({"out_channels": 2, "kernel_size": [4, 3], "padding": "same", "dilation": 2}, IMAGE),
+        ({"out_channels": 2, "kernel_size": 2, "stride": 3, "padding": "valid"}, IMAGE),
+        ([3, 3, 2, 1, 1, 1, True, "reflect"], IMAGE),
+        ([3, 3, 2, 2, 1, 1, True, "replicate"], IMAGE),
+        ([3, 1, 1, 0, 1, 1, True, "circular"], IMAGE),
+    ],
+    "Linear": [(5, VECTOR), ([5, False], VECTOR), (3, SEQUENCE), (3, IMAGE), (3, (2, 3, 4, 5))],
+    "BatchNorm1d": [(None, VECTOR), (None, SEQUENCE), ({"affine": False}, SEQUENCE)],
+    "BatchNorm2d": [(None, IMAGE), ([1e-3, None], IMAGE), ({"affine": False}, IMAGE)],
+    "CELU": [*IN_PLACE, (0.5, IMAGE)],
+    "ELU": [*IN_PLACE, (0.5, IMAGE)],
+    "GELU": [*ANY, ("tanh", IMAGE)],
+    "GLU": [(None, SEQUENCE), (None, IMAGE), (1, SEQUENCE), (1, IMAGE), (2, IMAGE), (-2, IMAGE)],
+    "Hardshrink": [*ANY, (0.1, IMAGE)],
+    "Hardsigmoid": IN_PLACE,
+    "Hardswish": IN_PLACE,
+    "Hardtanh": [*IN_PLACE, ([-2, 3], IMAGE)],
+    "LeakyReLU": [*IN_PLACE, (0.2, IMAGE)],
+    "LogSigmoid": ANY,
+    "LogSoftmax": ALONG,
+    "Mish": IN_PLACE,
+    "PReLU": [*ANY, (6, VECTOR), (4, SEQUENCE), ([4, 0.1], IMAGE)],
+    "ReLU": IN_PLACE,
+    "ReLU6": IN_PLACE,
+    "RReLU": [*IN_PLACE, ([0.1, 0.2], IMAGE)],
+    "SELU": IN_PLACE,
+    "Sigmoid": ANY,
+    "SiLU": IN_PLACE,
+    "Softmax": ALONG,
+    "Softmax2d": [(None, IMAGE)],
+    "Softmin": ALONG,
+    "Softplus": [*ANY, ([2, 10], IMAGE)],
+    "Softshrink": [*ANY, (0.1, IMAGE)],
+    "Softsign": ANY,
+    "Tanh": ANY,
+    "Tanhshrink": ANY,
+    "Threshold": [([0.1, 20], VECTOR), ({"threshold": -1, "value": 0, "inplace": True}, IMAGE)],
+    "Dropout": [*IN_PLACE, (0.1, IMAGE)],
+    "Dropout2d": [(None, IMAGE), ([0.1, True], IMAGE)],
+    "AdaptiveAvgPool2d": [(1, IMAGE), ([[3, 5]], IMAGE), ([[None, 2]], IMAGE), ([[5, 4]], IMAGE)],
+    "AdaptiveMaxPool2d": [(1, IMAGE), ([[6, 2]], IMAGE), ([[4, None]], IMAGE), ([[24, 7]], IMAGE)],
+    "AvgPool2d": [
+        (2, IMAGE), ([3, 1, 1], IMAGE), ([[2, 3], [1, 2]], IMAGE), ([3, 2, 1, True, False], IMAGE),
+        ({"kernel_size": 5, "ceil_mode": True, "divisor_override": 3}, IMAGE),
+    ],
+    "MaxPool2d": [
+        (2, IMAGE), ([3, 1, 1], IMAGE), ([[2, 3], [1, 2]], IMAGE), ([3, 2, 1, 2], IMAGE),
+        ({"kernel_size": 4, "stride": 3, "ceil_mode": True, "padding": 2}, IMAGE),
+    ],
+    "Flatten": [(None, VECTOR), (None, SEQUENCE), (None, IMAGE), ([1, 2], IMAGE), (-2, IMAGE)],
+    "Identity": ANY,
+}  # fmt: skip
+
+EXCLUDED = {
+    "return_indices": "nn.Sequential takes one output",
+    "bias of BatchNorm1d": "newer than the oldest torch served; affine covers it",
+    "bias of BatchNorm2d": "newer than the oldest torch served; affine covers it",
+    "min_value of Hardtanh": "deprecated name of min_val",
+    "max_value of Hardtanh": "deprecated name of max_val",
+    "device": "the command's to say",
+    "dtype": "the command's to say",
+}
+"""Arguments of torch's that no document has, and why."""
+
+
+def example(kind: str, written: object, x: Shape) -> tuple[Layer, nn.Module]:
+    """The layer, and its module on the meta device."""
+    layer = LAYERS.read({kind: written})
+    with torch.device("meta"):
+        return layer, layer.build(x)
+
+
+def examples() -> list[Any]:
+    return [
+        pytest.param(kind.kind, written, x, id=f"{kind.kind}-{written}-{x}")
+        for kind in KINDS
+        for written, x in EXAMPLES.get(kind.kind, [])
+    ]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Implicit dimension choice:UserWarning")
+every_example = pytest.mark.parametrize(("kind", "written", "x"), examples())
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+
+
+@every_kind
+def test_every_kind_has_an_example(kind: type[Layer]) -> None:
+    """A kind without an example would pass this contract unseen."""
+    assert EXAMPLES.get(kind.kind)
+
+
+def test_kinds_are_the_examples_and_no_two_share_a_name() -> None:
+    """The table of examples and the tuple of kinds name the same, each once."""
+    assert sorted(EXAMPLES) == sorted(kind.kind for kind in KINDS)
+
+
+@every_kind
+def test_arguments_are_those_of_torch(kind: type[Layer]) -> None:
+    """Names, positional order and defaults are torch's, but for what is inferred or excluded."""
+    written, x = EXAMPLES[kind.kind][0]
+    layer = LAYERS.read({kind.kind: written})
+    assert isinstance(layer, TorchLayer)
+    signature = {
+        name: argument.default
+        for name, argument in inspect.signature(getattr(nn, kind.kind).__init__).parameters.items()
+        if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+        and name != "self"
+        and name not in layer.inferred(x)
+    }
+
+    def served(name: str) -> bool:
+        return name not in EXCLUDED and f"{name} of {kind.kind}" not in EXCLUDED
+
+    defaults = {
+        name: inspect.Parameter.empty if field.is_required() else _scalar(field.default)
+        for name, field in kind.model_fields.items()
+    }
+    assert defaults == {name: default for name, default in signature.items() if served(name)}
+    assert kind.positional() == tuple(takewhile(served, signature))
+
+
+def _scalar(value: object) -> object:
+    """A pair of one number as torch's signatures write it."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+
+@every_example
+def test_output_shape_is_that_of_torch(kind: str, written: object, x: Shape) -> None:
+    """The output has the shape that the built module gives on the meta device."""
+    layer, module = example(kind, written, x)
+    assert layer.output_shape(x) == output_shape(module, x)
+
+
+@every_example
+def test_parameters_are_those_of_torch(kind: str, written: object, x: Shape) -> None:
+    """Parameters have torch's names, shapes and order."""
+    layer, module = example(kind, written, x)
+    assert list(layer.parameter_shapes(x).items()) == parameters(module)
+
+
+@every_example
+def test_macs_are_those_of_the_flop_counter(kind: str, written: object, x: Shape) -> None:
+    """Multiply-accumulates are half of what torch's flop counter counts for one sample."""
+    layer, module = example(kind, written, x)
+    assert layer.macs(x) == macs(module, x)
+
+
+@every_example
+def test_the_module_is_the_one_of_that_name(kind: str, written: object, x: Shape) -> None:
+    """What is built is torch's class of the kind's name, with the values that were written."""
+    layer, module = example(kind, written, x)
+    assert type(module) is getattr(nn, kind)
+    for name, value in layer.arguments().items():
+        if (kind == "PReLU" and name == "init") or name == "bias":
+            continue  # torch keeps these as parameters
+        found = getattr(module, name)
+        default = layer.arguments()["kernel_size"] if value is None and name == "stride" else value
+        assert _scalar(found) == _scalar(default), name
+
+
+def field_of(layer: Layer, x: Shape) -> ReceptiveField:
+    return ReceptiveField.of_input(x).through(layer.window(x), layer.output_shape(x))
+
+
+@every_example
+def test_receptive_field_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
+    """An output reads, from the first row to the last, as many as its receptive field says."""
+    layer = LAYERS.read({kind: written})
+    module, reported = layer.build(x), field_of(layer, x)
+    for axis, size in enumerate(reported.size):
+        measured = widest(read_along(module, x, axis))
+        if reported.jump[axis].denominator > 1:  # adaptive windows of two sizes: an upper bound
+            assert measured <= size
+        else:
+            assert measured == size
+
+
+@every_example
+def test_no_pixel_reaches_beyond_the_field(kind: str, written: object, x: Shape) -> None:
+    """Changing single pixels at random changes no output whose field lies elsewhere."""
+    layer = LAYERS.read({kind: written})
+    module, reported = layer.build(x), field_of(layer, x)
+    for axis, size in enumerate(reported.size):
+        assert widest(changed_along(module, x, axis, seed=axis)) <= size
+
+
+@every_example
+def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
+    """The middle of what two neighbouring outputs read lies one jump apart, away from borders."""
+    layer = LAYERS.read({kind: written})
+    reported, y = field_of(layer, x), layer.output_shape(x)
+    if len(x) != len(y) or len(x) == 1:
+        return  # Flatten leaves no neighbours, and a vector's outputs all read all of it
+    for axis, size in enumerate(reported.size):
+        read = read_along(layer.build(x), x, axis).reshape(-1, *y)
+        along = read.movedim(axis + 2, 1).flatten(2).any(2)  # (rows, positions)
+        starts = [int(p.int().argmax()) for p in along.T if widest(p[:, None]) == size]
+        jumps = {b - a for a, b in pairwise(starts)}
+        if reported.jump[axis].denominator == 1:
+            assert jumps <= {reported.jump[axis]}
+
+
+@pytest.mark.parametrize("rule", Layer.RULES)
+def test_a_kind_without_a_rule_is_refused(rule: str) -> None:
+    """A class that answers every rule but one is refused when it is made."""
+    rules = {name: vars(Layer)[name] if name == rule else lambda *_: None for name in Layer.RULES}
+    with pytest.raises(TypeError, match=rf"Forgetful gives no rule for: {rule}$"):
+        type("Forgetful", (Layer,), {**rules, "__module__": __name__})
+
+
+def test_a_family_leaves_rules_to_its_kinds_and_a_kind_may_not() -> None:
+    """What a family leaves open is asked of each class below it that is not a family itself."""
+    with pytest.raises(TypeError, match=r"Open gives no rule for: output_shape, window$"):
+        type("Open", (Unparametrised,), {"__module__": __name__})

@@ -1,0 +1,97 @@
+"""Changes to a document as ``--set`` writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_document import DOCUMENT, read, refusal
+
+
+@pytest.mark.parametrize(
+    ("override", "place", "value"),
+    [
+        ("name=other", ("name",), "other"),
+        ("train.epochs=5", ("train", "epochs"), 5),
+        ("train.optimizer.SGD.lr=1e-3", ("train", "optimizer", "SGD", "lr"), 0.001),
+        ("train.optimizer=Adam", ("train", "optimizer", "Adam", "lr"), 0.001),
+        ("layers[0].Conv2d.kernel_size=5", ("layers", 0, "Conv2d", "kernel_size"), [5, 5]),
+        ("layers[0].Conv2d.bias=false", ("layers", 0, "Conv2d", "out_channels"), 10),
+        ("layers[1].ReLU.inplace=true", ("layers", 1, "ReLU", "inplace"), True),
+        ("layers[2].MaxPool2d.stride=1", ("layers", 2, "MaxPool2d", "kernel_size"), [2, 2]),
+        ("layers[1]=Tanh", ("layers", 1), {"Tanh": {}}),
+        ("layers[4]={Linear: [3, false]}", ("layers", 4, "Linear", "bias"), False),
+        ("train.scheduler.StepLR.gamma=0.1", ("train", "scheduler", 0, "StepLR", "gamma"), 0.1),
+        ("train.dataset.mnist.fallback=mnist5k", ("train", "dataset", "mnist", "fallback"),
+         "mnist5k"),
+        ("train.scheduler=", ("train", "scheduler"), []),
+        ("targets.epochs.at_most=9", ("targets", "epochs", "at_most"), 9),
+        ("reference.test_accuracy=99", ("reference", "test_accuracy"), 99),
+        ("title==a=b", ("title",), "=a=b"),
+    ],
+)  # fmt: skip
+def test_an_override_sets_what_its_path_names(
+    override: str, place: tuple[str | int, ...], value: object
+) -> None:
+    """A path of names and indices sets one value, opening components on its way."""
+    found: Any = read(DOCUMENT, override).model_dump(mode="json")
+    for step in place:
+        found = found[step]
+    assert found == value
+
+
+def test_only_what_is_named_changes() -> None:
+    """All else stays as the document says, aliases of the changed value included."""
+    text = DOCUMENT.replace("Conv2d: [10, 3]", "Conv2d: &c [10, 3]\n  - Conv2d: *c")
+    first, second = read(text, "layers[0].Conv2d.kernel_size=5").layers[:2]
+    assert first.arguments()["kernel_size"] == (5, 5)
+    assert second.arguments()["kernel_size"] == (3, 3)
+
+
+def test_later_overrides_see_earlier_ones() -> None:
+    """Overrides apply in order."""
+    train = read(DOCUMENT, "train.optimizer=Adam", "train.optimizer.Adam.lr=2", "train.epochs=1")
+    assert train.train is not None
+    assert train.train.optimizer.arguments()["lr"] == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "write it as field.path=value, such as train.epochs=5"),
+        ("=5", "write it as field.path=value, such as train.epochs=5"),
+        ("train..epochs=5", "write it as field.path=value, such as train.epochs=5"),
+        ("layers[-1]=ReLU", "write it as field.path=value, such as train.epochs=5"),
+        ("layers[9]=ReLU", "there is no [9] here; the list holds 5"),
+        ("name[0]=a", "there is no [0] here; the list holds 0"),
+        ("name.first=a", "first: what stands there has no fields"),
+        ("train.epochs=[1", "not YAML: did not find expected ',' or ']' while parsing a flow "
+         "sequence"),
+        ("train.epochs=none", "train.epochs: found the text 'none'; allowed: a whole number"),
+        ("train.epoch=3", "train.epoch: unknown field; did you mean epochs?"),
+        ("layers[0].Conv2d.kernel_size=0", "layers[0].Conv2d.kernel_size: found the number 0; "
+         "allowed: a whole number of at least 1, or a list of 2 of them"),
+        ("layers[1]=Relu", "layers[1]: unknown layer 'Relu'; did you mean ReLU?"),
+        ("train.optimizer.Adam.lr=1", "train.optimizer: found 2 keys ('SGD', 'Adam') where one "
+         "optimizer belongs; indent its arguments below its name"),
+        ("train.optimizer.SGD.nesterov=true", "train.optimizer.SGD: nesterov needs a momentum "
+         "above 0 and no dampening"),
+        ("targets={epochs: {}}", "targets.epochs: it bounds nothing; allowed: below, at_most, "
+         "above, at_least"),
+    ],
+)  # fmt: skip
+def test_a_wrong_override_is_named(override: str, message: str) -> None:
+    """A mistake in an override is told with the override in place of file and line."""
+    assert refusal(DOCUMENT, override) == f"--set {override}: {message}"
+
+
+def test_the_document_is_blamed_for_its_own_mistakes_alone() -> None:
+    """Beside an override, a mistake in the document keeps its file and line."""
+    text = DOCUMENT.replace("epochs: 2", "epochs: two")
+    assert refusal(text, "name=a b", "targets.parameters.below=x").splitlines() == [
+        "--set name=a b: name: found the text 'a b'; string should match pattern "
+        "'^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'",
+        "--set targets.parameters.below=x: targets.parameters.below: found the text 'x'; "
+        "allowed: a number",
+        "a.yaml:11:3: train.epochs: found the text 'two'; allowed: a whole number",
+    ]

@@ -1,0 +1,232 @@
+"""Random networks and documents: the walk without torch says what torch says, or refuses."""
+
+from __future__ import annotations
+
+import copy
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracles import macs, output_shape, parameters, read_along, widest
+from strategies import NAMES, architectures, arguments, documents, inputs, plain_values
+from torch import Tensor, nn
+
+from netbuilder.analysis import Analysis, analyse
+from netbuilder.builder import build
+from netbuilder.errors import NetbuilderError
+from netbuilder.layers import LAYERS, Layer
+from netbuilder.layers.conv import Conv2d
+from netbuilder.layers.norm import BatchNorm1d, BatchNorm2d
+from netbuilder.loader import parse_architecture
+from netbuilder.schema import Architecture
+from netbuilder.shapes import EVERYTHING, ReceptiveField
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
+)
+many = settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+some = settings(many, max_examples=200)
+
+
+def on_meta(architecture: Architecture) -> nn.Sequential:
+    with torch.device("meta"):
+        return build(architecture)
+
+
+@many
+@given(architectures())
+def test_the_walk_is_what_torch_does(architecture: Architecture) -> None:
+    """Each row's shapes, parameters and multiply-accumulates are those of the built module."""
+    analysis, model = analyse(architecture), on_meta(architecture)
+    assert analysis.fault is None
+    assert [row.kind for row in analysis.rows] == [type(layer).__name__ for layer in model]
+    assert analysis.output_shape == output_shape(model, architecture.input)
+    for row, (path, layer) in zip(analysis.rows, model.named_children(), strict=True):
+        assert row.path == path
+        assert row.output_shape == output_shape(layer, row.input_shape)
+        shapes = LAYERS.read({row.kind: row.arguments}).parameter_shapes(row.input_shape)
+        assert list(shapes.items()) == parameters(layer)
+        assert row.parameters == sum(value.numel() for value in layer.parameters())
+    assert analysis.parameters == sum(value.numel() for value in model.parameters())
+    assert analysis.macs == macs(model, architecture.input)
+
+
+@settings(many, max_examples=100)
+@given(architectures())
+def test_rows_are_what_forward_hooks_see(architecture: Architecture) -> None:
+    """In one pass through the whole network each layer takes and gives the shapes of its row."""
+    seen: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+
+    def note(_: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
+        seen.append((tuple(given[0].shape), tuple(out.shape)))
+
+    model = on_meta(architecture).eval()
+    for layer in model:
+        layer.register_forward_hook(note)
+    model(torch.empty(2, *architecture.input, device="meta"))
+    rows = analyse(architecture).rows
+    assert seen == [((2, *row.input_shape), (2, *row.output_shape)) for row in rows]
+
+
+@many
+@given(architectures(inputs(1, 9)))
+def test_no_output_reads_beyond_its_field(architecture: Architecture) -> None:
+    """What is measured on the real network is never wider than the receptive field reported."""
+    if any(isinstance(layer, Conv2d) and _wraps(layer) for layer in architecture.layers):
+        return  # a wrapped border reads the far side; the field is that of the inside
+    analysis, model = analyse(architecture), build(architecture)
+    for axis, size in enumerate(analysis.receptive_field):
+        assert widest(read_along(model, architecture.input, axis)) <= size
+
+
+WINDOWED = tuple(
+    name for name in NAMES if not name.startswith("Adaptive") and name not in ("GLU", "Flatten")
+)
+
+
+@many
+@given(architectures(inputs(8, 20).filter(lambda x: len(x) == 3), WINDOWED, longest=5))
+def test_the_field_is_the_measured_one(architecture: Architecture) -> None:
+    """Where an output's field lies inside the input, it is exactly as wide as is measured."""
+    if any(isinstance(layer, Conv2d) and _wraps(layer) for layer in architecture.layers):
+        return
+    analysis, model = analyse(architecture), build(architecture)
+    for axis, inside in enumerate(_has_inside(architecture)):
+        measured = widest(read_along(model, architecture.input, axis))
+        if inside:
+            assert measured == analysis.receptive_field[axis]
+
+
+def _wraps(layer: Conv2d) -> bool:
+    return layer.padding_mode == "circular" and layer.padding not in ("valid", (0, 0))
+
+
+def _has_inside(architecture: Architecture) -> list[bool]:
+    """For each axis, whether an output position reads no padding on its way to the input."""
+    x = architecture.input
+    field = ReceptiveField.of_input(x)
+    start: list[int | Fraction] = [0] * len(field.size)
+    for layer in architecture.layers:
+        window, y = layer.window(x), layer.output_shape(x)
+        if window is not None and window is not EVERYTHING:
+            before = _padding_before(layer)
+            start = [s - p * j for s, p, j in zip(start, before, field.jump, strict=True)]
+        field, x = field.through(window, y), y
+    return [
+        any(s + at * jump >= 0 and s + at * jump + size <= rows for at in range(grid))
+        for s, size, jump, grid, rows in zip(
+            start, field.size, field.jump, field.grid, architecture.input[1:], strict=True
+        )
+    ]
+
+
+def _padding_before(layer: Layer) -> tuple[int, int]:
+    padding: Any = getattr(layer, "padding", (0, 0))
+    if isinstance(layer, Conv2d) and isinstance(padding, str):
+        if padding == "valid":
+            return 0, 0
+        (a, b), (c, d) = layer.kernel_size, layer.dilation
+        return c * (a - 1) // 2, d * (b - 1) // 2
+    height, width = padding
+    return height, width
+
+
+@some
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_the_largest_adaptive_window(size: int, bins: int) -> None:
+    """Adaptive pooling's window is the largest of those that its definition gives."""
+    windows = [-(-(i + 1) * size // bins) - i * size // bins for i in range(bins)]
+    layer = LAYERS.read({"AdaptiveAvgPool2d": {"output_size": [bins, 1]}})
+    window = layer.window((1, size, 1))
+    assert window is not None
+    assert window.kernel[0] == max(windows)
+
+
+def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
+    """A layer that reads all channels behind a Flatten reads the rows among them."""
+    document = {"name": "a", "input": [2, 5, 3], "layers": [{"Flatten": [1, 2]}, {"Softmax": 1}]}
+    architecture = Architecture.model_validate(document)
+    assert widest(read_along(build(architecture), (2, 5, 3), axis=0)) == 5
+    assert analyse(architecture).receptive_field[0] == 5
+
+
+def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:
+    """Statistics of a batch, which training reads from everywhere, are no part of the field."""
+    for layer in (BatchNorm1d(), BatchNorm2d(track_running_stats=False)):
+        assert layer.window((4, 6)) is None
+
+
+# --- documents that are wrong ---------------------------------------------------------------------
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """A document in which a few values, keys or forms were changed."""
+    document: Any = copy.deepcopy(draw(documents()))
+    for _ in range(draw(st.integers(1, 3))):
+        here, path = document, draw(st.lists(st.integers(0, 30), min_size=1, max_size=4))
+        for step in path[:-1]:
+            inner = list(here.values()) if isinstance(here, dict) else here
+            inner = [value for value in inner if isinstance(value, dict | list) and value]
+            if not inner:
+                break
+            here = inner[step % len(inner)]
+        if isinstance(here, list):
+            here[path[-1] % len(here)] = draw(plain_values)
+        elif draw(st.booleans()):
+            here[draw(st.sampled_from(sorted(here, key=str)))] = draw(plain_values)
+        else:
+            here[
+                draw(st.text(max_size=5) | st.sampled_from(["train", "targets", "Conv2d", "p"]))
+            ] = draw(plain_values)
+    return document
+
+
+def _survives(text: str) -> Analysis | None:
+    """The analysis of a document; None if it was refused as a user's mistake."""
+    try:
+        return analyse(parse_architecture(text, "random.yaml"))
+    except NetbuilderError as error:
+        for problem in getattr(error, "problems", []):
+            assert str(problem).isprintable()
+            assert problem.line > 0
+        return None
+
+
+@many
+@given(mutated())
+def test_a_wrong_document_is_refused_and_never_a_surprise(document: Any) -> None:
+    """Whatever is changed in a document, it is analysed, faulted or refused as a user's mistake."""
+    analysis = _survives(json.dumps(document, ensure_ascii=False, allow_nan=True))
+    assert analysis is None or analysis.fault or len(analysis.rows) == len(document["layers"])
+
+
+@many
+@given(st.sampled_from(NAMES), plain_values, inputs())
+def test_any_value_behind_a_kind_is_read_or_refused(name: str, value: Any, x: Any) -> None:
+    """Whatever stands behind a kind's name, nothing but a user's mistake comes of it."""
+    _survives(json.dumps({"name": "a", "input": x, "layers": [{name: value}]}))
+
+
+@many
+@given(st.data(), st.sampled_from(NAMES))
+def test_huge_arguments_are_analysed_or_refused(data: st.DataObject, name: str) -> None:
+    """Arguments of two thousand million and far more are answered without building anything."""
+    x = data.draw(inputs())
+    written = data.draw(arguments(name, x))
+    huge = st.sampled_from([2**31 - 1, 2**31, 2**63, 10**39, -(2**31), 10.0**300, 0])
+    written = {key: data.draw(huge | st.just(value)) for key, value in written.items()}
+    _survives(json.dumps({"name": "a", "input": x, "layers": [{name: written}, "Flatten"]}))
+
+
+@some
+@given(st.text(max_size=60) | st.text("[]{}:,-&*!|>'\"#?%@ \n\tab1.", max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """No text whatever makes anything but a user's mistake."""
+    _survives(text)

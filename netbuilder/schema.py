@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from netbuilder.component import (
     LIST_AS_TUPLE,
@@ -15,6 +24,7 @@ from netbuilder.component import (
     Number,
     Size,
     StrictModel,
+    describe,
     fault,
     fault_at,
 )
@@ -42,6 +52,16 @@ class Source(Protocol):
 
 def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def _as_folder_name(value: str) -> str:
+    if not re.fullmatch(FOLDER_NAME, value):
+        allowed = "at most 64 letters, digits, dots, dashes and underscores, no dot or dash first"
+        raise fault(f"found {describe(value)}; allowed: {allowed}")
+    return value
 
 
 class Bound(StrictModel):
@@ -155,8 +175,12 @@ class Architecture(StrictModel):  # noqa: PLW1641  # pydantic hashes what is fro
             `netbuilder.errors.ConfigError` with the place in the document instead.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    """It names the run folder, so it is letters, digits, dots, dashes and underscores."""
+    name: Annotated[
+        str,
+        AfterValidator(_as_folder_name),
+        WithJsonSchema({"type": "string", "pattern": FOLDER_NAME}),
+    ]
+    """It names the run folder."""
     title: str = ""
     input: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 4)]
     layers: Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Length(1, 20_000)]

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from netbuilder.runs import Metrics
+from netbuilder.runs import Metrics, Run
 from netbuilder.tables import show, stdout
 from netbuilder.training import EpochEnded, Evaluation, Finished, Record, Started, Stepped
 
@@ -73,9 +73,8 @@ class LiveRun:
                 self._bar.stop()
                 if not self._quiet:
                     show(verdict_table(record.result, plain=self._plain), plain=self._plain)
-                self._console.print(
-                    closing_line(record), highlight=False, markup=False, soft_wrap=True
-                )
+                text = closing_line(record.run)
+                self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _say(self, text: str | Text) -> None:
         if not self._quiet:
@@ -85,12 +84,7 @@ class LiveRun:
         config = started.analysis.architecture.train
         assert config is not None, "it was trained"
         self._steps_per_epoch, self._batch = started.steps_per_epoch, config.batch_size
-        hardware = started.hardware
-        self._say(
-            f"{len(started.data.train_labels):,} images to train and "
-            f"{len(started.data.test_labels):,} to test from {started.data.dataset.kind}; "
-            f"{hardware.precision} on {hardware.device}, seed {started.seed}; {started.run.path}"
-        )
+        self._say(opening_line(started.run))
         for warning in started.warnings:
             self._console.print(Text(f"note: {warning}", style="yellow"), soft_wrap=True)
         self._say(Text(HEADER, style="bold"))
@@ -156,13 +150,24 @@ def verdict_table(result: dict[str, Any], *, plain: bool) -> Table:
     return table
 
 
-def closing_line(finished: Finished) -> str:
-    """Best, last and where it is recorded, in one line."""
-    result = finished.result
+def opening_line(run: Run) -> str:
+    """Data, precision, device, seed and folder of a run, in one line."""
+    environment = run.environment
+    data = environment["data"]
+    return (
+        f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}; "
+        f"{environment['precision']} on {environment['device']}, seed {environment['seed']}; "
+        f"{run.path}"
+    )
+
+
+def closing_line(run: Run) -> str:
+    """Best and last figures of a finished run and its folder, in one line."""
+    result = run.result or {}
     best, last = result["best"], result["last"]
     return (
         f"best test accuracy {best['test_accuracy']:.2f} in epoch {best['epoch']:.0f}, last "
-        f"{last['test_accuracy']:.2f}; {result['seconds']:.0f} s; {finished.run.path}"
+        f"{last['test_accuracy']:.2f}; {result['seconds']:.0f} s; {run.path}"
     )
 
 

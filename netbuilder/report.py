@@ -80,8 +80,8 @@ def _summary(runs: Sequence[Run]) -> Summary:
 
 
 COLUMNS = (
-    "network", "parameters", "epochs", "seeds", "device", "best train acc", "published",
-    "best test acc", "spread", "published", "last test acc", "targets met",
+    "network", "parameters", "published", "best train", "published", "best test", "spread",
+    "published", "last test", "targets met", "epochs", "seeds", "device",
 )  # fmt: skip
 
 
@@ -91,9 +91,7 @@ def cells(summary: Summary) -> tuple[str, ...]:
     return (
         summary.name + ("" if summary.dataset == "mnist" else f" on {summary.dataset}"),
         f"{summary.parameters:,}",
-        str(summary.epochs),
-        ", ".join(map(str, summary.seeds)),
-        ", ".join(summary.devices),
+        f"{reference['parameters']:,}" if "parameters" in reference else "–",
         f"{fmean(summary.best_train):.2f}",
         _percent(reference.get("train_accuracy")),
         f"{fmean(summary.best_test):.2f}",
@@ -101,6 +99,9 @@ def cells(summary: Summary) -> tuple[str, ...]:
         _percent(reference.get("test_accuracy")),
         f"{fmean(summary.last_test):.2f}",
         "–" if summary.met is None else f"{summary.met} of {len(summary.seeds)}",
+        str(summary.epochs),
+        ", ".join(map(str, summary.seeds)),
+        ", ".join(summary.devices),
     )
 
 

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small import small
 
 from netbuilder.analysis import analyse
 from netbuilder.layers import activation
-from netbuilder.live import HEADER, epoch_row
+from netbuilder.live import HEADER, closing_line, epoch_row, opening_line, verdict_table
 from netbuilder.loader import parse_architecture
 from netbuilder.runs import Run
 
@@ -62,17 +63,36 @@ def test_a_command_prints_what_the_readme_shows(command: str) -> None:
     assert transcripts()[command] == run(command)
 
 
-def test_the_training_shown_is_the_recorded_one() -> None:
-    """Each epoch's row in the README is that of the record in archs/results."""
-    [record] = (ROOT / "archs/results/iter10").glob("*-seed0")
-    metrics = Run.open(record).metrics
-    best, rows = 0.0, []
-    for epoch in metrics:
-        rows.append(epoch_row(epoch, best=epoch["test_accuracy"] > best))
+def recorded_training() -> str:
+    """What the training of the tenth iteration printed behind its summary, from its record."""
+    [folder] = (ROOT / "archs/results/iter10").glob("*-seed0")
+    run = Run.open(folder)
+    best, lines = 0.0, [opening_line(run), HEADER]
+    for epoch in run.metrics:
+        lines.append(epoch_row(epoch, best=epoch["test_accuracy"] > best))
         best = max(best, epoch["test_accuracy"])
-    shown = transcripts()[TRAIN].splitlines()
-    start = shown.index(HEADER) + 1
-    assert shown[start : start + len(rows)] == rows
+    console = Console(color_system=None, width=200)
+    assert run.result is not None
+    with console.capture() as capture:
+        console.print(verdict_table(run.result, plain=True))
+    lines += [line.rstrip() for line in capture.get().splitlines()]
+    shown = "\n".join([*lines, closing_line(run)]) + "\n"
+    return "…\n" + shown.replace(str(folder.parent.parent), "runs")
+
+
+def test_the_training_shown_is_the_recorded_one() -> None:
+    """Every figure of the training in the README is that of the record in archs/results."""
+    assert transcripts()[TRAIN] == recorded_training()
+
+
+RESULTS = "netbuilder results archs/results --format markdown"
+TABLE = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.S)
+
+
+def test_the_table_of_the_iterations_is_made_from_the_records() -> None:
+    """The command that the README names prints its table."""
+    assert f"`{RESULTS}`" in TEXT
+    assert TABLE.findall(TEXT) == [run(RESULTS)]
 
 
 def test_the_training_command_works(tmp_path: Path) -> None:
@@ -130,11 +150,11 @@ def refreshed() -> str:
     """The README with the output of its quick commands made anew."""
     os.environ.setdefault("COLUMNS", "100")
     text = TEXT
-    for command in QUICK:
+    for command in (TRAIN, *QUICK):
         block = re.compile(rf"(```console\n\$ {re.escape(command)}\n).*?(?=^```$)", re.M | re.S)
-        output = run(command)
+        output = recorded_training() if command == TRAIN else run(command)
         text = block.sub(lambda match, output=output: match[1] + output, text)  # type: ignore[misc]
-    return text
+    return TABLE.sub(lambda _: run(RESULTS), text)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,13 +22,14 @@ class Augmentation(Component):
     `apply` neither draws nor waits for the device.
     """
 
+    @abstractmethod
     def draw(self, count: int, shape: Shape, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """One independent draw for each of ``count`` images of ``shape``.
 
         Every tensor is on the generator's device; its first axis is the sample.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, images: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
         """The changed images.
 
@@ -35,7 +37,6 @@ class Augmentation(Component):
             images: float of shape (N, C, H, W), in [0, 1]; they are left as they are.
             drawn: from `draw` with ``count`` N, on the images' device.
         """
-        raise NotImplementedError
 
     def problem(self, shape: Shape) -> str | None:
         """Why images of ``shape`` cannot be augmented so; None if they can."""

@@ -48,11 +48,12 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what `write_atomic` left in ``folder`` when its process was killed."""
     for aside in folder.glob(".*.tmp"):
         process = aside.name.split(".")[-2]
-        if not (process.isdigit() and _is_alive(int(process))):
+        if not (process.isdigit() and is_alive(int(process))):
             aside.unlink(missing_ok=True)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine is running, whoever's it is."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

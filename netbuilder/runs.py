@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from netbuilder.errors import ConfigError, Problem
-from netbuilder.files import sync_folder, write_atomic
+from netbuilder.files import remove_leftovers, sync_folder, write_atomic
 from netbuilder.schema import Architecture
 
 Metrics = dict[str, float]
@@ -132,6 +132,11 @@ class Run:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Mark the run as finished."""
         write_atomic(self.path / "result.json", _json(result))
+
+    def remove_leftovers(self) -> None:
+        """Remove files that a killed process had not finished."""
+        for folder in (self.path, self.checkpoints):
+            remove_leftovers(folder)
 
     def add_session(self, session: Mapping[str, Any]) -> None:
         """Record that the run was resumed, where and with what."""

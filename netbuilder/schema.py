@@ -16,18 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from netbuilder.component import (
-    LIST_AS_TUPLE,
-    Component,
-    Family,
-    Length,
-    Number,
-    Size,
-    StrictModel,
-    describe,
-    fault,
-    fault_at,
-)
+from netbuilder.component import Component, Family
 from netbuilder.errors import Problem
 from netbuilder.layers import KINDS, AnyLayer
 from netbuilder.recipe.augmentations import AUGMENTATIONS, Augmentation
@@ -36,6 +25,16 @@ from netbuilder.recipe.losses import LOSSES, AnyLoss, CrossEntropyLoss
 from netbuilder.recipe.optimizers import OPTIMIZERS, AnyOptimizer
 from netbuilder.recipe.schedulers import SCHEDULERS, AnyScheduler
 from netbuilder.shapes import written
+from netbuilder.strict import (
+    LIST_AS_TUPLE,
+    Length,
+    Number,
+    Size,
+    StrictModel,
+    describe,
+    fault,
+    fault_at,
+)
 
 Place = Sequence[str | int]
 """Where a value stands in a document: ``("layers", 3, "Conv2d", "kernel_size")``."""

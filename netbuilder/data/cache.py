@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from netbuilder.data.loaded import NAMES
-from netbuilder.files import digest_of, sync_folder
+from netbuilder.files import digest_of, is_alive, sync_folder
 
 _PREFIX = ".work"
 _SUFFIX = ".tmp"
@@ -102,15 +102,5 @@ def sweep(folder: Path) -> None:
     owner = f"{_PREFIX}-{socket.gethostname()}-"
     for work in folder.glob(f"{_PREFIX}-*{_SUFFIX}"):
         pid = work.name.removeprefix(owner).split("-")[0]
-        if work.name.startswith(owner) and pid.isdigit() and not _alive(int(pid)):
+        if work.name.startswith(owner) and pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(work, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # it is there and is another user's
-    return True

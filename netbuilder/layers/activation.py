@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from netbuilder.component import Number, Positive, Size, fault
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import (
     Elementwise,
@@ -18,6 +17,7 @@ from netbuilder.layers.base import (
     whole_axis,
 )
 from netbuilder.shapes import EVERYTHING, Shape, Window, spatial, written
+from netbuilder.strict import Number, Positive, Size, fault
 
 
 class Threshold(Elementwise):

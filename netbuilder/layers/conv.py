@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
-from netbuilder.component import LARGEST, Pair, Size, describe, fault
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import TorchLayer, require_image
 from netbuilder.shapes import Shape, Window, written
+from netbuilder.strict import LARGEST, Pair, Size, describe, fault
 
 
 def _read_padding(value: object) -> str | tuple[int, int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netbuilder.component import Fraction
 from netbuilder.layers.base import Elementwise, require_image
 from netbuilder.shapes import Shape
+from netbuilder.strict import Fraction
 
 
 class Dropout(Elementwise):

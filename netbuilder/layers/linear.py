@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from netbuilder.component import Size
 from netbuilder.layers.base import TorchLayer, whole_axis
 from netbuilder.shapes import Shape, Window
+from netbuilder.strict import Size
 
 
 class Linear(TorchLayer):

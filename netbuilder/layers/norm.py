@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from netbuilder.component import Fraction, Positive
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import TorchLayer
 from netbuilder.shapes import Shape, Window, written
+from netbuilder.strict import Fraction, Positive
 
 
 class _BatchNorm(TorchLayer, abstract=True):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from netbuilder.component import LARGEST, Pair, PairFromZero, describe, fault
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Unparametrised, require_image
 from netbuilder.shapes import Shape, Window, spatial, written
+from netbuilder.strict import LARGEST, Pair, PairFromZero, describe, fault
 
 
 class _Pool2d(Unparametrised, abstract=True):

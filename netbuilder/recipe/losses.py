@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from netbuilder.component import Component, Family, Fraction, Number
+from netbuilder.component import Component, Family
+from netbuilder.strict import Fraction, Number
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
-from netbuilder.component import Component, Family, Fraction, NonNegative, describe, fault
+from netbuilder.component import Component, Family
+from netbuilder.strict import Fraction, NonNegative, describe, fault
 
 if TYPE_CHECKING:
     import torch

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from netbuilder.component import (
-    LARGEST,
-    Component,
-    Family,
-    Fraction,
-    Length,
-    NonNegative,
-    Positive,
-    Size,
-)
+from netbuilder.component import Component, Family
+from netbuilder.strict import LARGEST, Fraction, Length, NonNegative, Positive, Size
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

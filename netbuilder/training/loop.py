@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from math import prod
 from os import PathLike
@@ -18,7 +16,7 @@ import torch
 from netbuilder.analysis import Analysis, require_trainable
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.data.batches import epoch_order
-from netbuilder.errors import ConfigError, Interrupted, MachineError
+from netbuilder.errors import ConfigError, Interrupted
 from netbuilder.runs import Metrics, Run
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.targets import judge_run
@@ -26,55 +24,10 @@ from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.evaluation import Evaluation, evaluate
 from netbuilder.training.hardware import Hardware
+from netbuilder.training.limits import STANDS, limits
 from netbuilder.training.recorded import open_recorded_data
-from netbuilder.training.step import Diverged, Step, Trainee
-
-
-@dataclass(frozen=True)
-class Started:
-    """A run is about to take its first step, or its next one if it was resumed.
-
-    ``warnings`` says what the user must know: data that stand in, checkpoints passed over.
-    """
-
-    run: Run
-    analysis: Analysis
-    hardware: Hardware
-    seed: int
-    data: LoadedData
-    steps_per_epoch: int
-    progress: Progress
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """An optimizer step was taken; ``epoch`` and ``step`` count from 1."""
-
-    epoch: int
-    step: int
-    images: int
-
-
-@dataclass(frozen=True)
-class EpochEnded:
-    """An epoch was trained, tested and saved; ``best`` if none before it tested better."""
-
-    metrics: Metrics
-    best: bool
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The run is done: its result as in ``result.json``, and the kept weights on the test set."""
-
-    run: Run
-    result: dict[str, Any]
-    evaluation: Evaluation
-    data: LoadedData
-
-
-Record = Started | Stepped | EpochEnded | Finished
+from netbuilder.training.records import EpochEnded, Finished, Record, Started, Stepped
+from netbuilder.training.step import Step, Trainee
 
 
 def never() -> int:
@@ -121,9 +74,9 @@ def train(
     data = open_dataset(train_config.dataset, Path(data_dir) if data_dir else None)
     _require_batches(analysis, train_config, data)
     environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
-    with _limits(Path(out)):
+    with limits(Path(out)):
         run = Run.create(Path(out), architecture, config, environment)
-    with _limits(run.path, STANDS):
+    with limits(run.path, STANDS):
         yield from _Session(run, analysis, hardware, seed, data, stop).records(resumed=False)
 
 
@@ -156,8 +109,9 @@ def resume(
     analysis = require_trainable(run.architecture)
     hardware = Hardware.choose(run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
-    with _limits(run.path, STANDS):
+    with limits(run.path, STANDS):
         if run.result is None:
+            run.remove_leftovers()
             run.add_session(hardware.describe() | _now())
         session = _Session(run, analysis, hardware, run.config["seed"], data, stop)
         yield from session.records(resumed=True)
@@ -340,28 +294,3 @@ def _data_record(data: LoadedData) -> dict[str, Any]:
 
 def _now() -> dict[str, str]:
     return {"started": datetime.now(UTC).isoformat(timespec="seconds")}
-
-
-STANDS = "; the last checkpoint stands, go on with --resume"
-
-
-@contextmanager
-def _limits(place: Path, stands: str = "") -> Iterator[None]:
-    """Turn what a machine runs out of into one line that says so, and what is left."""
-    try:
-        yield
-    except OSError as error:
-        found = {
-            errno.ENOSPC: "the disk is full",
-            errno.EROFS: "the folder is read-only",
-            errno.EACCES: "the folder may not be written",
-        }.get(error.errno or 0, error.strerror or str(error))
-        raise MachineError(f"{error.filename or place}: {found}{stands}") from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise MachineError(f"{place}: out of memory: lower train.batch_size{stands}") from error
-    except Diverged as error:
-        raise Diverged(f"{place}: {error}{stands}") from None
-    except RuntimeError as error:
-        if "memory" not in str(error):
-            raise
-        raise MachineError(f"{place}: out of memory: lower train.batch_size{stands}") from error

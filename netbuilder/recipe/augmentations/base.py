@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from netbuilder.component import Component, describe, fault
+from netbuilder.component import Component
 from netbuilder.shapes import Shape, written
+from netbuilder.strict import describe, fault
 
 if TYPE_CHECKING:
     import torch

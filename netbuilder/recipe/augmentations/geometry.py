@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from netbuilder.component import LARGEST, Fraction, Pair, describe, fault
 from netbuilder.recipe.augmentations.base import (
     Augmentation,
     Values,
@@ -15,6 +14,7 @@ from netbuilder.recipe.augmentations.base import (
     values_problem,
 )
 from netbuilder.shapes import Shape, written
+from netbuilder.strict import LARGEST, Fraction, Pair, describe, fault
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from netbuilder.component import Fraction
 from netbuilder.recipe.augmentations.base import (
     MAX_CHANNELS,
     Augmentation,
@@ -13,6 +12,7 @@ from netbuilder.recipe.augmentations.base import (
     values_problem,
 )
 from netbuilder.shapes import Shape
+from netbuilder.strict import Fraction
 
 if TYPE_CHECKING:
     import torch

@@ -89,9 +89,7 @@ class Analysis:
             ShapeError: a layer cannot take what reaches it.
         """
         if self.fault:
-            error = ShapeError(str(self.fault))
-            error.problems = [self.fault]
-            raise error
+            raise ShapeError([self.fault])
 
 
 def analyse(architecture: Architecture) -> Analysis:

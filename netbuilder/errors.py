@@ -6,6 +6,7 @@ NetbuilderError
 ├── MachineError        the machine cannot do it: memory, disk, device, a missing extra (exit 3)
 │   ├── DataError       a data set is missing, corrupt or out of reach
 │   └── CheckpointError no checkpoint of a run can be loaded
+├── Diverged            the loss of a training is no finite number (exit 1)
 └── Interrupted         SIGINT or SIGTERM stopped a run, its state saved (exit 130 or 143)
 
 Each message says what was found, what is allowed and what to do; the command line prints it as it
@@ -56,7 +57,7 @@ class Problem:
 
 
 class ConfigError(NetbuilderError):
-    """What the user wrote is wrong; ``problems`` holds every fault found, in file order."""
+    """What the user wrote is wrong; ``problems`` holds all that is wrong with a document."""
 
     exit_code = 2
 
@@ -83,6 +84,10 @@ class DataError(MachineError):
 
 class CheckpointError(MachineError):
     """No checkpoint of a run can be loaded."""
+
+
+class Diverged(NetbuilderError):
+    """The loss is no finite number; the update that it asked for was not made."""
 
 
 class Interrupted(NetbuilderError):

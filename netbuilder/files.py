@@ -27,6 +27,9 @@ def write_atomic(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
@@ -46,6 +49,8 @@ def sync_folder(folder: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what `write_atomic` left in ``folder`` when its process was killed."""
+    if os.name == "nt":  # signal 0 asks nothing there, it interrupts
+        return
     for aside in folder.glob(".*.tmp"):
         process = aside.name.split(".")[-2]
         if not (process.isdigit() and is_alive(int(process))):

@@ -54,6 +54,7 @@ def _row_data(row: Row) -> dict[str, Any]:
         "path": row.path,
         "kind": row.kind,
         "arguments": row.arguments,
+        "input_shape": list(row.input_shape),
         "output_shape": list(row.output_shape),
         "receptive_field": list(row.receptive_field),
         "jump": [float(j) if isinstance(j, Fraction) else j for j in row.jump],

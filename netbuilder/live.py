@@ -20,6 +20,7 @@ from rich.text import Text
 
 from netbuilder.runs import Metrics, Run
 from netbuilder.tables import show, stdout
+from netbuilder.targets import figure_text
 from netbuilder.training import EpochEnded, Evaluation, Finished, Record, Started, Stepped
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
@@ -132,7 +133,7 @@ def verdict_table(result: dict[str, Any], *, plain: bool) -> Table:
         table.add_column(column, justify="right" if column == "found" else "left")
     words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not judged")}
     for verdict in result["targets"]:
-        found = "–" if verdict["found"] is None else f"{verdict['found']:,.10g}"
+        found = "–" if verdict["found"] is None else figure_text(verdict["found"])
         word = words[verdict["met"]].copy()
         if verdict["reason"]:
             word.append(f": {verdict['reason']}")

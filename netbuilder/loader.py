@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from netbuilder.analysis import analyse
 from netbuilder.component import by_name
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.schema import COMPONENTS, Architecture, Place, path_text
+from netbuilder.strict import describe
 from netbuilder.yaml_text import Node, parse, parse_value, read_text
 
 
@@ -35,7 +37,7 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architectu
 
 def parse_architecture(text: str, file: str, overrides: Iterable[str] = ()) -> Architecture:
     """As `load`, from text; ``file`` names it in messages."""
-    root = parse(text, file)
+    root, problems = parse(text, file)
     if not isinstance(root.value, dict):
         message = "a document is a mapping with name, input and layers"
         raise ConfigError([Problem(file, root.line, root.column, "", message)])
@@ -45,12 +47,38 @@ def parse_architecture(text: str, file: str, overrides: Iterable[str] = ()) -> A
     try:
         architecture = Architecture.model_validate(plain)
     except ValidationError as error:
-        raise ConfigError(
-            source.problem(line["loc"], line["ctx"]["message"])
-            for line in error.errors(include_url=False)
-        ) from None
+        lines = error.errors(include_url=False)
+        problems += [source.problem(line["loc"], line["ctx"]["message"]) for line in lines]
+        problems += _shape_problems(plain, source)
+    if problems:
+        raise ConfigError(_told(problems))
     architecture._source = source
     return architecture
+
+
+MAX_TOLD = 100
+"""Problems told of one document; whoever has more has made one mistake many times."""
+
+
+def _told(problems: list[Problem]) -> list[Problem]:
+    problems = sorted(problems)
+    if len(problems) <= MAX_TOLD:
+        return problems
+    last = problems[MAX_TOLD - 1]
+    more = f"… and {len(problems) - MAX_TOLD:,} more problems behind this one"
+    return [*problems[:MAX_TOLD], Problem(last.file, last.line, last.column, "", more)]
+
+
+def _shape_problems(plain: dict[str, Any], source: TextSource) -> list[Problem]:
+    """The layer that cannot take what reaches it, in a document whose fault lies elsewhere."""
+    parts = {name: plain.get(name) for name in ("input", "layers")}
+    try:
+        network = Architecture.model_validate({"name": "network", **parts})
+    except ValidationError:
+        return []
+    network._source = source
+    fault = analyse(network).fault
+    return [fault] if fault else []
 
 
 class TextSource:
@@ -83,11 +111,16 @@ class TextSource:
             shown.append(step)
             kind = step if isinstance(step, str) else None
             node = child or Node(None, line, column)
-        for changed, override in self._changes.items():
-            # What is wrong is the value that was set, a part of it, or what it made of its parent.
-            common = min(len(shown), len(changed))
-            if common and tuple(shown[:common]) == tuple(changed[:common]):
-                return Problem(f"--set {override}", 0, 0, path_text(shown), message)
+        # What is wrong is the value that was set, a part of it, or what it made of its parent.
+        blamed = [
+            (changed, override)
+            for changed, override in self._changes.items()
+            if (common := min(len(shown), len(changed)))
+            and tuple(shown[:common]) == tuple(changed[:common])
+        ]
+        if blamed:
+            _, override = max(blamed, key=lambda change: len(change[0]))
+            return Problem(f"--set {override}", 0, 0, path_text(shown), message)
         return Problem(self._file, line, column, path_text(shown), message)
 
 
@@ -111,13 +144,14 @@ def _override(document: dict[str, Any], text: str) -> Place:
     except ConfigError as error:
         raise _refused(text, error.problems[0].message) from None
     here: Any = document
-    for step, behind in zip(place, (*place[1:], None), strict=True):
+    for position, (step, behind) in enumerate(zip(place, (*place[1:], None), strict=True)):
         if isinstance(step, int):
             if not isinstance(here, list) or step >= len(here):
                 count = len(here) if isinstance(here, list) else 0
                 raise _refused(text, f"there is no [{step}] here; the list holds {count}")
         elif not isinstance(here, dict):
-            raise _refused(text, f"{step}: what stands there has no fields")
+            parent = path_text(place[:position])
+            raise _refused(text, f"{parent} is {describe(here)}, which has no field {step}")
         if behind is None:
             here[step] = value
         else:

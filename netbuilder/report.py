@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -42,22 +43,29 @@ class Summary:
 
 
 def summarise(runs: Iterable[Run]) -> list[Summary]:
-    """A summary for each architecture, data set and number of epochs, in the order of their names.
+    """A summary for each architecture as it was trained, in the order of their names.
 
-    Unfinished runs are left out. Runs of one seed count once, the newest.
+    Unfinished runs are left out. Runs share a row if their documents say the same but for title,
+    reference, targets and notes; of one seed, the newest counts.
     """
-    groups: dict[tuple[tuple[int, str], str, int], dict[int, Run]] = {}
+    groups: dict[tuple[tuple[int, str], str, str], dict[int, Run]] = {}
     for run in sorted(runs, key=lambda run: run.path.name):
         if run.result is not None:
             key = (
                 _natural(run.architecture.name),
                 run.environment["data"]["kind"],
-                run.result["epochs"],
+                _experiment(run),
             )
             groups.setdefault(key, {})[run.config["seed"]] = run
     return [
         _summary([group[seed] for seed in sorted(group)]) for _, group in sorted(groups.items())
     ]
+
+
+def _experiment(run: Run) -> str:
+    architecture = run.config["architecture"]
+    words = ("title", "reference", "targets", "notes")
+    return json.dumps({name: part for name, part in architecture.items() if name not in words})
 
 
 def _summary(runs: Sequence[Run]) -> Summary:

@@ -22,6 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.files import remove_leftovers, sync_folder, write_atomic
 from netbuilder.schema import Architecture
@@ -95,17 +97,20 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The document resolved, with seed, device and precision."""
-        return dict(self._read("config.json"))
+        return self._read("config.json", "architecture", "seed", "device", "precision")
 
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads, data set and its digest."""
-        return dict(self._read("environment.json"))
+        return self._read("environment.json", "data", "device", "precision", "seed")
 
     @cached_property
     def architecture(self) -> Architecture:
         """The architecture that was trained, command-line changes included."""
-        return Architecture.model_validate(self.config["architecture"])
+        try:
+            return Architecture.model_validate(self.config["architecture"])
+        except ValidationError as error:
+            raise self._damaged("config.json", error.errors()[0]["msg"]) from None
 
     @property
     def metrics(self) -> list[Metrics]:
@@ -117,7 +122,9 @@ class Run:
     @property
     def result(self) -> dict[str, Any] | None:
         """Best and last figures and the verdicts; None while the run is unfinished."""
-        return dict(self._read("result.json")) if (self.path / "result.json").exists() else None
+        if not (self.path / "result.json").exists():
+            return None
+        return self._read("result.json", "best", "last", "parameters", "epochs", "met")
 
     @property
     def checkpoints(self) -> Path:
@@ -144,12 +151,19 @@ class Run:
         environment["resumed"] = [*environment.get("resumed", []), session]
         write_atomic(self.path / "environment.json", _json(environment))
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str, *needed: str) -> dict[str, Any]:
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            message = f"cannot be read: {error}"
-            raise ConfigError([Problem(str(self.path / name), 0, 0, "", message)]) from None
+            raise self._damaged(name, str(error)) from None
+        if not isinstance(content, dict) or (missing := [k for k in needed if k not in content]):
+            lacks = ", ".join(missing) if isinstance(content, dict) else "a mapping"
+            raise self._damaged(name, f"it lacks {lacks}")
+        return content
+
+    def _damaged(self, name: str, why: str) -> ConfigError:
+        message = f"cannot be read: {why}; it is no record that `train` wrote"
+        return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
 
 
 def _rename_to_free(aside: Path, wanted: Path) -> Path:

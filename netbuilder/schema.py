@@ -33,7 +33,7 @@ from netbuilder.strict import (
     StrictModel,
     describe,
     fault,
-    fault_at,
+    faults_at,
 )
 
 Place = Sequence[str | int]
@@ -49,8 +49,10 @@ class Source(Protocol):
         """The problem at ``place``, with its file, line and column."""
 
 
-def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _as_several(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return () if value is None else (value,)
 
 
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -131,39 +133,45 @@ class TrainConfig(StrictModel):
     loss: AnyLoss = Field(default_factory=CrossEntropyLoss)
     optimizer: AnyOptimizer
     scheduler: Annotated[
-        list[AnyScheduler],
-        Field(default_factory=list),
+        tuple[AnyScheduler, ...],
+        Field(default=()),
         Length(0, 2),
         BeforeValidator(
-            _as_list,
+            _as_several,
             json_schema_input_type=AnyScheduler
             | Annotated[list[AnyScheduler], Length(0, 2)]
             | None,
         ),
     ]
     """One scheduler, or a LinearLR warm-up and the one behind it."""
-    augment: Annotated[list[AnyAugmentation], Field(default_factory=list), Length(0, 100)]
+    augment: Annotated[
+        tuple[AnyAugmentation, ...], Field(default=()), LIST_AS_TUPLE, Length(0, 100)
+    ]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The decay, a step, of an exponential moving average of weights and buffers. With it the test
     accuracy and the kept weights are the average's."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> TrainConfig:
+        faults: list[tuple[tuple[str | int, ...], str, object]] = []
         if len(self.scheduler) == 2:
             first, second = self.scheduler
             if first.kind != "LinearLR":
                 message = f"the first of two schedulers must be LinearLR, found {first.kind}"
-                raise fault_at(("scheduler", 0), message, first)
+                faults.append((("scheduler", 0), message, first))
             if second.every_step or second.watches_loss:
                 message = f"{second.kind} cannot follow a warm-up; use it alone"
-                raise fault_at(("scheduler", 1), message, second)
+                faults.append((("scheduler", 1), message, second))
         for position, augmentation in enumerate(self.augment):
             if problem := augmentation.problem(self.dataset.shape):
-                raise fault_at(("augment", position, augmentation.kind), problem, augmentation)
+                place = ("augment", position, augmentation.kind)
+                faults.append((place, problem, augmentation))
+        if faults:
+            raise faults_at(faults)
         return self
 
 
-class Architecture(StrictModel):  # noqa: PLW1641  # pydantic hashes what is frozen
+class Architecture(StrictModel):
     """A network, how it is trained and what it is meant to reach.
 
     Made by `netbuilder.load` from a document, or in Python from the same fields. ``input`` is the
@@ -193,12 +201,11 @@ class Architecture(StrictModel):  # noqa: PLW1641  # pydantic hashes what is fro
     @model_validator(mode="after")
     def _input_is_the_data(self) -> Architecture:
         if self.train and self.train.dataset.shape != self.input:
-            raise fault_at(
-                ("input",),
+            message = (
                 f"found {written(self.input)}, but the images of {self.train.dataset.kind} "
-                f"are {written(self.train.dataset.shape)}",
-                self.input,
+                f"are {written(self.train.dataset.shape)}"
             )
+            raise faults_at([(("input",), message, self.input)])
         return self
 
     @property
@@ -211,6 +218,8 @@ class Architecture(StrictModel):  # noqa: PLW1641  # pydantic hashes what is fro
     def __eq__(self, other: object) -> bool:
         """Whether both say the same, wherever each was read."""
         return isinstance(other, Architecture) and self.__dict__ == other.__dict__
+
+    __hash__ = StrictModel.__hash__
 
     def text(self) -> str:
         """The document as written, or as JSON, which is YAML too, where it was made in Python."""

@@ -50,6 +50,9 @@ EVERYTHING = Window(kernel=(), stride=())
 class ReceptiveField:
     """What one position sees of the network's input, an entry for each axis of the input.
 
+    Exact for windows of one size; an upper bound behind adaptive pooling into uneven parts and
+    behind a Flatten that leaves an axis.
+
     Attributes:
         size: input pixels from the first to the last that are seen.
         jump: input pixels between two neighbouring positions.
@@ -76,7 +79,7 @@ class ReceptiveField:
         if window is None:
             return self
         if window is EVERYTHING or len(window.kernel) != len(self.grid):
-            # Behind Flatten the axes are gone: whatever reads along what is left reads them all.
+            # Behind Flatten the axes are gone: what reads along what is left may read them all.
             return ReceptiveField(self._grown(self.grid), self.jump, (1,) * len(self.grid))
         jump = tuple(_whole(j * s) for j, s in zip(self.jump, window.stride, strict=True))
         return ReceptiveField(self._grown(window.extent), jump, spatial(output))

@@ -38,7 +38,7 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 # --- words for what is wrong ---------------------------------------------------------------------
@@ -62,13 +62,18 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+NAMES_TOLD = 12
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The tail of a message about an unknown word: the nearest known one, else all there are."""
     folded = {name.lower(): name for name in known}
     near = get_close_matches(word[:60].lower(), folded, n=1, cutoff=0.65)
     if near:
         return f"; did you mean {folded[near[0]]}?"
-    return f"; known: {', '.join(folded.values())}" if folded else "; it takes none"
+    names = list(folded.values())
+    shown = ", ".join(names[:NAMES_TOLD]) + (", …" if len(names) > NAMES_TOLD else "")
+    return f"; known: {shown}" if names else "; it takes none"
 
 
 _ALLOWED = {
@@ -91,6 +96,8 @@ _BOUNDS = {
     "less_than_equal": "le",
 }
 _COMPARED = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+INFERRED = ("in_channels", "in_features", "num_features")
+"""Sizes of torch's constructors that documents never write."""
 FAULT = "netbuilder_fault"
 """The type of a pydantic error whose message is already the project's own."""
 
@@ -100,10 +107,16 @@ def fault(message: str) -> PydanticCustomError:
     return PydanticCustomError(FAULT, "{message}", {"message": message})
 
 
-def fault_at(place: tuple[str | int, ...], message: str, found: object) -> ValidationError:
-    """As `fault`, for a validator of a whole model that finds the value at ``place`` wrong."""
+def faults_at(
+    faults: Iterable[tuple[tuple[str | int, ...], str, object]],
+) -> ValidationError:
+    """As `fault`, for a validator of a whole model: places in it, messages and what was found."""
     return ValidationError.from_exception_data(
-        "fault", [InitErrorDetails(type=fault(message), loc=place, input=found)]
+        "faults",
+        [
+            InitErrorDetails(type=fault(message), loc=place, input=found)
+            for place, message, found in faults
+        ],
     )
 
 
@@ -112,6 +125,8 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     kind, found, context = error["type"], describe(error["input"]), error.get("ctx", {})
     if kind == FAULT:
         return str(context["message"])
+    if kind == "extra_forbidden" and error["loc"][-1] in INFERRED:
+        return "it is inferred from the layer before; remove it"
     if kind == "extra_forbidden":
         return f"unknown field{did_you_mean(str(error['loc'][-1]), model.model_fields)}"
     if kind == "missing":

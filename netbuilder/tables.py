@@ -14,7 +14,7 @@ from rich.text import Text
 from netbuilder.analysis import Analysis, Row
 from netbuilder.errors import printable
 from netbuilder.shapes import spatial, written
-from netbuilder.targets import Verdict, judge_document
+from netbuilder.targets import Verdict, figure_text, judge_document
 
 COLUMNS = (
     "layer", "window", "output", "receptive field", "jump", "parameters", "share", "MACs", "memory",
@@ -207,7 +207,7 @@ def verdict_line(verdict: Verdict) -> str:
     asked = f"target {verdict.target.replace('_', ' ')} {verdict.bound}"
     if verdict.found is None or verdict.left is None:
         return f"{asked}: not judged, {verdict.reason}"
-    found, off = f"{verdict.found:,.10g}", f"{abs(verdict.left):,.10g}"
+    found, off = figure_text(verdict.found), figure_text(abs(verdict.left))
     if verdict.met:
         return f"{asked}: {found}, met with {off} to spare"
     if verdict.left == 0:

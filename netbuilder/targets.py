@@ -80,10 +80,15 @@ def judge_run(
     return verdicts
 
 
+def figure_text(value: float) -> str:
+    """A figure with every digit of a whole number, and ten of another."""
+    return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
+
+
 def bound_text(bound: Bound) -> str:
     """A bound in words: ``at least 99.4 in each of the last 4 epochs``."""
     words = [
-        f"{name.replace('_', ' ')} {limit:,.10g}"
+        f"{name.replace('_', ' ')} {figure_text(limit)}"
         for name in ("below", "at_most", "above", "at_least")
         if (limit := getattr(bound, name)) is not None
     ]
@@ -116,4 +121,4 @@ def _judged(name: str, bound: Bound, figures: Sequence[float]) -> Verdict:
                 met = met and (margin > 0 if strict else margin >= 0)
         room[figure] = min(margins)
     worst = min(figures, key=room.__getitem__)
-    return Verdict(name, bound_text(bound), worst, met, round(room[worst], 10))
+    return Verdict(name, bound_text(bound), worst, met, round(room[worst], 10) + 0.0)

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import yaml
 
@@ -28,7 +27,7 @@ MAX_REPEATS = 100
 and how many of its repeated keys are told."""
 
 Scalar = str | int | float | bool | None
-_NO_KEYS: Mapping[str, tuple[int, int]] = MappingProxyType({})
+_NO_KEYS: dict[str, tuple[int, int]] = {}
 
 
 @dataclass(slots=True)  # not frozen: that makes it several times slower, and there are thousands
@@ -85,12 +84,15 @@ def read_text(path: Path) -> str:
     return text
 
 
-def parse(text: str, file: str) -> Node:
+def parse(text: str, file: str) -> tuple[Node, list[Problem]]:
     """The document in ``text``; ``file`` names it in messages.
+
+    Returns:
+        The document, and a problem for each key that stands twice; the first of them counts.
 
     Raises:
         ConfigError: the text is no YAML, holds something that is no plain data, or is out of
-            bounds; every duplicate key is reported at once.
+            bounds.
     """
     return _Composer(file).document(text)
 
@@ -101,7 +103,12 @@ def parse_value(text: str) -> object:
     Raises:
         ConfigError: as `parse`.
     """
-    return parse(text, "value").plain() if text.strip() else None
+    if not text.strip():
+        return None
+    node, problems = parse(text, "value")
+    if problems:
+        raise ConfigError(problems)
+    return node.plain()
 
 
 _FORBIDDEN = re.compile(
@@ -140,7 +147,7 @@ class _Composer:
         self._problems: list[Problem] = []
         self._steps = 0
 
-    def document(self, text: str) -> Node:
+    def document(self, text: str) -> tuple[Node, list[Problem]]:
         if forbidden := _FORBIDDEN.search(text):
             at = forbidden.start()
             line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
@@ -151,9 +158,7 @@ class _Composer:
             root = self._document(events)
         except yaml.YAMLError as error:
             raise self._refuse(*_place_of(error), _words_of(error)) from None
-        if self._problems:
-            raise ConfigError(self._problems)
-        return root
+        return root, self._problems
 
     def _document(self, events: Iterator[yaml.Event]) -> Node:
         root: Node | None = None
@@ -215,8 +220,7 @@ class _Composer:
         line, column = _place(event)
         plain = event.implicit[0]
         if plain and len(event.value) > MAX_DIGITS and event.value[:1] in "+-.0123456789":
-            value = _resolve(event.value[:MAX_DIGITS])
-            if not isinstance(value, str):
+            if any(kind.fullmatch(event.value) for kind in (_INT, _BASED, _FLOAT)):
                 raise self._refuse_at(event, f"a number of more than {MAX_DIGITS} digits")
             return Node(event.value, line, column)
         return Node(_resolve(event.value) if plain else event.value, line, column)
@@ -242,6 +246,8 @@ class _Composer:
                 break
             if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
                 raise self._refuse_at(event, "a key is plain text")
+            if event.anchor is not None:
+                raise self._refuse_at(event, "an anchor stands at a value, not at a key")
             value = self._node(_node_event(next(events)), events, depth + 1)
             key = event.value
             if key == "<<" and event.implicit[0]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -275,3 +277,50 @@ def test_a_whole_document_comes_back_equal() -> None:
     assert again.train is not None
     assert again.train.scheduler[0].arguments() == {"step_size": 3, "gamma": 0.5}
     assert document.text() == DOCUMENT
+
+
+def test_faults_of_every_sort_are_told_at_once() -> None:
+    """A repeated key, a value, a cross-check and a shape do not hide one another."""
+    text = (
+        "name: a\nname: b\ninput: [1, 28, 28]\nlayers: [{Conv2d: [3, 99]}]\nnotes: {foo: x}\n"
+        "train:\n  dataset: mnist\n  epochs: 1\n  optimizer: SGD\n"
+        "  scheduler: [StepLR: 1, OneCycleLR: 0.1]\n  augment: [RandomCrop: 3]\n"
+    )
+    with pytest.raises(ConfigError, match="name") as caught:
+        parse_architecture(text, "a.yaml")
+    assert [problem.line for problem in caught.value.problems] == [2, 4, 5, 10, 10, 11]
+
+
+def test_a_mistake_made_many_times_is_told_a_hundred_times() -> None:
+    """The rest is counted."""
+    text = "name: a\ninput: [1]\nlayers:\n" + "  - Foo\n" * 150
+    with pytest.raises(ConfigError, match="and 50 more problems behind this one") as caught:
+        parse_architecture(text, "a.yaml")
+    assert len(caught.value.problems) == 101
+
+
+@pytest.mark.parametrize(
+    ("layer", "field"),
+    [("Conv2d", "in_channels"), ("Linear", "in_features"), ("BatchNorm2d", "num_features")],
+)
+def test_what_is_inferred_is_not_written(layer: str, field: str) -> None:
+    """The sizes that torch asks for are told to be inferred."""
+    text = f"name: a\ninput: [1, 9, 9]\nlayers: [{{{layer}: {{{field}: 1}}}}]\n"
+    with pytest.raises(ConfigError, match=f"{field}: it is inferred from the layer before"):
+        parse_architecture(text, "a.yaml")
+
+
+def test_an_architecture_can_be_hashed_copied_and_pickled() -> None:
+    """It is a value: equal ones hash alike, and copies are equal."""
+    text = (
+        "name: a\ninput: [1, 28, 28]\nlayers: [Flatten, {Linear: 10}]\n"
+        "train: {dataset: mnist, epochs: 1, optimizer: SGD, scheduler: {MultiStepLR: [[1]]}}\n"
+    )
+    architecture = parse_architecture(text, "a.yaml")
+    for copied in (
+        parse_architecture(text, "b.yaml"),
+        copy.deepcopy(architecture),
+        pickle.loads(pickle.dumps(architecture)),
+    ):
+        assert copied == architecture
+        assert hash(copied) == hash(architecture)

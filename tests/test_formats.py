@@ -88,6 +88,7 @@ def test_json_holds_all_that_is_known() -> None:
             "dilation": [1, 1],
             "ceil_mode": False,
         },
+        "input_shape": [4, 12, 12],
         "output_shape": [4, 6, 6],
         "receptive_field": [4, 4],
         "jump": [2, 2],

@@ -47,7 +47,7 @@ def loads(text: str) -> bool:
 
 
 def plain(text: str) -> Any:
-    return parse(text, "a.yaml").plain()
+    return parse(text, "a.yaml")[0].plain()
 
 
 def test_it_is_a_schema_of_its_draft() -> None:

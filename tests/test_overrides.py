@@ -64,7 +64,7 @@ def test_later_overrides_see_earlier_ones() -> None:
         ("layers[-1]=ReLU", "write it as field.path=value, such as train.epochs=5"),
         ("layers[9]=ReLU", "there is no [9] here; the list holds 5"),
         ("name[0]=a", "there is no [0] here; the list holds 0"),
-        ("name.first=a", "first: what stands there has no fields"),
+        ("name.first=a", "name is the text 'small', which has no field first"),
         ("train.epochs=[1", "not YAML: did not find expected ',' or ']' while parsing a flow "
          "sequence"),
         ("train.epochs=none", "train.epochs: found the text 'none'; allowed: a whole number"),

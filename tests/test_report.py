@@ -37,6 +37,14 @@ def test_a_row_is_the_mean_over_the_seeds_of_finished_runs(tmp_path: Path) -> No
     assert markdown([summary]).count("\n") == 3
 
 
+def test_runs_of_another_network_have_a_row_of_their_own(tmp_path: Path) -> None:
+    """A changed layer is another experiment, a changed note is not."""
+    for change in ("title=other", "layers[3].Dropout.p=0.2"):
+        run_until_stopped(train(small("train.epochs=1", change), out=tmp_path))
+    run_until_stopped(train(small("train.epochs=1"), out=tmp_path, seed=1))
+    assert sorted(len(summary.seeds) for summary in summarise(Run.find([tmp_path]))) == [1, 2]
+
+
 def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
     """iter2 comes before iter10."""
     for name in ("iter10", "iter2"):

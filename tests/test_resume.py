@@ -89,17 +89,31 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(tmp_path: Pat
     assert fingerprint(folder) == fingerprint(whole)
 
 
-@pytest.mark.parametrize("spoil", [b"", b"not a checkpoint", None], ids=["empty", "text", "gone"])
-def test_a_run_without_a_whole_checkpoint_says_so(tmp_path: Path, spoil: bytes | None) -> None:
-    """Where no checkpoint can be loaded, the error names the folder."""
+@pytest.mark.parametrize("spoil", [b"", b"not a checkpoint"], ids=["empty", "text"])
+def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path: Path, spoil: bytes) -> None:
+    """Where no checkpoint can be loaded, the error names the folder and each file."""
     folder, _ = run_until_stopped(train(small(), out=tmp_path, stop=after(3)))
     for file in (folder / "checkpoints").iterdir():
-        if spoil is None:
-            file.unlink()
-        else:
-            file.write_bytes(spoil)
-    with pytest.raises(CheckpointError, match=r"checkpoints: no checkpoint can be loaded"):
+        file.write_bytes(spoil)
+    with pytest.raises(
+        CheckpointError, match=r"checkpoints: no checkpoint can be loaded"
+    ) as caught:
         list(resume(folder))
+    assert str(caught.value).count("damaged and passed over") == 2
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_afresh(tmp_path: Path) -> None:
+    """The seed settles how it began, so nothing is lost; what was half written is removed."""
+    architecture = small("train.epochs=1")
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
+    folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(3)))
+    for file in (folder / "checkpoints").iterdir():
+        file.unlink()
+    leftover = folder / "checkpoints" / ".epoch00000-step0000000.safetensors.999999999.tmp"
+    leftover.write_bytes(b"half")
+    run_until_stopped(resume(folder))
+    assert fingerprint(folder) == fingerprint(whole)
+    assert not leftover.exists()
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from small import DOCUMENT, after, run_until_stopped, small
 from netbuilder.builder import build
 from netbuilder.data import open_dataset
 from netbuilder.data.batches import normalise, to_unit
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.errors import ConfigError, Diverged, MachineError
 from netbuilder.files import write_atomic
 from netbuilder.runs import Run
 from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.recorded import evaluate_run, kept_model
-from netbuilder.training.step import Diverged, Step, Trainee
+from netbuilder.training.step import Step, Trainee
 
 PLAIN = ("train.scheduler=", "train.ema=", "train.augment=[]", "layers[3]=Identity")
 
@@ -36,7 +36,7 @@ def test_the_step_is_the_textbook_one() -> None:
     reference = copy.deepcopy(trainee.model)
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, nesterov=True)
     data = open_dataset(config.dataset)
-    step = Step(trainee, config, hardware, seed=0)
+    step = Step(trainee, config, config.dataset, hardware, seed=0)
     for index in range(10):
         images = data.train_images[index * 96 :][:96]
         labels = data.train_labels[index * 96 :][:96]
@@ -60,7 +60,7 @@ def test_the_average_is_the_exponential_moving_average() -> None:
     assert config is not None
     hardware = Hardware.choose("cpu", "fp32")
     trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10)
-    step = Step(trainee, config, hardware, seed=0)
+    step = Step(trainee, config, config.dataset, hardware, seed=0)
     data = open_dataset(config.dataset)
     expected: dict[str, torch.Tensor] = {}
     for index in range(4):
@@ -285,3 +285,23 @@ def test_a_missing_or_damaged_weight_file_is_named(tmp_path: Path) -> None:
     (folder / "best.safetensors").write_bytes(json.dumps({}).encode())
     with pytest.raises(MachineError, match=r"best\.safetensors: cannot be loaded"):
         kept_model(run, "best")
+
+
+def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
+    """The update behind the last finite training loss may ruin the weights: no epoch is saved."""
+    architecture = small(
+        "train.batch_size=4000", "train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler="
+    )
+    with pytest.raises(Diverged, match="the test loss is nan behind epoch 1; the epoch is not"):
+        list(train(architecture, out=tmp_path, precision="fp32"))
+    [folder] = (tmp_path / "small").iterdir()
+    assert not (folder / "metrics.jsonl").exists()
+
+
+def test_a_one_cycle_without_a_step_to_rise_in_is_refused(tmp_path: Path) -> None:
+    """torch would divide by zero; the message names the argument and the steps."""
+    architecture = small(
+        "train.batch_size=400", "train.epochs=1", "train.scheduler.OneCycleLR.pct_start=0.1"
+    )
+    with pytest.raises(ConfigError, match=r"OneCycleLR: pct_start 0\.1 of 10 steps leaves no step"):
+        list(train(architecture, out=tmp_path))

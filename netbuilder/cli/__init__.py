@@ -13,7 +13,7 @@ import typer
 
 import netbuilder
 from netbuilder.cli import inspecting, training
-from netbuilder.errors import NetbuilderError
+from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
 
@@ -38,11 +38,15 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             try:
                 command(*args, **kwargs)
             finally:
-                sys.stdout.flush()
+                if sys.stdout is not None:  # closed before the start
+                    sys.stdout.flush()
         except BrokenPipeError:
             # What is still buffered would be written, and complained about, at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise MachineError(f"the output cannot be written: {error.strerror}") from error
 
     return run
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.errors import ConfigError, MachineError, Problem
+from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
 if TYPE_CHECKING:
     from netbuilder.analysis import Analysis
@@ -113,9 +113,9 @@ def check(
         for problem in problems:
             print(problem)
         for verdict in verdicts:
-            print(f"{path}: {verdict_line(verdict)}")
+            print(printable(f"{path}: {verdict_line(verdict)}"))
         if not problems and all(verdict.met is not False for verdict in verdicts):
-            print(f"{path}: ok")
+            print(printable(f"{path}: ok"))
     if output == "json":
         print(json.dumps(reports, indent=2))
     if wrong or unmet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from netbuilder.errors import ConfigError, Interrupted
+from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
     from netbuilder.training import Finished, Record
@@ -31,9 +32,11 @@ def train(
         list[Path] | None, typer.Argument(metavar="PATH...", help="Documents.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="In place of the document's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Settles the weights and all draws; 0 unless given.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,7 +45,9 @@ def train(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="In place of the document's.")] = None,
     data_dir: DataDir = None,
-    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    out: Annotated[
+        Path | None, typer.Option(help="Where run folders are made; runs unless given.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")
     ] = None,
@@ -62,9 +67,10 @@ def train(
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
     if resume is not None:
-        if paths or overrides:
+        if paths or overrides or (seed, precision, out) != (None, None, None):
             raise ConfigError(
-                "--resume goes on with a run as it began; give it no document and no change"
+                "--resume goes on with a run as it began; give it no document and no change, "
+                "only --device, --data-dir and --quiet"
             )
         analyses = []
     elif not paths:
@@ -74,22 +80,28 @@ def train(
         analyses = [require_trainable(load(path, overrides)) for path in paths]
 
     with _Stop() as stop:
+        from netbuilder.training import prepare
         from netbuilder.training import resume as go_on
         from netbuilder.training import train as begin
 
         met = []
         if resume is not None:
-            met.append(_watch(go_on(resume, data_dir=data_dir, stop=stop), stop, quiet=quiet))
+            records = go_on(resume, device=device, data_dir=data_dir, stop=stop)
+            met.append(_watch(records, stop, quiet=quiet))
+        if len(analyses) > 1:
+            # All data before the first is trained: what the last lacks costs no hours.
+            for analysis in analyses:
+                prepare(analysis.architecture, data_dir)
         for analysis in analyses:
             if not quiet:
                 plain = not sys.stdout.isatty()
                 tables.show(tables.summary(analysis, plain=plain), plain=plain)
             records = begin(
                 analysis.architecture,
-                out=out,
-                seed=seed,
-                device=device,
-                precision=precision,
+                out=out or "runs",
+                seed=seed or 0,
+                device=device or "auto",
+                precision=precision or "auto",
                 data_dir=data_dir,
                 stop=stop,
             )
@@ -187,7 +199,8 @@ def results(
 class _Stop:
     """Turns SIGINT and SIGTERM into a question that training asks after each step.
 
-    Before there is a step, and at a second signal, they end the process at once.
+    Before there is a step, behind the last, and at a second signal, they end the process at once:
+    an exception in the middle of an import would be swallowed there, or break it.
     """
 
     def __init__(self) -> None:
@@ -214,24 +227,27 @@ class _Stop:
             signal.signal(number, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if not self._training:
-            raise Interrupted(signum, self._idle)
-        if self._asked:
-            raise Interrupted(signum, "stopped at once; go on from the last checkpoint")
-        self._asked = signum
+        if self._training and not self._asked:
+            self._asked = signum
+            return
+        said = "stopped at once; go on from the last checkpoint" if self._asked else self._idle
+        os.write(2, f"{said}\n".encode())
+        os._exit(128 + signum)
 
 
 def _watch(records: Iterator[Record], stop: _Stop, *, quiet: bool) -> bool | None:
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
     from netbuilder.live import LiveRun
     from netbuilder.training import Finished
+    from netbuilder.training.limits import limits
 
     with LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live:
         for record in records:
             stop.follow(record)
             live.show(record)
             if isinstance(record, Finished):
-                _draw(record)
+                with limits(record.run.path, "; the run itself is recorded"):
+                    _draw(record)
                 met: bool | None = record.result["met"]
                 return met
     raise AssertionError("a run ends with Finished or an error")
@@ -257,4 +273,8 @@ def _draw(finished: Finished) -> None:
         )
         for i in evaluation.worst(25)
     ]
-    draw_mistakes(run.path / "misclassified.png", f"{title}, most confident mistakes", mistakes)
+    draw_mistakes(
+        run.path / "misclassified.png",
+        f"{title}, most confident mistakes behind the last epoch",
+        mistakes,
+    )

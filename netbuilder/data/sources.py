@@ -128,13 +128,15 @@ def _place(original: Path, copy: Path) -> None:
 def _fetch(archive: Archive, to: Path) -> None:
     """From the first address that gives the published file."""
     reasons = []
-    for url in archive.urls:
+    for number, url in enumerate(archive.urls):
+        attempt = to.with_name(f"{to.name}.{number}")  # a transfer left behind may still write
         try:
-            fetch(url, to)
+            fetch(url, attempt)
         except Unreachable as error:
             reasons.append(str(error))
             continue
-        if (found := _md5(to)) == archive.md5:
+        if (found := _md5(attempt)) == archive.md5:
+            attempt.rename(to)
             return
         reasons.append(f"{url}: gave another file (MD5 {found}, expected {archive.md5})")
     raise Unreachable("; ".join(reasons))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import TorchLayer
 from netbuilder.shapes import Shape, Window, written
-from netbuilder.strict import Fraction, Positive
+from netbuilder.strict import Probability
 
 
 class _BatchNorm(TorchLayer, abstract=True):
@@ -17,18 +19,17 @@ class _BatchNorm(TorchLayer, abstract=True):
     ranks: ClassVar[Mapping[int, str]]
     """The ranks of sample that the kind takes, and how each is written."""
 
-    eps: Positive = 1e-5
-    momentum: Fraction | None = 0.1
+    eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5  # 10 here was meant as num_features
+    momentum: Probability | None = 0.1
     affine: bool = True
     track_running_stats: bool = True
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) not in self.ranks:
             allowed = " or ".join(self.ranks.values())
-            raise ShapeError(
-                f"it takes {allowed}, found {written(x)}; "
-                f"use BatchNorm{'2d' if len(x) == 3 else '1d'} here, or move it"
-            )
+            other = {1: "BatchNorm1d", 2: "BatchNorm1d", 3: "BatchNorm2d"}.get(len(x))
+            hint = f"use {other} here, or move it" if other else "change the input"
+            raise ShapeError(f"it takes {allowed}, found {written(x)}; {hint}")
         return x
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:

@@ -42,8 +42,8 @@ class Mnist5k(Dataset):
     std = (0.3081,)
 
 
-class Downloaded(Dataset):
-    """A data set that torchvision downloads; ``fallback`` names what serves where it cannot."""
+class LikeMnist(Dataset):
+    """Ten classes of 28 x 28 grey images, so that ``fallback`` can serve where it cannot be had."""
 
     fallback: Literal["mnist5k"] | None = None
 
@@ -55,7 +55,7 @@ class Downloaded(Dataset):
         return type(self)()
 
 
-class Mnist(Downloaded):
+class Mnist(LikeMnist):
     """MNIST handwritten digits: 60,000 to train, 10,000 to test (LeCun, Cortes, Burges)."""
 
     kind = "mnist"
@@ -65,7 +65,7 @@ class Mnist(Downloaded):
     std = (0.3081,)
 
 
-class FashionMnist(Downloaded):
+class FashionMnist(LikeMnist):
     """Fashion-MNIST: 60,000 to train, 10,000 to test (Xiao, Rasul, Vollgraf, 2017)."""
 
     kind = "fashion_mnist"
@@ -78,7 +78,7 @@ class FashionMnist(Downloaded):
     std = (0.3530,)
 
 
-class KMnist(Downloaded):
+class KMnist(LikeMnist):
     """Kuzushiji-MNIST: 60,000 to train, 10,000 to test (Clanuwat et al., 2018)."""
 
     kind = "kmnist"
@@ -88,7 +88,7 @@ class KMnist(Downloaded):
     std = (0.3483,)
 
 
-class Cifar10(Downloaded):
+class Cifar10(Dataset):
     """CIFAR-10: 50,000 to train, 10,000 to test (Krizhevsky, 2009)."""
 
     kind = "cifar10"
@@ -100,7 +100,7 @@ class Cifar10(Downloaded):
     std = (0.2470, 0.2435, 0.2616)
 
 
-class Cifar100(Downloaded):
+class Cifar100(Dataset):
     """CIFAR-100: 50,000 to train, 10,000 to test, 100 classes (Krizhevsky, 2009)."""
 
     kind = "cifar100"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from netbuilder.component import Component, Family
-from netbuilder.strict import Fraction, Number
+from netbuilder.strict import Number, Probability
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +29,7 @@ class CrossEntropyLoss(Loss):
 
     keyword_only = frozenset({"label_smoothing"})  # torch's weight stands before it
 
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Probability = 0.0
 
 
 class NLLLoss(Loss):
@@ -37,7 +39,7 @@ class NLLLoss(Loss):
 class MultiMarginLoss(Loss):
     """A hinge between the label's logit and each other one."""
 
-    p: Literal[1, 2] = 1
+    p: Annotated[int, Field(ge=1, le=2)] = 1
     margin: Number = 1.0
 
 

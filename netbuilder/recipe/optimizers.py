@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.component import Component, Family
-from netbuilder.strict import Fraction, NonNegative, describe, fault
+from netbuilder.strict import NonNegative, Probability, describe, fault
 
 if TYPE_CHECKING:
     import torch
 
 
 class Optimizer(Component):
-    """What updates the parameters; the arguments that only say how it is executed are left out."""
+    """What updates the parameters; ``maximize`` and how torch executes it are left out."""
 
     lr: NonNegative
 
@@ -96,7 +96,7 @@ class RMSprop(Optimizer):
     """RMSprop, centred if asked."""
 
     lr: NonNegative = 1e-2
-    alpha: Fraction = 0.99
+    alpha: Probability = 0.99
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0
     momentum: NonNegative = 0

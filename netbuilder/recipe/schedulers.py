@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from netbuilder.component import Component, Family
-from netbuilder.strict import LARGEST, Fraction, Length, NonNegative, Positive, Size
+from netbuilder.strict import (
+    LARGEST,
+    LIST_AS_TUPLE,
+    Length,
+    NonNegative,
+    Positive,
+    Probability,
+    Size,
+)
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -22,6 +30,10 @@ class Scheduler(Component):
 
     watches_loss: ClassVar[bool] = False
     """Whether its step takes the test loss of the epoch behind it."""
+
+    def problem(self, steps: int) -> str | None:
+        """Why a run of so many optimizer steps cannot be scheduled so; None if it can."""
+        return None
 
     def build(self, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LRScheduler:
         """torch's scheduler over ``optimizer``; lengths that a kind needs come from the run."""
@@ -42,14 +54,23 @@ class OneCycleLR(Scheduler):
     })  # fmt: skip
 
     max_lr: Positive
-    pct_start: Fraction = 0.3
+    pct_start: Probability = 0.3
     anneal_strategy: Literal["cos", "linear"] = "cos"
     cycle_momentum: bool = True
-    base_momentum: Fraction = 0.85
-    max_momentum: Fraction = 0.95
+    base_momentum: Probability = 0.85
+    max_momentum: Probability = 0.95
     div_factor: Positive = 25.0
     final_div_factor: Positive = 1e4
     three_phase: bool = False
+
+    def problem(self, steps: int) -> str | None:
+        # torch divides by the length of the rise, pct_start * steps - 1.
+        if steps == 1 or self.pct_start * steps == 1:
+            return (
+                f"pct_start {self.pct_start} of {steps} steps leaves no step to rise in; "
+                "take another, or more epochs or smaller batches"
+            )
+        return None
 
     def build(self, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LRScheduler:
         from torch.optim.lr_scheduler import OneCycleLR as TorchOneCycleLR
@@ -69,7 +90,7 @@ class StepLR(Scheduler):
 class MultiStepLR(Scheduler):
     """Times ``gamma`` behind each of the epochs in ``milestones``."""
 
-    milestones: Annotated[list[Size], Length(1, 1_000)]
+    milestones: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 1_000)]
     gamma: Positive = 0.1
 
 
@@ -91,7 +112,7 @@ class ReduceLROnPlateau(Scheduler):
 
     watches_loss = True
 
-    mode: Literal["min", "max"] = "min"
+    mode: Literal["min"] = "min"
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: Annotated[int, Field(ge=0, le=LARGEST)] = 10
     threshold: NonNegative = 1e-4
@@ -105,7 +126,7 @@ class LinearLR(Scheduler):
     """From ``start_factor`` to ``end_factor`` of the learning rate over ``total_iters`` epochs."""
 
     start_factor: Annotated[float, Field(gt=0, le=1)] = 1 / 3
-    end_factor: Fraction = 1.0
+    end_factor: Probability = 1.0
     total_iters: Size = 5
 
 

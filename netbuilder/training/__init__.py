@@ -2,6 +2,7 @@
 
 from netbuilder.training.evaluation import Evaluation as Evaluation
 from netbuilder.training.evaluation import evaluate as evaluate
+from netbuilder.training.loop import prepare as prepare
 from netbuilder.training.loop import resume as resume
 from netbuilder.training.loop import train as train
 from netbuilder.training.records import EpochEnded as EpochEnded

@@ -67,9 +67,11 @@ def restore(folder: Path, trainee: Trainee) -> tuple[Progress, list[str]]:
         How far the run is, and a line for each newer file that was found damaged.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there are some, and all are damaged.
     """
     damaged = []
+    if not _newest_first(folder):
+        return Progress(), []  # killed before the first: the seed settles how it began
     for path in _newest_first(folder):
         try:
             tensors, state = _read(path)
@@ -78,8 +80,8 @@ def restore(folder: Path, trainee: Trainee) -> tuple[Progress, list[str]]:
             continue
         _install(trainee, tensors, state)
         return Progress(**state["progress"]), damaged
-    found = "\n".join(damaged) or "it is empty"
-    raise CheckpointError(f"{folder}: no checkpoint can be loaded: {found}; start the run afresh")
+    found = "\n".join(damaged)
+    raise CheckpointError(f"{folder}: no checkpoint can be loaded; train anew\n{found}")
 
 
 def save_weights(path: Path, trainee: Trainee) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from netbuilder.data.batches import normalise, to_unit
+from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import TrainConfig
 from netbuilder.training.hardware import Hardware
 
@@ -61,6 +62,7 @@ class Evaluation:
 def evaluate(
     model: nn.Module,
     config: TrainConfig,
+    dataset: Dataset,
     hardware: Hardware,
     images: torch.Tensor,
     labels: torch.Tensor,
@@ -70,7 +72,8 @@ def evaluate(
 
     Args:
         model: it is left in the mode in which it came.
-        config: names the loss, and the data set whose mean and deviation normalise.
+        config: names the loss.
+        dataset: what the images are of; its mean and deviation normalise.
         hardware: where and how precisely it computes.
         images: uint8 of shape (N, C, H, W), on the device.
         labels: int64 of shape (N), on the device.
@@ -85,7 +88,7 @@ def evaluate(
         for batch, truth in zip(
             torch.split(images, BATCH), torch.split(labels, BATCH), strict=True
         ):
-            unit = normalise(to_unit(batch), config.dataset.mean, config.dataset.std)
+            unit = normalise(to_unit(batch), dataset.mean, dataset.std)
             with hardware.autocast():
                 logits = model(unit).flatten(1)
             logits = logits.float()
@@ -103,5 +106,5 @@ def evaluate(
         guesses=guess,
         confidences=torch.cat(confidences),
         labels=truth,
-        classes=len(config.dataset.classes),
+        classes=len(dataset.classes),
     )

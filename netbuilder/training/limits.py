@@ -9,8 +9,7 @@ from pathlib import Path
 
 import torch
 
-from netbuilder.errors import MachineError
-from netbuilder.training.step import Diverged
+from netbuilder.errors import Diverged, MachineError
 
 STANDS = "; the last checkpoint stands, go on with --resume"
 
@@ -30,7 +29,7 @@ def limits(place: Path, stands: str = "") -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: lower train.batch_size{stands}") from error
     except Diverged as error:
-        raise Diverged(f"{place}: {error}{stands}") from None
+        raise Diverged(f"{place}: {error}; what was saved before it stands") from None
     except RuntimeError as error:
         if "memory" not in str(error):
             raise

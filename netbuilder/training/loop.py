@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from math import prod
+from math import isfinite, prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from netbuilder.analysis import Analysis, require_trainable
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.data.batches import epoch_order
-from netbuilder.errors import ConfigError, Interrupted
+from netbuilder.errors import ConfigError, Diverged, Interrupted
 from netbuilder.runs import Metrics, Run
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.targets import judge_run
@@ -67,33 +67,34 @@ def train(
         Diverged: the loss is not finite.
         Interrupted: ``stop`` asked for it.
     """
-    analysis = require_trainable(architecture)
-    train_config = architecture.trained
     hardware = Hardware.choose(device, precision)
     config = {"seed": seed, "device": hardware.device.type, "precision": hardware.precision}
-    data = open_dataset(train_config.dataset, Path(data_dir) if data_dir else None)
-    _require_batches(analysis, train_config, data)
+    analysis, data = prepare(architecture, data_dir)
     environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
     with limits(Path(out)):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS):
-        yield from _Session(run, analysis, hardware, seed, data, stop).records(resumed=False)
+        session = _Session(run, analysis, hardware, seed, data, data_dir, stop)
+        yield from session.records(resumed=False)
 
 
 def resume(
     path: str | PathLike[str],
     *,
+    device: str | None = None,
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
 ) -> Iterator[Record]:
     """Go on with the run in ``path`` from its newest whole checkpoint, to the same bits.
 
-    The bits are those of the run never stopped on the same machine, device, thread count and
-    versions; elsewhere it goes on just as well, with rounding of its own. A finished run yields
-    `Started` and `Finished` again.
+    The bits are those of the run never stopped on the same CPU, thread count and versions;
+    elsewhere, and on a GPU, some of whose kernels sum in no fixed order, it goes on just as well,
+    with rounding of its own. A run that was killed before its first checkpoint starts afresh; a
+    finished one yields `Started` and `Finished` again.
 
     Args:
         path: a run folder.
+        device: in place of the one that the run began on.
         data_dir: as for `train`, as is ``stop``.
         stop: asked after each step.
 
@@ -107,13 +108,14 @@ def resume(
     """
     run = Run.open(Path(path))
     analysis = require_trainable(run.architecture)
-    hardware = Hardware.choose(run.config["device"], run.config["precision"])
+    hardware = Hardware.choose(device or run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
     with limits(run.path, STANDS):
         if run.result is None:
             run.remove_leftovers()
             run.add_session(hardware.describe() | _now())
-        session = _Session(run, analysis, hardware, run.config["seed"], data, stop)
+        seed = run.config["seed"]
+        session = _Session(run, analysis, hardware, seed, data, data_dir, stop)
         yield from session.records(resumed=True)
 
 
@@ -127,16 +129,18 @@ class _Session:
         hardware: Hardware,
         seed: int,
         data: LoadedData,
+        data_dir: str | PathLike[str] | None,
         stop: Callable[[], int],
     ) -> None:
         self.run, self.analysis, self.hardware, self.seed = run, analysis, hardware, seed
         self.config = analysis.architecture.trained
         self.full_data = data
+        self.data_dir = data_dir
         self.data = data.to(hardware.device)
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         self.trainee = Trainee.make(analysis.architecture, hardware, seed, self.steps_per_epoch)
-        self.step = Step(self.trainee, self.config, hardware, seed)
+        self.step = Step(self.trainee, self.config, data.dataset, hardware, seed)
         self.progress = Progress()
 
     def records(self, *, resumed: bool) -> Iterator[Record]:
@@ -189,6 +193,11 @@ class _Session:
         at = self.progress
         began = time.perf_counter()
         test = self._evaluate()
+        if not isfinite(test.loss):
+            raise Diverged(
+                f"the test loss is {test.loss} behind epoch {at.epoch + 1}; the epoch is not "
+                "saved. Begin anew with a lower learning rate, or with --precision fp32"
+            )
         metrics: Metrics = {
             "epoch": at.epoch + 1,
             "train_loss": at.loss_sum / at.seen,
@@ -213,9 +222,11 @@ class _Session:
 
     def _finish(self) -> Finished:
         evaluation = self._evaluate()
-        result = _result(self.analysis, self.progress.history, self.full_data)
-        self.run.write_metrics(self.progress.history)
-        self.run.write_result(result)
+        result = self.run.result
+        if result is None:
+            result = _result(self.analysis, self.progress.history, self.full_data)
+            self.run.write_metrics(self.progress.history)
+            self.run.write_result(result)
         return Finished(self.run, result, evaluation, self.full_data)
 
     def _evaluate(self) -> Evaluation:
@@ -227,6 +238,7 @@ class _Session:
         return evaluate(
             self.trainee.kept,
             self.config,
+            data.dataset,
             self.hardware,
             data.test_images,
             data.test_labels,
@@ -237,11 +249,14 @@ class _Session:
         """Save where the run is and end it."""
         at, signum = self.progress, self.stop()
         path = self._save()
-        done = f"epoch {at.epoch + 1}, step {at.step}"
+        done = f"in epoch {at.epoch + 1}, step {at.step}"
+        if at.epoch == self.config.epochs:
+            done = "behind the last epoch"
+        where = f" --data-dir {self.data_dir}" if self.data_dir else ""
         raise Interrupted(
             signum,
-            f"stopped by signal {signum} in {done}; saved as {path}\n"
-            f"go on with: netbuilder train --resume {self.run.path}",
+            f"stopped by signal {signum} {done}; saved as {path}\n"
+            f"go on with: netbuilder train --resume {self.run.path}{where}",
         )
 
     def _save(self) -> Path:
@@ -255,6 +270,7 @@ def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dic
         unjudged = f"trained on {data.dataset.kind} in place of {data.fell_back_from.kind}"
     best = max(history, key=lambda epoch: epoch["test_accuracy"])
     verdicts = judge_run(analysis, history, unjudged)
+    judged = [verdict.met for verdict in verdicts if verdict.met is not None]
     return {
         "epochs": len(history),
         "parameters": analysis.parameters,
@@ -262,10 +278,35 @@ def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dic
         "best_train_accuracy": max(epoch["train_accuracy"] for epoch in history),
         "last": history[-1],
         "targets": [asdict(verdict) for verdict in verdicts],
-        "met": all(v.met for v in verdicts) if verdicts and not unjudged else None,
+        "met": False if False in judged else None if unjudged or not judged else True,
         "reference": analysis.architecture.reference.model_dump(exclude_none=True),
         "seconds": sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in history),
     }
+
+
+def prepare(
+    architecture: Architecture, data_dir: str | PathLike[str] | None = None
+) -> tuple[Analysis, LoadedData]:
+    """All that can be refused before a run is made.
+
+    Args:
+        architecture: it has a ``train`` section.
+        data_dir: as for `train`.
+
+    Raises:
+        ConfigError: the network cannot be trained as the document says.
+        DataError: the data set cannot be had.
+    """
+    analysis = require_trainable(architecture)
+    config = architecture.trained
+    data = open_dataset(config.dataset, Path(data_dir) if data_dir else None)
+    _require_batches(analysis, config, data)
+    steps = config.epochs * -(-len(data.train_labels) // config.batch_size)
+    for position, scheduler in enumerate(config.scheduler):
+        if problem := scheduler.problem(steps):
+            place = ("train", "scheduler", position, scheduler.kind)
+            raise ConfigError([architecture.problem(place, problem)])
+    return analysis, data
 
 
 def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) -> None:

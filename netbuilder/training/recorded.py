@@ -85,4 +85,5 @@ def evaluate_run(
     data = open_recorded_data(run, data_dir)
     there = data.to(hardware.device)
     config = run.architecture.trained
-    return evaluate(model, config, hardware, there.test_images, there.test_labels), data
+    images, labels = there.test_images, there.test_labels
+    return evaluate(model, config, data.dataset, hardware, images, labels), data

@@ -11,13 +11,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from netbuilder.builder import build
 from netbuilder.data.batches import augment, generator_for, normalise, seed_for, to_unit
-from netbuilder.errors import NetbuilderError
+from netbuilder.errors import Diverged
+from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.hardware import Hardware
-
-
-class Diverged(NetbuilderError):
-    """The loss is no finite number; the update that it asked for was not made."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +74,15 @@ class Step:
     """
 
     def __init__(
-        self, trainee: Trainee, config: TrainConfig, hardware: Hardware, seed: int
+        self,
+        trainee: Trainee,
+        config: TrainConfig,
+        dataset: Dataset,
+        hardware: Hardware,
+        seed: int,
     ) -> None:
         self._trainee = trainee
+        self._dataset = dataset
         self._config = config
         self._hardware = hardware
         self._seed = seed
@@ -103,7 +106,7 @@ class Step:
         Raises:
             Diverged: the loss is not finite; nothing was updated.
         """
-        trainee, dataset = self._trainee, self._config.dataset
+        trainee, dataset = self._trainee, self._dataset
         generator = generator_for(images.device, "augment", self._seed, epoch, step)
         # Dropout draws from torch's global state.
         torch.manual_seed(seed_for("dropout", self._seed, epoch, step))
@@ -115,7 +118,7 @@ class Step:
         if not torch.isfinite(loss):
             raise Diverged(
                 f"the loss is {loss.item()} in epoch {epoch + 1}, step {step + 1}; the update was "
-                "not made. Lower the learning rate, or try --precision fp32"
+                "not made. Begin anew with a lower learning rate, or with --precision fp32"
             )
         loss.backward()
         trainee.optimizer.step()

@@ -14,7 +14,7 @@ from netbuilder.recipe.augmentations.base import (
     values_problem,
 )
 from netbuilder.shapes import Shape, written
-from netbuilder.strict import LARGEST, Fraction, Pair, describe, fault
+from netbuilder.strict import LARGEST, Pair, Probability, describe, fault
 
 if TYPE_CHECKING:
     import torch
@@ -223,7 +223,7 @@ class RandomCrop(Augmentation):
 class RandomHorizontalFlip(Augmentation):
     """Left for right, with probability ``p``."""
 
-    p: Fraction = 0.5
+    p: Probability = 0.5
 
     def draw(self, count: int, shape: Shape, generator: torch.Generator) -> dict[str, torch.Tensor]:
         from netbuilder.recipe.augmentations.tensors import chosen

@@ -12,7 +12,7 @@ from netbuilder.recipe.augmentations.base import (
     values_problem,
 )
 from netbuilder.shapes import Shape
-from netbuilder.strict import Fraction
+from netbuilder.strict import Probability
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class RandomErasing(Augmentation):
     units of [0, 1] (Zhong et al., 2017).
     """
 
-    p: Fraction = 0.5
+    p: Probability = 0.5
     scale: Part = (0.02, 0.33)
     ratio: Ratio = (0.3, 3.3)
     value: Value = (0.0,)

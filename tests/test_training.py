@@ -18,6 +18,7 @@ from netbuilder.data.batches import normalise, to_unit
 from netbuilder.errors import ConfigError, Diverged, MachineError
 from netbuilder.files import write_atomic
 from netbuilder.runs import Run
+from netbuilder.schema import Architecture
 from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.recorded import evaluate_run, kept_model
@@ -51,6 +52,26 @@ def test_the_step_is_the_textbook_one() -> None:
         torch.testing.assert_close(loss_sum.item(), loss.item() * 96, rtol=1e-4, atol=0)
         assert hits == (logits.argmax(1) == labels).sum()
     torch.testing.assert_close(trainee.model.state_dict(), dict(reference.state_dict()))
+
+
+def first_loss(architecture: Architecture, seed: int, epoch: int, index: int) -> float:
+    """The loss of fresh weights on the first batch, as that step of that run would draw it."""
+    hardware = Hardware.choose("cpu", "fp32")
+    trainee, config = Trainee.make(architecture, hardware, 0, 42), architecture.trained
+    data = open_dataset(config.dataset)
+    step = Step(trainee, config, config.dataset, hardware, seed)
+    return step(data.train_images[:96], data.train_labels[:96], epoch, index)[0].item()
+
+
+@pytest.mark.parametrize("off", ["train.augment=[]", "layers[3]=Identity"])
+def test_each_step_draws_anew_and_the_same_step_draws_the_same(off: str) -> None:
+    """Dropout and augmentation are functions of seed, epoch and step, and of nothing else."""
+    architecture = small(off)
+    losses = {
+        first_loss(architecture, *key) for key in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))
+    }
+    assert len(losses) == 4
+    assert first_loss(architecture, 0, 0, 0) in losses
 
 
 def test_the_average_is_the_exponential_moving_average() -> None:

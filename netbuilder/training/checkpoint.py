@@ -137,7 +137,7 @@ def _install(trainee: Trainee, tensors: dict[str, torch.Tensor], state: dict[str
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it has keys and is no mapping
     if digest_of(tensors, metadata["state"]) != metadata["sha256"]:
         raise ValueError("its SHA-256 is not the one that was written")
     return tensors, json.loads(metadata["state"])

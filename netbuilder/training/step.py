@@ -36,7 +36,7 @@ class Trainee:
         model = build(architecture).to(hardware.device)
         average = None
         if config.ema is not None:
-            moving_average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+            moving_average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]  # torch left it untyped
             average = AveragedModel(model, multi_avg_fn=moving_average, use_buffers=True)
         optimizer = config.optimizer.build(model.parameters(), fused=hardware.device.type != "mps")
         schedule = _schedule(config, optimizer, steps_per_epoch)

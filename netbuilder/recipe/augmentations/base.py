@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -82,14 +82,15 @@ def numbers(
         word: text that is taken as it is.
     """
 
-    def fits(item: object) -> bool:
-        return type(item) in (int, float) and low <= item <= high  # type: ignore[operator]
+    def fits(item: object) -> TypeGuard[float]:
+        # A bool is an int to isinstance, and no number in a document.
+        return isinstance(item, int | float) and type(item) is not bool and low <= item <= high
 
     def read(value: object) -> tuple[float, ...] | str:
         if word is not None and value == word:
             return word
-        if spread and fits(value) and value >= 0:  # type: ignore[operator]
-            value = (-value, value)  # type: ignore[operator]
+        if spread and fits(value) and value >= 0:
+            value = (-value, value)
         elif single and fits(value):
             value = (value,)
         if not isinstance(value, list | tuple) or len(value) not in counts:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from netbuilder.analysis import analyse
+from netbuilder.analysis import Analysis, analyse
+from netbuilder.layers.base import Weighted
 from netbuilder.schema import Architecture
 
 
@@ -13,14 +14,35 @@ def build(architecture: Architecture) -> nn.Sequential:
 
     It takes float batches of shape ``(N, *architecture.input)`` and gives
     ``(N, *analyse(architecture).output_shape)``; its children are named ``0``, ``1`` … in the order
-    of the document.
+    of the document, those of containers as `analyse` names their rows.
 
     Raises:
         ShapeError: a layer cannot take what reaches it.
     """
     analysis = analyse(architecture)
     analysis.require_sound()
-    shapes = (row.input_shape for row in analysis.rows)
-    return nn.Sequential(
-        *(layer.build(x) for layer, x in zip(architecture.layers, shapes, strict=True))
-    )
+    pairs = zip(architecture.layers, analysis.outermost, strict=True)
+    model = nn.Sequential(*(layer.build(row.input_shape) for layer, row in pairs))
+    _initialise(model, analysis)
+    return model
+
+
+def _initialise(model: nn.Sequential, analysis: Analysis) -> None:
+    """Fill what the document names an initializer for; all else keeps torch's own beginning.
+
+    The document's own ``init`` is for layers that multiply by a matrix, as far as it can fill
+    their weights; a layer's is for that layer.
+    """
+    general = analysis.architecture.init
+    for row in analysis.rows:
+        if row.inside:
+            continue
+        own = row.layer.init if isinstance(row.layer, Weighted) else None
+        given = dict(general.each()) if general and row.macs else {}
+        given |= own.each() if own else {}
+        if not given:
+            continue
+        for name, parameter in model.get_submodule(row.path).named_parameters():
+            initializer = given.get(name.rpartition(".")[2])
+            if initializer and not initializer.problem(tuple(parameter.shape)):
+                initializer.fill(parameter)

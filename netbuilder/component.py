@@ -12,7 +12,7 @@ the document accepts. Values are strict: nothing is turned into something else o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
@@ -89,9 +89,20 @@ class Family(Generic[C]):
     instance of one of the kinds.
     """
 
-    def __init__(self, noun: str, kinds: tuple[type[C], ...]) -> None:
+    def __init__(
+        self, noun: str, kinds: Iterable[type[C]] = (), definition: str | None = None
+    ) -> None:
         self.noun = noun
-        self.kinds: dict[str, type[C]] = {kind.kind: kind for kind in kinds}
+        self.definition = definition or noun
+        """The name of its forms in the JSON Schema."""
+        self.kinds: dict[str, type[C]] = {}
+        self.elsewhere: Callable[[str], type[C] | None] = lambda name: None
+        """Where a kind is looked for that is not among ``kinds``."""
+        self.add(kinds)
+
+    def add(self, kinds: Iterable[type[C]]) -> None:
+        """Accept further kinds; those that hold others of the family can only be made behind it."""
+        self.kinds |= {kind.kind: kind for kind in kinds}
 
     def read(self, value: object) -> C:
         """The component that ``value`` writes; errors carry the kind's name in their place."""
@@ -112,7 +123,7 @@ class Family(Generic[C]):
                 f"{self.noun} belongs; indent its arguments below its name"
             )
         [(name, written)] = value.items()
-        kind = self._kind(name)
+        kind = self.kind(name)
         try:
             return kind.model_validate(by_name(kind, written))
         except ValidationError as error:
@@ -137,21 +148,40 @@ class Family(Generic[C]):
         """The canonical form of a component: ``{Name: {field: value}}`` with every default."""
         return {component.kind: component.model_dump(mode="json")}
 
-    def _kind(self, name: str) -> type[C]:
+    def kind(self, name: str) -> type[C]:
+        """The kind of that name.
+
+        Raises:
+            PydanticCustomError: there is none.
+        """
         if name not in self.kinds:
-            raise fault(f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}")
+            found = self.elsewhere(name) if name.isidentifier() else None
+            if found is None:
+                raise fault(f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}")
+            self.add([found])
         return self.kinds[name]
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self.read, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+            self.read,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.write),
         )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
+        """A reference to the family's forms, which are written once: layers hold layers."""
+        generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
+        name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
+        if name not in generator.definitions:
+            generator.definitions[name] = {}  # for what refers to it while it is written
+            generator.definitions[name] = self._forms(handler)
+        written: dict[str, Any] = reference
+        return written
+
+    def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         bare = [name for name, kind in self.kinds.items() if not kind.required()]
         forms = {name: _written_forms(kind, handler) for name, kind in self.kinds.items()}
         one = {

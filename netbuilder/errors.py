@@ -51,9 +51,14 @@ class Problem:
     field: str
     message: str
 
+    @property
+    def place(self) -> str:
+        """Where it is: ``archs/iter10.yaml:17:9``."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return printable(place + (f"{self.field}: " if self.field else "") + self.message)
+        field = f"{self.field}: " if self.field else ""
+        return printable(f"{self.place}: {field}{self.message}")
 
 
 class ConfigError(NetbuilderError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from math import prod
@@ -25,13 +25,17 @@ from netbuilder.tables import (
 from netbuilder.targets import judge_document
 
 
-def as_data(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as JSON values; shapes are lists without the batch axis, memory in bytes."""
+def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
+    """The analysis as JSON values; shapes are lists without the batch axis, memory in bytes.
+
+    A container stands before the rows of the layers that it holds and sums them up; rows inside
+    more than ``depth`` containers are left out.
+    """
     return {
         "name": analysis.architecture.name,
         "title": analysis.architecture.title,
         "input": list(analysis.architecture.input),
-        "rows": [_row_data(row) for row in analysis.rows],
+        "rows": [_row_data(row) for row in analysis.folded(depth)],
         "output_shape": list(analysis.output_shape),
         "totals": {
             "parameters": analysis.parameters,
@@ -53,6 +57,9 @@ def _row_data(row: Row) -> dict[str, Any]:
     return {
         "path": row.path,
         "kind": row.kind,
+        "title": row.title,
+        "depth": row.depth,
+        "is_container": row.is_container,
         "arguments": row.arguments,
         "input_shape": list(row.input_shape),
         "output_shape": list(row.output_shape),
@@ -64,22 +71,22 @@ def _row_data(row: Row) -> dict[str, Any]:
     }
 
 
-def as_markdown(analysis: Analysis) -> str:
+def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
     """A section with the table, the totals and the targets.
 
     The receptive field of the first layer that sees the whole input is bold.
     """
-    whole = first_whole(analysis)
+    whole = first_whole(analysis, depth)
     lines = [
         f"### {_escaped(title_text(analysis, ': '))}",
         "",
         "| layer | window | output | receptive field | jump | parameters | MACs |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for row in analysis.rows:
+    for row in analysis.folded(depth):
         field = field_text(row, analysis)
         lines.append(
-            f"| {row.path} {row.kind} | {window_text(row)} | {written(row.output_shape)} "
+            f"| {row.path} {row.title} | {window_text(row)} | {written(row.output_shape)} "
             f"| {f'**{field}**' if row is whole else field} | {per_axis_text(row.jump)} "
             f"| {row.parameters:,} | {row.macs:,} |"
         )
@@ -100,23 +107,24 @@ def _escaped(text: str) -> str:
 
 
 CSV_COLUMNS = (
-    "name", "path", "kind", "output_shape", "receptive_field", "jump", "parameters", "macs",
-    "activation_bytes",
+    "name", "path", "kind", "depth", "output_shape", "receptive_field", "jump", "parameters",
+    "macs", "activation_bytes",
 )  # fmt: skip
 
 
-def as_csv(analyses: Sequence[Analysis]) -> str:
-    """A line a layer, numbers bare, shapes as ``10x26x26``."""
+def as_csv(analyses: Sequence[Analysis], depth: int | None = None) -> str:
+    """A line a layer, numbers bare, shapes as ``10x26x26``; containers sum up what is deeper."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for analysis in analyses:
-        for row in analysis.rows:
+        for row in analysis.folded(depth):
             writer.writerow(
                 [
                     analysis.architecture.name,
                     row.path,
                     row.kind,
+                    row.depth,
                     written(row.output_shape),
                     written(row.receptive_field),
                     per_axis_text(row.jump),
@@ -128,10 +136,25 @@ def as_csv(analyses: Sequence[Analysis]) -> str:
     return buffer.getvalue()
 
 
+def _in_order_of_hooks(analysis: Analysis) -> Iterator[Row]:
+    """The rows that torchsummary has, in its order: what is done first, no Sequential."""
+    around: list[tuple[int, Row]] = []
+    for position, row in enumerate(analysis.rows):
+        while around and around[-1][0] <= position:
+            yield around.pop()[1]
+        if not row.is_container:
+            yield row
+        elif row.kind != "Sequential":
+            around.append((position + 1 + row.inside, row))
+    while around:
+        yield around.pop()[1]
+
+
 def as_torchsummary(analysis: Analysis) -> str:
     """The layout of the torchsummary package 1.5.1, character for character."""
     line, double = "-" * 64, "=" * 64
-    values = sum(prod(row.output_shape) for row in analysis.rows)
+    hooked = list(_in_order_of_hooks(analysis))
+    values = sum(prod(row.output_shape) for row in hooked)
     megabytes = BYTES_PER_VALUE / 1024**2
     sizes = (
         prod(analysis.architecture.input) * megabytes,
@@ -139,8 +162,9 @@ def as_torchsummary(analysis: Analysis) -> str:
         analysis.parameters * megabytes,
     )
     rows = [
-        f"{f'{row.kind}-{number}':>20}  {[-1, *row.output_shape]!s:>25} {row.parameters:>15,}"
-        for number, row in enumerate(analysis.rows, 1)
+        f"{f'{row.kind}-{number}':>20}  {[-1, *row.output_shape]!s:>25} "
+        f"{0 if row.is_container else row.parameters:>15,}"
+        for number, row in enumerate(hooked, 1)
     ]
     return "\n".join(
         [

@@ -126,7 +126,7 @@ class TextSource:
 
 def _position(kind: str | None, field: str) -> int | None:
     """Where ``field`` stands among the positional arguments of ``kind``."""
-    names = COMPONENTS[kind].positional() if kind in COMPONENTS else ()
+    names = COMPONENTS[kind].positional() if kind and kind in COMPONENTS else ()
     return names.index(field) if field in names else None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Protocol
 
 from pydantic import (
@@ -18,7 +19,8 @@ from pydantic import (
 
 from netbuilder.component import Component, Family
 from netbuilder.errors import Problem
-from netbuilder.layers import KINDS, AnyLayer
+from netbuilder.layers import LAYERS, AnyLayer
+from netbuilder.layers.initializers import INITIALIZERS, Init
 from netbuilder.recipe.augmentations import AUGMENTATIONS, Augmentation
 from netbuilder.recipe.datasets import DATASETS, AnyDataset
 from netbuilder.recipe.losses import LOSSES, AnyLoss, CrossEntropyLoss
@@ -191,6 +193,8 @@ class Architecture(StrictModel):
     title: str = ""
     input: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 4)]
     layers: Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Length(1, 20_000)]
+    init: Init | None = None
+    """How the weights of convolutions and matrix products begin; torch's own way unless given."""
     train: TrainConfig | None = None
     targets: Targets = Field(default_factory=Targets)
     reference: Reference = Field(default_factory=Reference)
@@ -244,9 +248,12 @@ def path_text(place: Place) -> str:
     return text
 
 
-COMPONENTS: dict[str, type[Component]] = {
-    kind.kind: kind
-    for kinds in (KINDS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS)
-    for kind in kinds
-}
+COMPONENTS: Mapping[str, type[Component]] = ChainMap(
+    LAYERS.kinds,  # type: ignore[arg-type]  # grows with plugins
+    {
+        kind.kind: kind
+        for kinds in (INITIALIZERS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS)
+        for kind in kinds
+    },
+)
 """Every kind of component of every family; no two share a name."""

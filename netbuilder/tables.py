@@ -25,22 +25,24 @@ DISPENSABLE = ("memory", "jump", "share", "MACs", "window")
 """What a narrow terminal does without, the first of them first."""
 BAR_WIDTH = 8
 GAP = "  "
+INDENT = "  "
 UNBOUNDED = 1_000_000
 """Wider than any table: text in a pipe is never folded."""
 
 
-def summary(analysis: Analysis, *, plain: bool) -> RenderableType:
+def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> RenderableType:
     """One architecture: a row a layer, the totals, what each target leaves, the fault if any.
 
     With ``plain`` it is aligned ASCII without lines or colours, for pipes and files. A star marks
-    the first layer that sees the whole input.
+    the first layer that sees the whole input. Layers inside more than ``depth`` containers are
+    summed up in the row of theirs.
     """
-    whole = first_whole(analysis)
+    whole = first_whole(analysis, depth)
     parameters = analysis.parameters or 1
     largest = max((row.parameters / parameters for row in analysis.rows), default=0.0)
     rows = [
         (
-            Text(f"{row.path} {row.kind}"),
+            Text(f"{INDENT * row.depth}{row.name} {row.title}", style=_style(row)),
             Text(window_text(row)),
             Text(written(row.output_shape)),
             Text(f"*{field_text(row, analysis)}", style="green bold")
@@ -52,7 +54,7 @@ def summary(analysis: Analysis, *, plain: bool) -> RenderableType:
             Text(f"{row.macs:,}" if row.macs else ""),
             Text(memory_text(row.activation_bytes)),
         )
-        for row in analysis.rows
+        for row in analysis.folded(depth)
     ]
     return Group(
         Text(title_text(analysis, "  "), style="bold"),
@@ -76,7 +78,7 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
         rows.append(
             (
                 Text(analysis.architecture.name),
-                Text(str(len(analysis.architecture.layers))),
+                Text(str(analysis.layers)),
                 Text(written(analysis.output_shape)),
                 Text(per_axis_text(analysis.receptive_field)),
                 Text(f"{analysis.parameters:,}"),
@@ -87,6 +89,10 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
         )
     names = ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory")
     return _Fitted((*names, "targets"), rows, plain=plain)
+
+
+def _style(row: Row) -> str:
+    return "bold" if row.is_container else ""
 
 
 class _Fitted:
@@ -193,7 +199,7 @@ def totals(analysis: Analysis) -> str:
     size = written(spatial(analysis.architecture.input))
     whole = first_whole(analysis)
     if whole:
-        seen = f"sees all of the {size} input from layer {whole.path} {whole.kind} on"
+        seen = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
     else:
         seen = f"sees {written(analysis.receptive_field)} of the {size} input"
     return (
@@ -215,10 +221,15 @@ def verdict_line(verdict: Verdict) -> str:
     return f"{asked}: {found}, NOT met, off by {off}"
 
 
-def first_whole(analysis: Analysis) -> Row | None:
-    """The first layer of which every output position sees as much as the whole input."""
+def first_whole(analysis: Analysis, depth: int | None = None) -> Row | None:
+    """The first layer of which every output position sees as much as the whole input.
+
+    A container stands for the layers inside it that are deeper than ``depth``.
+    """
     size = spatial(analysis.architecture.input)
-    for row in analysis.rows:
+    for row in analysis.folded(depth):
+        if row.is_container and row.inside and row.depth != depth:
+            continue
         if all(seen >= there for seen, there in zip(row.receptive_field, size, strict=True)):
             return row
     return None

@@ -34,8 +34,8 @@ def test_markdown_is_a_table_and_a_list() -> None:
 | 1 BatchNorm2d |  | 4x12x12 | 3 of 12 | 1 | 8 | 0 |
 | 2 ReLU |  | 4x12x12 | 3 of 12 | 1 | 0 | 0 |
 | 3 MaxPool2d | 2x2 /2 | 4x6x6 | 4 of 12 | 2 | 0 | 0 |
-| 4 Flatten |  | 144 | 4 of 12 | 2 | 0 | 0 |
-| 5 Linear |  | 10 | **14 of 12** | 2 | 1,450 | 1,440 |
+| 4 Flatten |  | 144 | 4 of 12 | 0 | 0 | 0 |
+| 5 Linear |  | 10 | **14 of 12** | 0 | 1,450 | 1,440 |
 
 - 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; \
 sees all of the 12x12 input from layer 5 Linear on
@@ -61,15 +61,15 @@ def test_csv_is_a_line_a_layer() -> None:
     assert (
         as_csv([analysis_of(SMALL), analysis_of(FAULTY)])
         == """\
-name,path,kind,output_shape,receptive_field,jump,parameters,macs,activation_bytes
-small,0,Conv2d,4x12x12,3x3,1,36,5184,2304
-small,1,BatchNorm2d,4x12x12,3x3,1,8,0,2304
-small,2,ReLU,4x12x12,3x3,1,0,0,2304
-small,3,MaxPool2d,4x6x6,4x4,2,0,0,576
-small,4,Flatten,144,4x4,2,0,0,576
-small,5,Linear,10,14x14,2,1450,1440,40
-faulty,0,Conv2d,4x10x10,3x3,1,40,3600,1600
-faulty,1,MaxPool2d,4x2x2,7x7,5,0,0,64
+name,path,kind,depth,output_shape,receptive_field,jump,parameters,macs,activation_bytes
+small,0,Conv2d,0,4x12x12,3x3,1,36,5184,2304
+small,1,BatchNorm2d,0,4x12x12,3x3,1,8,0,2304
+small,2,ReLU,0,4x12x12,3x3,1,0,0,2304
+small,3,MaxPool2d,0,4x6x6,4x4,2,0,0,576
+small,4,Flatten,0,144,4x4,0,0,0,576
+small,5,Linear,0,10,14x14,0,1450,1440,40
+faulty,0,Conv2d,0,4x10x10,3x3,1,40,3600,1600
+faulty,1,MaxPool2d,0,4x2x2,7x7,5,0,0,64
 """
     )
 
@@ -81,6 +81,9 @@ def test_json_holds_all_that_is_known() -> None:
     assert data["rows"][3] == {
         "path": "3",
         "kind": "MaxPool2d",
+        "title": "MaxPool2d",
+        "depth": 0,
+        "is_container": False,
         "arguments": {
             "kernel_size": [2, 2],
             "stride": None,

@@ -14,14 +14,14 @@ import netbuilder
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    ("errors", "shapes", "files"),
+    ("errors", "shapes", "files", "windows"),
     ("strict",),
     ("component",),
     ("layers", "recipe"),
     ("schema",),
     ("yaml_text", "analysis"),
     ("loader", "targets"),
-    ("json_schema", "builder"),
+    ("json_schema", "builder", "contract"),
     ("data",),
     ("runs",),
     ("training",),
@@ -33,7 +33,10 @@ ROOMS = (
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "safetensors"}
-HEAVY_ROOMS = ("builder", "data", "training", "plots", "recipe.augmentations.tensors")
+HEAVY_ROOMS = (
+    "builder", "contract", "data", "training", "plots", "layers.modules",
+    "recipe.augmentations.tensors",
+)  # fmt: skip
 """The only places that may import something heavy when they are imported themselves."""
 
 

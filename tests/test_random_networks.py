@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -18,12 +17,12 @@ from torch import Tensor, nn
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.builder import build
 from netbuilder.errors import NetbuilderError
-from netbuilder.layers import LAYERS, Layer
+from netbuilder.layers import LAYERS
 from netbuilder.layers.conv import Conv2d
 from netbuilder.layers.norm import BatchNorm1d, BatchNorm2d
 from netbuilder.loader import parse_architecture
 from netbuilder.schema import Architecture
-from netbuilder.shapes import EVERYTHING, ReceptiveField
+from netbuilder.windows import ReceptiveField, Window
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -85,13 +84,8 @@ def test_no_output_reads_beyond_its_field(architecture: Architecture) -> None:
         assert widest(read_along(model, architecture.input, axis)) <= size
 
 
-WINDOWED = tuple(
-    name for name in NAMES if not name.startswith("Adaptive") and name not in ("GLU", "Flatten")
-)
-
-
 @many
-@given(architectures(inputs(8, 20).filter(lambda x: len(x) == 3), WINDOWED, longest=5))
+@given(architectures(inputs(8, 20).filter(lambda x: len(x) == 3), longest=5))
 def test_the_field_is_the_measured_one(architecture: Architecture) -> None:
     """Where an output's field lies inside the input, it is exactly as wide as is measured."""
     if any(isinstance(layer, Conv2d) and _wraps(layer) for layer in architecture.layers):
@@ -107,45 +101,34 @@ def _wraps(layer: Conv2d) -> bool:
     return layer.padding_mode == "circular" and layer.padding not in ("valid", (0, 0))
 
 
-def _has_inside(architecture: Architecture) -> list[bool]:
-    """For each axis, whether an output position reads no padding on its way to the input."""
+def _field(architecture: Architecture) -> ReceptiveField:
+    """What the last layer's positions see."""
     x = architecture.input
     field = ReceptiveField.of_input(x)
-    start: list[int | Fraction] = [0] * len(field.size)
     for layer in architecture.layers:
-        window, y = layer.window(x), layer.output_shape(x)
-        if window is not None and window is not EVERYTHING:
-            before = _padding_before(layer)
-            start = [s - p * j for s, p, j in zip(start, before, field.jump, strict=True)]
-        field, x = field.through(window, y), y
+        field, x = layer.receptive_field(x, field), layer.output_shape(x)
+    return field
+
+
+def _has_inside(architecture: Architecture) -> list[bool]:
+    """For each axis, whether a position with the widest field reads no padding on its way."""
+    y, field = analyse(architecture).output_shape, _field(architecture)
     return [
-        any(s + at * jump >= 0 and s + at * jump + size <= rows for at in range(grid))
-        for s, size, jump, grid, rows in zip(
-            start, field.size, field.jump, field.grid, architecture.input[1:], strict=True
+        any(
+            a >= 0 and b < size and b - a + 1 == window.size
+            for a, b in (window.at(i) for i in range(y[axis]))
         )
+        for size, axis, window in zip(field.input, field.axes, field.windows, strict=True)
     ]
-
-
-def _padding_before(layer: Layer) -> tuple[int, int]:
-    padding: Any = getattr(layer, "padding", (0, 0))
-    if isinstance(layer, Conv2d) and isinstance(padding, str):
-        if padding == "valid":
-            return 0, 0
-        (a, b), (c, d) = layer.kernel_size, layer.dilation
-        return c * (a - 1) // 2, d * (b - 1) // 2
-    height, width = padding
-    return height, width
 
 
 @some
 @given(st.integers(1, 400), st.integers(1, 400))
-def test_the_largest_adaptive_window(size: int, bins: int) -> None:
-    """Adaptive pooling's window is the largest of those that its definition gives."""
-    windows = [-(-(i + 1) * size // bins) - i * size // bins for i in range(bins)]
-    layer = LAYERS.read({"AdaptiveAvgPool2d": {"output_size": [bins, 1]}})
-    window = layer.window((1, size, 1))
-    assert window is not None
-    assert window.kernel[0] == max(windows)
+def test_adaptive_windows(size: int, bins: int) -> None:
+    """Adaptive pooling's windows are those that its definition gives."""
+    window = Window.adaptive(size, bins)
+    for i in range(bins):
+        assert window.at(i) == (i * size // bins, -(-(i + 1) * size // bins) - 1)
 
 
 def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
@@ -159,7 +142,8 @@ def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:
     """Statistics of a batch, which training reads from everywhere, are no part of the field."""
     for layer in (BatchNorm1d(), BatchNorm2d(track_running_stats=False)):
-        assert layer.window((4, 6)) is None
+        field = ReceptiveField.of_input((4, 6))
+        assert layer.receptive_field((4, 6), field) == field
 
 
 # --- documents that are wrong ---------------------------------------------------------------------

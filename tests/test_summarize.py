@@ -33,8 +33,8 @@ layer          window   output      field  jump  parameters  share            MA
 1 BatchNorm2d          4x12x12    3 of 12     1           8   0.5% ▏                2.2 KiB
 2 ReLU                 4x12x12    3 of 12     1                                     2.2 KiB
 3 MaxPool2d    2x2 /2    4x6x6    4 of 12     2                                       576 B
-4 Flatten                  144    4 of 12     2                                       576 B
-5 Linear                    10  *14 of 12     2       1,450  97.1% ███████▊  1,440     40 B
+4 Flatten                  144    4 of 12     0                                       576 B
+5 Linear                    10  *14 of 12     0       1,450  97.1% ███████▊  1,440     40 B
 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; sees all of the 12x12 input
 from layer 5 Linear on
 target parameters below 1,500: 1,494, met with 6 to spare
@@ -79,8 +79,8 @@ layer          window   output  receptive field  jump  parameters  share        
 1 BatchNorm2d          4x12x12          3 of 12     1           8   0.5%                  2.2 KiB
 2 ReLU                 4x12x12          3 of 12     1                                     2.2 KiB
 3 MaxPool2d    2x2 /2    4x6x6          4 of 12     2                                       576 B
-4 Flatten                  144          4 of 12     2                                       576 B
-5 Linear                    10        *14 of 12     2       1,450  97.1% ########  1,440     40 B
+4 Flatten                  144          4 of 12     0                                       576 B
+5 Linear                    10        *14 of 12     0       1,450  97.1% ########  1,440     40 B
 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; \
 sees all of the 12x12 input from layer 5 Linear on
 target parameters below 1,500: 1,494, met with 6 to spare

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netbuilder.cli.options import Plugins
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def summarize(
         str,
         typer.Option("--format", help="rich, plain, json, markdown, csv or torchsummary."),
     ] = "",
+    depth: Annotated[
+        int | None,
+        typer.Option(min=0, help="Sum up layers inside more than this many containers."),
+    ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Show every layer's shape, receptive field, parameters and cost.
 
@@ -43,7 +49,7 @@ def summarize(
             problems += error.problems
         else:
             analyses.append(analysis)
-    _present(analyses, output, several=len(paths) > 1)
+    _present(analyses, output, depth, several=len(paths) > 1)
     if output not in ("rich", "plain") or not sys.stdout.isatty():
         problems += [analysis.fault for analysis in analyses if analysis.fault]
     if problems:
@@ -52,24 +58,24 @@ def summarize(
         raise typer.Exit(2)  # a terminal shows the fault already, below the table
 
 
-def _present(analyses: list[Analysis], output: str, *, several: bool) -> None:
+def _present(analyses: list[Analysis], output: str, depth: int | None, *, several: bool) -> None:
     from netbuilder import formats, tables
 
     if not analyses:
         return
     if output == "json":
-        data = [formats.as_data(analysis) for analysis in analyses]
+        data = [formats.as_data(analysis, depth) for analysis in analyses]
         print(json.dumps(data if several else data[0], indent=2))
     elif output == "csv":
-        print(formats.as_csv(analyses), end="")
+        print(formats.as_csv(analyses, depth), end="")
     elif output == "markdown":
-        print("\n".join(map(formats.as_markdown, analyses)), end="")
+        print("\n".join(formats.as_markdown(analysis, depth) for analysis in analyses), end="")
     elif output == "torchsummary":
         print("\n".join(map(formats.as_torchsummary, analyses)), end="")
     else:
         plain = output == "plain"
         for analysis in analyses:
-            tables.show(tables.summary(analysis, plain=plain), plain=plain)
+            tables.show(tables.summary(analysis, plain=plain, depth=depth), plain=plain)
             if several:
                 print()
         if several:
@@ -79,6 +85,7 @@ def _present(analyses: list[Analysis], output: str, *, several: bool) -> None:
 def check(
     paths: Documents,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    plugins: Plugins = None,
 ) -> None:
     """Say everything that is wrong with documents.
 
@@ -141,6 +148,7 @@ def _examined(path: Path) -> tuple[list[Problem], Analysis | None]:
 
 def schema(
     out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Print the JSON Schema of documents, for editors.
 
@@ -149,6 +157,9 @@ def schema(
     Example: netbuilder schema --out archs/netbuilder.schema.json
     """
     from netbuilder.json_schema import FILE_NAME, document_schema
+    from netbuilder.layers.plugins import load_installed
+
+    load_installed()
 
     text = json.dumps(document_schema(), indent=2) + "\n"
     if out is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
+from netbuilder.cli.options import Plugins
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")
     ] = None,
+    plugins: Plugins = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a run.")] = False,
 ) -> None:
     """Train each document and say whether its targets were met.
@@ -115,6 +117,7 @@ def evaluate(
     weights: Annotated[str, typer.Option(help="best or last.")] = "best",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     data_dir: DataDir = None,
+    plugins: Plugins = None,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """Test a run's kept weights.

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from netbuilder.component import Family
-from netbuilder.layers import activation, conv, dropout, linear, norm, pool, reshape
+from netbuilder.layers import (
+    activation,
+    containers,
+    conv,
+    dropout,
+    linear,
+    norm,
+    plugins,
+    pool,
+    reshape,
+)
+from netbuilder.layers.base import LAYERS as LAYERS
+from netbuilder.layers.base import AnyLayer as AnyLayer
 from netbuilder.layers.base import Layer as Layer
 
 KINDS: tuple[type[Layer], ...] = (
+    containers.Parallel,
+    containers.Residual,
+    containers.Sequential,
     conv.Conv2d,
     linear.Linear,
     norm.BatchNorm1d,
@@ -51,5 +63,5 @@ KINDS: tuple[type[Layer], ...] = (
     reshape.Identity,
 )
 
-LAYERS = Family("layer", KINDS)
-AnyLayer = Annotated[Layer, LAYERS]
+LAYERS.add(KINDS)
+LAYERS.elsewhere = plugins.installed

@@ -11,13 +11,12 @@ from netbuilder.layers.base import (
     Elementwise,
     TorchLayer,
     Unparametrised,
-    own_position,
     require_image,
     sample_axis,
-    whole_axis,
 )
-from netbuilder.shapes import EVERYTHING, Shape, Window, spatial, written
+from netbuilder.shapes import Shape, written
 from netbuilder.strict import Number, Positive, Size, fault
+from netbuilder.windows import ReceptiveField, Window
 
 
 class Threshold(Elementwise):
@@ -184,8 +183,8 @@ class PReLU(TorchLayer):
     def macs(self, x: Shape) -> int:
         return 0
 
-    def window(self, x: Shape) -> Window | None:
-        return None
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field
 
 
 class GLU(Unparametrised):
@@ -199,16 +198,10 @@ class GLU(Unparametrised):
             raise ShapeError(f"axis {self.dim} of its input {written(x)} has no two equal halves")
         return (*x[:axis], x[axis] // 2, *x[axis + 1 :])
 
-    def window(self, x: Shape) -> Window | None:
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         axis = sample_axis(self.dim, x)
-        if len(x) == 1:
-            return EVERYTHING
-        if axis == 0:
-            return own_position(x)
-        ones = (1,) * len(spatial(x))
-        kernel = tuple(2 if i == axis - 1 else 1 for i in range(len(ones)))
-        halves = tuple(x[axis] // 2 if i == axis - 1 else 1 for i in range(len(ones)))
-        return Window(kernel, ones, halves)
+        halves = Window.sliding(2, dilation=x[axis] // 2)
+        return field.read(*(halves if i == axis else None for i in range(len(x))))
 
 
 class _SoftmaxLike(Unparametrised, abstract=True):
@@ -220,8 +213,8 @@ class _SoftmaxLike(Unparametrised, abstract=True):
         self._axis(x)
         return x
 
-    def window(self, x: Shape) -> Window | None:
-        return whole_axis(self._axis(x), x)
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.read_whole(x, self._axis(x))
 
     def _axis(self, x: Shape) -> int:
         # torch.nn.functional._get_softmax_dim: axis 0 of a batch of rank 0, 1 or 3, else axis 1.
@@ -248,5 +241,5 @@ class Softmax2d(Unparametrised):
         require_image(self, x)
         return x
 
-    def window(self, x: Shape) -> Window | None:
-        return own_position(x)
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.read_whole(x, 0)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from netbuilder.component import Component
+from netbuilder.component import Component, Family
 from netbuilder.errors import ShapeError
-from netbuilder.shapes import EVERYTHING, Shape, Window, spatial, written
+from netbuilder.layers.initializers import Init
+from netbuilder.shapes import Shape, written
+from netbuilder.windows import ReceptiveField
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +24,7 @@ class Layer(Component):
     is refused when its class is made: a rule nobody gave would be a wrong number in a summary.
     """
 
-    RULES: ClassVar = ("output_shape", "parameter_shapes", "macs", "window", "build")
+    RULES: ClassVar = ("output_shape", "parameter_shapes", "macs", "receptive_field", "build")
 
     abstract: ClassVar[bool] = True
     """True for the families, which leave rules to their kinds; each class says it for itself."""
@@ -54,12 +57,21 @@ class Layer(Component):
         """Multiply-accumulates of convolutions and matrix products for one sample."""
 
     @abstractmethod
-    def window(self, x: Shape) -> Window | None:
-        """What one output position reads; None where it reads its own position alone."""
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        """What one output position sees of the input, where one position of ``x`` sees ``field``.
+
+        It is ``field`` itself for a layer that reads each position alone; `ReceptiveField` has a
+        method for everything else. All channels of a position count as one.
+        """
 
     @abstractmethod
     def build(self, x: Shape) -> nn.Module:
         """The torch module, for batches of ``x``."""
+
+
+LAYERS: Family[Layer] = Family("layer")
+"""The kinds that a list of layers may hold; `netbuilder.layers` and plugins add them."""
+AnyLayer = Annotated[Layer, LAYERS]
 
 
 class TorchLayer(Layer, abstract=True):
@@ -74,6 +86,29 @@ class TorchLayer(Layer, abstract=True):
 
         module: nn.Module = getattr(nn, self.kind)(**self.inferred(x), **self.arguments())
         return module
+
+
+class Weighted(TorchLayer, abstract=True):
+    """A kind with a ``weight`` and maybe a ``bias``, which begin as ``init`` says."""
+
+    keyword_only = frozenset({"init"})  # torch's constructors have none
+
+    init: Init | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of torch's constructor."""
+        return {name: value for name, value in super().arguments().items() if name != "init"}
+
+
+def require_init(layer: Layer, shapes: Mapping[str, Shape]) -> None:
+    """Refuse an ``init`` of a parameter that a layer lacks, or that cannot fill it."""
+    if not isinstance(layer, Weighted) or layer.init is None:
+        return
+    for name, initializer in layer.init.each().items():
+        if name not in shapes:
+            raise ShapeError(f"init: the layer has no {name} here; remove it")
+        if problem := initializer.problem(shapes[name]):
+            raise ShapeError(f"init: {problem}, and {name} is {written(shapes[name])}")
 
 
 class Unparametrised(TorchLayer, abstract=True):
@@ -92,8 +127,8 @@ class Elementwise(Unparametrised, abstract=True):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def window(self, x: Shape) -> Window | None:
-        return None
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field
 
 
 def require_image(layer: Layer, x: Shape) -> None:
@@ -116,23 +151,3 @@ def sample_axis(dim: int, x: Shape) -> int:
             f"allowed: 1 to {rank - 1}, or {1 - rank} to -1"
         )
     return axis - 1
-
-
-def own_position(x: Shape) -> Window:
-    """The window of a layer that reads all channels of its own position.
-
-    Its axes are counted, unlike those of None: `Flatten` can move positions among the channels,
-    and what reads the channels reads those positions.
-    """
-    ones = (1,) * len(spatial(x))
-    return Window(ones, ones)
-
-
-def whole_axis(axis: int, x: Shape) -> Window | None:
-    """The window of a layer whose outputs read all of one axis of the sample."""
-    if len(x) == 1:
-        return EVERYTHING
-    if axis == 0:
-        return own_position(x)
-    kernel = tuple(size if i == axis - 1 else 1 for i, size in enumerate(spatial(x)))
-    return Window(kernel, tuple(0 if i == axis - 1 else 1 for i in range(len(kernel))))

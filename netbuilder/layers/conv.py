@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.errors import ShapeError
-from netbuilder.layers.base import TorchLayer, require_image
-from netbuilder.shapes import Shape, Window, written
+from netbuilder.layers.base import Weighted, require_image
+from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, Pair, Size, describe, fault
+from netbuilder.windows import ReceptiveField, Window
 
 
 def _read_padding(value: object) -> str | tuple[int, int]:
@@ -41,7 +42,7 @@ Padding = Annotated[
 ]
 
 
-class Conv2d(TorchLayer):
+class Conv2d(Weighted):
     """2-D convolution over (C, H, W); the input channels come from the layer before."""
 
     out_channels: Size
@@ -72,7 +73,7 @@ class Conv2d(TorchLayer):
         if self.padding == "same":
             return (self.out_channels, *x[1:])
         padded = tuple(size + 2 * pad for size, pad in zip(x[1:], self._padding, strict=True))
-        extent = self.window(x).extent
+        extent = self._extent
         if any(reach > size for reach, size in zip(extent, padded, strict=True)):
             dilated = "" if extent == self.kernel_size else f" (dilated to {written(extent)})"
             around = f" padded to {written(padded)}" if padded != x[1:] else ""
@@ -98,11 +99,24 @@ class Conv2d(TorchLayer):
     def macs(self, x: Shape) -> int:
         return prod(self.output_shape(x)[1:]) * prod(self.parameter_shapes(x)["weight"])
 
-    def window(self, x: Shape) -> Window:
-        return Window(self.kernel_size, self.stride, self.dilation)
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        axes = zip(self.kernel_size, self.stride, self._padding_before, self.dilation, strict=True)
+        channels = Window.grouped(x[0], self.out_channels, self.groups)
+        return field.read(channels, *(Window.sliding(*axis) for axis in axes))
 
     def inferred(self, x: Shape) -> dict[str, int]:
         return {"in_channels": x[0]}
+
+    @property
+    def _extent(self) -> tuple[int, ...]:
+        """Input positions from the first to the last that the kernel covers."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
+
+    @property
+    def _padding_before(self) -> tuple[int, ...]:
+        if self.padding == "same":
+            return tuple((extent - 1) // 2 for extent in self._extent)
+        return self._padding
 
     @property
     def _padding(self) -> tuple[int, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from math import prod
 
-from netbuilder.layers.base import TorchLayer, whole_axis
-from netbuilder.shapes import Shape, Window
+from netbuilder.layers.base import Weighted
+from netbuilder.shapes import Shape
 from netbuilder.strict import Size
+from netbuilder.windows import ReceptiveField
 
 
-class Linear(TorchLayer):
+class Linear(Weighted):
     """An affine map of the last axis; the input features come from the layer before."""
 
     out_features: Size
@@ -25,8 +26,8 @@ class Linear(TorchLayer):
     def macs(self, x: Shape) -> int:
         return prod(x) * self.out_features
 
-    def window(self, x: Shape) -> Window | None:
-        return whole_axis(len(x) - 1, x)
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.read_whole(x, len(x) - 1)
 
     def inferred(self, x: Shape) -> dict[str, int]:
         return {"in_features": x[-1]}

@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from netbuilder.errors import ShapeError
-from netbuilder.layers.base import TorchLayer
-from netbuilder.shapes import Shape, Window, written
+from netbuilder.layers.base import Weighted
+from netbuilder.shapes import Shape, written
 from netbuilder.strict import Probability
+from netbuilder.windows import ReceptiveField
 
 
-class _BatchNorm(TorchLayer, abstract=True):
+class _BatchNorm(Weighted, abstract=True):
     """Batch normalisation of each channel; the features come from the layer before."""
 
     ranks: ClassVar[Mapping[int, str]]
@@ -38,8 +39,8 @@ class _BatchNorm(TorchLayer, abstract=True):
     def macs(self, x: Shape) -> int:
         return 0
 
-    def window(self, x: Shape) -> Window | None:
-        return None
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field
 
     def inferred(self, x: Shape) -> dict[str, int]:
         return {"num_features": x[0]}

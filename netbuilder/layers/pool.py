@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Unparametrised, require_image
-from netbuilder.shapes import Shape, Window, spatial, written
+from netbuilder.shapes import Shape, spatial, written
 from netbuilder.strict import LARGEST, Pair, PairFromZero, describe, fault
+from netbuilder.windows import ReceptiveField, Window
 
 
 class _Pool2d(Unparametrised, abstract=True):
@@ -33,18 +33,28 @@ class _Pool2d(Unparametrised, abstract=True):
             )
         return self
 
-    def window(self, x: Shape) -> Window:
-        return Window(self.kernel_size, self.stride or self.kernel_size)
+    @property
+    def _dilation(self) -> tuple[int, ...]:
+        return (1,) * len(self.kernel_size)
+
+    @property
+    def _extent(self) -> tuple[int, ...]:
+        """Input positions from the first to the last that the window covers."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self._dilation, strict=True))
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        stride = self.stride or self.kernel_size
+        axes = zip(self.kernel_size, stride, self.padding, self._dilation, strict=True)
+        return field.read(None, *(Window.sliding(*axis) for axis in axes))
 
     def output_shape(self, x: Shape) -> Shape:
         require_image(self, x)
-        window = self.window(x)
-        axes = zip(x[1:], self.padding, window.extent, self.stride or self.kernel_size, strict=True)
+        axes = zip(x[1:], self.padding, self._extent, self.stride or self.kernel_size, strict=True)
         out = tuple(self._positions(*axis) for axis in axes)
         if min(out) < 1:
             padded = f" with padding {written(self.padding)}" if any(self.padding) else ""
             raise ShapeError(
-                f"window {written(window.extent)} is larger than its input {written(x)}{padded}; "
+                f"window {written(self._extent)} is larger than its input {written(x)}{padded}; "
                 "use a smaller kernel, or remove the layer"
             )
         return (x[0], *out)
@@ -66,8 +76,9 @@ class MaxPool2d(_Pool2d):
     dilation: Pair = (1, 1)
     ceil_mode: bool = False
 
-    def window(self, x: Shape) -> Window:
-        return Window(self.kernel_size, self.stride or self.kernel_size, self.dilation)
+    @property
+    def _dilation(self) -> tuple[int, ...]:
+        return self.dilation
 
 
 class AvgPool2d(_Pool2d):
@@ -109,23 +120,9 @@ class _AdaptivePool2d(Unparametrised, abstract=True):
         height, width = self.output_size
         return (x[0], height or x[1], width or x[2])
 
-    def window(self, x: Shape) -> Window:
-        axes = list(zip(x[1:], spatial(self.output_shape(x)), strict=True))
-        return Window(
-            kernel=tuple(_largest_bin(size, bins) for size, bins in axes),
-            stride=tuple(
-                size // bins if size % bins == 0 else Fraction(size, bins) for size, bins in axes
-            ),
-        )
-
-
-def _largest_bin(size: int, bins: int) -> int:
-    """The most inputs that one output reads; torch's bins end at the ceiling of i * size / bins."""
-    # A bin starts at any multiple of 1 / denominator behind a whole number, so the worst start adds
-    # one input to a remainder of one part, and two to a larger one.
-    numerator, denominator = Fraction(size, bins).as_integer_ratio()
-    whole, rest = divmod(numerator, denominator)
-    return whole + min(rest, 2)
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        axes = zip(x[1:], spatial(self.output_shape(x)), strict=True)
+        return field.read(None, *(Window.adaptive(*axis) for axis in axes))
 
 
 class AdaptiveAvgPool2d(_AdaptivePool2d):

@@ -6,7 +6,8 @@ from math import prod
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Elementwise, Unparametrised, sample_axis
-from netbuilder.shapes import Shape, Window
+from netbuilder.shapes import Shape
+from netbuilder.windows import ReceptiveField
 
 
 class Flatten(Unparametrised):
@@ -21,8 +22,8 @@ class Flatten(Unparametrised):
             raise ShapeError(f"start_dim {self.start_dim} comes after end_dim {self.end_dim}")
         return (*x[:first], prod(x[first : last + 1]), *x[last + 1 :])
 
-    def window(self, x: Shape) -> Window | None:
-        return None
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.flattened(x, sample_axis(self.start_dim, x), sample_axis(self.end_dim, x))
 
 
 class Identity(Elementwise):

@@ -1,0 +1,125 @@
+"""What every layer kind promises, held against the module that it builds: for tests of kinds.
+
+A package that brings a kind of its own calls `check_layer` on an example or two of it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from netbuilder.layers import LAYERS, Layer
+from netbuilder.shapes import Shape, spatial, written
+from netbuilder.windows import ReceptiveField
+
+BATCH = 2
+
+
+def check_layer(layer: Layer, x: Shape) -> None:
+    """Hold what a layer says of samples of shape ``x`` against torch.
+
+    Its output shape and parameters are those of the built module, its multiply-accumulates those
+    of torch's flop counter, and no output reads more of any axis than its receptive field says,
+    one of them exactly as much. It reads back as it is written.
+
+    Args:
+        layer: an instance of the kind, such as ``Conv2d(out_channels=3, kernel_size=3)``.
+        x: channels first, without the batch; sizes that are small, unequal, and large enough for
+            some output to read no padding.
+
+    Raises:
+        AssertionError: with all that differs, a line each.
+    """
+    with torch.device("meta"):
+        module = layer.build(x)
+    field = layer.receptive_field(x, ReceptiveField.of_input(x))
+    said = {
+        "output shape": layer.output_shape(x),
+        "parameters": list(layer.parameter_shapes(x).items()),
+        "macs": layer.macs(x),
+        "receptive field": field.size,
+        "canonical form": layer,
+    }
+    found = {
+        "output shape": output_shape(module, x),
+        "parameters": parameters(module),
+        "macs": macs(module, x),
+        "receptive field": tuple(
+            widest(read_along(layer.build(x), x, axis)) for axis in range(len(field.size))
+        ),
+        "canonical form": LAYERS.kind(layer.kind).model_validate(layer.model_dump()),
+    }
+    wrong = [
+        f"{what}: the layer says {said[what]}, torch {found[what]}"
+        for what in said
+        if said[what] != found[what]
+    ]
+    if wrong:
+        raise AssertionError(f"{layer.kind} over {written(x)}\n" + "\n".join(wrong))
+
+
+def parameters(module: nn.Module) -> list[tuple[str, Shape]]:
+    """Names and shapes of the learnable parameters, in torch's order."""
+    return [(name, tuple(value.shape)) for name, value in module.named_parameters()]
+
+
+def macs(module: nn.Module, x: Shape) -> int:
+    """Multiply-accumulates for one sample, as torch's own counter sees them on the meta device."""
+    with FlopCounterMode(display=False) as counter:
+        module.eval()(torch.empty(BATCH, *x, device="meta"))
+    flops = int(counter.get_total_flops())
+    assert flops % (2 * BATCH) == 0, "two for a multiply-accumulate, for each sample"
+    return flops // (2 * BATCH)
+
+
+def output_shape(module: nn.Module, x: Shape) -> Shape:
+    """The shape of one output sample, from the meta device."""
+    y: Tensor = module.eval()(torch.empty(BATCH, *x, device="meta"))
+    assert len(y) == BATCH, "the batch stays in front"
+    return tuple(y.shape[1:])
+
+
+def read_along(module: nn.Module, x: Shape, axis: int) -> Tensor:
+    """Which output reads which row of an input axis: bool of shape (rows, outputs).
+
+    Sample i of the batch has its row i set to NaN, and NaN comes out wherever that row is read.
+    """
+    rows = spatial(x)[axis]
+    batch = torch.zeros(rows, *x, dtype=torch.float64)
+    each = torch.arange(rows)
+    batch.movedim(axis + (2 if len(x) > 1 else 1), 1)[each, each] = torch.nan
+    return _evaluate(module, batch).isnan().flatten(1)
+
+
+def changed_along(module: nn.Module, x: Shape, axis: int, seed: int) -> Tensor:
+    """As `read_along`, by changing one random pixel of each row of a random input."""
+    rows = spatial(x)[axis]
+    generator = torch.Generator().manual_seed(seed)
+    plain = torch.randn(1, *x, dtype=torch.float64, generator=generator)
+    batch = plain.repeat(rows, *[1] * len(x))
+    for row in range(rows):
+        pixel = [int(torch.randint(0, size, (), generator=generator)) for size in x]
+        pixel[axis + (1 if len(x) > 1 else 0)] = row
+        batch[(row, *pixel)] += 3.0
+    change = _evaluate(module, batch) - _evaluate(module, plain)
+    return (change.abs() > 1e-9).flatten(1)  # rounding may differ with a value's place in memory
+
+
+def widest(read: Tensor) -> int:
+    """The most rows from the first to the last that one output reads."""
+    rows = len(read)
+    first = read.int().argmax(0)
+    last = rows - 1 - read.flip(0).int().argmax(0)
+    return int(torch.where(read.any(0), last - first + 1, 0).max())
+
+
+def _evaluate(module: nn.Module, batch: Tensor) -> Tensor:
+    # In float64, which oneDNN does not take, an output is a sum over its own window alone, so that
+    # NaN goes nowhere else.
+    assert prod(batch.shape) < 1e7, "an oracle for small networks"
+    with torch.no_grad():
+        out: Tensor = module.double().eval()(batch.clone())
+    return out

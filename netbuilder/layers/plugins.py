@@ -1,0 +1,96 @@
+"""Layer kinds from outside: of installed packages, or of modules that a command names.
+
+A package offers kinds as entry points of the group ``netbuilder.layers``, each under the kind's
+name; it is imported once a document uses that name. A document itself never names code.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from netbuilder.errors import ConfigError
+from netbuilder.layers.base import LAYERS, Layer
+from netbuilder.strict import fault
+
+GROUP = "netbuilder.layers"
+
+
+def load_plugin(module: str) -> tuple[type[Layer], ...]:
+    """Import a module, and serve the layer kinds that are defined in it.
+
+    The current folder is searched too, as ``python -m`` does.
+
+    Raises:
+        ConfigError: it cannot be imported, or defines no kind that can be served.
+    """
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = import_module(module)
+    except Exception as error:  # whatever a module of others raises
+        raise ConfigError(f"--plugin {module}: cannot be imported: {_words(error)}") from None
+    kinds = tuple(
+        value
+        for value in vars(found).values()
+        if isinstance(value, type)
+        and issubclass(value, Layer)
+        and value.__module__ == found.__name__
+        and not value.abstract
+    )
+    if not kinds:
+        raise ConfigError(
+            f"--plugin {module}: it defines no layer kind; "
+            "a kind is a subclass of netbuilder.layers.Layer"
+        )
+    for kind in kinds:
+        if LAYERS.kinds.get(kind.kind, kind) is not kind:
+            raise ConfigError(
+                f"--plugin {module}: there is a layer kind {kind.kind} already; rename the class"
+            )
+    LAYERS.add(kinds)
+    return kinds
+
+
+def installed(name: str) -> type[Layer] | None:
+    """The kind that an installed package offers under ``name``, if one does.
+
+    Raises:
+        PydanticCustomError: it cannot be imported, or is no layer kind of that name.
+    """
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=name):
+        offered = f"layer {name} is offered by the installed plugin {entry.value}, which"
+        try:
+            kind = entry.load()
+        except Exception as error:  # whatever a module of others raises
+            raise fault(f"{offered} cannot be imported: {_words(error)}") from None
+        if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
+            raise fault(f"{offered} is no layer kind; it must be a subclass of Layer")
+        if kind.kind != name:
+            raise fault(f"{offered} is the kind {kind.kind}; the two names must be the same")
+        return kind
+    return None
+
+
+def load_installed() -> None:
+    """Serve every kind that installed packages offer, as for the grammar of documents.
+
+    Raises:
+        ConfigError: one of them cannot be served.
+    """
+    from importlib.metadata import entry_points
+
+    from pydantic_core import PydanticCustomError
+
+    for entry in entry_points(group=GROUP):
+        try:
+            LAYERS.kind(entry.name)
+        except PydanticCustomError as error:
+            raise ConfigError(str((error.context or {})["message"])) from None
+
+
+def _words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

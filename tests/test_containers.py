@@ -1,0 +1,321 @@
+"""Layers that hold layers: what they compute, how they are summed up, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracles import macs, output_shape, parameters, read_along, widest
+from strategies import documents, inputs
+from torch import Tensor, nn
+
+from netbuilder.analysis import analyse
+from netbuilder.builder import build
+from netbuilder.component import Component
+from netbuilder.errors import ConfigError
+from netbuilder.layers import LAYERS
+from netbuilder.layers.containers import TAKEN, Parallel, Residual
+from netbuilder.layers.modules import Parallel as ParallelModule
+from netbuilder.loader import parse_architecture
+from netbuilder.schema import Architecture
+from netbuilder.shapes import Shape, spatial
+from netbuilder.windows import ReceptiveField
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
+)
+
+
+def network(*layers: object, shape: Shape = (4, 8, 8)) -> Architecture:
+    return Architecture.model_validate({"name": "a", "input": list(shape), "layers": list(layers)})
+
+
+def outputs(*layers: object, shape: Shape = (4, 8, 8)) -> tuple[Any, Tensor, Tensor]:
+    """The built network, a batch and what comes of it."""
+    torch.manual_seed(0)
+    model = build(network(*layers, shape=shape)).eval()
+    x = torch.randn(2, *shape)
+    return model, x, model(x)
+
+
+CONV: dict[str, Any] = {"Conv2d": [4, 3, 1, 1]}
+
+
+def test_a_residual_adds_its_body_to_its_input() -> None:
+    """Without a shortcut the input itself is added, and the activation comes behind."""
+    model, x, y = outputs({"Residual": {"body": [CONV, "Tanh"], "activation": "ReLU"}})
+    assert torch.equal(y, torch.relu(model[0].body(x) + x))
+
+
+def test_a_shortcut_takes_the_place_of_the_input() -> None:
+    """A shortcut reads the input beside the body, and may change its shape as the body does."""
+    strided = {"body": [{"Conv2d": [6, 3, 2, 1]}], "shortcut": [{"Conv2d": [6, 1, 2]}]}
+    model, x, y = outputs({"Residual": strided})
+    assert torch.equal(y, model[0].body(x) + model[0].shortcut(x))
+
+
+def test_a_gate_multiplies_every_position() -> None:
+    """Multiplying takes a body of one position an image, which scales all of them."""
+    gate = [{"AdaptiveAvgPool2d": 1}, {"Conv2d": [4, 1]}, "Sigmoid"]
+    model, x, y = outputs({"Residual": {"body": gate, "join": "multiply"}})
+    assert torch.equal(y, model[0].body(x) * x)
+
+
+@pytest.mark.parametrize("how", ["concat", "add", "multiply", "mean"])
+def test_branches_are_joined_in_their_order(how: str) -> None:
+    """Each way to join is torch's operation on the branches' outputs."""
+    branches = {"one": [CONV], "two": [], "three": [CONV, "ReLU"]}
+    model, x, y = outputs({"Parallel": {"branches": branches, "join": how}})
+    parts = torch.stack([model[0].one(x), x, model[0].three(x)])
+    expected = {
+        "concat": torch.cat(list(parts), dim=1),
+        "add": parts.sum(0),
+        "multiply": parts.prod(0),
+        "mean": parts.mean(0),
+    }
+    torch.testing.assert_close(y, expected[how])
+
+
+def test_a_split_gives_each_branch_its_share() -> None:
+    """The channels are dealt out in order, each branch working on its own."""
+    branches = {"left": [], "right": ["Tanh"]}
+    _, x, y = outputs({"Parallel": {"branches": branches, "split": True}})
+    assert torch.equal(y, torch.cat([x[:, :2], torch.tanh(x[:, 2:])], dim=1))
+
+
+def test_rows_show_the_nesting_and_containers_sum_up() -> None:
+    """A container's row stands before those inside it, and totals count each layer once."""
+    inner = {"Residual": {"body": [CONV, "BatchNorm2d"], "activation": "ReLU"}}
+    analysis = analyse(network(CONV, {"Sequential": {"layers": [inner, CONV], "name": "stage"}}))
+    assert [(row.depth, row.path, row.title) for row in analysis.rows] == [
+        (0, "0", "Conv2d"),
+        (0, "1", "stage"),
+        (1, "1.0", "Residual"),
+        (2, "1.0.body.0", "Conv2d"),
+        (2, "1.0.body.1", "BatchNorm2d"),
+        (2, "1.0.activation", "ReLU"),
+        (1, "1.1", "Conv2d"),
+    ]
+    conv = 4 * 4 * 9 + 4
+    assert [row.parameters for row in analysis.rows] == [
+        conv, 2 * conv + 8, conv + 8, conv, 8, 0, conv,
+    ]  # fmt: skip
+    assert analysis.parameters == 3 * conv + 8
+    one = 4 * 8 * 8 * 4
+    assert analysis.activation_bytes == 6 * one, "five layers and the sum of the residual"
+
+
+def test_folding_leaves_out_what_is_deeper() -> None:
+    """With a depth, rows in more containers are left to the sums of theirs."""
+    analysis = analyse(network({"Sequential": {"layers": [{"Residual": {"body": [CONV]}}]}}, CONV))
+    assert [row.path for row in analysis.folded(0)] == ["0", "1"]
+    assert [row.path for row in analysis.folded(1)] == ["0", "0.0", "1"]
+    assert sum(row.parameters for row in analysis.folded(0)) == analysis.parameters
+
+
+def test_a_fault_inside_leaves_the_rows_before_it() -> None:
+    """What is known of an unfinished container are its layers up to the fault."""
+    body = [CONV, {"Linear": 3}, {"Conv2d": [4, 9]}]
+    analysis = analyse(network("ReLU", {"Residual": {"body": body}}, CONV))
+    assert [row.path for row in analysis.rows] == ["0", "1.body.0", "1.body.1"]
+    assert analysis.fault is not None
+    assert analysis.fault.field == "layers[1].Residual.body[2].Conv2d"
+    assert analysis.parameters == sum(row.parameters for row in analysis.rows)
+
+
+DOCUMENT = """\
+name: a
+input: [4, 8, 8]
+layers:
+  - Parallel:
+      join: add
+      branches:
+        one:
+          - Conv2d: [4, 3]
+        two:
+          - Conv2d: [5, 3]
+"""
+
+
+def test_branches_that_do_not_fit_are_told_with_both_shapes_and_places() -> None:
+    """The message holds what each branch gives and where it stands."""
+    fault = analyse(parse_architecture(DOCUMENT, "net.yaml")).fault
+    assert str(fault) == (
+        "net.yaml:4:5: layers[0].Parallel: add cannot join 4x6x6 of one and 5x6x6 of two; "
+        "it adds position by position: give both the same shape "
+        "(net.yaml:7:9 and net.yaml:9:9)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        ({"Parallel": {"branches": {"a": []}}}, r"found 1 branches; allowed: at least 2"),
+        ({"Parallel": {"branches": {"a": [], "b": None}}}, r"branches\.b: found nothing"),
+        ({"Parallel": {"branches": {"a": [], "b.c": []}}}, r"the branch name 'b\.c'; allowed"),
+        ({"Parallel": {"branches": {"a": [], "train": []}}}, r"not a name of torch modules"),
+        ({"Residual": {}}, r"body: it is required and missing"),
+        ({"Residual": {"body": [], "join": "concat"}}, r"join: found .*'add' or 'multiply'"),
+        (
+            {"Residual": {"body": ["Identity", {"ReLU": True}]}},
+            r"body\[1\]\.ReLU\.inplace: inplace here would change what the other branches read",
+        ),
+        ({"Sequential": {"layers": ["Relu"]}}, r"layers\[0\]: unknown layer 'Relu'"),
+    ],
+)
+def test_wrong_containers_are_refused(container: dict[str, Any], message: str) -> None:
+    """Each mistake is told where it stands."""
+    text = json.dumps({"name": "a", "input": [4, 8, 8], "layers": [container]})
+    with pytest.raises(ConfigError, match=message):
+        parse_architecture(text, "net.yaml")
+
+
+def test_uneven_splits_are_refused() -> None:
+    """Channels that cannot be dealt out evenly are a fault of the shape."""
+    branches: dict[str, Any] = {"a": [], "b": [], "c": []}
+    fault = analyse(network({"Parallel": {"branches": branches, "split": True}})).fault
+    assert fault is not None
+    assert fault.message.startswith("split deals 4 channels out over 3 branches")
+
+
+def test_names_of_torch_modules_are_no_branches() -> None:
+    """Whatever the built module has for itself is taken, so that no branch hides a method."""
+    module = ParallelModule({"a": nn.Identity(), "b": nn.Identity()}, "add", split=False)
+    own = {name for name in dir(module) if not name.startswith("_")} - {"a", "b"}
+    assert own <= TAKEN
+
+
+def test_layers_keep_what_is_written_behind_a_container_in_json() -> None:
+    """The canonical form holds the layers inside, and reads back as the same."""
+    before = network({"Parallel": {"branches": {"a": [CONV], "b": [{"Residual": {"body": []}}]}}})
+    again = Architecture.model_validate(before.model_dump(mode="json"))
+    assert again == before
+    assert isinstance(before.layers[0], Parallel)
+    assert isinstance(before.layers[0].branches["b"][0], Residual)
+
+
+def test_the_widest_branch_is_the_field() -> None:
+    """What a position sees through branches is all that one of them sees."""
+    branches = {"a": [{"Conv2d": [1, 3, 1, 1]}], "b": [{"Conv2d": [1, [5, 1], 1, [2, 0]]}]}
+    analysis = analyse(network({"Parallel": {"branches": branches}}))
+    assert analysis.receptive_field == (5, 3)
+
+
+# --- random nested networks -----------------------------------------------------------------------
+
+
+@st.composite
+def chains(draw: st.DrawFn, x: Shape, depth: int) -> list[Any]:
+    """Layers for a sample ``x``, some of them containers."""
+    document = draw(documents(st.just(x), longest=2))
+    document = _without_in_place(document)
+    layers = list(document["layers"])
+    if depth and draw(st.booleans()):
+        y = analyse(Architecture.model_validate(document)).output_shape
+        layers.append(draw(containers(y, depth - 1)))
+    return layers
+
+
+@st.composite
+def containers(draw: st.DrawFn, x: Shape, depth: int) -> dict[str, Any]:
+    """A container for a sample ``x``; branches that do not fit are joined by what they have."""
+    kind = draw(st.sampled_from(["Sequential", "Residual", "Parallel"]))
+    first, second = draw(chains(x, depth)), draw(chains(x, depth))
+    if kind == "Sequential":
+        return {kind: {"layers": first + (draw(chains(_behind(x, first), 0)))}}
+    a, b = _behind(x, first), _behind(x, second)
+    if a != b:  # the same layers twice always fit
+        second = first
+    if kind == "Residual":
+        join = draw(st.sampled_from(["add", "multiply"]))
+        written = {"body": first, "shortcut": second, "join": join}
+        return {kind: written | draw(st.sampled_from([{}, {"activation": "Tanh"}]))}
+    join = draw(st.sampled_from(["concat", "add", "multiply", "mean"]))
+    branches = {"one": first, "two": second, "three": first}
+    return {kind: {"join": join, "branches": branches}}
+
+
+def _behind(x: Shape, layers: list[Any]) -> Shape:
+    return analyse(network(*layers, shape=x)).output_shape
+
+
+@st.composite
+def nested(draw: st.DrawFn, shapes: st.SearchStrategy[Shape]) -> Architecture:
+    """Architectures with containers inside containers."""
+    x = draw(shapes)
+    layer = draw(containers(x, 2))
+    return network(layer, *draw(chains(_behind(x, [layer]), 0)), shape=x)
+
+
+def _without_in_place(value: Any) -> Any:
+    """The same layers with nothing done in place, which joins refuse."""
+    if isinstance(value, dict):
+        return {key: _without_in_place(v) for key, v in value.items() if key != "inplace"}
+    return [_without_in_place(v) for v in value] if isinstance(value, list) else value
+
+
+nests = settings(
+    max_examples=2000,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+
+
+@nests
+@given(nested(inputs(4, 9)))
+def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None:
+    """Shapes, parameters and multiply-accumulates are torch's, for every row and in all."""
+    analysis = analyse(architecture)
+    assert analysis.fault is None
+    with torch.device("meta"):
+        model = build(architecture)
+    assert analysis.output_shape == output_shape(model, architecture.input)
+    assert analysis.macs == macs(model, architecture.input)
+    assert analysis.parameters == sum(value.numel() for value in model.parameters())
+    for row in analysis.rows:
+        module = model.get_submodule(row.path)
+        assert row.parameters == sum(value.numel() for value in module.parameters())
+        shapes = row.layer.parameter_shapes(row.input_shape)
+        assert list(shapes.items()) == parameters(module)
+        assert row.layer.output_shape(row.input_shape) == row.output_shape
+        assert row.layer.macs(row.input_shape) == row.macs
+
+
+@settings(nests, max_examples=500)
+@given(nested(inputs(4, 9)))
+def test_no_output_of_a_nested_network_reads_beyond_its_field(architecture: Architecture) -> None:
+    """What is measured on the real network is never wider than the field that is reported."""
+    if _wraps(architecture):
+        return
+    analysis, model = analyse(architecture), build(architecture)
+    for axis, size in enumerate(analysis.receptive_field):
+        assert widest(read_along(model, architecture.input, axis)) <= size
+
+
+@settings(nests, max_examples=200)
+@given(nested(inputs(4, 9)))
+def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> None:
+    """The rules of a container agree with what the walk makes of its layers."""
+    layer, x = architecture.layers[0], architecture.input
+    row = analyse(architecture).rows[0]
+    field = layer.receptive_field(x, ReceptiveField.of_input(x))
+    assert (field.size, field.jump) == (row.receptive_field, row.jump)
+    assert len(field.size) == len(spatial(x))
+    assert LAYERS.read(LAYERS.write(layer)) == layer
+
+
+def _wraps(value: object) -> bool:
+    """Whether a border is wrapped somewhere: it reads the far side, the field is the inside's."""
+    if isinstance(value, Component):
+        wraps = getattr(value, "padding_mode", "") == "circular" or "Circular" in value.kind
+        return wraps or any(_wraps(getattr(value, name)) for name in type(value).model_fields)
+    if isinstance(value, Architecture):
+        return _wraps(value.layers)
+    if isinstance(value, dict):
+        return any(map(_wraps, value.values()))
+    return isinstance(value, tuple) and any(map(_wraps, value))

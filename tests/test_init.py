@@ -1,0 +1,210 @@
+"""How weights begin: each initializer is torch's, and goes where the document says."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from netbuilder.analysis import analyse
+from netbuilder.builder import build
+from netbuilder.errors import ConfigError
+from netbuilder.layers.initializers import INITIALIZER, INITIALIZERS, Initializer
+from netbuilder.loader import parse_architecture
+from netbuilder.schema import Architecture
+
+EXAMPLES: dict[str, Any] = {
+    "constant": 0.3,
+    "dirac": 2,
+    "eye": None,
+    "kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"},
+    "kaiming_uniform": {"a": 0.2},
+    "normal": [1.0, 0.5],
+    "ones": None,
+    "orthogonal": 1.5,
+    "sparse": 0.25,
+    "trunc_normal": {"std": 0.02, "a": -0.03, "b": 0.04},
+    "uniform": [-0.5, 0.5],
+    "xavier_normal": 2.0,
+    "xavier_uniform": None,
+    "zeros": None,
+}
+
+
+def document(*layers: object, init: object = None, shape: tuple[int, ...] = (4, 8, 8)) -> str:
+    described = {"name": "a", "input": list(shape), "layers": list(layers)}
+    return json.dumps(described | ({"init": init} if init is not None else {}))
+
+
+def built(*layers: object, init: object = None, seed: int = 0) -> Any:
+    """The network of these layers, its weights drawn behind this seed."""
+    torch.manual_seed(seed)
+    return build(parse_architecture(document(*layers, init=init), "net.yaml"))
+
+
+@pytest.mark.parametrize("kind", INITIALIZERS, ids=lambda kind: kind.kind)
+def test_arguments_are_those_of_torch(kind: type[Initializer]) -> None:
+    """Names, order and defaults are those of torch's function of that name."""
+    signature = inspect.signature(getattr(nn.init, f"{kind.kind}_")).parameters
+    expected = {
+        name: argument.default
+        for name, argument in signature.items()
+        if name not in ("tensor", "generator")
+    }
+    found = {
+        name: inspect.Parameter.empty if field.is_required() else field.default
+        for name, field in kind.model_fields.items()
+    }
+    assert list(found) == list(expected)
+    assert found == expected
+
+
+def test_every_initializer_of_torch_is_served() -> None:
+    """What torch.nn.init can fill a tensor with, a document can name."""
+    there = {
+        name.removesuffix("_")
+        for name in dir(nn.init)
+        if name.endswith("_") and not name.startswith("_")
+    }
+    assert there == {kind.kind for kind in INITIALIZERS} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_tensor_is_filled_as_torch_fills_it(name: str) -> None:
+    """With the same random state, the values are those of torch's own function."""
+    initializer = INITIALIZER.read({name: EXAMPLES[name]})
+    shape = (6, 4) if not initializer.problem((6, 4)) else (6, 4, 3, 3)
+    assert not initializer.problem(shape)
+    ours, theirs = torch.empty(shape), torch.empty(shape)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        initializer.fill(ours)
+    torch.manual_seed(1)
+    getattr(nn.init, f"{name}_")(theirs, **initializer.arguments())
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", INITIALIZERS, ids=lambda kind: kind.kind)
+def test_what_cannot_be_filled_is_known(kind: type[Initializer]) -> None:
+    """A shape is refused if and only if torch refuses it."""
+    initializer = INITIALIZER.read({kind.kind: EXAMPLES[kind.kind]})
+    for shape in [(6,), (6, 4), (6, 4, 3), (6, 4, 3, 3), (6, 4, 3, 3, 3), (5, 4, 3)]:
+        refused = False
+        try:
+            with torch.no_grad():
+                initializer.fill(torch.empty(shape))
+        except ValueError:
+            refused = True
+        assert bool(initializer.problem(shape)) == refused, shape
+
+
+def test_silence_keeps_torchs_own_beginning() -> None:
+    """Without init the weights are those of the bare torch module behind the same seed."""
+    model = built({"Conv2d": [5, 3]})
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 5, 3)
+    assert torch.equal(model[0].weight, conv.weight)
+    assert conv.bias is not None
+    assert torch.equal(model[0].bias, conv.bias)
+
+
+def test_the_documents_init_is_for_what_multiplies() -> None:
+    """Convolutions and matrix products take it wherever they are nested, norms and biases not."""
+    nested = {"Residual": {"body": [{"Conv2d": [4, 3, 1, 1]}, "BatchNorm2d"]}}
+    model = built(nested, "Flatten", {"Linear": 3}, init={"constant": 0.5})
+    filled = {n for n, p in model.named_parameters() if torch.equal(p, torch.full_like(p, 0.5))}
+    assert filled == {"0.body.0.weight", "2.weight"}
+
+
+def test_each_parameter_can_have_its_own() -> None:
+    """weight and bias are named where they begin in different ways."""
+    model = built({"Conv2d": [5, 3]}, init={"weight": "ones", "bias": {"constant": -2}})
+    assert model[0].weight.unique().tolist() == [1]
+    assert model[0].bias.unique().tolist() == [-2]
+
+
+def test_a_layers_own_init_comes_first() -> None:
+    """What a layer says overrides the document, parameter by parameter."""
+    own = {"Conv2d": {"out_channels": 5, "kernel_size": 3, "init": {"bias": "ones"}}}
+    model = built(own, {"BatchNorm2d": {"init": "zeros"}}, init={"weight": "ones", "bias": "zeros"})
+    assert model[0].weight.unique().tolist() == [1]
+    assert model[0].bias.unique().tolist() == [1]
+    assert model[1].weight.unique().tolist() == [0]
+
+
+def test_what_a_general_init_cannot_fill_is_left_alone() -> None:
+    """dirac is for convolutions; with it for all, a Linear keeps its own beginning."""
+    model = built({"Conv2d": [4, 3, 1, 1]}, "Flatten", {"Linear": 3}, init="dirac")
+    x = torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(model[0](x), x + model[0].bias[:, None, None])
+    assert model[2].weight.unique().numel() > 100
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            {"Conv2d": {"out_channels": 5, "kernel_size": 3, "init": "eye"}},
+            r"init: eye fills tensors of 2 axes, and weight is 5x4x3x3",
+        ),
+        (
+            {"Conv2d": {"out_channels": 5, "kernel_size": 3, "init": {"dirac": 2}}},
+            r"init: groups 2 does not divide the 5 output channels",
+        ),
+        (
+            {
+                "Conv2d": {
+                    "out_channels": 5,
+                    "kernel_size": 3,
+                    "bias": False,
+                    "init": {"bias": "ones"},
+                }
+            },
+            r"init: the layer has no bias here; remove it",
+        ),
+        ({"BatchNorm2d": {"init": "orthogonal"}}, r"fills tensors of at least 2 axes, .* is 4$"),
+    ],
+)
+def test_an_init_that_does_not_fit_its_layer_is_a_fault(layer: object, message: str) -> None:
+    """It is told with the tensor's shape, before anything is built."""
+    fault = analyse(parse_architecture(document(layer), "net.yaml")).fault
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(fault.message if fault else "no fault")
+
+
+@pytest.mark.parametrize(
+    ("init", "message"),
+    [
+        ("kaiming", r"init: unknown initializer 'kaiming'; did you mean kaiming_n"),
+        ({"normal": {"std": -1}}, r"init\.normal\.std: found the number -1"),
+        ({"weights": "zeros"}, r"init: unknown initializer 'weights'"),
+        ({"weight": "zeros", "scale": "ones"}, r"init\.scale: unknown field"),
+        ({"trunc_normal": {"a": 3, "b": 2}}, r"init\.trunc_normal: a 3.0 is not below b 2.0"),
+    ],
+)
+def test_a_wrong_init_is_refused(init: object, message: str) -> None:
+    """Each mistake is told where it stands."""
+    with pytest.raises(ConfigError, match=message):
+        parse_architecture(document("ReLU", init=init), "net.yaml")
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    """Weights are a function of the document and the seed, drawn anew for another seed."""
+
+    def weights(seed: int) -> Tensor:
+        model = built({"Conv2d": [5, 3]}, "Flatten", {"Linear": 3}, init="orthogonal", seed=seed)
+        return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+def test_the_canonical_form_holds_it() -> None:
+    """What was written as one initializer reads back as the same."""
+    layer = {"Conv2d": {"out_channels": 5, "kernel_size": 3, "init": {"dirac": 1}}}
+    before = parse_architecture(document(layer, init="xavier_normal"), "net.yaml")
+    assert Architecture.model_validate(before.model_dump(mode="json")) == before

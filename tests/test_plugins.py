@@ -1,0 +1,132 @@
+"""Layer kinds from outside: named on the command line, or offered by an installed package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from command import run
+
+from netbuilder.errors import ConfigError
+from netbuilder.layers import LAYERS
+from netbuilder.layers.plugins import GROUP, load_installed, load_plugin
+from netbuilder.loader import parse_architecture
+
+PLUGIN = '''
+from netbuilder.layers.base import Elementwise
+
+class {name}(Elementwise):
+    """x cubed."""
+
+    def build(self, x):
+        from torch import nn
+
+        return nn.Identity()
+'''
+DOCUMENT = "name: a\ninput: [4]\nlayers: [Cubed, {Linear: 2}]\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty current folder; kinds and modules that a test brings are gone behind it."""
+    kinds, modules, path = dict(LAYERS.kinds), set(sys.modules), list(sys.path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.path[:] = path
+    LAYERS.kinds.clear()
+    LAYERS.kinds.update(kinds)
+    for name in set(sys.modules) - modules:
+        if not name.startswith("netbuilder"):
+            del sys.modules[name]
+
+
+def write(folder: Path, module: str, text: str) -> None:
+    (folder / f"{module}.py").write_text(text)
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """An installed package with this entry point, and no other."""
+
+    def found(group: str, name: str | None = None) -> list[EntryPoint]:
+        return [entry] if group == GROUP and name in (None, entry.name) else []
+
+    entry = EntryPoint(name, value, GROUP)
+    monkeypatch.setattr("importlib.metadata.entry_points", found)
+
+
+def test_a_module_that_the_command_names_brings_its_kinds(here: Path) -> None:
+    """The command finds the module in the current folder and serves its kinds to documents."""
+    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    (here / "net.yaml").write_text(DOCUMENT)
+    done = run("summarize", "net.yaml", "--plugin", "cubes")
+    assert done.code == 0, done.err
+    assert "0 Cubed" in done.out
+    assert run("check", "net.yaml", "--plugin", "cubes").code == 0
+    schema = run("schema", "--plugin", "cubes").out
+    assert '"Cubed"' in schema
+
+
+def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:
+    """A document alone brings no code in, and the message is that of any unknown layer."""
+    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    (here / "net.yaml").write_text(DOCUMENT)
+    done = run("summarize", "net.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert "net.yaml:3:10: layers[0]: unknown layer 'Cubed'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothing_of_that_name", r"^--plugin bad: cannot be imported: ModuleNotFoundError"),
+        ("1 / 0", r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero$"),
+        ("x = (", r"^--plugin bad: cannot be imported: SyntaxError: .*$"),
+        ("from netbuilder.layers.base import Layer", r"^--plugin bad: it defines no layer kind;"),
+        (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
+        (
+            "from netbuilder.layers import Layer\nclass Lazy(Layer): pass",
+            r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy gives no rule for",
+        ),
+    ],
+)
+def test_a_module_that_cannot_be_served_is_refused(here: Path, text: str, message: str) -> None:
+    """One line says which module and what is wrong with it."""
+    write(here, "bad", text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_plugin("bad")
+    assert "\n" not in str(caught.value)
+    assert set(LAYERS.kinds) >= {"ReLU", "Conv2d"}
+
+
+def test_an_installed_package_offers_kinds(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind is found by the name of its entry point, once a document uses it."""
+    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    monkeypatch.syspath_prepend(here)
+    offer(monkeypatch, "Cubed", "cubes:Cubed")
+    assert "cubes" not in sys.modules
+    assert parse_architecture(DOCUMENT, "net.yaml").layers[0].kind == "Cubed"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
+        ("cubes:Other", r"which cannot be imported: AttributeError"),
+        ("cubes:Elementwise", r"cubes:Elementwise, which is no layer kind"),
+        ("cubes:Squared", r"cubes:Squared, which is the kind Squared; the two names"),
+    ],
+)
+def test_a_broken_package_is_told_where_it_is_used(
+    here: Path, monkeypatch: pytest.MonkeyPatch, value: str, message: str
+) -> None:
+    """The message holds the place in the document and the entry point."""
+    write(here, "cubes", PLUGIN.format(name="Squared"))
+    monkeypatch.syspath_prepend(here)
+    offer(monkeypatch, "Cubed", value)
+    with pytest.raises(ConfigError, match=message):
+        parse_architecture(DOCUMENT, "net.yaml")
+    with pytest.raises(ConfigError, match="layer Cubed is offered by"):
+        load_installed()

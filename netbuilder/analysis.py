@@ -282,7 +282,9 @@ class _Walk:
 
 
 def _require_sane(shape: Shape) -> None:
-    """Refuse what no machine could hold, and what only a slip of the finger asks for."""
+    """Refuse what holds nothing, and what only a slip of the finger asks for."""
+    if min(shape, default=1) < 1:
+        raise ShapeError(f"it leaves {written(shape)}, which holds nothing; shrink less before it")
     if prod(shape) > LARGEST_TENSOR:
         raise ShapeError(
             f"it makes a tensor of {written(shape)} = {prod(shape):,} values; "

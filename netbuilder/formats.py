@@ -90,7 +90,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
             f"| {f'**{field}**' if row is whole else field} | {per_axis_text(row.jump)} "
             f"| {row.parameters:,} | {row.macs:,} |"
         )
-    notes = [totals(analysis), *map(verdict_line, judge_document(analysis))]
+    notes = [totals(analysis, depth), *map(verdict_line, judge_document(analysis))]
     notes += [str(analysis.fault)] if analysis.fault else []
     return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in notes), ""])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from netbuilder.analysis import analyse
 from netbuilder.component import by_name
 from netbuilder.errors import ConfigError, Problem
+from netbuilder.expansion import Expander, needs_expansion
 from netbuilder.schema import COMPONENTS, Architecture, Place, path_text
 from netbuilder.strict import describe
 from netbuilder.yaml_text import Node, parse, parse_value, read_text
@@ -32,18 +34,28 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architectu
         ConfigError: the file cannot be read or the document is wrong; ``problems`` holds all that
             is, each with file, line, column and field.
     """
-    return parse_architecture(read_text(Path(path)), str(path), overrides)
+    path = Path(path)
+    return parse_architecture(read_text(path), str(path), overrides, path.parent)
 
 
-def parse_architecture(text: str, file: str, overrides: Iterable[str] = ()) -> Architecture:
-    """As `load`, from text; ``file`` names it in messages."""
+def parse_architecture(
+    text: str, file: str, overrides: Iterable[str] = (), folder: Path | None = None
+) -> Architecture:
+    """As `load`, from text; ``file`` names it in messages, ``folder`` holds what it includes."""
     root, problems = parse(text, file)
     if not isinstance(root.value, dict):
         message = "a document is a mapping with name, input and layers"
         raise ConfigError([Problem(file, root.line, root.column, "", message)])
     plain: Any = root.plain()
     changes = {_override(plain, override): override for override in overrides}
-    source = TextSource(text, file, root, changes)
+    included: dict[str, str] = {}
+    if needs_expansion(plain, "".join([text, *changes.values()])):
+        if problems:
+            raise ConfigError(_told(problems))
+        expander = Expander(file, folder)
+        root = expander.expand(_changed(root, plain) if changes else root)
+        included, plain = expander.included, root.plain()
+    source = TextSource(text, file, root, changes, included)
     try:
         architecture = Architecture.model_validate(plain)
     except ValidationError as error:
@@ -56,12 +68,16 @@ def parse_architecture(text: str, file: str, overrides: Iterable[str] = ()) -> A
     return architecture
 
 
+USED = " (used in "
 MAX_TOLD = 100
 """Problems told of one document; whoever has more has made one mistake many times."""
 
 
 def _told(problems: list[Problem]) -> list[Problem]:
-    problems = sorted(problems)
+    # A fault in a block is that of each of its uses; the first use is enough to find it.
+    seen = {(p.file, p.line, p.column, p.field, p.message.partition(USED)[0]): p
+            for p in sorted(problems, reverse=True)}  # fmt: skip
+    problems = sorted(seen.values())
     if len(problems) <= MAX_TOLD:
         return problems
     last = problems[MAX_TOLD - 1]
@@ -82,25 +98,42 @@ def _shape_problems(plain: dict[str, Any], source: TextSource) -> list[Problem]:
 
 
 class TextSource:
-    """Where each value of a document stands: that of a mapping's entry is the place of its key."""
+    """Where each value of a document stands: that of a mapping's entry is the place of its key.
 
-    def __init__(self, text: str, file: str, root: Node, changes: dict[Place, str]) -> None:
+    Attributes:
+        text: the document as written.
+        included: the texts of the files that it includes, by the names that it gives them.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        file: str,
+        root: Node,
+        changes: dict[Place, str],
+        included: dict[str, str],
+    ) -> None:
         self.text = text
+        self.included: Mapping[str, str] = included
         self._file = file
         self._root = root
         self._changes = changes
 
     def problem(self, place: Place, message: str) -> Problem:
-        """The problem at ``place``; what is not written there stands where its parent does."""
-        node, line, column = self._root, self._root.line, self._root.column
+        """The problem at ``place``; what is not written there stands where its parent does.
+
+        A place inside a block is that in the block, and the message tells where it was used.
+        """
+        node, file, line, column = self._root, self._file, self._root.line, self._root.column
         kind: str | None = None
         shown: list[str | int] = []
+        uses: list[str] = []
         for step in place:
             child: Node | None = None
             if isinstance(node.value, dict) and isinstance(step, str):
                 child = node.value.get(step)
                 if child:
-                    line, column = node.keys[step]
+                    line, column = node.keys.get(step, (child.line, child.column))
             elif isinstance(node.value, list):
                 index = step if isinstance(step, int) else _position(kind, step)
                 if index is not None and index < len(node.value):
@@ -111,6 +144,13 @@ class TextSource:
             shown.append(step)
             kind = step if isinstance(step, str) else None
             node = child or Node(None, line, column)
+            if node.origin:
+                file, shown = node.origin.file, list(node.origin.place)
+                uses += [node.origin.used] * bool(node.origin.used)
+        if node.expression:
+            message = f"{message} ({node.expression})"
+        if uses:
+            message = f"{message} ({'; '.join(reversed(uses))})"
         # What is wrong is the value that was set, a part of it, or what it made of its parent.
         blamed = [
             (changed, override)
@@ -121,7 +161,22 @@ class TextSource:
         if blamed:
             _, override = max(blamed, key=lambda change: len(change[0]))
             return Problem(f"--set {override}", 0, 0, path_text(shown), message)
-        return Problem(self._file, line, column, path_text(shown), message)
+        return Problem(file, line, column, path_text(shown), message)
+
+
+def _changed(node: Node, value: Any) -> Node:
+    """The node with another value, whose parts stand where they stood, or where it does."""
+    if isinstance(value, dict):
+        old = node.value if isinstance(node.value, dict) else {}
+        here = Node(None, node.line, node.column)
+        parts = {key: _changed(old.get(key, here), part) for key, part in value.items()}
+        return replace(node, value=parts, keys=node.keys)
+    if isinstance(value, list):
+        items = node.value if isinstance(node.value, list) else []
+        here = Node(None, node.line, node.column)
+        known = [*items, *[here] * (len(value) - len(items))]
+        return replace(node, value=[_changed(*pair) for pair in zip(known, value, strict=False)])
+    return replace(node, value=value)
 
 
 def _position(kind: str | None, field: str) -> int | None:

@@ -1,6 +1,7 @@
 """The run folder: the record of one training, from which everything shown about it is made.
 
 architecture.yaml   the document as written
+included/           the files that it includes
 config.json         the document resolved, with seed, device and precision
 environment.json    versions, device, threads, data set and its digest
 metrics.jsonl       a line an epoch
@@ -60,6 +61,10 @@ class Run:
         try:
             (aside / "checkpoints").mkdir()
             write_atomic(aside / "architecture.yaml", architecture.text().encode())
+            for name, text in architecture.included().items():
+                path = aside / "included" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, text.encode())
             resolved = {"architecture": architecture.model_dump(mode="json"), **config}
             write_atomic(aside / "config.json", _json(resolved))
             write_atomic(aside / "environment.json", _json(environment))

@@ -46,6 +46,7 @@ class Source(Protocol):
     """The text that a document came from: it knows where each value stands."""
 
     text: str
+    included: Mapping[str, str]
 
     def problem(self, place: Place, message: str) -> Problem:
         """The problem at ``place``, with its file, line and column."""
@@ -228,6 +229,10 @@ class Architecture(StrictModel):
     def text(self) -> str:
         """The document as written, or as JSON, which is YAML too, where it was made in Python."""
         return self._source.text if self._source else self.model_dump_json(indent=2) + "\n"
+
+    def included(self) -> Mapping[str, str]:
+        """The texts of the files that the document includes, by the names that it gives them."""
+        return self._source.included if self._source else {}
 
     def problem(self, place: Place, message: str) -> Problem:
         """A problem with the value at ``place``, with its line where the document is known."""

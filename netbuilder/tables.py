@@ -59,7 +59,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> Ren
     return Group(
         Text(title_text(analysis, "  "), style="bold"),
         _Fitted(COLUMNS, rows, plain=plain),
-        Text(totals(analysis)),
+        Text(totals(analysis, depth)),
         *_closing(analysis),
     )
 
@@ -194,10 +194,10 @@ def title_text(analysis: Analysis, between: str) -> str:
     return between.join(part for part in parts if part)
 
 
-def totals(analysis: Analysis) -> str:
+def totals(analysis: Analysis, depth: int | None = None) -> str:
     """What the layers add up to, and from where on the whole input is seen."""
     size = written(spatial(analysis.architecture.input))
-    whole = first_whole(analysis)
+    whole = first_whole(analysis, depth)
     if whole:
         seen = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
     else:

@@ -30,11 +30,21 @@ Scalar = str | int | float | bool | None
 _NO_KEYS: dict[str, tuple[int, int]] = {}
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a value was taken from when a document was written out: the place it has there."""
+
+    file: str
+    place: tuple[str | int, ...]
+    used: str = ""
+
+
 @dataclass(slots=True)  # not frozen: that makes it several times slower, and there are thousands
 class Node:
     """A value of the document. ``size`` and ``depth`` count what it holds, aliases expanded.
 
-    ``keys`` gives line and column of each key of a mapping.
+    ``keys`` gives line and column of each key of a mapping, ``expression`` what a value was
+    computed from.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -43,6 +53,8 @@ class Node:
     size: int = 1
     depth: int = 1
     keys: Mapping[str, tuple[int, int]] = field(default_factory=lambda: _NO_KEYS)
+    origin: Origin | None = None
+    expression: str = ""
 
     def plain(self) -> object:
         """The value without the places."""
@@ -157,7 +169,10 @@ class _Composer:
             events = yaml.parse(text, Loader=loader)
             root = self._document(events)
         except yaml.YAMLError as error:
-            raise self._refuse(*_place_of(error), _words_of(error)) from None
+            line, column = _place_of(error)
+            here = text.splitlines()[line - 1 : line]
+            hint = '; inside [ ] and { } it is quoted: "${...}"' if "${" in "".join(here) else ""
+            raise self._refuse(line, column, _words_of(error) + hint) from None
         return root, self._problems
 
     def _document(self, events: Iterator[yaml.Event]) -> Node:

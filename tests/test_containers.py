@@ -205,6 +205,85 @@ def test_the_widest_branch_is_the_field() -> None:
     assert analysis.receptive_field == (5, 3)
 
 
+def test_a_gate_sees_what_it_was_made_of_everywhere() -> None:
+    """Each scaled position sees all that the gate saw, once, and nothing beyond the input."""
+    gate = [{"AdaptiveAvgPool2d": 1}, {"Conv2d": [4, 1]}, "Sigmoid"]
+    layers = [{"Residual": {"body": gate, "join": "multiply"}}, CONV]
+    architecture = network(*layers)
+    model, analysis = build(architecture), analyse(architecture)
+    measured = [widest(read_along(model, (4, 8, 8), axis)) for axis in (0, 1)]
+    assert list(analysis.receptive_field) == measured == [8, 8]
+
+
+def test_a_branch_that_sees_a_part_is_joined_with_one_that_sees_all_of_another() -> None:
+    """What sees everything left by a stride and what sees its own place see both together."""
+    strided = [{"Conv2d": [4, 1, 3]}, {"AdaptiveAvgPool2d": 1}]
+    architecture = network({"Residual": {"body": strided, "join": "multiply"}}, shape=(4, 6, 6))
+    measured = widest(read_along(build(architecture), (4, 6, 6), 0))
+    assert analyse(architecture).receptive_field == (measured, measured) == (6, 6)
+
+
+def test_vectors_are_put_behind_one_another() -> None:
+    """Behind Flatten, concat puts positions behind one another, each seeing what it saw."""
+    branches = {"near": ["Flatten"], "far": [{"MaxPool2d": 4}, "Flatten"]}
+    architecture = network({"Parallel": {"branches": branches}}, shape=(1, 8, 8))
+    measured = widest(read_along(build(architecture), (1, 8, 8), 0))
+    assert analyse(architecture).receptive_field == (measured, measured) == (4, 4)
+    [first, *_, last] = _spans(architecture)
+    assert (first, last) == ((0, 0), (4, 7))
+
+
+def _spans(architecture: Architecture) -> list[tuple[int, int]]:
+    """Rows that each position of the output of the only layer sees."""
+    [layer], x = architecture.layers, architecture.input
+    field = layer.receptive_field(x, ReceptiveField.of_input(x))
+    return [field.windows[0].at(i) for i in range(layer.output_shape(x)[0])]
+
+
+def test_columns_that_were_flattened_are_read_in_turns() -> None:
+    """A window over rows laid behind one another sees columns at both ends of a row."""
+    architecture = network({"Flatten": [2, 3]}, {"GLU": 2}, shape=(2, 3, 4))
+    model, analysis = build(architecture), analyse(architecture)
+    measured = tuple(widest(read_along(model, (2, 3, 4), axis)) for axis in (0, 1))
+    assert analysis.receptive_field == measured == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("branches", "shapes"),
+    [
+        ({"a": [], "b": [{"MaxPool2d": 2}]}, "4x8x8 of a and 4x4x4 of b"),
+        ({"a": [], "b": ["Flatten"]}, "4x8x8 of a and 256 of b"),
+    ],
+)
+def test_only_channels_may_differ_where_they_are_joined(branches: Any, shapes: str) -> None:
+    """concat asks for the same size along all other axes, and the same number of them."""
+    fault = analyse(network({"Parallel": {"branches": branches}})).fault
+    assert fault is not None
+    assert fault.message.startswith(f"concat cannot join {shapes}; it puts channels")
+
+
+def test_a_gate_that_is_no_gate_is_refused() -> None:
+    """multiply takes one position for all of an axis, but not two for eight."""
+    body = [{"MaxPool2d": 4}]
+    fault = analyse(network({"Residual": {"body": body, "join": "multiply"}})).fault
+    assert fault is not None
+    assert fault.message.startswith("multiply cannot join 4x2x2 of body and 4x8x8 of shortcut")
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"Linear": 2**31 - 1}, "it makes a tensor of 4x8x2147483647 = 68,719,476,704 values"),
+        ({"Conv2d": [2**30, 1]}, "it makes a tensor of 1073741824x8x8 = 68,719,476,736 values"),
+    ],
+)
+def test_what_no_machine_holds_is_refused(layer: Any, message: str) -> None:
+    """Outputs and parameters beyond 2,147,483,647 values are a fault, told with the number."""
+    fault = analyse(network(layer)).fault
+    assert fault is not None
+    assert fault.message.startswith(message)
+
+
 # --- random nested networks -----------------------------------------------------------------------
 
 

@@ -176,3 +176,22 @@ def test_torchsummary_is_what_the_package_prints(
     analysis = network(*layers)
     torchsummary.summary(build(analysis.architecture), (1, 12, 12), device="cpu")
     assert as_torchsummary(analysis) == capsys.readouterr().out
+
+
+def test_torchsummary_takes_containers_as_the_package_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A Residual and a Parallel stand behind what they hold, a Sequential nowhere."""
+    text = """\
+name: nested
+input: [2, 8, 8]
+layers:
+  - Sequential:
+      layers:
+        - Residual: {body: [{Conv2d: [2, 3, 1, 1]}], activation: ReLU}
+        - Parallel: {branches: {a: [{Conv2d: [3, 1]}], b: [Tanh]}}
+  - Flatten
+"""
+    analysis = analysis_of(text)
+    torchsummary.summary(build(analysis.architecture), (2, 8, 8), device="cpu")
+    assert as_torchsummary(analysis) == capsys.readouterr().out

@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     ("errors", "shapes", "files", "windows"),
     ("strict",),
-    ("component",),
+    ("component", "arithmetic"),
     ("layers", "recipe"),
     ("schema",),
     ("yaml_text", "analysis"),
+    ("expansion",),
     ("loader", "targets"),
     ("json_schema", "builder", "contract"),
     ("data",),

@@ -114,14 +114,6 @@ def fill(text: str, names: Mapping[str, Value]) -> Value:
     return "".join(written) + text[at:]
 
 
-def names_in(text: str) -> Iterator[str]:
-    """Every name in the expressions of a text, right or wrong."""
-    for part in text.split("${")[1:]:
-        for token in _TOKEN.finditer(part.partition("}")[0][:MAX_LENGTH]):
-            if token["name"]:
-                yield token["name"]
-
-
 def bounded(number: int | float) -> int | float:
     """The number, if it is finite and, as a whole number, within what a float can tell apart.
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netbuilder.arithmetic import ExpressionError, Value, evaluate
+from netbuilder.arithmetic import ExpressionError, Value, fill
 from netbuilder.errors import ConfigError, Problem, quoted
 from netbuilder.schema import Place, path_text
 from netbuilder.strict import describe, did_you_mean
@@ -314,22 +314,11 @@ class Expander:
 
     def _text(self, node: Node, scope: _Scope) -> Node:
         text = str(node.value)
-        whole = re.fullmatch(r"\$\{([^{}]*)\}", text)
-
-        def value(match: re.Match[str]) -> Value:
-            try:
-                return evaluate(match[1], scope.names)
-            except ExpressionError as error:
-                raise self._refuse_in(node, scope, f"{match[0]}: {error}") from None
-
         self._spend(node, scope, 1)
-        if whole:
-            return replace(node, value=value(whole), expression=text)
-        made = re.sub(r"\$\{([^{}]*)\}", lambda match: _as_text(value(match)), text)
-        if "${" in made:
-            message = f"found {quoted(text)}; an expression is written ${{...}}, closed by a brace"
-            raise self._refuse_in(node, scope, message)
-        return replace(node, value=made, expression=text)
+        try:
+            return replace(node, value=fill(text, scope.names), expression=text)
+        except ExpressionError as error:
+            raise self._refuse_in(node, scope, f"{text[:60]}: {error}") from None
 
     def _scalar(self, node: Node, scope: _Scope) -> Value:
         if node.value is None or isinstance(node.value, list | dict):
@@ -388,7 +377,3 @@ def _sequential(node: Node, name: str, layers: Node, scope: _Scope, used: str) -
     label = Node(name, node.line, node.column)
     arguments = Node({"layers": held, "name": label}, node.line, node.column)
     return Node({"Sequential": arguments}, node.line, node.column, origin=node.origin)
-
-
-def _as_text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

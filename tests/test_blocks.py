@@ -1,0 +1,322 @@
+"""Blocks, values, repetition and included files: what they become, and what is refused where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netbuilder.analysis import analyse
+from netbuilder.builder import build
+from netbuilder.errors import ConfigError
+from netbuilder.loader import load, parse_architecture
+from netbuilder.runs import Run
+from netbuilder.schema import Architecture
+
+HEAD = "name: net\ninput: [3, 16, 16]\n"
+UNIT = """\
+blocks:
+  unit:
+    parameters: {channels: null, stride: 1}
+    layers:
+      - Conv2d: {out_channels: "${channels}", kernel_size: 3, stride: "${stride}"}
+      - BatchNorm2d
+"""
+
+
+def parsed(text: str, *overrides: str) -> Architecture:
+    return parse_architecture(HEAD + text, "net.yaml", overrides)
+
+
+def plain(text: str) -> list[Any]:
+    """The layers that a document comes to, in their canonical form."""
+    layers: list[Any] = parsed(text).model_dump(mode="json")["layers"]
+    return layers
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "unit: 8",
+        "unit: [8]",
+        "unit: [8, 1]",
+        "unit: {channels: 8}",
+        'unit: {stride: "${2 - 1}", channels: "${4 * 2}"}',
+    ],
+)
+def test_a_block_is_used_as_a_kind_is(use: str) -> None:
+    """One value, values in order or by name stand for its parameters; the rest are defaults."""
+    written = "layers: [{Sequential: {name: unit, layers: [{Conv2d: [8, 3]}, BatchNorm2d]}}]"
+    assert plain(f"{UNIT}layers:\n  - {use}\n") == plain(written)
+
+
+def test_a_block_without_required_parameters_stands_bare() -> None:
+    """Its name alone is a layer, and its row in a summary has its name."""
+    text = "blocks: {pair: {layers: [ReLU, Tanh]}}\nlayers: [pair]\n"
+    assert [row.title for row in analyse(parsed(text)).rows] == ["pair", "ReLU", "Tanh"]
+
+
+def test_values_stand_wherever_a_value_does() -> None:
+    """Names, texts, layers and settings are computed from values, each from those above it."""
+    architecture = parsed(
+        'title: "${width} wide"\n'
+        'values: {width: 4, wide: "${width * 4}", act: SiLU, bias: false}\n'
+        "layers:\n"
+        '  - Conv2d: {out_channels: "${wide}", kernel_size: [3, "${width - 1}"], bias: "${bias}"}\n'
+        "  - ${act}\n"
+        "targets: {parameters: {below: ${width * 1000}}}\n".replace("${width * 1000}", "4000")
+    )
+    row = analyse(architecture).rows[0]
+    assert (row.parameters, row.kind) == (16 * 3 * 9, "Conv2d")
+    assert architecture.title == "4 wide"
+    assert architecture.layers[1].kind == "SiLU"
+
+
+def test_a_value_is_changed_for_one_command() -> None:
+    """--set reaches values and the defaults of blocks before anything is written out."""
+    text = UNIT + "values: {width: 4}\nlayers: [{unit: '${width}'}]\n"
+    changed = parsed(text, "values.width=6", "blocks.unit.parameters.stride=2")
+    assert analyse(changed).output_shape == (6, 7, 7)
+
+
+def test_repetition_counts() -> None:
+    """The layers stand one behind the other, with the index from 0; none for no times."""
+    text = "layers:\n  - Repeat: {times: %s, index: i, layers: [{Conv2d: ['${i + 1}', 1]}, ReLU]}\n"
+    rows = analyse(parsed(text % 3)).rows
+    assert [row.output_shape[0] for row in rows[1:]] == [1, 1, 2, 2, 3, 3]
+    assert rows[0].title == "Repeat 3"
+    assert [row.path for row in rows[1:3]] == ["0.0", "0.1"]
+    assert analyse(parsed(text % 0)).output_shape == (3, 16, 16)
+
+
+def test_blocks_use_blocks_inside_containers() -> None:
+    """A block stands in bodies, shortcuts, branches and repetitions, and may use another."""
+    text = (
+        "blocks:\n"
+        "  conv: {parameters: {c: null}, layers: [{Conv2d: ['${c}', 3, 1, 1]}]}\n"
+        "  twice: {parameters: {c: 1}, layers: [{Repeat: {times: 2, layers: [conv: '${c}']}}]}\n"
+        "layers:\n"
+        "  - Residual: {body: [{twice: 3}], shortcut: [{conv: 3}]}\n"
+        "  - Parallel: {branches: {a: [{twice: 2}], b: []}}\n"
+    )
+    architecture = parsed(text)
+    assert analyse(architecture).output_shape == (5, 16, 16)
+    names = [name for name, _ in build(architecture).named_parameters() if "weight" in name]
+    assert names == [
+        "0.body.0.0.0.0.weight", "0.body.0.0.1.0.weight", "0.shortcut.0.0.weight",
+        "1.a.0.0.0.0.weight", "1.a.0.0.1.0.weight",
+    ]  # fmt: skip
+
+
+# --- what is refused, and where -------------------------------------------------------------------
+
+USE = "layers:\n  - {}\n"
+WRONG: dict[str, tuple[str, str]] = {
+    "itself": (
+        "blocks:\n  a: {layers: [a]}\nlayers: [a]\n",
+        "net.yaml:4:16: blocks.a.layers[0]: the block a, defined in net.yaml:4:3, uses itself: "
+        "a → a (used in net.yaml:5:10 layers[0])",
+    ),
+    "each other": (
+        "blocks:\n  a: {layers: [b]}\n  b: {layers: [{a: }]}\nlayers: [a]\n",
+        "net.yaml:5:16: blocks.b.layers[0].a: the block a, defined in net.yaml:4:3, uses itself: "
+        "a → b → a (used in net.yaml:4:16 blocks.a.layers[0]; used in net.yaml:6:10 layers[0])",
+    ),
+    "a value inside": (
+        UNIT + "layers: [ReLU, {unit: 0}]\n",
+        "net.yaml:7:18: blocks.unit.layers[0].Conv2d.out_channels: found the number 0; "
+        "allowed: at least 1 (${channels}) (used in net.yaml:9:16 layers[1].unit)",
+    ),
+    "a shape inside": (
+        UNIT + "layers: [{MaxPool2d: 8}, {unit: 4}]\n",
+        "net.yaml:7:9: blocks.unit.layers[0].Conv2d: kernel 3x3 is larger than its input 3x2x2; "
+        "use a smaller kernel, more padding, or less pooling before it "
+        "(used in net.yaml:9:26 layers[1].unit)",
+    ),
+    "a missing parameter": (
+        UNIT + "layers: [unit]\n",
+        "net.yaml:9:10: layers[0]: channels is required and missing; unit is in net.yaml:4:3",
+    ),
+    "an unknown parameter": (
+        UNIT + "layers: [{unit: {chanels: 3}}]\n",
+        "net.yaml:9:27: layers[0].unit.chanels: unknown parameter; did you mean channels?; "
+        "see net.yaml:4:3",
+    ),
+    "too many": (
+        UNIT + "layers: [{unit: [1, 2, 3]}]\n",
+        "net.yaml:9:10: layers[0].unit: found 3 arguments; unit takes at most 2: channels, stride",
+    ),
+    "an unknown block": (
+        UNIT + "layers: [{units: 3}]\n",
+        "net.yaml:9:10: layers[0]: unknown block 'units'; did you mean unit?",
+    ),
+    "a name of a kind": (
+        "blocks: {ReLU: {layers: []}}\nlayers: [ReLU]\n",
+        "net.yaml:3:10: blocks.ReLU: found the name 'ReLU'; "
+        "allowed: small letters, digits and underscores, a letter first",
+    ),
+    "a block without layers": (
+        "blocks: {a: {parameters: {}}}\nlayers: [a]\n",
+        "net.yaml:3:10: blocks.a: a block has layers, a list, and maybe parameters with their "
+        "defaults",
+    ),
+    "an unknown name": (
+        "values: {width: 3}\nlayers: [{Conv2d: ['${widht}', 1]}]\n",
+        "net.yaml:4:20: layers[0].Conv2d[0]: ${widht}: unknown name 'widht'; did you mean width?",
+    ),
+    "a later value": (
+        "values: {a: '${b}', b: 1}\nlayers: [ReLU]\n",
+        "net.yaml:3:10: values.a: ${b}: unknown name 'b'",
+    ),
+    "an open brace": (
+        "layers: [{Conv2d: ['${3', 1]}]\n",
+        "net.yaml:3:20: layers[0].Conv2d[0]: ${3: a '${' is not closed; end it with '}'",
+    ),
+    "times that are no number": (
+        "layers: [{Repeat: {times: 1.5, layers: [ReLU]}}]\n",
+        "net.yaml:3:27: layers[0].Repeat.times: found the number 1.5; "
+        "allowed: a whole number from 0 to 10,000",
+    ),
+    "an index that hides a value": (
+        "values: {i: 3}\nlayers: [{Repeat: {times: 1, index: i, layers: [ReLU]}}]\n",
+        "net.yaml:4:37: layers[0].Repeat.index: i has a meaning here already; "
+        "choose another name",
+    ),
+    "quotes that are missing": (
+        "layers: [{Conv2d: [${3}, 1]}]\n",
+        "net.yaml:3:21: not YAML: did not find expected ',' or ']' while parsing a flow sequence; "
+        'inside [ ] and { } it is quoted: "${...}"',
+    ),
+    "an include without a folder": (
+        "include: blocks.yaml\nlayers: [ReLU]\n",
+        "net.yaml:3:10: include: a text without a file has nothing beside it",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_told_where_it_is_and_where_it_is_used(wrong: str) -> None:
+    """One line holds the place in the definition, what is wrong, and the use."""
+    text, message = WRONG[wrong]
+    with pytest.raises(ConfigError) as caught:
+        analyse(parsed(text)).require_sound()
+    told = str(caught.value)
+    assert told.startswith(message) if wrong == "a later value" else told == message
+
+
+def test_a_fault_of_a_block_is_told_once() -> None:
+    """However often the block is used."""
+    with pytest.raises(ConfigError) as caught:
+        parsed(UNIT + "layers: [{unit: 0}, {unit: 0}, {unit: 0}]\n")
+    assert len(caught.value.problems) == 1
+
+
+BOMBS = {
+    "blocks": "blocks:\n"
+    + "".join(f"  b{i}: {{layers: [{f'b{i - 1}, ' * 10}]}}\n" for i in range(1, 12))
+    + "  b0: {layers: [ReLU]}\nlayers: [b11]\n",
+    "repetitions": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
+    "layers: [{Repeat: {times: 10000, layers: [ReLU]}}]}}]}}]\n",
+    "nothing, often": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
+    "layers: []}}]}}]\n",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_bombs_are_refused_while_they_go_off(bomb: str) -> None:
+    """What would be written out to billions of layers is refused with the bound."""
+    with pytest.raises(ConfigError, match=r"more than 200,000 values once it is written out"):
+        parsed(BOMBS[bomb])
+
+
+def test_a_long_chain_of_blocks_is_refused() -> None:
+    """Blocks that use one another a thousand deep are told, without a recursion error."""
+    chain = "".join(f"  b{i}: {{layers: [b{i + 1}]}}\n" for i in range(1000))
+    with pytest.raises(ConfigError, match=r"deeper than 40 levels"):
+        parsed(f"blocks:\n{chain}  b1000: {{layers: [ReLU]}}\nlayers: [b0]\n")
+
+
+# --- included files -------------------------------------------------------------------------------
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder / "net.yaml"
+
+
+def test_a_file_beside_the_document_brings_blocks(tmp_path: Path) -> None:
+    """Its blocks and values are used as the document's own, and a run keeps its text."""
+    net = HEAD + "include: parts.yaml\nlayers: [{unit: '${width}'}]\n"
+    path = write(tmp_path, net=net, parts=UNIT + "values: {width: 5}\n")
+    architecture = load(path)
+    assert analyse(architecture).output_shape == (5, 14, 14)
+    run = Run.create(tmp_path / "runs", architecture, {"seed": 0, "device": "cpu"}, {})
+    assert (run.path / "included" / "parts.yaml").read_text() == UNIT + "values: {width: 5}\n"
+    assert (run.path / "architecture.yaml").read_text() == net
+
+
+def test_a_fault_in_an_included_block_names_its_file(tmp_path: Path) -> None:
+    """The place is that in the included file, the use that in the document."""
+    path = write(tmp_path, net=HEAD + "include: parts.yaml\nlayers: [{unit: 0}]\n", parts=UNIT)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{tmp_path}/parts.yaml:5:18: blocks.unit.layers[0].")
+    assert f"used in {path}:4:10 layers[0].unit" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("include", "message"),
+    [
+        ("../parts.yaml", r"found '\.\./parts\.yaml'; allowed: a file in the document's own"),
+        ("/etc/passwd", r"found '/etc/passwd'; allowed: a file in the document's own"),
+        ("link.yaml", r"found 'link\.yaml'; allowed: a file in the document's own"),
+        ("missing.yaml", r"include: 'missing\.yaml': no such file"),
+        ("other.yaml", r"other\.yaml:1:1: layers: an included file holds values and blocks"),
+        ("twice.yaml", r"unit is defined already, in .*net|unit is defined already"),
+        ("3", r"found the number 3; name a file"),
+    ],
+)
+def test_an_include_that_cannot_be_is_refused(tmp_path: Path, include: str, message: str) -> None:
+    """Nothing outside the folder is read, and nothing but definitions is taken."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "parts.yaml").write_text(UNIT)
+    (inside / "link.yaml").symlink_to(tmp_path / "parts.yaml")
+    net = HEAD + f"include: {include}\n" + UNIT + "layers: [ReLU]\n"
+    path = write(inside, net=net, other="layers: [ReLU]\n", twice=UNIT)
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+# --- expansion is what writing it all by hand comes to --------------------------------------------
+
+sizes = st.integers(1, 6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(sizes, sizes), min_size=1, max_size=5), sizes, st.integers(0, 3))
+def test_expansion_is_writing_it_out_by_hand(
+    uses: list[tuple[int, int]], width: int, times: int
+) -> None:
+    """A document with blocks computes to the one in which each use was written out."""
+    short = (
+        f"values: {{width: {width}}}\n"
+        "blocks:\n"
+        "  part:\n"
+        "    parameters: {a: null, b: '${width}'}\n"
+        "    layers:\n"
+        f"      - Repeat: {{times: {times}, index: i, "
+        "layers: [{Conv2d: ['${a + b * i}', 1]}, ReLU]}\n"
+        "layers:\n" + "".join(f"  - part: [{a}, {b}]\n  - part: {a}\n" for a, b in uses)
+    )
+    long = "layers:\n"
+    for a, b in uses:
+        for c in (b, width):
+            copies = ", ".join(f"{{Conv2d: [{a + c * i}, 1]}}, ReLU" for i in range(times))
+            inner = f"{{Sequential: {{name: Repeat {times}, layers: [{copies}]}}}}"
+            long += f"  - Sequential: {{name: part, layers: [{inner}]}}\n"
+    assert plain(short) == plain(long)

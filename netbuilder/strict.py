@@ -96,7 +96,7 @@ _BOUNDS = {
     "less_than_equal": "le",
 }
 _COMPARED = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
-INFERRED = ("in_channels", "in_features", "num_features")
+INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_channels")
 """Sizes of torch's constructors that documents never write."""
 FAULT = "netbuilder_fault"
 """The type of a pydantic error whose message is already the project's own."""
@@ -198,7 +198,8 @@ class Length:
 
 def per_axis(axes: int, *, low: int) -> tuple[BeforeValidator, WithJsonSchema]:
     """Annotations for a tuple of ``axes`` integers of at least ``low``; one integer means all."""
-    allowed = f"a whole number of at least {low}, or a list of {axes} of them"
+    several_of_them = f", or a list of {axes} of them" if axes > 1 else ""
+    allowed = f"a whole number of at least {low}{several_of_them}"
 
     def read(value: object) -> tuple[int, ...]:
         items = value if isinstance(value, list | tuple) else [value] * axes
@@ -213,5 +214,9 @@ def per_axis(axes: int, *, low: int) -> tuple[BeforeValidator, WithJsonSchema]:
     return BeforeValidator(read), WithJsonSchema({"anyOf": [one, several]})
 
 
-Pair = Annotated[tuple[int, int], *per_axis(2, low=1)]
-PairFromZero = Annotated[tuple[int, int], *per_axis(2, low=0)]
+Single = Annotated[tuple[int, ...], *per_axis(1, low=1)]
+Pair = Annotated[tuple[int, ...], *per_axis(2, low=1)]
+Triple = Annotated[tuple[int, ...], *per_axis(3, low=1)]
+SingleFromZero = Annotated[tuple[int, ...], *per_axis(1, low=0)]
+PairFromZero = Annotated[tuple[int, ...], *per_axis(2, low=0)]
+TripleFromZero = Annotated[tuple[int, ...], *per_axis(3, low=0)]

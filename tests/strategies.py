@@ -14,14 +14,15 @@ from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape
 
 LARGEST_SAMPLE = 4_000
+MOST_AXES = 4
 NAMES = tuple(kind.kind for kind in KINDS if not issubclass(kind, Container))
 """The kinds that hold no others."""
 
 
-def pair(low: int, high: int) -> st.SearchStrategy[Any]:
-    """One number for both axes, or one for each."""
+def per_axis(axes: int, low: int, high: int) -> st.SearchStrategy[Any]:
+    """One number for all axes, or one for each."""
     one = st.integers(low, high)
-    return one | st.lists(one, min_size=2, max_size=2)
+    return one | st.lists(one, min_size=axes, max_size=axes)
 
 
 def _divisors(number: int) -> st.SearchStrategy[int]:
@@ -29,66 +30,153 @@ def _divisors(number: int) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def _conv(draw: st.DrawFn, x: Shape) -> dict[str, Any]:
+def _conv(draw: st.DrawFn, x: Shape, axes: int) -> dict[str, Any]:
     groups = draw(_divisors(x[0]))
     written: dict[str, Any] = {
         "out_channels": groups * draw(st.integers(1, 3)),
-        "kernel_size": draw(pair(1, 4)),
+        "kernel_size": draw(per_axis(axes, 1, 4)),
         "groups": groups,
-        "dilation": draw(pair(1, 3)),
-        "padding": draw(st.sampled_from(["same", "valid"]) | pair(0, 3)),
+        "dilation": draw(per_axis(axes, 1, 3)),
+        "padding": draw(st.sampled_from(["same", "valid"]) | per_axis(axes, 0, 3)),
         "bias": draw(st.booleans()),
         "padding_mode": draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
     }
-    return written if written["padding"] == "same" else written | {"stride": draw(pair(1, 3))}
+    if written["padding"] != "same":
+        written["stride"] = draw(per_axis(axes, 1, 3))
+    return written
 
 
 @st.composite
-def _pool(draw: st.DrawFn, kind: str) -> dict[str, Any]:
-    kernel = draw(pair(1, 4))
+def _conv_transpose(draw: st.DrawFn, x: Shape, axes: int) -> dict[str, Any]:
+    groups, stride = draw(_divisors(x[0])), draw(st.integers(1, 3))
+    return {
+        "out_channels": groups * draw(st.integers(1, 2)),
+        "kernel_size": draw(per_axis(axes, 1, 4)),
+        "stride": stride,
+        "padding": draw(per_axis(axes, 0, 2)),
+        "output_padding": draw(st.integers(0, stride - 1)),
+        "groups": groups,
+        "bias": draw(st.booleans()),
+        "dilation": draw(per_axis(axes, 1, 2)),
+    }
+
+
+@st.composite
+def _pool(draw: st.DrawFn, kind: str, axes: int) -> dict[str, Any]:
+    kernel = draw(per_axis(axes, 1, 4))
     smallest = min(kernel) if isinstance(kernel, list) else kernel
     written: dict[str, Any] = {
         "kernel_size": kernel,
-        "stride": draw(st.none() | pair(1, 4)),
-        "padding": draw(pair(0, smallest // 2)),
+        "stride": draw(st.none() | per_axis(axes, 1, 4)),
         "ceil_mode": draw(st.booleans()),
     }
-    if kind == "MaxPool2d":
-        return written | {"dilation": draw(pair(1, 3))}
+    if kind == "LPPool":
+        return written | {"norm_type": draw(st.sampled_from([1, 2, 3]))}
+    written["padding"] = draw(per_axis(axes, 0, smallest // 2))
+    if kind == "MaxPool":
+        return written | {"dilation": draw(per_axis(axes, 1, 3))}
     return written | {"count_include_pad": draw(st.booleans())}
+
+
+@st.composite
+def _upsample(draw: st.DrawFn, kind: str, x: Shape) -> dict[str, Any]:
+    axes = max(1, len(x) - 1)
+    written: dict[str, Any] = draw(
+        st.fixed_dictionaries({"size": per_axis(axes, 1, 9)})
+        | st.fixed_dictionaries({"scale_factor": st.sampled_from([0.5, 1, 1.5, 2, 3])})
+    )
+    if kind != "Upsample":
+        return written
+    smooth = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}.get(axes, [])
+    mode = draw(st.sampled_from(["nearest", "nearest-exact", *smooth]))
+    if mode in smooth:
+        written["align_corners"] = draw(st.booleans())
+    return written | {"mode": mode}
+
+
+@st.composite
+def _fold(draw: st.DrawFn, x: Shape) -> dict[str, Any]:
+    kernel = draw(st.sampled_from([n for n in (1, 2, 3) if x[0] % n**2 == 0]))
+    length = x[1] if len(x) > 1 else 1
+    rows = draw(_divisors(length))
+    return {"output_size": [rows + kernel - 1, length // rows + kernel - 1], "kernel_size": kernel}
 
 
 def arguments(kind: str, x: Shape) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments of a kind that may fit a sample ``x``, by name."""
     dims = st.integers(-len(x), len(x))
-    match kind:
-        case "Conv2d":
-            return _conv(x)
-        case "MaxPool2d" | "AvgPool2d":
-            return _pool(kind)
-        case "AdaptiveAvgPool2d" | "AdaptiveMaxPool2d":
-            size = st.none() | st.integers(1, 7)
-            sizes = size | st.lists(size, min_size=2, max_size=2)
-            return st.fixed_dictionaries({"output_size": sizes})
+    numbered = kind[-1] == "d" and kind[-2].isdigit() and kind != "Softmax2d"
+    stem, axes = (kind[:-2], int(kind[-2])) if numbered else (kind, 0)
+    fixed = st.fixed_dictionaries
+    match stem:
+        case "Conv":
+            return _conv(x, axes)
+        case "ConvTranspose":
+            return _conv_transpose(x, axes)
+        case "MaxPool" | "AvgPool" | "LPPool":
+            return _pool(stem, axes)
+        case "AdaptiveAvgPool" | "AdaptiveMaxPool":
+            size = st.integers(1, 7) if axes == 1 else st.none() | st.integers(1, 7)
+            return fixed({"output_size": size | st.lists(size, min_size=axes, max_size=axes)})
+        case "CircularPad" | "ReflectionPad" | "ReplicationPad" | "ZeroPad":
+            return fixed({"padding": per_axis(2 * axes, 0, 3)})
+        case "ConstantPad":
+            return fixed({"padding": per_axis(2 * axes, -1, 3), "value": st.floats(-9, 9)})
+        case "BatchNorm":
+            return fixed({"affine": st.booleans(), "momentum": st.none() | st.floats(0, 1)})
+        case "InstanceNorm":
+            return fixed({"affine": st.booleans(), "track_running_stats": st.booleans()})
         case "Linear":
-            return st.fixed_dictionaries({"out_features": st.integers(1, 7), "bias": st.booleans()})
-        case "BatchNorm1d" | "BatchNorm2d":
-            return st.fixed_dictionaries(
-                {"affine": st.booleans(), "momentum": st.none() | st.floats(0, 1)}
-            )
+            return fixed({"out_features": st.integers(1, 7), "bias": st.booleans()})
+        case "GroupNorm":
+            return fixed({"num_groups": _divisors(x[0]), "affine": st.booleans()})
+        case "LayerNorm" | "RMSNorm":
+            ends = st.integers(1, len(x)).map(lambda count: list(x[-count:]))
+            return fixed({"normalized_shape": ends, "elementwise_affine": st.booleans()})
+        case "LocalResponseNorm":
+            return fixed({"size": st.integers(1, 5)})
         case "PReLU":
-            return st.fixed_dictionaries({"num_parameters": st.sampled_from([1, x[0]])})
+            return fixed({"num_parameters": st.sampled_from([1, x[0]])})
         case "Softmax" | "LogSoftmax" | "Softmin":
-            return st.fixed_dictionaries({"dim": st.none() | dims})
+            return fixed({"dim": st.none() | dims})
         case "GLU":
-            return st.fixed_dictionaries({"dim": dims})
+            return fixed({"dim": dims})
         case "Flatten":
-            return st.fixed_dictionaries({}, optional={"start_dim": dims, "end_dim": dims})
+            return fixed({}, optional={"start_dim": dims, "end_dim": dims})
+        case "Unflatten":
+            dim = st.integers(1, len(x))
+            return dim.flatmap(
+                lambda at: _divisors(x[at - 1]).map(
+                    lambda part: {"dim": at, "unflattened_size": [part, -1]}
+                )
+            )
+        case "Upsample" | "UpsamplingBilinear" | "UpsamplingNearest":
+            return _upsample(stem, x)
+        case "PixelShuffle":
+            return fixed({"upscale_factor": st.integers(1, 2)})
+        case "PixelUnshuffle":
+            return fixed({"downscale_factor": st.integers(1, 3)})
+        case "ChannelShuffle":
+            return fixed({"groups": _divisors(x[0])})
+        case "Unfold":
+            return fixed(
+                {"kernel_size": per_axis(2, 1, 3)},
+                optional={"padding": per_axis(2, 0, 1), "stride": per_axis(2, 1, 2)},
+            )
+        case "Fold":
+            return _fold(x)
+        case "Permute":
+            order = st.permutations(range(1, len(x) + 1))
+            return fixed({"dims": order.map(lambda dims: [0, *dims])})
+        case "SqueezeExcitation":
+            return fixed({"squeeze_channels": st.integers(1, 3)})
+        case "StochasticDepth":
+            return fixed({"p": st.floats(0, 1), "mode": st.sampled_from(["batch", "row"])})
         case "Threshold":
             number = st.floats(-9, 9)
-            return st.fixed_dictionaries({"threshold": number, "value": number})
+            return fixed({"threshold": number, "value": number})
     if "inplace" in LAYERS.kinds[kind].model_fields:
-        return st.fixed_dictionaries({}, optional={"inplace": st.booleans()})
+        return fixed({}, optional={"inplace": st.booleans()})
     return st.just({})
 
 
@@ -123,7 +211,7 @@ def documents(
             y = layer.output_shape(x)
         except ShapeError:
             continue
-        if prod(y) <= LARGEST_SAMPLE:
+        if prod(y) <= LARGEST_SAMPLE and len(y) <= MOST_AXES:
             layers.append(written)
             x = y
     return document if layers else document | {"layers": ["Identity"]}

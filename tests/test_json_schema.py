@@ -166,7 +166,11 @@ def _has_whole_float(value: object) -> bool:
     return isinstance(value, list) and any(map(_has_whole_float, value))
 
 
-CROSS_CHECKED = {"Conv2d", "MaxPool2d", "AvgPool2d", "RReLU", "Hardtanh"}
+CROSS_CHECKED = {
+    *(f"{stem}{axes}d" for stem in ("Conv", "ConvTranspose", "MaxPool", "AvgPool")
+      for axes in (1, 2, 3)),
+    "RReLU", "Hardtanh", "Unflatten", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
+}  # fmt: skip
 """Kinds that hold one argument against another, which the schema cannot say."""
 
 

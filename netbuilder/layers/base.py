@@ -84,8 +84,12 @@ class TorchLayer(Layer, abstract=True):
     def build(self, x: Shape) -> nn.Module:
         from torch import nn
 
-        module: nn.Module = getattr(nn, self.kind)(**self.inferred(x), **self.arguments())
+        module: nn.Module = getattr(nn, self.kind)(**self.inferred(x), **self.constructed_with())
         return module
+
+    def constructed_with(self) -> dict[str, Any]:
+        """The arguments in the form that torch's constructor takes."""
+        return self.arguments()
 
 
 class Weighted(TorchLayer, abstract=True):
@@ -131,13 +135,24 @@ class Elementwise(Unparametrised, abstract=True):
         return field
 
 
+AXES = {1: "length", 2: "height x width", 3: "depth x height x width"}
+
+
+def require_axes(layer: Layer, axes: int, x: Shape) -> None:
+    """Refuse a sample that is not channels and ``axes`` spatial axes."""
+    if len(x) == axes + 1:
+        return
+    stem, served = layer.kind.removesuffix(f"{axes}d"), LAYERS.kinds
+    other = f"{stem}{len(x) - 1}d"
+    hint = f"move {layer.kind} before the layer that flattens, or change the input"
+    if other in served and other != layer.kind:
+        hint = f"use {other} here, or change the input"
+    raise ShapeError(f"it takes channels x {AXES[axes]}, found {written(x)}; {hint}")
+
+
 def require_image(layer: Layer, x: Shape) -> None:
     """Refuse a sample that is not (channels, height, width)."""
-    if len(x) != 3:
-        raise ShapeError(
-            f"it takes channels x height x width, found {written(x)}; "
-            f"move {layer.kind} before the layer that flattens, or change the input"
-        )
+    require_axes(layer, 2, x)
 
 
 def sample_axis(dim: int, x: Shape) -> int:

@@ -3,67 +3,68 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.errors import ShapeError
-from netbuilder.layers.base import Weighted, require_image
+from netbuilder.layers.base import Weighted, require_axes
 from netbuilder.shapes import Shape, written
-from netbuilder.strict import LARGEST, Pair, Size, describe, fault
+from netbuilder.strict import LARGEST, Pair, Single, Size, Triple, describe, fault
 from netbuilder.windows import ReceptiveField, Window
 
-
-def _read_padding(value: object) -> str | tuple[int, int]:
-    if isinstance(value, str) and value in ("same", "valid"):
-        return value
-    items: Any = value if isinstance(value, list | tuple) else [value, value]
-    if len(items) != 2 or any(type(item) is not int or not 0 <= item <= LARGEST for item in items):
-        raise fault(
-            f"found {describe(value)}; allowed: same, valid, a whole number of at least 0, "
-            "or a list of 2 of them"
-        )
-    return items[0], items[1]
-
-
 _LENGTH: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-Padding = Annotated[
-    Literal["same", "valid"] | tuple[int, int],
-    BeforeValidator(_read_padding),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": ["same", "valid"]},
-                _LENGTH,
-                {"type": "array", "items": _LENGTH, "minItems": 2, "maxItems": 2},
-            ]
-        }
-    ),
-]
 
 
-class Conv2d(Weighted):
-    """2-D convolution over (C, H, W); the input channels come from the layer before."""
+def _padding(axes: int) -> Any:
+    """Annotations for ``same``, ``valid``, or a length before and behind each axis."""
 
-    out_channels: Size
-    kernel_size: Pair
-    stride: Pair = (1, 1)
-    padding: Padding = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: Size = 1
-    bias: bool = True
-    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+    def read(value: object) -> object:
+        if isinstance(value, str) and value in ("same", "valid"):
+            return value
+        items = list(value) if isinstance(value, list | tuple) else [value] * axes
+        if len(items) != axes or any(
+            type(item) is not int or not 0 <= item <= LARGEST for item in items
+        ):
+            raise fault(
+                f"found {describe(value)}; allowed: same, valid, a whole number of at least 0"
+                + (f", or a list of {axes} of them" if axes > 1 else "")
+            )
+        return tuple(items)
+
+    several = {"type": "array", "items": _LENGTH, "minItems": axes, "maxItems": axes}
+    schema = WithJsonSchema({"anyOf": [{"enum": ["same", "valid"]}, _LENGTH, several]})
+    return BeforeValidator(read), schema
+
+
+Padding = Literal["same", "valid"] | tuple[int, ...]
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+
+class _Conv(Weighted, abstract=True):
+    """A window of weights slides over channels and ``axes`` spatial axes."""
+
+    axes: ClassVar[int]
+    if TYPE_CHECKING:  # each kind declares them, for its number of axes
+        out_channels: int
+        kernel_size: tuple[int, ...]
+        stride: tuple[int, ...]
+        padding: Padding
+        dilation: tuple[int, ...]
+        groups: int
+        bias: bool
+        padding_mode: PaddingMode
 
     @model_validator(mode="after")
-    def _fits_itself(self) -> Conv2d:
-        if self.padding == "same" and self.stride != (1, 1):
+    def _fits_itself(self) -> _Conv:
+        if self.padding == "same" and set(self.stride) != {1}:
             raise fault(f"padding same needs stride 1, found stride {written(self.stride)}")
         if self.out_channels % self.groups:
             raise fault(f"out_channels {self.out_channels} is no multiple of groups {self.groups}")
         return self
 
     def output_shape(self, x: Shape) -> Shape:
-        require_image(self, x)
+        require_axes(self, self.axes, x)
         if x[0] % self.groups:
             raise ShapeError(
                 f"groups {self.groups} does not divide the {x[0]} channels of its input "
@@ -119,14 +120,13 @@ class Conv2d(Weighted):
         return self._padding
 
     @property
-    def _padding(self) -> tuple[int, int]:
+    def _padding(self) -> tuple[int, ...]:
         """The padding at the end of each axis, the larger side where ``same`` is uneven."""
         if isinstance(self.padding, tuple):
             return self.padding
         if self.padding == "valid":
-            return 0, 0
-        height, width = (d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True))
-        return height - height // 2, width - width // 2
+            return (0,) * self.axes
+        return tuple(extent // 2 for extent in self._extent)
 
     def _require_room_to_pad(self, x: Shape) -> None:
         """Reflected and wrapped borders come from the input, so there must be enough of it."""
@@ -139,3 +139,48 @@ class Conv2d(Weighted):
                     f"padding {pad} in mode {self.padding_mode} needs an axis of at least "
                     f"{pad - most}, found input {written(x)}"
                 )
+
+
+class Conv1d(_Conv):
+    """1-D convolution over (C, L); the input channels come from the layer before."""
+
+    axes = 1
+
+    out_channels: Size
+    kernel_size: Single
+    stride: Single = (1,)
+    padding: Annotated[Padding, *_padding(1)] = (0,)
+    dilation: Single = (1,)
+    groups: Size = 1
+    bias: bool = True
+    padding_mode: PaddingMode = "zeros"
+
+
+class Conv2d(_Conv):
+    """2-D convolution over (C, H, W); the input channels come from the layer before."""
+
+    axes = 2
+
+    out_channels: Size
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: Annotated[Padding, *_padding(2)] = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: Size = 1
+    bias: bool = True
+    padding_mode: PaddingMode = "zeros"
+
+
+class Conv3d(_Conv):
+    """3-D convolution over (C, D, H, W); the input channels come from the layer before."""
+
+    axes = 3
+
+    out_channels: Size
+    kernel_size: Triple
+    stride: Triple = (1, 1, 1)
+    padding: Annotated[Padding, *_padding(3)] = (0, 0, 0)
+    dilation: Triple = (1, 1, 1)
+    groups: Size = 1
+    bias: bool = True
+    padding_mode: PaddingMode = "zeros"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netbuilder.layers.base import Elementwise, require_image
+from typing import ClassVar
+
+from netbuilder.layers.base import Elementwise, require_axes
 from netbuilder.shapes import Shape
 from netbuilder.strict import Probability
 
@@ -14,12 +16,46 @@ class Dropout(Elementwise):
     inplace: bool = False
 
 
-class Dropout2d(Elementwise):
-    """Each channel of (C, H, W) is zeroed with probability ``p``, the others scaled."""
+class _ChannelDropout(Elementwise, abstract=True):
+    """Whole channels are zeroed with probability ``p``, the others scaled."""
+
+    axes: ClassVar[int]
 
     p: Probability = 0.5
     inplace: bool = False
 
     def output_shape(self, x: Shape) -> Shape:
-        require_image(self, x)
+        require_axes(self, self.axes, x)
         return x
+
+
+class Dropout1d(_ChannelDropout):
+    """Each channel of (C, L) is zeroed with probability ``p``, the others scaled."""
+
+    axes = 1
+
+
+class Dropout2d(_ChannelDropout):
+    """Each channel of (C, H, W) is zeroed with probability ``p``, the others scaled."""
+
+    axes = 2
+
+
+class Dropout3d(_ChannelDropout):
+    """Each channel of (C, D, H, W) is zeroed with probability ``p``, the others scaled."""
+
+    axes = 3
+
+
+class AlphaDropout(Elementwise):
+    """Dropout that keeps mean and variance behind SELU."""
+
+    p: Probability = 0.5
+    inplace: bool = False
+
+
+class FeatureAlphaDropout(Elementwise):
+    """AlphaDropout of whole channels."""
+
+    p: Probability = 0.5
+    inplace: bool = False

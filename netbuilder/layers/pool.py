@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from netbuilder.errors import ShapeError
-from netbuilder.layers.base import Unparametrised, require_image
-from netbuilder.shapes import Shape, spatial, written
-from netbuilder.strict import LARGEST, Pair, PairFromZero, describe, fault
+from netbuilder.layers.base import Unparametrised, require_axes
+from netbuilder.shapes import Shape, written
+from netbuilder.strict import (
+    LARGEST,
+    Pair,
+    PairFromZero,
+    Positive,
+    Single,
+    SingleFromZero,
+    Triple,
+    TripleFromZero,
+    fault,
+)
 from netbuilder.windows import ReceptiveField, Window
 
 
-class _Pool2d(Unparametrised, abstract=True):
-    """A window slides over (C, H, W); ``stride`` is the kernel's size unless it is given."""
+class _Pool(Unparametrised, abstract=True):
+    """A window slides over ``axes`` axes; ``stride`` is the kernel's size unless it is given."""
 
-    kernel_size: Pair
-    stride: Pair | None = None
-    padding: PairFromZero = (0, 0)
-    if TYPE_CHECKING:  # each kind declares it, at its own place in torch's order
+    axes: ClassVar[int]
+    if TYPE_CHECKING:  # each kind declares them, for its number of axes, in torch's order
+        kernel_size: tuple[int, ...]
+        stride: tuple[int, ...] | None
         ceil_mode: bool
 
+    @property
+    def _padding(self) -> tuple[int, ...]:
+        padding: tuple[int, ...] = getattr(self, "padding", (0,) * self.axes)
+        return padding
+
     @model_validator(mode="after")
-    def _pads_at_most_half(self) -> _Pool2d:
+    def _pads_at_most_half(self) -> _Pool:
         if any(
-            pad > kernel // 2 for pad, kernel in zip(self.padding, self.kernel_size, strict=True)
+            pad > kernel // 2 for pad, kernel in zip(self._padding, self.kernel_size, strict=True)
         ):
             raise fault(
-                f"padding {written(self.padding)} is more than half of "
+                f"padding {written(self._padding)} is more than half of "
                 f"kernel {written(self.kernel_size)}"
             )
         return self
 
     @property
     def _dilation(self) -> tuple[int, ...]:
-        return (1,) * len(self.kernel_size)
+        dilation: tuple[int, ...] = getattr(self, "dilation", (1,) * self.axes)
+        return dilation
 
     @property
     def _extent(self) -> tuple[int, ...]:
@@ -44,15 +60,15 @@ class _Pool2d(Unparametrised, abstract=True):
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         stride = self.stride or self.kernel_size
-        axes = zip(self.kernel_size, stride, self.padding, self._dilation, strict=True)
+        axes = zip(self.kernel_size, stride, self._padding, self._dilation, strict=True)
         return field.read(None, *(Window.sliding(*axis) for axis in axes))
 
     def output_shape(self, x: Shape) -> Shape:
-        require_image(self, x)
-        axes = zip(x[1:], self.padding, self._extent, self.stride or self.kernel_size, strict=True)
+        require_axes(self, self.axes, x)
+        axes = zip(x[1:], self._padding, self._extent, self.stride or self.kernel_size, strict=True)
         out = tuple(self._positions(*axis) for axis in axes)
         if min(out) < 1:
-            padded = f" with padding {written(self.padding)}" if any(self.padding) else ""
+            padded = f" with padding {written(self._padding)}" if any(self._padding) else ""
             raise ShapeError(
                 f"window {written(self._extent)} is larger than its input {written(x)}{padded}; "
                 "use a smaller kernel, or remove the layer"
@@ -68,66 +84,131 @@ class _Pool2d(Unparametrised, abstract=True):
         return out - 1 if (out - 1) * stride >= size + pad else out
 
 
-class MaxPool2d(_Pool2d):
-    """The largest value of each window over (C, H, W)."""
+class _MeanPool3d(_Pool, abstract=True):
+    """A pooling that torch carries out by the mean of volumes."""
 
+    axes = 3
+
+    def output_shape(self, x: Shape) -> Shape:
+        y = super().output_shape(x)
+        if any(kernel > size for kernel, size in zip(self.kernel_size, x[1:], strict=True)):
+            raise ShapeError(
+                f"window {written(self.kernel_size)} is larger than its input {written(x)}, which "
+                "torch refuses in 3-D even where padding makes up for it; use a smaller kernel"
+            )
+        return y
+
+
+class MaxPool1d(_Pool):
+    """The largest value of each window over (C, L)."""
+
+    axes = 1
     keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
 
+    kernel_size: Single
+    stride: Single | None = None
+    padding: SingleFromZero = (0,)
+    dilation: Single = (1,)
+    ceil_mode: bool = False
+
+
+class AvgPool1d(_Pool):
+    """The mean of each window over (C, L)."""
+
+    axes = 1
+
+    kernel_size: Single
+    stride: Single | None = None
+    padding: SingleFromZero = (0,)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+
+class LPPool1d(_Pool):
+    """The p-norm of each window over (C, L), p being ``norm_type``."""
+
+    axes = 1
+
+    norm_type: Positive
+    kernel_size: Single
+    stride: Single | None = None
+    ceil_mode: bool = False
+
+    def constructed_with(self) -> dict[str, Any]:
+        """The arguments, as torch takes them: no tuples here, alone among the poolings."""
+        found = self.arguments()
+        return {name: v[0] if isinstance(v, tuple) else v for name, v in found.items()}
+
+
+class MaxPool2d(_Pool):
+    """The largest value of each window over (C, H, W)."""
+
+    axes = 2
+    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: PairFromZero = (0, 0)
     dilation: Pair = (1, 1)
     ceil_mode: bool = False
 
-    @property
-    def _dilation(self) -> tuple[int, ...]:
-        return self.dilation
 
-
-class AvgPool2d(_Pool2d):
+class AvgPool2d(_Pool):
     """The mean of each window over (C, H, W)."""
 
+    axes = 2
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: PairFromZero = (0, 0)
     ceil_mode: bool = False
     count_include_pad: bool = True
     divisor_override: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
 
 
-def _read_output_size(value: object) -> tuple[int | None, int | None]:
-    items: Any = value if isinstance(value, list | tuple) else [value, value]
-    if len(items) != 2 or any(
-        item is not None and (type(item) is not int or not 1 <= item <= LARGEST) for item in items
-    ):
-        raise fault(
-            f"found {describe(value)}; allowed: a whole number of at least 1, "
-            "or a list of 2 of them (null keeps an axis)"
-        )
-    return items[0], items[1]
+class LPPool2d(_Pool):
+    """The p-norm of each window over (C, H, W), p being ``norm_type``."""
+
+    axes = 2
+
+    norm_type: Positive
+    kernel_size: Pair
+    stride: Pair | None = None
+    ceil_mode: bool = False
 
 
-_ONE: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST}
+class MaxPool3d(_Pool):
+    """The largest value of each window over (C, D, H, W)."""
+
+    axes = 3
+    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+
+    kernel_size: Triple
+    stride: Triple | None = None
+    padding: TripleFromZero = (0, 0, 0)
+    dilation: Triple = (1, 1, 1)
+    ceil_mode: bool = False
 
 
-class _AdaptivePool2d(Unparametrised, abstract=True):
-    """As many windows as ``output_size`` asks for, spread over the whole of (C, H, W)."""
+class AvgPool3d(_MeanPool3d):
+    """The mean of each window over (C, D, H, W)."""
 
-    output_size: Annotated[
-        tuple[int | None, int | None],
-        BeforeValidator(_read_output_size),
-        WithJsonSchema(
-            {"anyOf": [_ONE, {"type": "array", "items": _ONE, "minItems": 2, "maxItems": 2}]}
-        ),
-    ]
+    axes = 3
 
-    def output_shape(self, x: Shape) -> Shape:
-        require_image(self, x)
-        height, width = self.output_size
-        return (x[0], height or x[1], width or x[2])
-
-    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        axes = zip(x[1:], spatial(self.output_shape(x)), strict=True)
-        return field.read(None, *(Window.adaptive(*axis) for axis in axes))
+    kernel_size: Triple
+    stride: Triple | None = None
+    padding: TripleFromZero = (0, 0, 0)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
 
 
-class AdaptiveAvgPool2d(_AdaptivePool2d):
-    """The mean of each of ``output_size`` windows over (C, H, W)."""
+class LPPool3d(_MeanPool3d):
+    """The p-norm of each window over (C, D, H, W), p being ``norm_type``."""
 
+    axes = 3
 
-class AdaptiveMaxPool2d(_AdaptivePool2d):
-    """The largest value of each of ``output_size`` windows over (C, H, W)."""
+    norm_type: Positive
+    kernel_size: Triple
+    stride: Triple | None = None
+    ceil_mode: bool = False

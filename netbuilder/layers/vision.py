@@ -1,0 +1,96 @@
+"""Layers of `torchvision.ops`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from netbuilder.errors import ShapeError
+from netbuilder.layers.base import Elementwise, Layer, Unparametrised
+from netbuilder.shapes import Shape, written
+from netbuilder.strict import LIST_AS_TUPLE, Length, Probability, Size
+from netbuilder.windows import ReceptiveField
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class StochasticDepth(Elementwise):
+    """In training, each sample (mode row) or the whole batch is zeroed with probability ``p``."""
+
+    p: Probability
+    mode: Literal["batch", "row"]
+
+    def build(self, x: Shape) -> nn.Module:
+        from torchvision.ops import StochasticDepth as Module
+
+        module: nn.Module = Module(**self.arguments())
+        return module
+
+
+Activation = Literal[
+    "ELU", "GELU", "Hardsigmoid", "Hardswish", "LeakyReLU", "Mish", "ReLU", "ReLU6", "Sigmoid",
+    "SiLU", "Softplus", "Tanh",
+]  # fmt: skip
+
+
+class SqueezeExcitation(Layer):
+    """Each channel of (C, H, W) scaled by what two 1x1 convolutions make of the channels' means."""
+
+    squeeze_channels: Size
+    activation: Activation = "ReLU"
+    scale_activation: Activation = "Sigmoid"
+
+    def output_shape(self, x: Shape) -> Shape:
+        if len(x) != 3:
+            raise ShapeError(f"it takes channels x height x width, found {written(x)}")
+        return x
+
+    def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
+        wide, narrow = x[0], self.squeeze_channels
+        return {
+            "fc1.weight": (narrow, wide, 1, 1),
+            "fc1.bias": (narrow,),
+            "fc2.weight": (wide, narrow, 1, 1),
+            "fc2.bias": (wide,),
+        }
+
+    def macs(self, x: Shape) -> int:
+        return 2 * x[0] * self.squeeze_channels
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.everything(x)
+
+    def build(self, x: Shape) -> nn.Module:
+        from torch import nn
+        from torchvision.ops import SqueezeExcitation as Module
+
+        module: nn.Module = Module(
+            x[0],
+            self.squeeze_channels,
+            activation=getattr(nn, self.activation),
+            scale_activation=getattr(nn, self.scale_activation),
+        )
+        return module
+
+
+class Permute(Unparametrised):
+    """The axes in the order ``dims``; torch counts the batch as axis 0, which stays first."""
+
+    dims: Annotated[tuple[int, ...], LIST_AS_TUPLE, Length(2, 6)]
+
+    def output_shape(self, x: Shape) -> Shape:
+        if sorted(self.dims) != list(range(len(x) + 1)) or self.dims[0] != 0:
+            raise ShapeError(
+                f"dims {list(self.dims)} is no order of the {len(x) + 1} axes of batches of "
+                f"{written(x)} with the batch, 0, first"
+            )
+        return tuple(x[dim - 1] for dim in self.dims[1:])
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.permuted([dim - 1 for dim in self.dims[1:]])
+
+    def build(self, x: Shape) -> nn.Module:
+        from torchvision.ops import Permute as Module
+
+        module: nn.Module = Module(list(self.dims))
+        return module

@@ -5,13 +5,14 @@ A package that brings a kind of its own calls `check_layer` on an example or two
 
 from __future__ import annotations
 
+import json
 from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from netbuilder.layers import LAYERS, Layer
+from netbuilder.layers import Layer
 from netbuilder.shapes import Shape, spatial, written
 from netbuilder.windows import ReceptiveField
 
@@ -50,7 +51,7 @@ def check_layer(layer: Layer, x: Shape) -> None:
         "receptive field": tuple(
             widest(read_along(layer.build(x), x, axis)) for axis in range(len(field.size))
         ),
-        "canonical form": LAYERS.kind(layer.kind).model_validate(layer.model_dump()),
+        "canonical form": type(layer).model_validate(json.loads(layer.model_dump_json())),
     }
     wrong = [
         f"{what}: the layer says {said[what]}, torch {found[what]}"

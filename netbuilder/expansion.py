@@ -115,6 +115,8 @@ class Expander:
         if Path(name).is_absolute() or ".." in Path(name).parts or folder not in path.parents:
             message = f"found {quoted(name)}; allowed: a file in the document's own folder"
             raise self._refuse(node, ("include",), message)
+        if path.exists() and not path.is_file():
+            raise self._refuse(node, ("include",), f"{quoted(name)} is no ordinary file")
         return self._folder / name
 
     def _define(self, sections: Mapping[str, Node], file: str) -> None:
@@ -154,8 +156,9 @@ class Expander:
             )
             raise self._refuse(node, place, message, file)
         return [
-            (name, replace(value, line=node.keys[name][0], column=node.keys[name][1]))
+            (name, replace(value, line=place[0], column=place[1]))
             for name, value in node.value.items()
+            for place in [node.keys.get(name, (value.line, value.column))]
         ]
 
     def _claim(self, name: str, node: Node, place: Place, file: str, pattern: str) -> None:

@@ -53,7 +53,11 @@ def parse_architecture(
         if problems:
             raise ConfigError(_told(problems))
         expander = Expander(file, folder)
-        root = expander.expand(_changed(root, plain) if changes else root)
+        try:
+            root = expander.expand(_changed(root, plain) if changes else root)
+        except RecursionError:
+            message = "its blocks and repetitions are nested too deep to be written out"
+            raise ConfigError([Problem(file, root.line, root.column, "", message)]) from None
         included, plain = expander.included, root.plain()
     source = TextSource(text, file, root, changes, included)
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -67,8 +68,13 @@ NAMES_TOLD = 12
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The tail of a message about an unknown word: the nearest known one, else all there are."""
+    return _nearest(word[:60].lower(), tuple(known))
+
+
+@lru_cache(maxsize=256)  # one mistake may stand in a document ten thousand times
+def _nearest(word: str, known: tuple[str, ...]) -> str:
     folded = {name.lower(): name for name in known}
-    near = get_close_matches(word[:60].lower(), folded, n=1, cutoff=0.65)
+    near = get_close_matches(word, folded, n=1, cutoff=0.65)
     if near:
         return f"; did you mean {folded[near[0]]}?"
     names = list(folded.values())

@@ -8,17 +8,22 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from documents import SMALL
 from rich.console import Console
 from small import small
+from test_catalogue import LEFT_OUT
 
 from netbuilder.analysis import analyse
-from netbuilder.layers import activation
+from netbuilder.contract import check_layer
+from netbuilder.layers import KINDS, reshape
 from netbuilder.live import HEADER, closing_line, epoch_row, opening_line, verdict_table
-from netbuilder.loader import parse_architecture
+from netbuilder.loader import load, parse_architecture
 from netbuilder.runs import Run
+from netbuilder.shapes import written
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -95,6 +100,47 @@ def test_the_table_of_the_iterations_is_made_from_the_records() -> None:
     assert TABLE.findall(TEXT) == [run(RESULTS)]
 
 
+CATALOGUE = re.compile(r"(?<=<!-- catalogue -->\n).*?(?=<!-- /catalogue -->)", re.S)
+ZOO = re.compile(r"(?<=<!-- zoo -->\n).*?(?=<!-- /zoo -->)", re.S)
+
+
+def catalogue() -> str:
+    """Every kind by its family, and what is missing on purpose."""
+    lines = ["| family | kinds |", "| --- | --- |"]
+    for module, kinds in groupby(KINDS, key=lambda kind: kind.__module__):
+        family = module.rpartition(".")[2]
+        lines.append(f"| {family} | {', '.join(f'`{kind.kind}`' for kind in kinds)} |")
+    reasons: dict[str, list[str]] = {}
+    for name, reason in LEFT_OUT.items():
+        reasons.setdefault(reason, []).append(f"`{name}`")
+    missing = [f"| {reason} | {', '.join(names)} |" for reason, names in reasons.items()]
+    what = "What `torch.nn` has beside these is left out for a reason:"
+    return "\n".join([*lines, "", what, "", "| reason | left out |", "| --- | --- |", *missing, ""])
+
+
+def zoo() -> str:
+    """What the documents in archs/zoo are."""
+    lines = [
+        "| network | lines | parameters | MACs | input |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for path in sorted((ROOT / "archs/zoo").glob("*.yaml")):
+        analysis = analyse(load(path))
+        shape = written(analysis.architecture.input)
+        lines.append(
+            f"| [{analysis.architecture.name}](archs/zoo/{path.name}) "
+            f"| {len(path.read_text().splitlines())} | {analysis.parameters:,} "
+            f"| {analysis.macs:,} | {shape} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def test_the_catalogue_is_what_there_is() -> None:
+    """The README's tables of kinds and of known networks are made from them."""
+    assert CATALOGUE.findall(TEXT) == [catalogue()]
+    assert ZOO.findall(TEXT) == [zoo()]
+
+
 def test_the_training_command_works(tmp_path: Path) -> None:
     """The README's first command trains: here one epoch of the data inside the package."""
     printed = run(f"{TRAIN} --dataset mnist5k --epochs 1 --out {tmp_path}")
@@ -114,27 +160,59 @@ def test_other_commands_work(tmp_path: Path) -> None:
 
 def test_every_document_is_sound() -> None:
     """The YAML in the README loads, fits together, and keeps the targets that need no training."""
-    [document] = blocks("yaml")
-    analysis = analyse(parse_architecture(document, "README.md"))
-    assert analysis.fault is None
-    assert analysis.parameters < 62_000
+    lenet, resnet = (analyse(parse_architecture(text, "README.md")) for text in blocks("yaml"))
+    assert lenet.fault is None
+    assert lenet.parameters < 62_000
+    assert resnet.fault is None
+    assert resnet.output_shape == (10,)
+    assert [row.title for row in resnet.folded(0)][2] == "Repeat 3"
 
 
-def test_the_python_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first drives the public interface, the second makes a layer kind."""
-    using, adding = blocks("python")
+def python(start: str) -> str:
+    """The README's Python that begins with ``start``."""
+    [text] = [block for block in blocks("python") if block.startswith(start)]
+    return text
+
+
+def test_the_public_interface_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the README does from Python loads, analyses, builds and trains."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "archs").mkdir()
     document = json.dumps(small("train.epochs=1").model_dump(mode="json"))
     (tmp_path / "archs" / "iter10.yaml").write_text(document)
-    exec(compile(using, "README.md", "exec", dont_inherit=True), {})
+    exec(compile(python("import netbuilder"), "README.md", "exec", dont_inherit=True), {})
     assert (next((tmp_path / "runs" / "small").iterdir()) / "result.json").exists()
 
-    made: dict[str, type[activation.ReLU]] = {}
-    exec(compile(adding, "README.md", "exec", dont_inherit=True), made)
-    kind = made["ChannelShuffle"].model_validate({"groups": 3})
-    assert kind.build((6, 2, 2)).groups == 3
-    assert kind.output_shape((6, 2, 2)) == (6, 2, 2)
+
+def test_the_kind_that_is_added_works() -> None:
+    """The class in the README is a layer kind like the one of its name."""
+    made: dict[str, type[reshape.ChannelShuffle]] = {}
+    text = python("from netbuilder.strict import Size")
+    exec(compile(text, "README.md", "exec", dont_inherit=True), made)
+    layer = made["ChannelShuffle"].model_validate({"groups": 3})
+    assert layer.build((6, 2, 2)).groups == 3
+    check_layer(layer, (6, 4, 5))
+
+
+def test_a_layer_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
+    """The package in the README passes the contract from outside, and trains as a plugin."""
+    for text in blocks("python"):
+        if named := re.match(r"# (scale/\w+\.py)\n", text):
+            (tmp_path / "scale").mkdir(exist_ok=True)
+            (tmp_path / named[1]).write_text(text)
+    (tmp_path / "scale" / "__init__.py").touch()
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "scale"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in tested.stdout, tested.stdout
+    document = SMALL.replace("layers:\n", "layers:\n  - Scale: 0.5\n", 1)
+    (tmp_path / "net.yaml").write_text(document)
+    printed = run("netbuilder summarize net.yaml --plugin scale.layers", cwd=tmp_path)
+    assert "0 Scale" in printed
 
 
 def test_the_machine_check_runs_the_readmes_test_command() -> None:
@@ -154,6 +232,8 @@ def refreshed() -> str:
         block = re.compile(rf"(```console\n\$ {re.escape(command)}\n).*?(?=^```$)", re.M | re.S)
         output = recorded_training() if command == TRAIN else run(command)
         text = block.sub(lambda match, output=output: match[1] + output, text)  # type: ignore[misc]
+    text = CATALOGUE.sub(lambda _: catalogue(), text)
+    text = ZOO.sub(lambda _: zoo(), text)
     return TABLE.sub(lambda _: run(RESULTS), text)
 
 

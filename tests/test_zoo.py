@@ -154,6 +154,17 @@ def test_it_has_as_many_parameters_as_its_paper(name: str) -> None:
     assert published in (f"{counted:,}", f"{counted / 1e6:.{places}f}M")
 
 
+def test_convnext_begins_near_the_identity() -> None:
+    """The factors of its 18 layer scales begin at a millionth."""
+    scales = [
+        parameter
+        for parameter in build(load(document("convnext_tiny"))).parameters()
+        if parameter.dim() == 4 and parameter[0].numel() == 1
+    ]
+    assert len(scales) == 18
+    assert all((scale == 1e-6).all() for scale in scales)
+
+
 def test_resnet50_is_short() -> None:
     """The whole document has fewer than 60 lines."""
     assert len(document("resnet50").read_text().splitlines()) < 60

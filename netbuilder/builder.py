@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.layers.base import Weighted
+from netbuilder.layers.containers import Container
+from netbuilder.layers.initializers import Initializer
 from netbuilder.schema import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def build(architecture: Architecture) -> nn.Sequential:
@@ -19,30 +25,33 @@ def build(architecture: Architecture) -> nn.Sequential:
     Raises:
         ShapeError: a layer cannot take what reaches it.
     """
+    from torch import nn
+
     analysis = analyse(architecture)
     analysis.require_sound()
     pairs = zip(architecture.layers, analysis.outermost, strict=True)
     model = nn.Sequential(*(layer.build(row.input_shape) for layer, row in pairs))
-    _initialise(model, analysis)
+    for name, initializer in initializers(analysis):
+        initializer.fill(model.get_parameter(name))
     return model
 
 
-def _initialise(model: nn.Sequential, analysis: Analysis) -> None:
-    """Fill what the document names an initializer for; all else keeps torch's own beginning.
+def initializers(analysis: Analysis) -> Iterator[tuple[str, Initializer]]:
+    """The parameters that the document fills, in order; all else keeps torch's own beginning.
 
     The document's own ``init`` is for layers that multiply by a matrix, as far as it can fill
     their weights; a layer's is for that layer.
     """
     general = analysis.architecture.init
     for row in analysis.rows:
-        if row.inside:
+        if isinstance(row.layer, Container):
             continue
         own = row.layer.init if isinstance(row.layer, Weighted) else None
         given = dict(general.each()) if general and row.macs else {}
         given |= own.each() if own else {}
         if not given:
             continue
-        for name, parameter in model.get_submodule(row.path).named_parameters():
+        for name, shape in row.layer.parameter_shapes(row.input_shape).items():
             initializer = given.get(name.rpartition(".")[2])
-            if initializer and not initializer.problem(tuple(parameter.shape)):
-                initializer.fill(parameter)
+            if initializer and not initializer.problem(shape):
+                yield f"{row.path}.{name}", initializer

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
@@ -46,6 +47,9 @@ class Component(StrictModel):
     keyword_only: ClassVar[frozenset[str]] = frozenset()
     """Arguments behind one of torch's that has no place in a document; they go by name alone."""
 
+    variadic: ClassVar[str] = ""
+    """The argument that takes all positional ones, as ``*args`` does in torch's constructor."""
+
     @classmethod
     def positional(cls) -> tuple[str, ...]:
         """The names of the arguments, in the order of ``Name: [positional]``."""
@@ -59,6 +63,22 @@ class Component(StrictModel):
     def arguments(self) -> dict[str, Any]:
         """Every argument with its value, defaults included."""
         return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def brief(self) -> dict[str, Any]:
+        """The arguments that are not at their defaults, one number where it means all axes."""
+        fields = type(self).model_fields
+        given = {
+            name: value
+            for name, value in self.arguments().items()
+            if fields[name].is_required() or value != fields[name].get_default()
+        }
+        for name, value in given.items():
+            if isinstance(value, tuple) and len(set(value)) == 1 and type(value[0]) is int:
+                shorter = given | {name: value[0]}
+                with suppress(ValidationError):  # some lists are no number an axis
+                    if type(self).model_validate(shorter).arguments() == self.arguments():
+                        given = shorter
+        return given
 
 
 C = TypeVar("C", bound=Component)
@@ -74,6 +94,8 @@ def by_name(kind: type[Component], written: object) -> dict[str, Any]:
         return {}
     if isinstance(written, Mapping):
         return dict(written)
+    if kind.variadic and isinstance(written, list | tuple):
+        return {kind.variadic: written}
     names = kind.positional()
     values = written if isinstance(written, list | tuple) else [written]
     if len(values) > len(names):
@@ -202,10 +224,16 @@ def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> dict
     values = [by_field[name] for name in kind.positional()]
     required = len(kind.required())
     forms: list[dict[str, Any]] = [mapping]
+    if kind.variadic:
+        return _described(kind, [mapping, by_field[kind.variadic]])
     if values and required < 2:
         forms.append({"allOf": [values[0], {"not": {"type": ["array", "object", "null"]}}]})
     positional = {"type": "array", "minItems": required, "maxItems": len(values)}
     forms.append(positional | ({"prefixItems": values} if values else {}))
     if not required:
         forms.append({"type": "null"})
+    return _described(kind, forms)
+
+
+def _described(kind: type[Component], forms: list[dict[str, Any]]) -> dict[str, Any]:
     return {"description": inspect.cleandoc(kind.__doc__ or ""), "anyOf": forms}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from netbuilder.arithmetic import ExpressionError, Value, fill
 from netbuilder.errors import ConfigError, Problem, quoted
+from netbuilder.layers.containers import Sequential
 from netbuilder.schema import Place, path_text
 from netbuilder.strict import describe, did_you_mean
 from netbuilder.yaml_text import MAX_DEPTH, Node, Origin, parse, read_text
@@ -196,6 +197,8 @@ class Expander:
         if re.fullmatch(BLOCK_NAME, name) and self._blocks:
             message = f"unknown block {quoted(name)}{did_you_mean(name, [*self._blocks])}"
             raise self._refuse_in(node, scope, message)
+        if name == Sequential.kind and written is not None and isinstance(written.value, list):
+            return replace(node, value={name: self._list(written, inside)})
         if name in HELD and written is not None and isinstance(written.value, dict):
             held = {
                 key: self._held(key, value, inside.at(key)) if key in HELD[name] else

@@ -138,6 +138,8 @@ class TextSource:
                 child = node.value.get(step)
                 if child:
                     line, column = node.keys.get(step, (child.line, child.column))
+            elif isinstance(node.value, list) and _takes_all(kind, step):
+                child = node
             elif isinstance(node.value, list):
                 index = step if isinstance(step, int) else _position(kind, step)
                 if index is not None and index < len(node.value):
@@ -181,6 +183,11 @@ def _changed(node: Node, value: Any) -> Node:
         known = [*items, *[here] * (len(value) - len(items))]
         return replace(node, value=[_changed(*pair) for pair in zip(known, value, strict=False)])
     return replace(node, value=value)
+
+
+def _takes_all(kind: str | None, field: str | int) -> bool:
+    """Whether ``field`` is what all positional arguments of ``kind`` are for."""
+    return kind is not None and kind in COMPONENTS and field == COMPONENTS[kind].variadic
 
 
 def _position(kind: str | None, field: str) -> int | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from oracles import macs, output_shape, parameters, read_along, widest
-from strategies import NAMES, documents, inputs
+from hypothesis import given, settings
+from nested import NESTS, nested, network
+from oracles import changed_along, macs, output_shape, parameters, read_along, widest
+from strategies import inputs
 from torch import Tensor, nn
 
 from netbuilder.analysis import analyse
@@ -28,10 +28,6 @@ from netbuilder.windows import ReceptiveField
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
 )
-
-
-def network(*layers: object, shape: Shape = (4, 8, 8)) -> Architecture:
-    return Architecture.model_validate({"name": "a", "input": list(shape), "layers": list(layers)})
 
 
 def outputs(*layers: object, shape: Shape = (4, 8, 8)) -> tuple[Any, Tensor, Tensor]:
@@ -284,72 +280,30 @@ def test_what_no_machine_holds_is_refused(layer: Any, message: str) -> None:
     assert fault.message.startswith(message)
 
 
+def test_a_bare_list_is_a_sequential_of_it() -> None:
+    """As torch's own takes its modules by position; faults inside are told with their place."""
+    assert network({"Sequential": ["ReLU", CONV]}) == network(
+        {"Sequential": {"layers": ["ReLU", CONV]}}
+    )
+    text = """\
+name: a
+input: [1, 8, 8]
+values: {n: 4}
+layers:
+  - Sequential:
+      - Conv2d: ["${n}", 3]
+      - Sequential: [ReLU, MaxPool2d: 9]
+"""
+    with pytest.raises(ConfigError) as caught:
+        analyse(parse_architecture(text, "a.yaml")).require_sound()
+    place = "a.yaml:7:28: layers[0].Sequential.layers[1].Sequential.layers[1].MaxPool2d: window 9x9"
+    assert str(caught.value).startswith(place)
+
+
 # --- random nested networks -----------------------------------------------------------------------
 
 
-NESTED = tuple(name for name in NAMES if name != "LocalResponseNorm")
-"""torch's LocalResponseNorm takes no tensor that was permuted, whatever its shape."""
-
-
-@st.composite
-def chains(draw: st.DrawFn, x: Shape, depth: int) -> list[Any]:
-    """Layers for a sample ``x``, some of them containers."""
-    document = draw(documents(st.just(x), NESTED, longest=2))
-    document = _without_in_place(document)
-    layers = list(document["layers"])
-    if depth and draw(st.booleans()):
-        y = analyse(Architecture.model_validate(document)).output_shape
-        layers.append(draw(containers(y, depth - 1)))
-    return layers
-
-
-@st.composite
-def containers(draw: st.DrawFn, x: Shape, depth: int) -> dict[str, Any]:
-    """A container for a sample ``x``; branches that do not fit are joined by what they have."""
-    kind = draw(st.sampled_from(["Sequential", "Residual", "Parallel"]))
-    first, second = draw(chains(x, depth)), draw(chains(x, depth))
-    if kind == "Sequential":
-        return {kind: {"layers": first + (draw(chains(_behind(x, first), 0)))}}
-    a, b = _behind(x, first), _behind(x, second)
-    if a != b:  # the same layers twice always fit
-        second = first
-    if kind == "Residual":
-        join = draw(st.sampled_from(["add", "multiply"]))
-        written = {"body": first, "shortcut": second, "join": join}
-        return {kind: written | draw(st.sampled_from([{}, {"activation": "Tanh"}]))}
-    join = draw(st.sampled_from(["concat", "add", "multiply", "mean"]))
-    branches = {"one": first, "two": second, "three": first}
-    return {kind: {"join": join, "branches": branches}}
-
-
-def _behind(x: Shape, layers: list[Any]) -> Shape:
-    return analyse(network(*layers, shape=x)).output_shape
-
-
-@st.composite
-def nested(draw: st.DrawFn, shapes: st.SearchStrategy[Shape]) -> Architecture:
-    """Architectures with containers inside containers."""
-    x = draw(shapes)
-    layer = draw(containers(x, 2))
-    return network(layer, *draw(chains(_behind(x, [layer]), 0)), shape=x)
-
-
-def _without_in_place(value: Any) -> Any:
-    """The same layers with nothing done in place, which joins refuse."""
-    if isinstance(value, dict):
-        return {key: _without_in_place(v) for key, v in value.items() if key != "inplace"}
-    return [_without_in_place(v) for v in value] if isinstance(value, list) else value
-
-
-nests = settings(
-    max_examples=2000,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-)
-
-
-@nests
+@NESTS
 @given(nested(inputs(4, 9)))
 def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None:
     """Shapes, parameters and multiply-accumulates are torch's, for every row and in all."""
@@ -369,18 +323,19 @@ def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None
         assert row.layer.macs(row.input_shape) == row.macs
 
 
-@settings(nests, max_examples=500)
+@settings(NESTS, max_examples=500)
 @given(nested(inputs(4, 9)))
 def test_no_output_of_a_nested_network_reads_beyond_its_field(architecture: Architecture) -> None:
-    """What is measured on the real network is never wider than the field that is reported."""
+    """Measured on the real network, by NaN in whole rows and by changing pixels at random."""
     if _wraps(architecture):
         return
     analysis, model = analyse(architecture), build(architecture)
     for axis, size in enumerate(analysis.receptive_field):
         assert widest(read_along(model, architecture.input, axis)) <= size
+        assert widest(changed_along(model, architecture.input, axis, seed=axis)) <= size
 
 
-@settings(nests, max_examples=200)
+@settings(NESTS, max_examples=200)
 @given(nested(inputs(4, 9)))
 def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> None:
     """The rules of a container agree with what the walk makes of its layers."""

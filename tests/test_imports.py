@@ -23,7 +23,7 @@ ROOMS = (
     ("expansion",),
     ("loader", "targets"),
     ("json_schema", "builder", "contract"),
-    ("data",),
+    ("data", "python_code", "importing"),
     ("runs",),
     ("training",),
     ("tables", "formats", "plots", "report", "live"),
@@ -35,7 +35,7 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "safetensors"}
 HEAVY_ROOMS = (
-    "builder", "contract", "data", "training", "plots", "layers.modules",
+    "contract", "data", "training", "plots", "layers.modules",
     "recipe.augmentations.tensors",
 )  # fmt: skip
 """The only places that may import something heavy when they are imported themselves."""
@@ -153,7 +153,7 @@ def test_a_heavy_import_is_found() -> None:
         "shapes": "try:\n    from torch import nn\nexcept ImportError:\n    pass",
         "layers.conv": "def f():\n    import torch",
         "schema": "if TYPE_CHECKING:\n    import numpy",
-        "builder": "import torch",
+        "contract": "import torch",
     }
     assert heavy_at_module_level(texts) == ["shapes imports torch"]
 
@@ -169,6 +169,7 @@ def test_a_heavy_import_is_found() -> None:
         ("check", "archs/iter10.yaml"),
         ("check", "no-such-file.yaml", "--format", "json"),
         ("schema",),
+        ("export", "archs/zoo/resnet18.yaml"),
         ("train", "no-such-file.yaml"),
         ("--help",),
     ],

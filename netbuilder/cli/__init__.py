@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 import netbuilder
-from netbuilder.cli import inspecting, training
+from netbuilder.cli import exchange, inspecting, training
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -57,9 +57,11 @@ for command in (
     training.train,
     training.evaluate,
     training.results,
+    exchange.import_,
+    exchange.export,
     inspecting.schema,
 ):
-    app.command()(_quiet_when_unread(command))
+    app.command(command.__name__.strip("_"))(_quiet_when_unread(command))
 
 
 def _print_version(wanted: bool) -> None:

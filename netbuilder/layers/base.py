@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 from abc import abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from netbuilder.component import Component, Family
@@ -75,21 +77,42 @@ AnyLayer = Annotated[Layer, LAYERS]
 
 
 class TorchLayer(Layer, abstract=True):
-    """A kind that stands for the class of its own name in `torch.nn`."""
+    """A kind that stands for the class of its own name in `torch.nn`, or in another ``home``."""
+
+    home: ClassVar[str] = "torch.nn"
+    """The Python module that has the class."""
+
+    inferred_leads: ClassVar[bool] = True
+    """Whether torch's constructor takes what is inferred before all else."""
+
+    @classmethod
+    def torch_class(cls) -> type[nn.Module]:
+        """The class of the modules that this kind builds."""
+        found: type[nn.Module] = getattr(import_module(cls.home), cls.kind)
+        return found
 
     def inferred(self, x: Shape) -> dict[str, int]:
         """The arguments that a document never writes, because the layer before settles them."""
         return {}
 
     def build(self, x: Shape) -> nn.Module:
-        from torch import nn
-
-        module: nn.Module = getattr(nn, self.kind)(**self.inferred(x), **self.constructed_with())
-        return module
+        return self.torch_class()(**self.inferred(x), **self.constructed_with())
 
     def constructed_with(self) -> dict[str, Any]:
         """The arguments in the form that torch's constructor takes."""
         return self.arguments()
+
+    @classmethod
+    def read_back(cls, module: nn.Module) -> dict[str, Any]:
+        """The arguments that ``module``, of `torch_class`, was made with."""
+        found = {name: getattr(module, name) for name in cls.model_fields if name != "init"}
+        if "bias" in found:
+            found["bias"] = found["bias"] is not None
+        return found
+
+    def in_python(self, name: str, value: object) -> str:
+        """The argument ``name`` as a Python expression, where ``nn`` is `torch.nn`."""
+        return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 class Weighted(TorchLayer, abstract=True):

@@ -159,6 +159,7 @@ class Container(Layer, abstract=True):
 class Sequential(Container):
     """Layers one behind the other; ``name`` is what summaries call them."""
 
+    variadic = "layers"
     keyword_only = frozenset({"name"})
 
     layers: Layers

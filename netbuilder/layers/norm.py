@@ -14,6 +14,9 @@ from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, LIST_AS_TUPLE, Length, Number, Probability, Size
 from netbuilder.windows import ReceptiveField, Window
 
+if TYPE_CHECKING:
+    from torch import nn
+
 _SIZE = {"type": "integer", "minimum": 1, "maximum": LARGEST}
 
 
@@ -126,6 +129,8 @@ class InstanceNorm3d(_InstanceNorm):
 class GroupNorm(Weighted):
     """Normalisation of each sample over groups of channels; it reads all positions."""
 
+    inferred_leads = False
+
     num_groups: Size
     eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     affine: bool = True
@@ -231,6 +236,11 @@ class LayerNorm(_LastAxes):
     eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     elementwise_affine: bool = True
     bias: bool = True
+
+    @classmethod
+    def read_back(cls, module: nn.Module) -> dict[str, Any]:
+        found = super().read_back(module)
+        return found | {"bias": found["bias"] or not found["elementwise_affine"]}
 
 
 class RMSNorm(_LastAxes):

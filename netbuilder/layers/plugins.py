@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from netbuilder.errors import ConfigError
 from netbuilder.layers.base import LAYERS, Layer
@@ -17,20 +18,27 @@ from netbuilder.strict import fault
 GROUP = "netbuilder.layers"
 
 
-def load_plugin(module: str) -> tuple[type[Layer], ...]:
-    """Import a module, and serve the layer kinds that are defined in it.
-
-    The current folder is searched too, as ``python -m`` does.
+def import_named(module: str, said: str) -> ModuleType:
+    """Import a module that a command names; the current folder is searched too, as ``-m`` does.
 
     Raises:
-        ConfigError: it cannot be imported, or defines no kind that can be served.
+        ConfigError: it cannot be imported; the message begins with ``said``.
     """
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     try:
-        found = import_module(module)
-    except Exception as error:  # whatever a module of others raises
-        raise ConfigError(f"--plugin {module}: cannot be imported: {_words(error)}") from None
+        return import_module(module)
+    except (Exception, SystemExit) as error:  # whatever a module of others raises
+        raise ConfigError(f"{said}: cannot be imported: {words(error)}") from None
+
+
+def load_plugin(module: str) -> tuple[type[Layer], ...]:
+    """Import a module, and serve the layer kinds that are defined in it.
+
+    Raises:
+        ConfigError: it cannot be imported, or defines no kind that can be served.
+    """
+    found = import_named(module, f"--plugin {module}")
     kinds = tuple(
         value
         for value in vars(found).values()
@@ -65,8 +73,8 @@ def installed(name: str) -> type[Layer] | None:
         offered = f"layer {name} is offered by the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
-        except Exception as error:  # whatever a module of others raises
-            raise fault(f"{offered} cannot be imported: {_words(error)}") from None
+        except (Exception, SystemExit) as error:  # whatever a module of others raises
+            raise fault(f"{offered} cannot be imported: {words(error)}") from None
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
             raise fault(f"{offered} is no layer kind; it must be a subclass of Layer")
         if kind.kind != name:
@@ -92,5 +100,6 @@ def load_installed() -> None:
             raise ConfigError(str((error.context or {})["message"])) from None
 
 
-def _words(error: Exception) -> str:
+def words(error: BaseException) -> str:
+    """An exception of others as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

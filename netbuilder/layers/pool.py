@@ -22,6 +22,9 @@ from netbuilder.strict import (
 )
 from netbuilder.windows import ReceptiveField, Window
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 class _Pool(Unparametrised, abstract=True):
     """A window slides over ``axes`` axes; ``stride`` is the kernel's size unless it is given."""
@@ -74,6 +77,12 @@ class _Pool(Unparametrised, abstract=True):
                 "use a smaller kernel, or remove the layer"
             )
         return (x[0], *out)
+
+    @classmethod
+    def read_back(cls, module: nn.Module) -> dict[str, Any]:
+        found = super().read_back(module)
+        # torch puts the kernel's size where no stride was given
+        return found | ({"stride": None} if found["stride"] == found["kernel_size"] else {})
 
     def _positions(self, size: int, pad: int, extent: int, stride: int) -> int:
         room = size + 2 * pad - extent

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from netbuilder.errors import ShapeError
-from netbuilder.layers.base import Elementwise, Layer, Unparametrised
+from netbuilder.layers.base import Elementwise, TorchLayer, Unparametrised
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LIST_AS_TUPLE, Length, Probability, Size
 from netbuilder.windows import ReceptiveField
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 class StochasticDepth(Elementwise):
     """In training, each sample (mode row) or the whole batch is zeroed with probability ``p``."""
 
+    home = "torchvision.ops"
+
     p: Probability
     mode: Literal["batch", "row"]
-
-    def build(self, x: Shape) -> nn.Module:
-        from torchvision.ops import StochasticDepth as Module
-
-        module: nn.Module = Module(**self.arguments())
-        return module
 
 
 Activation = Literal[
@@ -33,8 +29,13 @@ Activation = Literal[
 ]  # fmt: skip
 
 
-class SqueezeExcitation(Layer):
+_ACTIVATIONS = ("activation", "scale_activation")
+
+
+class SqueezeExcitation(TorchLayer):
     """Each channel of (C, H, W) scaled by what two 1x1 convolutions make of the channels' means."""
+
+    home = "torchvision.ops"
 
     squeeze_channels: Size
     activation: Activation = "ReLU"
@@ -60,21 +61,30 @@ class SqueezeExcitation(Layer):
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         return field.everything(x)
 
-    def build(self, x: Shape) -> nn.Module:
-        from torch import nn
-        from torchvision.ops import SqueezeExcitation as Module
+    def inferred(self, x: Shape) -> dict[str, int]:
+        return {"input_channels": x[0]}
 
-        module: nn.Module = Module(
-            x[0],
-            self.squeeze_channels,
-            activation=getattr(nn, self.activation),
-            scale_activation=getattr(nn, self.scale_activation),
-        )
-        return module
+    def constructed_with(self) -> dict[str, Any]:
+        from torch import nn
+
+        classes = {name: getattr(nn, getattr(self, name)) for name in _ACTIVATIONS}
+        return super().constructed_with() | classes
+
+    @classmethod
+    def read_back(cls, module: nn.Module) -> dict[str, Any]:
+        found: Any = module
+        return {"squeeze_channels": found.fc1.out_channels} | {
+            name: type(getattr(found, name)).__name__ for name in _ACTIVATIONS
+        }
+
+    def in_python(self, name: str, value: object) -> str:
+        return f"nn.{value}" if name in _ACTIVATIONS else super().in_python(name, value)
 
 
 class Permute(Unparametrised):
     """The axes in the order ``dims``; torch counts the batch as axis 0, which stays first."""
+
+    home = "torchvision.ops"
 
     dims: Annotated[tuple[int, ...], LIST_AS_TUPLE, Length(2, 6)]
 
@@ -88,9 +98,3 @@ class Permute(Unparametrised):
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         return field.permuted([dim - 1 for dim in self.dims[1:]])
-
-    def build(self, x: Shape) -> nn.Module:
-        from torchvision.ops import Permute as Module
-
-        module: nn.Module = Module(list(self.dims))
-        return module

@@ -1,0 +1,79 @@
+"""Random networks of layers inside layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from strategies import NAMES, documents
+
+from netbuilder.analysis import analyse
+from netbuilder.schema import Architecture
+from netbuilder.shapes import Shape
+
+NESTS = settings(
+    max_examples=2000,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+
+
+def network(*layers: object, shape: Shape = (4, 8, 8)) -> Architecture:
+    """A network of layers as documents write them."""
+    return Architecture.model_validate({"name": "a", "input": list(shape), "layers": list(layers)})
+
+
+NESTED = tuple(name for name in NAMES if name != "LocalResponseNorm")
+"""torch's LocalResponseNorm takes no tensor that was permuted, whatever its shape."""
+
+
+@st.composite
+def chains(draw: st.DrawFn, x: Shape, depth: int) -> list[Any]:
+    """Layers for a sample ``x``, some of them containers."""
+    document = draw(documents(st.just(x), NESTED, longest=2))
+    document = _without_in_place(document)
+    layers = list(document["layers"])
+    if depth and draw(st.booleans()):
+        y = analyse(Architecture.model_validate(document)).output_shape
+        layers.append(draw(containers(y, depth - 1)))
+    return layers
+
+
+@st.composite
+def containers(draw: st.DrawFn, x: Shape, depth: int) -> dict[str, Any]:
+    """A container for a sample ``x``; branches that do not fit are joined by what they have."""
+    kind = draw(st.sampled_from(["Sequential", "Residual", "Parallel"]))
+    first, second = draw(chains(x, depth)), draw(chains(x, depth))
+    if kind == "Sequential":
+        return {kind: {"layers": first + (draw(chains(_behind(x, first), 0)))}}
+    a, b = _behind(x, first), _behind(x, second)
+    if a != b:  # the same layers twice always fit
+        second = first
+    if kind == "Residual":
+        join = draw(st.sampled_from(["add", "multiply"]))
+        written = {"body": first, "shortcut": second, "join": join}
+        return {kind: written | draw(st.sampled_from([{}, {"activation": "Tanh"}]))}
+    join = draw(st.sampled_from(["concat", "add", "multiply", "mean"]))
+    branches = {"one": first, "two": second, "three": first}
+    return {kind: {"join": join, "branches": branches}}
+
+
+def _behind(x: Shape, layers: list[Any]) -> Shape:
+    return analyse(network(*layers, shape=x)).output_shape
+
+
+@st.composite
+def nested(draw: st.DrawFn, shapes: st.SearchStrategy[Shape]) -> Architecture:
+    """Architectures with containers inside containers."""
+    x = draw(shapes)
+    layer = draw(containers(x, 2))
+    return network(layer, *draw(chains(_behind(x, [layer]), 0)), shape=x)
+
+
+def _without_in_place(value: Any) -> Any:
+    """The same layers with nothing done in place, which joins refuse."""
+    if isinstance(value, dict):
+        return {key: _without_in_place(v) for key, v in value.items() if key != "inplace"}
+    return [_without_in_place(v) for v in value] if isinstance(value, list) else value

@@ -41,6 +41,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>//|[-+*/%(),]))"
 )
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ALLOWED = "numbers, names, + - * / // %, parentheses, min(...) and max(...)"
 
 
@@ -112,6 +113,11 @@ def fill(text: str, names: Mapping[str, Value]) -> Value:
             raise ExpressionError(f"it makes a text of more than {MAX_FILLED:,} characters")
         at = end + 1
     return "".join(written) + text[at:]
+
+
+def names_in(text: str) -> list[str]:
+    """The names that the expressions in a text may use."""
+    return [name for part in re.findall(r"\$\{([^}]*)", text) for name in _WORD.findall(part)]
 
 
 def bounded(number: int | float) -> int | float:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from netbuilder.expansion import BLOCK_NAME, MAX_TIMES
+from netbuilder.definitions import BLOCK_NAME
+from netbuilder.expansion import MAX_TIMES
 from netbuilder.schema import Architecture
 
 FILE_NAME = "netbuilder.schema.json"

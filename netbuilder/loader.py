@@ -47,17 +47,17 @@ def parse_architecture(
         message = "a document is a mapping with name, input and layers"
         raise ConfigError([Problem(file, root.line, root.column, "", message)])
     plain: Any = root.plain()
-    changes = {_override(plain, override): override for override in overrides}
-    included: dict[str, str] = {}
-    if needs_expansion(plain, "".join([text, *changes.values()])):
+    values, others = _split(overrides)
+    changes = {_override(plain, override): override for override in others}
+    included: Mapping[str, str] = {}
+    if values or needs_expansion(plain, "".join([text, *changes.values()])):
         if problems:
             raise ConfigError(_told(problems))
-        expander = Expander(file, folder)
+        expander = Expander(file, folder, values)
         try:
             root = expander.expand(_changed(root, plain) if changes else root)
-        except RecursionError:
-            message = "its blocks and repetitions are nested too deep to be written out"
-            raise ConfigError([Problem(file, root.line, root.column, "", message)]) from None
+        except ConfigError as error:
+            raise ConfigError(_told(error.problems)) from None
         included, plain = expander.included, root.plain()
     source = TextSource(text, file, root, changes, included)
     try:
@@ -65,7 +65,8 @@ def parse_architecture(
     except ValidationError as error:
         lines = error.errors(include_url=False)
         problems += [source.problem(line["loc"], line["ctx"]["message"]) for line in lines]
-        problems += _shape_problems(plain, source)
+        if not any(line["loc"][:1] in (("input",), ("layers",)) for line in lines):
+            problems += _shape_problems(plain, source)
     if problems:
         raise ConfigError(_told(problems))
     architecture._source = source
@@ -92,10 +93,7 @@ def _told(problems: list[Problem]) -> list[Problem]:
 def _shape_problems(plain: dict[str, Any], source: TextSource) -> list[Problem]:
     """The layer that cannot take what reaches it, in a document whose fault lies elsewhere."""
     parts = {name: plain.get(name) for name in ("input", "layers")}
-    try:
-        network = Architecture.model_validate({"name": "network", **parts})
-    except ValidationError:
-        return []
+    network = Architecture.model_validate({"name": "network", **parts})
     network._source = source
     fault = analyse(network).fault
     return [fault] if fault else []
@@ -115,10 +113,10 @@ class TextSource:
         file: str,
         root: Node,
         changes: dict[Place, str],
-        included: dict[str, str],
+        included: Mapping[str, str],
     ) -> None:
         self.text = text
-        self.included: Mapping[str, str] = included
+        self.included = included
         self._file = file
         self._root = root
         self._changes = changes
@@ -145,6 +143,8 @@ class TextSource:
                 if index is not None and index < len(node.value):
                     child = node.value[index]
                     line, column = child.line, child.column
+            elif node.expression and _position(kind, step) == 0:
+                child = node  # one value, which is the first argument
             elif isinstance(step, int):
                 continue  # one value where a list may stand: documents do not number it
             shown.append(step)
@@ -164,8 +164,9 @@ class TextSource:
             if (common := min(len(shown), len(changed)))
             and tuple(shown[:common]) == tuple(changed[:common])
         ]
-        if blamed:
-            _, override = max(blamed, key=lambda change: len(change[0]))
+        if blamed or node.override:
+            _, override = max(blamed, key=lambda change: len(change[0]), default=((), ""))
+            override = override or node.override
             return Problem(f"--set {override}", 0, 0, path_text(shown), message)
         return Problem(file, line, column, path_text(shown), message)
 
@@ -190,10 +191,32 @@ def _takes_all(kind: str | None, field: str | int) -> bool:
     return kind is not None and kind in COMPONENTS and field == COMPONENTS[kind].variadic
 
 
-def _position(kind: str | None, field: str) -> int | None:
+def _position(kind: str | None, field: str | int) -> int | None:
     """Where ``field`` stands among the positional arguments of ``kind``."""
-    names = COMPONENTS[kind].positional() if kind and kind in COMPONENTS else ()
+    names: tuple[str | int, ...] = (
+        COMPONENTS[kind].positional() if kind and kind in COMPONENTS else ()
+    )
     return names.index(field) if field in names else None
+
+
+def _split(
+    overrides: Iterable[str],
+) -> tuple[dict[str, tuple[Any, str]], list[str]]:
+    """Changes of values, which may stand in another file, by their names; and the other changes."""
+    values: dict[str, tuple[Any, str]] = {}
+    others = []
+    for override in overrides:
+        path, equals, written = override.partition("=")
+        match _place(path):
+            case ("values", str(name)) if equals:
+                value = _value(override, written)
+                if value is None or isinstance(value, list | dict):
+                    message = f"found {describe(value)}; allowed: a number, a text, true or false"
+                    raise _refused(override, message)
+                values[name] = (value, override)
+            case _:
+                others.append(override)
+    return values, others
 
 
 _STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]{1,6})\]")
@@ -205,10 +228,7 @@ def _override(document: dict[str, Any], text: str) -> Place:
     place = _place(path)
     if not equals or not place:
         raise _refused(text, "write it as field.path=value, such as train.epochs=5")
-    try:
-        value = parse_value(written)
-    except ConfigError as error:
-        raise _refused(text, error.problems[0].message) from None
+    value = _value(text, written)
     here: Any = document
     for position, (step, behind) in enumerate(zip(place, (*place[1:], None), strict=True)):
         if isinstance(step, int):
@@ -222,13 +242,20 @@ def _override(document: dict[str, Any], text: str) -> Place:
             here[step] = value
         else:
             here[step] = _opened(
-                here[step] if isinstance(step, int) else here.get(step), step, behind
+                here[step] if isinstance(step, int) else here.get(step), step, behind, document
             )
             here = here[step]
     return place
 
 
-def _opened(value: Any, step: str | int, behind: str | int) -> Any:
+def _value(override: str, written: str) -> Any:
+    try:
+        return parse_value(written)
+    except ConfigError as error:
+        raise _refused(override, error.problems[0].message) from None
+
+
+def _opened(value: Any, step: str | int, behind: str | int, document: dict[str, Any]) -> Any:
     """``value`` in the form in which the step behind it can be taken."""
     if value is None:
         return {}
@@ -239,6 +266,12 @@ def _opened(value: Any, step: str | int, behind: str | int) -> Any:
             return by_name(COMPONENTS[step], value)
         except PydanticCustomError:
             return value
+    blocks = document.get("blocks")
+    block = blocks.get(step) if isinstance(blocks, dict) else None
+    parameters = block.get("parameters") if isinstance(block, dict) else None
+    if isinstance(parameters, dict) and not isinstance(value, dict):
+        values = value if isinstance(value, list) else [value]
+        return dict(zip(parameters, values, strict=False))
     return value
 
 

@@ -20,11 +20,12 @@ from netbuilder.errors import ConfigError, Problem, quoted
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 40
-MAX_NODES = 50_000
+MAX_NODES = 100_000
+MAX_KEYS = 1_000
 MAX_DIGITS = 40
 MAX_REPEATS = 100
-"""Bounds on a document: its text, its nesting, its values once aliases are expanded, one number,
-and how many of its repeated keys are told."""
+"""Bounds on a document: its text, its nesting, its values once aliases are expanded, one mapping,
+one number, and how many of its repeated keys are told."""
 
 Scalar = str | int | float | bool | None
 _NO_KEYS: dict[str, tuple[int, int]] = {}
@@ -44,7 +45,7 @@ class Node:
     """A value of the document. ``size`` and ``depth`` count what it holds, aliases expanded.
 
     ``keys`` gives line and column of each key of a mapping, ``expression`` what a value was
-    computed from.
+    computed from, ``override`` the change by a command that it then depends on.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -55,6 +56,7 @@ class Node:
     keys: Mapping[str, tuple[int, int]] = field(default_factory=lambda: _NO_KEYS)
     origin: Origin | None = None
     expression: str = ""
+    override: str = ""
 
     def plain(self) -> object:
         """The value without the places."""
@@ -263,6 +265,8 @@ class _Composer:
                 raise self._refuse_at(event, "a key is plain text")
             if event.anchor is not None:
                 raise self._refuse_at(event, "an anchor stands at a value, not at a key")
+            if len(own) >= MAX_KEYS:
+                raise self._refuse_at(event, f"a mapping of more than {MAX_KEYS:,} keys")
             value = self._node(_node_event(next(events)), events, depth + 1)
             key = event.value
             if key == "<<" and event.implicit[0]:

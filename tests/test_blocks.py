@@ -15,6 +15,7 @@ from netbuilder.errors import ConfigError
 from netbuilder.loader import load, parse_architecture
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture
+from netbuilder.yaml_text import Node
 
 HEAD = "name: net\ninput: [3, 16, 16]\n"
 UNIT = """\
@@ -228,15 +229,138 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs_are_refused_while_they_go_off(bomb: str) -> None:
     """What would be written out to billions of layers is refused with the bound."""
-    with pytest.raises(ConfigError, match=r"more than 200,000 values once it is written out"):
+    with pytest.raises(ConfigError, match=r"more than 120,000 values once it is written out"):
         parsed(BOMBS[bomb])
 
 
+def test_a_bomb_is_refused_by_its_size_before_it_is_written_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Turns that are the same are counted, not made, and texts count by their length."""
+    made = 0
+
+    def counted(*arguments: Any, **named: Any) -> Node:
+        nonlocal made
+        made += 1
+        return Node(*arguments, **named)
+
+    monkeypatch.setattr("netbuilder.expansion.Node", counted)
+    long = "x" * 50_000
+    text = "layers: [{Repeat: {times: 10000, layers: [{Conv2d: '${a}${a}${a}'}]}}]\n"
+    for bomb in (BOMBS["repetitions"], f"values: {{a: {long}}}\n" + text):
+        with pytest.raises(ConfigError, match=r"more than 120,000 values"):
+            parsed(bomb)
+    assert made < 100
+
+
+def test_ten_thousand_layers_are_a_document() -> None:
+    """Written out or repeated, with the arguments that layers have."""
+    conv = "{Conv2d: {out_channels: 3, kernel_size: 3, padding: 1, bias: false}}"
+    assert len(parsed(f"layers: [{', '.join([conv] * 10_000)}]\n").layers) == 10_000
+    turned = conv.replace("3, p", "'${1 + 2 * (i % 2)}', p").replace("1, b", "'${i % 2}', b")
+    for repeated in (conv, f"{turned}"):
+        index = "index: i, " if "${" in repeated else ""
+        text = f"layers: [{{Repeat: {{times: 10000, {index}layers: [{repeated}]}}}}]\n"
+        assert analyse(parsed(text)).layers == 10_000
+
+
+def test_all_that_is_wrong_with_blocks_is_told_at_once() -> None:
+    """A fault hides no other, in definitions or in layers."""
+    text = (
+        "values: {a: '${b}', c: [1]}\nblocks: {d: {layer: []}, E: {layers: []}}\nlayers: [ReLU]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        parsed(text)
+    assert [p.field for p in caught.value.problems] == [
+        "values.a", "values.c", "blocks.d.layer", "blocks.E",
+    ]  # fmt: skip
+    text = (
+        "title: ${x}\n" + UNIT + "layers: [unit, {unit: {c: 1}}, {Residual: {body: [unit, units]}}"
+        ", {Repeat: {times: 3, index: i, layers: [{Conv2d: '${j}'}]}}]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        parsed(text)
+    assert [p.field for p in caught.value.problems] == [
+        "title", "layers[0]", "layers[1].unit.c", "layers[2].Residual.body[0]",
+        "layers[2].Residual.body[1]", "layers[3].Repeat.layers[0].Conv2d",
+    ]  # fmt: skip
+
+
+def test_a_mistake_that_stands_often_is_told_in_bounds() -> None:
+    """A hundred faults, and how many more there are."""
+    with pytest.raises(ConfigError) as caught:
+        parsed(f"layers: [{'Foo, ' * 19_000}]\n")
+    assert len(caught.value.problems) == 101
+    assert "… and 18,900 more problems behind this one" in str(caught.value)
+
+
+def test_a_changed_value_is_blamed_for_what_it_does(tmp_path: Path) -> None:
+    """Whatever was computed from it, through other values and parameters; else the document is."""
+    text = (
+        "values: {w: 4, twice: '${w * 2}', other: 0}\n"
+        "blocks: {conv: {parameters: {c: '${twice}'}, layers: [{Conv2d: ['${c}', 3]}]}}\n"
+        "layers: [conv, {Conv2d: ['${other}', 3]}]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        parsed(text, "values.w=0")
+    assert str(caught.value).splitlines() == [
+        "--set values.w=0: blocks.conv.layers[0].Conv2d.out_channels: found the number 0; "
+        "allowed: at least 1 (${c}) (used in net.yaml:5:10 layers[0])",
+        "net.yaml:5:26: layers[1].Conv2d.out_channels: found the number 0; "
+        "allowed: at least 1 (${other})",
+    ]
+    with pytest.raises(
+        ConfigError, match=r"^--set values\.v=1: values\.v: unknown value; known: w"
+    ):
+        parsed("values: {w: 1}\nlayers: [ReLU]\n", "values.v=1")
+    with pytest.raises(ConfigError, match=r"^--set values\.n=-1: layers\[0\]\.Repeat\.times"):
+        parsed(
+            "values: {n: 1}\nlayers: [{Repeat: {times: '${n}', layers: [ReLU]}}]\n", "values.n=-1"
+        )
+    path = write(
+        tmp_path,
+        net=HEAD + "include: parts.yaml\nlayers: [{Conv2d: ['${width}', 3]}]\n",
+        parts="values: {width: 5}\n",
+    )
+    assert analyse(load(path, ["values.width=7"])).output_shape == (7, 14, 14)
+    with pytest.raises(ConfigError, match=r"^--set values\.width=0: layers\[0\]\.Conv2d"):
+        load(path, ["values.width=0"])
+
+
+def test_an_argument_of_a_block_is_changed_for_one_command() -> None:
+    """As one of a kind is, in whatever form the use was written."""
+    for use in ("unit: 4", "unit: [4]", "unit: {channels: 4}"):
+        changed = parsed(UNIT + f"layers: [{use}]\n", "layers[0].unit.stride=2")
+        assert analyse(changed).output_shape == (4, 7, 7)
+
+
+def test_a_value_alone_tells_the_expression_that_it_came_from() -> None:
+    """As an argument by name does."""
+    with pytest.raises(ConfigError, match=r"allowed: at least 1 \(\$\{w\}\)$"):
+        parsed("values: {w: 0}\nlayers: [Flatten, {Linear: '${w}'}]\n")
+
+
+def test_layers_are_nested_up_to_a_bound() -> None:
+    """Sixty containers deep a network is still analysed and built; deeper is told."""
+
+    def nest(blocks: int) -> str:
+        chain = "".join(
+            f"  b{i}: {{layers: [{{Sequential: [b{i - 1}]}}]}}\n" for i in range(1, blocks)
+        )
+        return f"blocks:\n  b0: {{layers: [ReLU]}}\n{chain}layers: [b{blocks - 1}]\n"
+
+    architecture = parsed(nest(30))
+    assert max(row.depth for row in analyse(architecture).rows) == 59
+    assert len(build(architecture)) == 1
+    with pytest.raises(ConfigError, match=r"it lies in more than 60 containers once it is"):
+        parsed(nest(31))
+
+
 def test_a_long_chain_of_blocks_is_refused() -> None:
-    """Blocks that use one another a thousand deep are told, without a recursion error."""
-    chain = "".join(f"  b{i}: {{layers: [b{i + 1}]}}\n" for i in range(1000))
+    """Blocks that use one another nine hundred deep are told, without a recursion error."""
+    chain = "".join(f"  b{i}: {{layers: [b{i + 1}]}}\n" for i in range(900))
     with pytest.raises(ConfigError, match=r"deeper than 40 levels"):
-        parsed(f"blocks:\n{chain}  b1000: {{layers: [ReLU]}}\nlayers: [b0]\n")
+        parsed(f"blocks:\n{chain}  b900: {{layers: [ReLU]}}\nlayers: [b0]\n")
 
 
 # --- included files -------------------------------------------------------------------------------

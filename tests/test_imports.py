@@ -20,6 +20,7 @@ ROOMS = (
     ("layers", "recipe"),
     ("schema",),
     ("yaml_text", "analysis"),
+    ("definitions",),
     ("expansion",),
     ("loader", "targets"),
     ("json_schema", "builder", "contract"),

@@ -12,7 +12,7 @@ from command import run
 
 from netbuilder.errors import ConfigError
 from netbuilder.layers import LAYERS
-from netbuilder.layers.plugins import GROUP, load_installed, load_plugin
+from netbuilder.layers.plugins import GROUP, load_installed, load_plugin, offered
 from netbuilder.loader import parse_architecture
 
 PLUGIN = '''
@@ -38,6 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.path[:] = path
     LAYERS.kinds.clear()
     LAYERS.kinds.update(kinds)
+    offered.cache_clear()
     for name in set(sys.modules) - modules:
         if not name.startswith("netbuilder"):
             del sys.modules[name]
@@ -55,6 +56,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
 
     entry = EntryPoint(name, value, GROUP)
     monkeypatch.setattr("importlib.metadata.entry_points", found)
+    offered.cache_clear()
 
 
 def test_a_module_that_the_command_names_brings_its_kinds(here: Path) -> None:

@@ -7,13 +7,18 @@ name; it is imported once a document uses that name. A document itself never nam
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from netbuilder.errors import ConfigError
 from netbuilder.layers.base import LAYERS, Layer
 from netbuilder.strict import fault
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 GROUP = "netbuilder.layers"
 
@@ -61,24 +66,30 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
     return kinds
 
 
+@lru_cache(maxsize=64)  # a name may stand in a document ten thousand times
+def offered(name: str) -> EntryPoints:
+    """What installed packages offer under ``name``."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP, name=name)
+
+
 def installed(name: str) -> type[Layer] | None:
     """The kind that an installed package offers under ``name``, if one does.
 
     Raises:
         PydanticCustomError: it cannot be imported, or is no layer kind of that name.
     """
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group=GROUP, name=name):
-        offered = f"layer {name} is offered by the installed plugin {entry.value}, which"
+    for entry in offered(name):
+        said = f"layer {name} is offered by the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
         except (Exception, SystemExit) as error:  # whatever a module of others raises
-            raise fault(f"{offered} cannot be imported: {words(error)}") from None
+            raise fault(f"{said} cannot be imported: {words(error)}") from None
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
-            raise fault(f"{offered} is no layer kind; it must be a subclass of Layer")
+            raise fault(f"{said} is no layer kind; it must be a subclass of Layer")
         if kind.kind != name:
-            raise fault(f"{offered} is the kind {kind.kind}; the two names must be the same")
+            raise fault(f"{said} is the kind {kind.kind}; the two names must be the same")
         return kind
     return None
 

@@ -10,18 +10,19 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracles import macs, output_shape, parameters, read_along, widest
 from strategies import NAMES, architectures, arguments, documents, inputs, plain_values
 from torch import Tensor, nn
 
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.builder import build
+from netbuilder.contract import macs, output_shape, parameters, read_along, widest
 from netbuilder.errors import NetbuilderError
 from netbuilder.layers import LAYERS, Layer
 from netbuilder.layers.norm import BatchNorm1d, BatchNorm2d
 from netbuilder.loader import parse_architecture
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

@@ -16,11 +16,17 @@ from netbuilder.windows import MAX_PERIOD, Window
 class ReceptiveField:
     """What one position sees of the network's input, an entry for each axis of the input.
 
-    It counts from the first to the last pixel seen, as if the input went on beyond its borders. It
-    is exact for every kind of layer, except that it is an upper bound (a) where a pattern takes
-    more than `MAX_PERIOD` positions to repeat, (b) where one axis of the input is dealt out over
-    several of the sample, as when a vector is unflattened into an image, and (c) where the layer
-    before sees nothing at all in places, as behind a transposed convolution that leaves holes.
+    It counts from the first to the last pixel seen, as if the input went on beyond its borders, and
+    is never less. It is exact for every kind of layer, except that it is an upper bound
+
+    (a) where a pattern takes more than `MAX_PERIOD` positions to repeat, or more than `MAX_READS`
+        steps to find out;
+    (b) where one axis of the input is dealt out over several of the sample, as when a vector is
+        unflattened into an image;
+    (c) where the layer before sees nothing at all in places, as behind a transposed convolution
+        that leaves holes;
+    (d) where branches see an axis of the input along different axes of theirs; or are put behind
+        one another where positions of several axes lie, or channels that are flattened later.
 
     Attributes:
         input: the sizes of the input's axes that have positions.

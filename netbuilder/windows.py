@@ -10,6 +10,8 @@ from math import gcd, lcm
 
 MAX_PERIOD = 65_536
 """A window whose pattern takes longer to repeat is replaced by one that reads everything."""
+MAX_READS = 1 << 20
+"""As is one that takes longer to find out, where positions read in no order."""
 
 Span = tuple[int, int]
 """The first and the last position that are read; the last lies before the first if none is."""
@@ -120,38 +122,33 @@ class Window:
         if period > MAX_PERIOD:
             return None
         shift = self.shift * (outer.shift * turns // len(self.first))
-        over = self._span_over()
-        spans = [over(*outer.at(i), outer.step) for i in range(period)]
+        extent = max(len(range(a, b + 1, outer.step)) for a, b in map(outer.at, range(period)))
+        ordered = self._ordered()
+        reads = 2 if ordered else 2 * min(extent, len(self.first))
+        if period * reads > MAX_READS:
+            return None
+        seen = self._seen_in_order if ordered else self._seen_in_any_order
+        spans = [seen(range(a, b + 1, outer.step)) for a, b in map(outer.at, range(period))]
         return Window.of(spans, shift)
 
-    def _span_over(self) -> Callable[[int, int, int], Span]:
-        """The function that gives the span of all that some positions read, from first to last."""
-
-        def all_of(first: int, last: int, step: int) -> Span:
-            # Behind Flatten the pattern does not move on, so one turn of it holds all there is.
-            end = min(last, first + step * len(self.first))
-            return _hull(self.at(i) for i in range(first, end + 1, step))
-
-        def ends_of(first: int, last: int, step: int) -> Span:
-            low = self._first_that_reads(range(first, last + 1, step))
-            high = self._first_that_reads(range(first, last + 1, step)[::-1])
-            return (low[0], high[1]) if low and high else (1, 0)
-
-        return ends_of if self._ordered() else all_of
-
-    def _first_that_reads(self, positions: range) -> Span | None:
-        for position in positions[: len(self.first)]:
-            span = self.at(position)
-            if span[0] <= span[1]:
-                return span
-        return None
-
     def _ordered(self) -> bool:
-        """Whether a later position never reads before an earlier one."""
-        spans = [(a, b) for a, b in zip(self.first, self.last, strict=True) if a <= b]
-        if spans:
-            spans.append((spans[0][0] + self.shift, spans[0][1] + self.shift))
-        return all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(spans))
+        """Whether each position reads, and a later one never before an earlier one."""
+        spans = list(zip(self.first, self.last, strict=True))
+        spans.append((spans[0][0] + self.shift, spans[0][1] + self.shift))
+        reading = all(a <= b for a, b in spans)
+        return reading and all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(spans))
+
+    def _seen_in_order(self, positions: range) -> Span:
+        if not positions:
+            return 1, 0
+        return self.at(positions[0])[0], self.at(positions[-1])[1]
+
+    def _seen_in_any_order(self, positions: range) -> Span:
+        # What an entry of the pattern reads moves evenly from turn to turn, so that its first and
+        # its last turn hold all there is.
+        turn = len(self.first)
+        ends = (positions[:turn], positions[max(turn, len(positions) - turn) :])
+        return _hull(self.at(i) for part in ends for i in part)
 
     def joined(self, other: Window, positions: int, size: int) -> Window | None:
         """What ``positions`` of them see through both windows, of an axis of ``size``.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,6 +55,15 @@ class Hardware:
         """The context in which the forward pass runs."""
         enabled = self.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def memory(self) -> int:
+        """Bytes of the device in all; on the CPU those that this process may have."""
+        if self.device.type == "cuda":
+            return int(torch.cuda.get_device_properties(self.device).total_memory)
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        with suppress(OSError, ValueError):  # a container's bound, "max" where there is none
+            total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        return total
 
     def describe(self) -> dict[str, Any]:
         """Versions, device and threads, for the record."""

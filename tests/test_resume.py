@@ -45,6 +45,18 @@ def test_resuming_gives_the_bits_of_the_run_never_stopped(
     assert fingerprint(folder) == fingerprint(whole)
 
 
+def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    """It is recorded that it was compiled, and it is compiled again."""
+    architecture = small("train.epochs=1")
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole", compile="on"))
+    folder, _ = run_until_stopped(
+        train(architecture, out=tmp_path / "parts", compile="on", stop=after(7))
+    )
+    assert Run.open(folder).config["compile"] is True
+    assert run_until_stopped(resume(folder)) == (folder, True)
+    assert fingerprint(folder) == fingerprint(whole)
+
+
 def test_a_stop_behind_every_step_of_three_epochs_changes_nothing(tmp_path: Path) -> None:
     """Stopped after each update and taken up in turn, it ends in the same checkpoint, bit for bit.
 

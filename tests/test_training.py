@@ -21,6 +21,7 @@ from netbuilder.files import write_atomic
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture
 from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
+from netbuilder.training.compiling import decide
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.limits import batch_that_fits
 from netbuilder.training.recorded import evaluate_run, kept_model
@@ -77,7 +78,7 @@ def test_each_step_draws_anew_and_the_same_step_draws_the_same(off: str) -> None
 
 
 def test_the_average_is_the_exponential_moving_average() -> None:
-    """With ema, the kept network's values follow decay * average + (1 - decay) * weights."""
+    """With ema, the kept values follow decay * average + (1 - decay) * weights, decay growing."""
     architecture = small(*PLAIN, "train.ema=0.75")
     config = architecture.train
     assert config is not None
@@ -86,15 +87,58 @@ def test_the_average_is_the_exponential_moving_average() -> None:
     step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
     data = open_dataset(config.dataset)
     expected: dict[str, torch.Tensor] = {}
-    for index in range(4):
+    first = {name: value.clone() for name, value in trainee.model.state_dict().items()}
+    for index in range(40):
         step(data.train_images[:96], data.train_labels[:96], 0, index)
         for name, value in trainee.model.state_dict().items():
             if value.is_floating_point():
-                before = expected.get(name, value)
-                expected[name] = before * 0.75 + value * 0.25
+                decay = min(0.75, (1 + index) / (10 + index))
+                before = expected.get(name, first[name])
+                expected[name] = before * decay + value * (1 - decay)
     kept = trainee.kept.state_dict()
     assert "1.running_mean" in expected
     torch.testing.assert_close({name: kept[name] for name in expected}, expected)
+
+
+def test_a_compiled_step_is_the_eager_one() -> None:
+    """On the same batches, with dropout and a shorter last one, it ends in the same weights."""
+    architecture = small()
+    config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
+    data = open_dataset(config.dataset)
+    found = []
+    for compile in (False, True):
+        trainee = Trainee.make(architecture, hardware, 0, 42, 3)
+        step = Step(trainee, config, config.dataset, hardware, 0, 42, compile=compile)
+        for index in (*range(6), 41):
+            images = data.train_images[index * 96 :][:96]
+            loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
+        found.append((loss, hits, trainee.model.state_dict(), trainee.kept.state_dict()))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "chosen"),
+    [("auto", 100, False), ("auto", 10**6, True), ("on", 1, True), ("off", 10**6, False)],
+)
+def test_compiling_is_chosen_by_the_length_of_the_run(asked: str, steps: int, chosen: bool) -> None:
+    """By nothing that a busy machine could change, or by what was asked for."""
+    hardware = Hardware.choose("cpu", "fp32")
+    assert decide(asked, analyse(small()), steps, hardware)[0] is chosen
+
+
+def test_compiling_without_a_compiler_is_refused_or_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``on`` says what is missing; ``auto`` does without."""
+    monkeypatch.setenv("PATH", "")
+    hardware = Hardware.choose("cpu", "fp32")
+    assert decide("auto", analyse(small()), 10**6, hardware) == (False, "no C++ compiler here")
+    with pytest.raises(
+        MachineError, match=r"--compile on: no C\+\+ compiler here; use auto or off"
+    ):
+        decide("on", analyse(small()), 1, hardware)
+    with pytest.raises(ConfigError, match=r"--compile: found 'yes'; allowed: auto, on, off"):
+        decide("yes", analyse(small()), 1, hardware)
 
 
 def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:

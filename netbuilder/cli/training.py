@@ -38,6 +38,9 @@ def train(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    compile: Annotated[
+        str | None, typer.Option(help="auto (where the run wins it back), on or off.")
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,7 +84,7 @@ def train(
     if schedule is not None and not (one and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
     if one:
-        if paths or changes or (dataset, seed, precision, out) != (None,) * 4:
+        if paths or changes or (dataset, seed, precision, compile, out) != (None,) * 5:
             raise ConfigError(
                 "--resume goes on with a run as it began; give it no document and no change, "
                 "only --epochs, --schedule, --device, --data-dir and --quiet"
@@ -130,6 +133,7 @@ def train(
                 seed=seed or 0,
                 device=device or "auto",
                 precision=precision or "auto",
+                compile=compile or "auto",
                 data_dir=data_dir,
                 stop=stop,
             )

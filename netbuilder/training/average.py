@@ -11,9 +11,9 @@ from torch import Tensor, nn
 class Average:
     """An exponential moving average of weights and buffers, a step at a time.
 
-    The first update copies, as torch.optim.swa_utils.AveragedModel does, whose numbers these are;
-    buffers that count are copied always. One fused operation moves everything, for which that class
-    collects its tensors anew each time.
+    Its decay grows with the updates to the one that was asked for, as (1 + n) / (10 + n) does, so
+    that the first weights, which were drawn, are soon forgotten in a short run too. Buffers that
+    count are copied. One fused operation moves everything, over tensors that are collected once.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -29,10 +29,8 @@ class Average:
     def update(self) -> None:
         """Move towards the network as it now is."""
         averages, currents = (list(side) for side in zip(*self._moved, strict=True))
-        if self.updates == 0:
-            torch._foreach_copy_(averages, currents)
-        else:
-            torch._foreach_lerp_(averages, currents, 1 - self._decay)
+        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(averages, currents, 1 - decay)
         for average, current in self._copied:
             average.copy_(current)
         self.updates += 1

@@ -14,6 +14,7 @@ from netbuilder.data import LoadedData, open_dataset
 from netbuilder.errors import ConfigError
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture, TrainConfig
+from netbuilder.training.compiling import decide
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.limits import STANDS, limits
 from netbuilder.training.recorded import open_recorded_data
@@ -30,6 +31,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    compile: str = "auto",
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
 ) -> Iterator[Record]:
@@ -41,6 +43,7 @@ def train(
         seed: settles the first weights and all that is drawn; it seeds torch's global state.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
+        compile: ``on``, ``off``, or ``auto``: where the run is long enough to win it back.
         data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
         stop: asked after each step; anything but 0 is a signal's number: state is saved and
             `Interrupted` raised.
@@ -56,9 +59,18 @@ def train(
         Interrupted: ``stop`` asked for it.
     """
     hardware = Hardware.choose(device, precision)
-    config = {"seed": seed, "device": hardware.device.type, "precision": hardware.precision}
     analysis, data = prepare(architecture, data_dir)
+    settings = architecture.trained
+    steps = settings.epochs * -(-len(data.train_labels) // settings.batch_size)
+    compiles, why = decide(compile, analysis, steps, hardware)
+    config = {
+        "seed": seed,
+        "device": hardware.device.type,
+        "precision": hardware.precision,
+        "compile": compiles,
+    }
     environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
+    environment["compile"] = f"{'compiled' if compiles else 'not compiled'}, {why}"
     with limits(Path(out)):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS), run.in_use():

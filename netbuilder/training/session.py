@@ -57,7 +57,10 @@ class Session:
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
         self.trainee = Trainee.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
-        self.step = Step(self.trainee, self.config, data.dataset, hardware, seed, spe, held)
+        compile = run.config.get("compile", False)
+        self.step = Step(
+            self.trainee, self.config, data.dataset, hardware, seed, spe, held, compile=compile
+        )
         self.progress = Progress()
 
     def records(self, *, resumed: bool) -> Iterator[Record]:

@@ -14,6 +14,7 @@ from netbuilder.errors import Diverged
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.average import Average
+from netbuilder.training.compiling import compiled, forward_pass
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.schedule import build_schedule
 
@@ -72,14 +73,15 @@ class Step:
         seed: int,
         steps_per_epoch: int,
         held_from: int | None = None,
+        compile: bool = False,
     ) -> None:
         """``held_from`` counts steps, or epochs for schedules that move once an epoch."""
         self._trainee = trainee
         self._dataset = dataset
         self._config = config
-        self._hardware = hardware
         self._seed = seed
-        self._loss = config.loss.build()
+        self._forward = forward_pass(trainee.model, config.loss.build(), hardware)
+        self._whole = compiled(self._forward) if compile else self._forward
         self._every_step = bool(config.scheduler) and config.scheduler[0].every_step
         self._held_from = held_from
         self._steps_per_epoch = steps_per_epoch
@@ -107,11 +109,10 @@ class Step:
         # Dropout draws from torch's global state.
         torch.manual_seed(seed_for("dropout", self._seed, epoch, step))
         batch = augment(to_unit(images), self._config.augment, generator)
-        with self._hardware.autocast():
-            logits = trainee.model(normalise(batch, dataset.mean, dataset.std)).flatten(1)
-        logits = logits.float()
-        loss = self._loss(logits, labels)
-        loss.backward()
+        # A last batch that is shorter would be compiled for itself.
+        forward = self._whole if len(labels) == self._config.batch_size else self._forward
+        loss, logits = forward(normalise(batch, dataset.mean, dataset.std), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
         self._require_finite(loss, epoch, step)
         trainee.optimizer.step()
         trainee.optimizer.zero_grad(set_to_none=True)

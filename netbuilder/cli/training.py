@@ -41,6 +41,9 @@ def train(
     compile: Annotated[
         str | None, typer.Option(help="auto (where the run wins it back), on or off.")
     ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same bits on a GPU too, or say why not.")
+    ] = False,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,7 +87,8 @@ def train(
     if schedule is not None and not (one and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
     if one:
-        if paths or changes or (dataset, seed, precision, compile, out) != (None,) * 5:
+        fixed = (dataset, seed, precision, compile, out) != (None,) * 5 or deterministic
+        if paths or changes or fixed:
             raise ConfigError(
                 "--resume goes on with a run as it began; give it no document and no change, "
                 "only --epochs, --schedule, --device, --data-dir and --quiet"
@@ -134,6 +138,7 @@ def train(
                 device=device or "auto",
                 precision=precision or "auto",
                 compile=compile or "auto",
+                deterministic=deterministic,
                 data_dir=data_dir,
                 stop=stop,
             )
@@ -243,10 +248,14 @@ class _Stop:
 
     def follow(self, record: Record) -> None:
         """Take note of where the run is."""
-        from netbuilder.training import Finished
+        from netbuilder.training import Finished, Started
 
-        self._training = not isinstance(record, Finished)
-        self._idle = "stopped behind the last epoch; the run is recorded"
+        # The first step may be compiled for longer than anybody waits, and loses nothing.
+        self._training = not isinstance(record, Finished | Started)
+        if isinstance(record, Finished):
+            self._idle = "stopped behind the last epoch; the run is recorded"
+        elif isinstance(record, Started):
+            self._idle = "stopped before the first step of this session; nothing is lost"
 
     def __call__(self) -> int:
         return self._asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 
@@ -71,6 +72,8 @@ def forward_pass(model: nn.Module, loss: nn.Module, hardware: Hardware) -> Forwa
 
 def compiled(forward: Forward) -> Forward:
     """The same pass, compiled for the shape of its first batch; dropout draws as it did."""
+    # It says on the CPU that there is no GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     options: dict[str, bool | int | str | Callable[..., object]] = {"fallback_random": True}
     made: Forward = torch.compile(forward, dynamic=False, options=options)
     return made

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -80,6 +81,32 @@ class Hardware:
                 **{name: version(name) for name in ("torchvision", "numpy")},
             },
         }
+
+
+@contextmanager
+def deterministic(*, wanted: bool) -> Iterator[None]:
+    """Refuse operations that give other bits each time, as torch can tell.
+
+    Raises:
+        MachineError: one has no deterministic form here; the message names it.
+    """
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        named = str(error).split(".")[0]
+        raise MachineError(
+            f"--deterministic: {named}; replace that layer, or train without the option"
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _computes_bf16(device: str) -> bool:

@@ -32,6 +32,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     compile: str = "auto",
+    deterministic: bool = False,
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
 ) -> Iterator[Record]:
@@ -44,6 +45,7 @@ def train(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
         compile: ``on``, ``off``, or ``auto``: where the run is long enough to win it back.
+        deterministic: take no operation that sums in an order of its own, as some on a GPU do.
         data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
         stop: asked after each step; anything but 0 is a signal's number: state is saved and
             `Interrupted` raised.
@@ -68,6 +70,7 @@ def train(
         "device": hardware.device.type,
         "precision": hardware.precision,
         "compile": compiles,
+        "deterministic": deterministic,
     }
     environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
     environment["compile"] = f"{'compiled' if compiles else 'not compiled'}, {why}"

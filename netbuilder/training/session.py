@@ -22,7 +22,7 @@ from netbuilder.targets import judge_run
 from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.evaluation import Evaluation, evaluate
-from netbuilder.training.hardware import Hardware
+from netbuilder.training.hardware import Hardware, deterministic
 from netbuilder.training.limits import STANDS, batch_that_fits, limits
 from netbuilder.training.records import EpochEnded, Finished, Record, Started, Stepped
 from netbuilder.training.schedule import held_from, moved_by_steps, respan
@@ -65,7 +65,8 @@ class Session:
 
     def records(self, *, resumed: bool) -> Iterator[Record]:
         """The run from here to its end, as it happens."""
-        with limits(self.run.path, STANDS, self._smaller):
+        exact = self.run.config.get("deterministic", False)
+        with limits(self.run.path, STANDS, self._smaller), deterministic(wanted=exact):
             yield from self._records(resumed=resumed)
 
     def _smaller(self) -> str:

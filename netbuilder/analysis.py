@@ -11,10 +11,10 @@ from typing import Any
 from netbuilder.errors import ConfigError, Problem, ShapeError
 from netbuilder.layers import Layer
 from netbuilder.layers.base import require_init
-from netbuilder.layers.containers import Chain, Container, Misfit
+from netbuilder.layers.chains import Chain, Container, Misfit
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture, Place
 from netbuilder.shapes import LARGEST_TENSOR, Shape, written
-from netbuilder.windows import ReceptiveField
 
 BYTES_PER_VALUE = 4
 """Figures of memory are those of float32."""

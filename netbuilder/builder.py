@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.layers.base import Weighted
-from netbuilder.layers.containers import Container
+from netbuilder.layers.chains import Container
 from netbuilder.layers.initializers import Initializer
 from netbuilder.schema import Architecture
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from netbuilder.layers import Layer
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, spatial, written
-from netbuilder.windows import ReceptiveField
 
 BATCH = 2
 

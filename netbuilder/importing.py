@@ -13,7 +13,8 @@ from netbuilder.builder import build
 from netbuilder.errors import ConfigError, ShapeError, printable
 from netbuilder.layers import LAYERS, Layer
 from netbuilder.layers.base import TorchLayer
-from netbuilder.layers.containers import Container, Parallel, Residual, Sequential
+from netbuilder.layers.chains import Container
+from netbuilder.layers.containers import Parallel, Residual, Sequential
 from netbuilder.layers.plugins import import_named, words
 from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape, written

@@ -15,7 +15,8 @@ from netbuilder.builder import initializers
 from netbuilder.errors import ConfigError, printable
 from netbuilder.layers import Layer
 from netbuilder.layers.base import TorchLayer
-from netbuilder.layers.containers import Chain, Container, Parallel, Residual, Sequential
+from netbuilder.layers.chains import Chain, Container
+from netbuilder.layers.containers import Parallel, Residual, Sequential
 from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape, written
 

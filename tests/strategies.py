@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers import KINDS, LAYERS
-from netbuilder.layers.containers import Container
+from netbuilder.layers.chains import Container
 from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from netbuilder.layers import KINDS, Layer
-from netbuilder.layers.containers import Container
+from netbuilder.layers.chains import Container
 
 LOSS = "takes predictions and targets; losses stand in the train section"
 SEVERAL = "takes or gives several tensors, or other things than floats"

@@ -9,21 +9,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from nested import NESTS, nested, network
-from oracles import changed_along, macs, output_shape, parameters, read_along, widest
 from strategies import inputs
 from torch import Tensor, nn
 
 from netbuilder.analysis import analyse
 from netbuilder.builder import build
 from netbuilder.component import Component
+from netbuilder.contract import changed_along, macs, output_shape, parameters, read_along, widest
 from netbuilder.errors import ConfigError
 from netbuilder.layers import LAYERS
 from netbuilder.layers.containers import TAKEN, Parallel, Residual
 from netbuilder.layers.modules import Parallel as ParallelModule
 from netbuilder.loader import parse_architecture
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape, spatial
-from netbuilder.windows import ReceptiveField
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

@@ -15,6 +15,7 @@ import netbuilder
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     ("errors", "shapes", "files", "windows"),
+    ("receptive_field",),
     ("strict",),
     ("component", "arithmetic"),
     ("layers", "recipe"),

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from oracles import changed_along, macs, output_shape, parameters, read_along, widest
 from torch import Tensor, nn
 from torchvision import ops
 
+from netbuilder.contract import changed_along, macs, output_shape, parameters, read_along, widest
 from netbuilder.layers import KINDS, LAYERS, Layer
 from netbuilder.layers.base import TorchLayer, Unparametrised, Weighted
-from netbuilder.layers.containers import Container
+from netbuilder.layers.chains import Container
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape
-from netbuilder.windows import ReceptiveField
 
 VECTOR, SEQUENCE, IMAGE, VOLUME = (6,), (4, 6), (4, 12, 10), (4, 5, 6, 7)
 LONG = (4, 13)

@@ -10,18 +10,19 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracles import macs, output_shape, parameters, read_along, widest
 from strategies import NAMES, architectures, arguments, documents, inputs, plain_values
 from torch import Tensor, nn
 
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.builder import build
+from netbuilder.contract import macs, output_shape, parameters, read_along, widest
 from netbuilder.errors import NetbuilderError
 from netbuilder.layers import LAYERS, Layer
 from netbuilder.layers.norm import BatchNorm1d, BatchNorm2d
 from netbuilder.loader import parse_architecture
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -144,6 +145,23 @@ def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
     architecture = Architecture.model_validate(document)
     assert widest(read_along(build(architecture), (2, 5, 3), axis=0)) == 5
     assert analyse(architecture).receptive_field[0] == 5
+
+
+def test_a_layer_that_reads_all_sees_all_behind_taps_out_of_order() -> None:
+    """Behind a dilated transposed convolution, what reads the whole axis sees the whole input."""
+    spread = {"ConvTranspose1d": [1, 4, 3, 0, 0, 1, True, 2]}
+    document = {"name": "a", "input": [1, 12], "layers": [spread, {"Linear": 2}]}
+    architecture = Architecture.model_validate(document)
+    assert widest(read_along(build(architecture), (1, 12), axis=0)) == 12
+    [size] = analyse(architecture).receptive_field
+    assert size >= 12
+
+
+def test_a_long_window_over_positions_in_no_order_is_answered_at_once() -> None:
+    """What would take minutes to follow is said to see all that there is."""
+    layers = ["Flatten", {"Unflatten": [1, [1, 60_000]]}, {"Conv1d": [1, 30_000]}]
+    document = {"name": "a", "input": [4, 100, 150], "layers": layers}
+    assert analyse(Architecture.model_validate(document)).receptive_field == (100, 150)
 
 
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:

@@ -14,9 +14,10 @@ from netbuilder.layers.base import (
     require_image,
     sample_axis,
 )
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import Number, Positive, Size, fault
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 
 class Threshold(Elementwise):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder.layers.base import Unparametrised, require_axes
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape
 from netbuilder.strict import LARGEST, describe, fault
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 
 def _output_size(axes: int) -> Any:

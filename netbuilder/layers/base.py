@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from netbuilder.component import Component, Family
 from netbuilder.errors import ShapeError
 from netbuilder.layers.initializers import Init
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
-from netbuilder.windows import ReceptiveField
 
 if TYPE_CHECKING:
     from torch import nn

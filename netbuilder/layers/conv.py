@@ -9,9 +9,10 @@ from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Weighted, require_axes
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, Pair, Single, Size, Triple, describe, fault
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 _LENGTH: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
 

@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Weighted, require_axes
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import (
     Pair,
@@ -20,7 +21,7 @@ from netbuilder.strict import (
     TripleFromZero,
     fault,
 )
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 
 class _ConvTranspose(Weighted, abstract=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from netbuilder.layers.base import Weighted
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape
 from netbuilder.strict import Size
-from netbuilder.windows import ReceptiveField
 
 
 class Linear(Weighted):

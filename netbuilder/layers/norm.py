@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Unparametrised, Weighted, require_axes
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, LIST_AS_TUPLE, Length, Number, Probability, Size
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,9 +8,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Unparametrised, require_axes
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, Number, describe, fault
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 
 def _border(axes: int) -> Any:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Unparametrised, require_axes
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import (
     LARGEST,
@@ -20,7 +21,7 @@ from netbuilder.strict import (
     TripleFromZero,
     fault,
 )
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Unparametrised, require_image
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, Size, describe, fault
-from netbuilder.windows import MAX_PERIOD, ReceptiveField, Span, Window
+from netbuilder.windows import MAX_PERIOD, Span, Window
 
 Mode = Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "nearest-exact"]
 RANKS = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}

@@ -9,9 +9,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Elementwise, Unparametrised, require_image, sample_axis
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LARGEST, LIST_AS_TUPLE, Length, Pair, PairFromZero, Size, fault
-from netbuilder.windows import ReceptiveField, Window
+from netbuilder.windows import Window
 
 
 def _read_parts(value: object) -> object:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from netbuilder.errors import ShapeError
 from netbuilder.layers.base import Elementwise, TorchLayer, Unparametrised
+from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
 from netbuilder.strict import LIST_AS_TUPLE, Length, Probability, Size
-from netbuilder.windows import ReceptiveField
 
 if TYPE_CHECKING:
     from torch import nn

@@ -130,9 +130,10 @@ class Window:
         """The function that gives the span of all that some positions read, from first to last."""
 
         def all_of(first: int, last: int, step: int) -> Span:
-            # Behind Flatten the pattern does not move on, so one turn of it holds all there is.
-            end = min(last, first + step * len(self.first))
-            return _hull(self.at(i) for i in range(first, end + 1, step))
+            # Each entry of the pattern reads on one way from turn to turn, so that its first turn
+            # and its last hold the outermost of all.
+            positions, turn = range(first, last + 1, step), len(self.first)
+            return _hull(self.at(i) for i in (*positions[:turn], *positions[-turn:]))
 
         def ends_of(first: int, last: int, step: int) -> Span:
             low = self._first_that_reads(range(first, last + 1, step))

@@ -146,6 +146,18 @@ def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
     assert analyse(architecture).receptive_field[0] == 5
 
 
+@pytest.mark.parametrize(
+    "written", [[2, 2, 2, 3, 1, 1, True, 3], [2, 4, 4, 1, 1, 1, True, 3], [2, 4, 3, 1, 1, 1, True, 2]]
+)
+def test_all_turns_of_a_pattern_that_goes_back_are_read(written: list[object]) -> None:
+    """Behind a transposed convolution whose neighbours read in no order, all that is read counts."""
+    document = {"name": "a", "input": [2, 16], "layers": [{"ConvTranspose1d": written}]}
+    document["layers"] = [*document["layers"], {"GroupNorm": 1}]
+    architecture = Architecture.model_validate(document)
+    measured = widest(read_along(build(architecture), (2, 16), axis=0))
+    assert measured == min(16, analyse(architecture).receptive_field[0])
+
+
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:
     """Statistics of a batch, which training reads from everywhere, are no part of the field."""
     for layer in (BatchNorm1d(), BatchNorm2d(track_running_stats=False)):

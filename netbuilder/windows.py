@@ -108,6 +108,11 @@ class Window:
         turns, entry = divmod(position, len(self.first))
         return self.first[entry] + turns * self.shift, self.last[entry] + turns * self.shift
 
+    def since(self, position: int) -> Window:
+        """The window of an axis that begins at this one's ``position``."""
+        spans = [self.at(position + i) for i in range(len(self.first))]
+        return Window._of(spans, self.shift, self.step)
+
     def through(self, outer: Window) -> Window | None:
         """What the positions of ``outer``, which reads this window's, see; None if too involved."""
         if len(self.first) == len(outer.first) == 1 and self.size and self.shift >= 0:
@@ -256,6 +261,13 @@ class ReceptiveField:
     def everything(self, x: Shape) -> ReceptiveField:
         """Behind a layer that reads the whole sample ``x`` at every position."""
         return self.read_whole(x, *range(len(x)))
+
+    def since(self, channel: int) -> ReceptiveField:
+        """Behind what leaves out the channels before ``channel``."""
+        return self._with(
+            seen.since(channel) if axis == 0 else seen
+            for axis, seen in zip(self.axes, self.windows, strict=True)
+        )
 
     def permuted(self, order: Sequence[int]) -> ReceptiveField:
         """Behind a layer whose output axis i is axis ``order[i]`` of its input."""

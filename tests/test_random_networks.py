@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -147,15 +148,34 @@ def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [[2, 2, 2, 3, 1, 1, True, 3], [2, 4, 4, 1, 1, 1, True, 3], [2, 4, 3, 1, 1, 1, True, 2]]
+    "written",
+    [[2, 2, 2, 3, 1, 1, True, 3], [2, 4, 4, 1, 1, 1, True, 3], [2, 4, 3, 1, 1, 1, True, 2]],
 )
 def test_all_turns_of_a_pattern_that_goes_back_are_read(written: list[object]) -> None:
-    """Behind a transposed convolution whose neighbours read in no order, all that is read counts."""
+    """Where neighbours of a transposed convolution read in no order, all that is read counts."""
     document = {"name": "a", "input": [2, 16], "layers": [{"ConvTranspose1d": written}]}
     document["layers"] = [*document["layers"], {"GroupNorm": 1}]
     architecture = Architecture.model_validate(document)
     measured = widest(read_along(build(architecture), (2, 16), axis=0))
     assert measured == min(16, analyse(architecture).receptive_field[0])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear"])
+@pytest.mark.parametrize("again", [False, True])
+def test_scales_that_are_no_binary_fraction_round_as_torch_does(mode: str, again: bool) -> None:
+    """Ten positions scaled by 0.7 are seven, and each reads what torch reads in float32."""
+    for size, tenths in [*product(range(1, 21), range(3, 32)), (25, 28)]:
+        written = {"scale_factor": tenths / 10, "mode": mode, "recompute_scale_factor": again}
+        layer = LAYERS.read({"Upsample": written})
+        if size * tenths < 10:
+            continue
+        [window] = layer.receptive_field((1, size), ReceptiveField.of_input((1, size))).windows
+        x = torch.where(torch.eye(size, dtype=torch.bool), torch.nan, 0.0)[:, None]
+        read = layer.build((1, size))(x)[:, 0].isnan()
+        assert layer.output_shape((1, size)) == (1, read.shape[1])
+        for position, rows in enumerate(read.T):
+            found = rows.nonzero().flatten().tolist()
+            assert (found[0], found[-1]) == window.at(position)
 
 
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.builder import build
-from netbuilder.errors import NetbuilderError
+from netbuilder.errors import NetbuilderError, ShapeError
 from netbuilder.layers import LAYERS, Layer
 from netbuilder.layers.norm import BatchNorm1d, BatchNorm2d
 from netbuilder.loader import parse_architecture
@@ -176,6 +176,19 @@ def test_scales_that_are_no_binary_fraction_round_as_torch_does(mode: str, again
         for position, rows in enumerate(read.T):
             found = rows.nonzero().flatten().tolist()
             assert (found[0], found[-1]) == window.at(position)
+
+
+@pytest.mark.parametrize("kind", ["CircularPad1d", "ConstantPad1d", "ZeroPad1d"])
+def test_an_end_that_is_cut_off_leaves_enough_to_pad(kind: str) -> None:
+    """Where torch cuts more than there is, or wraps what it has cut off, the layer is refused."""
+    value = {"value": 1.0} if kind == "ConstantPad1d" else {}
+    for size, before, behind in product((1, 2, 4), range(-5, 5), range(-5, 5)):
+        layer = LAYERS.read({kind: {"padding": [before, behind], **value}})
+        try:
+            y = layer.output_shape((1, size))
+        except ShapeError:
+            continue
+        assert layer.build((1, size))(torch.zeros(2, 1, size)).shape == (2, *y)
 
 
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:

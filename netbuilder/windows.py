@@ -14,6 +14,9 @@ from netbuilder.shapes import Shape
 MAX_PERIOD = 65_536
 """A window whose pattern takes longer to repeat is replaced by one that reads everything."""
 
+MAX_WORK = 1_048_576
+"""So is one that takes a look at more positions than this, which would take a second or more."""
+
 Span = tuple[int, int]
 """The first and the last position that are read; the last lies before the first if none is."""
 
@@ -38,18 +41,27 @@ class Window:
 
     @classmethod
     def transposed(
-        cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+        cls, size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> Window:
-        """The window of a transposed convolution.
+        """The window of a transposed convolution of an axis of ``size``.
 
         Output o reads input i wherever ``o = i * stride + dilation * tap - padding``.
         """
-        taps = range(0, dilation * kernel, dilation)
+        if stride > MAX_PERIOD:
+            return cls.whole(size)
+        common = gcd(dilation, stride)
+        every = stride // common  # of the taps, one in so many falls on an input
+        inverse = pow(dilation // common, -1, every)
         spans = []
         for phase in range(padding, padding + stride):
-            read = [(phase - tap) // stride for tap in taps if (phase - tap) % stride == 0]
-            spans.append((min(read), max(read)) if read else (1, 0))
-        return cls._of(spans, shift=1, step=dilation // gcd(dilation, stride))
+            first_tap = phase // common * inverse % every
+            if phase % common or first_tap >= kernel:
+                spans.append((1, 0))
+                continue
+            last_tap = first_tap + (kernel - 1 - first_tap) // every * every
+            reads = [(phase - dilation * tap) // stride for tap in (last_tap, first_tap)]
+            spans.append((reads[0], reads[1]))
+        return cls._of(spans, shift=1, step=dilation // common)
 
     @classmethod
     def adaptive(cls, size: int, bins: int) -> Window:
@@ -124,12 +136,18 @@ class Window:
             )
         turns = len(self.first) // gcd(len(self.first), outer.shift)
         period = len(outer.first) * turns
-        if period > MAX_PERIOD:
+        if period > MAX_PERIOD or period * self._looked_at(outer) > MAX_WORK:
             return None
         shift = self.shift * (outer.shift * turns // len(self.first))
         over = self._span_over()
         spans = [over(*outer.at(i), outer.step) for i in range(period)]
         return Window._of(spans, shift)
+
+    def _looked_at(self, outer: Window) -> int:
+        """How many positions of this window may be looked at for one of ``outer``."""
+        if self._ordered() and all(a <= b for a, b in zip(self.first, self.last, strict=True)):
+            return 1
+        return min(len(self.first), outer.size // outer.step + 1)
 
     def _span_over(self) -> Callable[[int, int, int], Span]:
         """The function that gives the span of all that some positions read, from first to last."""
@@ -212,9 +230,10 @@ class ReceptiveField:
 
     It counts from the first to the last pixel seen, as if the input went on beyond its borders. It
     is exact for every kind of layer, except that it is an upper bound (a) where a pattern takes
-    more than `MAX_PERIOD` positions to repeat, (b) where one axis of the input is dealt out over
-    several of the sample, as when a vector is unflattened into an image, and (c) where the layer
-    before sees nothing at all in places, as behind a transposed convolution that leaves holes.
+    more than `MAX_PERIOD` positions to repeat or `MAX_WORK` looks to find, (b) where one axis of
+    the input is dealt out over several of the sample, as when a vector is unflattened into an
+    image, and (c) where the layer before sees nothing at all in places, as behind a transposed
+    convolution that leaves holes.
 
     Attributes:
         input: the sizes of the input's axes that have positions.

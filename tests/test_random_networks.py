@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from itertools import product
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -189,6 +190,24 @@ def test_an_end_that_is_cut_off_leaves_enough_to_pad(kind: str) -> None:
         except ShapeError:
             continue
         assert layer.build((1, size))(torch.zeros(2, 1, size)).shape == (2, *y)
+
+
+TWO_PATTERNS = [
+    {"ConvTranspose1d": {"out_channels": 1, "kernel_size": 2, "stride": 9_000, "dilation": 9_001}},
+    {"Conv1d": [1, 9_001]},
+]
+
+
+@pytest.mark.parametrize(
+    "layers", [[{"ConvTranspose1d": [1, 30_000, 9_000]}], TWO_PATTERNS], ids=["taps", "patterns"]
+)
+def test_long_patterns_take_no_time(layers: list[Any]) -> None:
+    """A summary comes in the blink of an eye, however large the windows are."""
+    document = {"name": "a", "input": [1, 9], "layers": layers}
+    began = perf_counter()
+    analysis = analyse(Architecture.model_validate(document))
+    assert perf_counter() - began < 3
+    assert 1 <= analysis.receptive_field[0] <= 9
 
 
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:

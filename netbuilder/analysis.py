@@ -244,8 +244,8 @@ class _Walk:
                 )
             return x, field
 
-        pairs = zip(layer.chains(), layer.inputs(x), strict=True)
-        shapes, fields = zip(*(follow(chain, given, field) for chain, given in pairs), strict=True)
+        given = zip(layer.chains(), layer.inputs(x), layer.given_fields(x, field), strict=True)
+        shapes, fields = zip(*(follow(*each) for each in given), strict=True)
         try:
             y = layer.joined_shape(shapes)
             _require_sane(y)

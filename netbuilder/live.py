@@ -155,9 +155,11 @@ def opening_line(run: Run) -> str:
     """Data, precision, device, seed and folder of a run, in one line."""
     environment = run.environment
     data = environment["data"]
+    compiled = f", {environment['compile']}" if "compile" in environment else ""
     return (
         f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}; "
-        f"{environment['precision']} on {environment['device']}, seed {environment['seed']}; "
+        f"{environment['precision']} on {environment['device']}{compiled}, "
+        f"seed {environment['seed']}; "
         f"{run.path}"
     )
 

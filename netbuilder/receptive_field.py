@@ -75,6 +75,13 @@ class ReceptiveField:
         """Behind a layer that reads the whole sample ``x`` at every position."""
         return self.read_whole(x, *range(len(x)))
 
+    def since(self, channel: int) -> ReceptiveField:
+        """Behind what leaves out the channels before ``channel``."""
+        return self._with(
+            seen.since(channel) if axis == 0 else seen
+            for axis, seen in zip(self.axes, self.windows, strict=True)
+        )
+
     def permuted(self, order: Sequence[int]) -> ReceptiveField:
         """Behind a layer whose output axis i is axis ``order[i]`` of its input."""
         return ReceptiveField(

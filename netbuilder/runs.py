@@ -16,7 +16,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -26,7 +27,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netbuilder.errors import ConfigError, Problem
-from netbuilder.files import remove_leftovers, sync_folder, write_atomic
+from netbuilder.files import remove_leftovers, sole_user, sync_folder, write_atomic
 from netbuilder.schema import Architecture
 
 Metrics = dict[str, float]
@@ -118,6 +119,11 @@ class Run:
             raise self._damaged("config.json", error.errors()[0]["msg"]) from None
 
     @property
+    def scheduled_epochs(self) -> int:
+        """The epochs that a schedule spans: all of them, unless it is held behind some."""
+        return int(self.config.get("scheduled_epochs", self.architecture.trained.epochs))
+
+    @property
     def metrics(self) -> list[Metrics]:
         """The epochs so far."""
         file = self.path / "metrics.jsonl"
@@ -126,10 +132,14 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """Best and last figures and the verdicts; None while the run is unfinished."""
+        """Best and last figures and the verdicts; None while the run is unfinished.
+
+        That of a run which was given more epochs since is no result of it.
+        """
         if not (self.path / "result.json").exists():
             return None
-        return self._read("result.json", "best", "last", "parameters", "epochs", "met")
+        result = self._read("result.json", "best", "last", "parameters", "epochs", "met")
+        return result if result["epochs"] >= self.architecture.trained.epochs else None
 
     @property
     def checkpoints(self) -> Path:
@@ -144,6 +154,51 @@ class Run:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Mark the run as finished."""
         write_atomic(self.path / "result.json", _json(result))
+
+    def extend(self, epochs: int, scheduled: int) -> None:
+        """Give the run more epochs; ``scheduled`` of them are those that a schedule spans."""
+        config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
+        config["architecture"]["train"]["epochs"] = epochs
+        config["scheduled_epochs"] = scheduled
+        write_atomic(self.path / "config.json", _json(config))
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep every other process from writing into the folder.
+
+        Raises:
+            ConfigError: another one writes into it.
+        """
+        with sole_user(self.path) as sole:
+            if not sole:
+                message = "another process trains this run; let it end, or stop it first"
+                raise ConfigError([Problem(str(self.path), 0, 0, "", message)])
+            yield
+
+    @classmethod
+    def latest(
+        cls, out: Path, architecture: Architecture, seed: int, precision: str | None
+    ) -> Run | None:
+        """The newest unfinished run below ``out`` of the same resolved document and seed.
+
+        Where none is unfinished, the newest that is done; None where there is no run of it.
+
+        A ``precision`` of None or ``auto`` is any.
+        """
+        wanted = architecture.model_dump(mode="json")
+        found = []
+        for config in (out / architecture.name).glob("*/config.json"):
+            run = cls(config.parent)
+            try:
+                same = run.config["architecture"] == wanted and run.config["seed"] == seed
+                if same and precision in (None, "auto", run.config["precision"]):
+                    found.append((run.result is None, run.environment["started"], run.path.name))
+            except ConfigError:
+                continue  # what cannot be read is no run to go on with
+        if not found:
+            return None
+        return cls(out / architecture.name / max(found)[2])
 
     def remove_leftovers(self) -> None:
         """Remove files that a killed process had not finished."""

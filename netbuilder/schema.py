@@ -152,7 +152,8 @@ class TrainConfig(StrictModel):
     ]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The decay, a step, of an exponential moving average of weights and buffers. With it the test
-    accuracy and the kept weights are the average's."""
+    accuracy and the kept weights are the average's. It begins lower, at (1 + n) / (10 + n) behind n
+    steps, until that reaches it."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> TrainConfig:

@@ -37,18 +37,27 @@ class Window:
 
     @classmethod
     def transposed(
-        cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+        cls, size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> Window:
-        """The window of a transposed convolution.
+        """The window of a transposed convolution of an axis of ``size``.
 
         Output o reads input i wherever ``o = i * stride + dilation * tap - padding``.
         """
-        taps = range(0, dilation * kernel, dilation)
+        if stride > MAX_PERIOD:
+            return cls.whole(size)
+        common = gcd(dilation, stride)
+        every = stride // common  # of the taps, one in so many falls on an input
+        inverse = pow(dilation // common, -1, every)
         spans = []
         for phase in range(padding, padding + stride):
-            read = [(phase - tap) // stride for tap in taps if (phase - tap) % stride == 0]
-            spans.append((min(read), max(read)) if read else (1, 0))
-        return cls.of(spans, shift=1, step=dilation // gcd(dilation, stride))
+            first_tap = phase // common * inverse % every
+            if phase % common or first_tap >= kernel:
+                spans.append((1, 0))
+                continue
+            last_tap = first_tap + (kernel - 1 - first_tap) // every * every
+            reads = [(phase - dilation * tap) // stride for tap in (last_tap, first_tap)]
+            spans.append((reads[0], reads[1]))
+        return cls.of(spans, shift=1, step=dilation // common)
 
     @classmethod
     def adaptive(cls, size: int, bins: int) -> Window:
@@ -107,6 +116,11 @@ class Window:
         """What ``position`` reads."""
         turns, entry = divmod(position, len(self.first))
         return self.first[entry] + turns * self.shift, self.last[entry] + turns * self.shift
+
+    def since(self, position: int) -> Window:
+        """The window of an axis that begins at this one's ``position``."""
+        spans = [self.at(position + i) for i in range(len(self.first))]
+        return Window.of(spans, self.shift, self.step)
 
     def through(self, outer: Window) -> Window | None:
         """What the positions of ``outer``, which reads this window's, see; None if too involved."""

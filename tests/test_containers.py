@@ -218,6 +218,22 @@ def test_a_branch_that_sees_a_part_is_joined_with_one_that_sees_all_of_another()
     assert analyse(architecture).receptive_field == (measured, measured) == (6, 6)
 
 
+@pytest.mark.parametrize("join", ["add", "concat"])
+@pytest.mark.parametrize("branch", [[], [{"Linear": 4}]])
+@pytest.mark.parametrize(
+    ("shape", "before"), [((8,), []), ((2, 8, 3), [{"Flatten": [1, 2]}]), ((1, 8, 3), ["Flatten"])]
+)
+def test_each_share_of_a_split_is_of_other_positions(
+    shape: Shape, before: list[Any], branch: list[Any], join: str
+) -> None:
+    """Where channels are positions, as behind Flatten, the branches see different ones."""
+    split = {"branches": {"a": branch, "b": branch}, "join": join, "split": True}
+    architecture = network(*before, {"Parallel": split}, "Identity", shape=shape)
+    model = build(architecture)
+    for axis, size in enumerate(analyse(architecture).receptive_field):
+        assert size == widest(read_along(model, shape, axis))
+
+
 def test_vectors_are_put_behind_one_another() -> None:
     """Behind Flatten, concat puts positions behind one another, each seeing what it saw."""
     branches = {"near": ["Flatten"], "far": [{"MaxPool2d": 4}, "Flatten"]}

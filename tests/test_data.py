@@ -45,7 +45,7 @@ def mirror(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.move(fashion / PLACE, folder)
 
     class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its own name
+        def log_message(self, format: str, *args: object) -> None:  # its own name
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:

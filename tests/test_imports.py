@@ -28,6 +28,7 @@ ROOMS = (
     ("data", "python_code", "importing"),
     ("runs",),
     ("training",),
+    ("bench",),
     ("tables", "formats", "plots", "report", "live"),
     ("cli",),
     ("__main__",),
@@ -37,7 +38,7 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "safetensors"}
 HEAVY_ROOMS = (
-    "contract", "data", "training", "plots", "layers.modules",
+    "contract", "data", "training", "bench.peers", "bench.keras_model", "plots", "layers.modules",
     "recipe.augmentations.tensors",
 )  # fmt: skip
 """The only places that may import something heavy when they are imported themselves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from netbuilder.analysis import Analysis, analyse
 from netbuilder.builder import build
 from netbuilder.contract import macs, output_shape, parameters, read_along, widest
-from netbuilder.errors import NetbuilderError
+from netbuilder.errors import NetbuilderError, ShapeError
 from netbuilder.layers import LAYERS, Layer
 from netbuilder.layers.norm import BatchNorm1d, BatchNorm2d
 from netbuilder.loader import parse_architecture
@@ -162,6 +163,66 @@ def test_a_long_window_over_positions_in_no_order_is_answered_at_once() -> None:
     layers = ["Flatten", {"Unflatten": [1, [1, 60_000]]}, {"Conv1d": [1, 30_000]}]
     document = {"name": "a", "input": [4, 100, 150], "layers": layers}
     assert analyse(Architecture.model_validate(document)).receptive_field == (100, 150)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [[2, 2, 2, 3, 1, 1, True, 3], [2, 4, 4, 1, 1, 1, True, 3], [2, 4, 3, 1, 1, 1, True, 2]],
+)
+def test_all_turns_of_a_pattern_that_goes_back_are_read(written: list[object]) -> None:
+    """Where neighbours of a transposed convolution read in no order, all that is read counts."""
+    document = {"name": "a", "input": [2, 16], "layers": [{"ConvTranspose1d": written}]}
+    document["layers"] = [*document["layers"], {"GroupNorm": 1}]
+    architecture = Architecture.model_validate(document)
+    measured = widest(read_along(build(architecture), (2, 16), axis=0))
+    assert measured == min(16, analyse(architecture).receptive_field[0])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear"])
+@pytest.mark.parametrize("again", [False, True])
+def test_scales_that_are_no_binary_fraction_round_as_torch_does(mode: str, again: bool) -> None:
+    """Ten positions scaled by 0.7 are seven, and each reads what torch reads in float32."""
+    for size, tenths in [*product(range(1, 21), range(3, 32)), (25, 28)]:
+        written = {"scale_factor": tenths / 10, "mode": mode, "recompute_scale_factor": again}
+        layer = LAYERS.read({"Upsample": written})
+        if size * tenths < 10:
+            continue
+        [window] = layer.receptive_field((1, size), ReceptiveField.of_input((1, size))).windows
+        x = torch.where(torch.eye(size, dtype=torch.bool), torch.nan, 0.0)[:, None]
+        read = layer.build((1, size))(x)[:, 0].isnan()
+        assert layer.output_shape((1, size)) == (1, read.shape[1])
+        for position, rows in enumerate(read.T):
+            found = rows.nonzero().flatten().tolist()
+            assert (found[0], found[-1]) == window.at(position)
+
+
+@pytest.mark.parametrize("kind", ["CircularPad1d", "ConstantPad1d", "ZeroPad1d"])
+def test_an_end_that_is_cut_off_leaves_enough_to_pad(kind: str) -> None:
+    """Where torch cuts more than there is, or wraps what it has cut off, the layer is refused."""
+    value = {"value": 1.0} if kind == "ConstantPad1d" else {}
+    for size, before, behind in product((1, 2, 4), range(-5, 5), range(-5, 5)):
+        layer = LAYERS.read({kind: {"padding": [before, behind], **value}})
+        try:
+            y = layer.output_shape((1, size))
+        except ShapeError:
+            continue
+        assert layer.build((1, size))(torch.zeros(2, 1, size)).shape == (2, *y)
+
+
+TWO_PATTERNS = [
+    {"ConvTranspose1d": {"out_channels": 1, "kernel_size": 2, "stride": 9_000, "dilation": 9_001}},
+    {"Conv1d": [1, 9_001]},
+]
+
+
+@pytest.mark.parametrize(
+    "layers", [[{"ConvTranspose1d": [1, 30_000, 9_000]}], TWO_PATTERNS], ids=["taps", "patterns"]
+)
+def test_long_patterns_are_answered(layers: list[Any]) -> None:
+    """However large the windows are; written out, these would take minutes or all memory."""
+    document = {"name": "a", "input": [1, 9], "layers": layers}
+    analysis = analyse(Architecture.model_validate(document))
+    assert 1 <= analysis.receptive_field[0] <= 9
 
 
 def test_batch_normalisation_is_counted_as_reading_its_own_position() -> None:

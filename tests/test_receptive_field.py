@@ -152,7 +152,7 @@ def layer_windows(size: int, gaps: bool) -> st.SearchStrategy[tuple[Window, int]
         return window, (size + 2 * padding - extent) // stride + 1
 
     def transposed(kernel: int, stride: int, padding: int, dilation: int) -> tuple[Window, int]:
-        window = Window.transposed(kernel, stride, padding, dilation)
+        window = Window.transposed(99, kernel, stride, padding, dilation)
         return window, (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
 
     arguments = number, number, st.integers(0, 2), number

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from small import after, fingerprint, run_until_stopped, small
 
 from netbuilder.errors import CheckpointError, ConfigError
+from netbuilder.files import digest_of
 from netbuilder.runs import Run
-from netbuilder.training import Finished, Started, resume, train
+from netbuilder.training import Finished, Started, checkpoint, resume, train
+from netbuilder.training.hardware import Hardware
+from netbuilder.training.step import Trainee
 
 RECIPES = {
     "one cycle": (),
@@ -39,6 +43,48 @@ def test_resuming_gives_the_bits_of_the_run_never_stopped(
         assert run_until_stopped(resume(folder, stop=after(steps))) == (folder, False)
     assert run_until_stopped(resume(folder)) == (folder, True)
     assert fingerprint(folder) == fingerprint(whole)
+
+
+def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    """It is recorded that it was compiled, and it is compiled again."""
+    architecture = small("train.epochs=1")
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole", compile="on"))
+    folder, _ = run_until_stopped(
+        train(architecture, out=tmp_path / "parts", compile="on", stop=after(7))
+    )
+    assert Run.open(folder).config["compile"] is True
+    assert run_until_stopped(resume(folder)) == (folder, True)
+    assert fingerprint(folder) == fingerprint(whole)
+
+
+def test_a_stop_behind_every_step_of_three_epochs_changes_nothing(tmp_path: Path) -> None:
+    """Stopped after each update and taken up in turn, it ends in the same checkpoint, bit for bit.
+
+    The checkpoint holds weights, average, optimizer and schedule; each image is seen once an epoch.
+    """
+    architecture = small("train.optimizer={AdamW: {lr: 0.01}}")
+    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
+    folder, done = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(1)))
+    stops = {(0, 1)}
+    while not done:
+        newest = max((folder / "checkpoints").iterdir()).stem
+        epoch, step = (int(part.lstrip("epochst")) for part in newest.split("-"))
+        stops.add((epoch, step))
+        # Behind an epoch the stop is asked for between the test's batches too.
+        asked = 1 if step < 42 and epoch < 3 else 3 if epoch == 2 else 2
+        folder, done = run_until_stopped(resume(folder, stop=after(asked)))
+    assert stops >= {(epoch, step) for epoch in range(3) for step in range(1, 43)}
+    assert fingerprint(folder) == fingerprint(whole)
+    assert state(folder) == state(whole)
+
+
+def state(folder: Path) -> str:
+    """The newest checkpoint's digest, without the clock."""
+    trainee = Trainee.make(Run.open(folder).architecture, Hardware.choose("cpu"), 0, 42, 3)
+    progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
+    assert (progress.epoch, progress.step, damaged) == (3, 0, [])
+    tensors, numbers = checkpoint.captured(trainee)
+    return digest_of(tensors, json.dumps(numbers))
 
 
 def test_a_stop_in_the_test_set_loses_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from small import DOCUMENT, after, run_until_stopped, small
 
+from netbuilder.analysis import analyse
 from netbuilder.builder import build
 from netbuilder.data import open_dataset
 from netbuilder.data.batches import normalise, to_unit
@@ -20,7 +21,9 @@ from netbuilder.files import write_atomic
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture
 from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
+from netbuilder.training.compiling import decide
 from netbuilder.training.hardware import Hardware
+from netbuilder.training.limits import batch_that_fits
 from netbuilder.training.recorded import evaluate_run, kept_model
 from netbuilder.training.step import Step, Trainee
 
@@ -33,11 +36,11 @@ def test_the_step_is_the_textbook_one() -> None:
     config = architecture.train
     assert config is not None
     hardware = Hardware.choose("cpu", "fp32")
-    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10)
+    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3)
     reference = copy.deepcopy(trainee.model)
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, nesterov=True)
     data = open_dataset(config.dataset)
-    step = Step(trainee, config, config.dataset, hardware, seed=0)
+    step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
     for index in range(10):
         images = data.train_images[index * 96 :][:96]
         labels = data.train_labels[index * 96 :][:96]
@@ -57,9 +60,9 @@ def test_the_step_is_the_textbook_one() -> None:
 def first_loss(architecture: Architecture, seed: int, epoch: int, index: int) -> float:
     """The loss of fresh weights on the first batch, as that step of that run would draw it."""
     hardware = Hardware.choose("cpu", "fp32")
-    trainee, config = Trainee.make(architecture, hardware, 0, 42), architecture.trained
+    trainee, config = Trainee.make(architecture, hardware, 0, 42, 3), architecture.trained
     data = open_dataset(config.dataset)
-    step = Step(trainee, config, config.dataset, hardware, seed)
+    step = Step(trainee, config, config.dataset, hardware, seed, steps_per_epoch=42)
     return step(data.train_images[:96], data.train_labels[:96], epoch, index)[0].item()
 
 
@@ -75,24 +78,67 @@ def test_each_step_draws_anew_and_the_same_step_draws_the_same(off: str) -> None
 
 
 def test_the_average_is_the_exponential_moving_average() -> None:
-    """With ema, the kept network's values follow decay * average + (1 - decay) * weights."""
+    """With ema, the kept values follow decay * average + (1 - decay) * weights, decay growing."""
     architecture = small(*PLAIN, "train.ema=0.75")
     config = architecture.train
     assert config is not None
     hardware = Hardware.choose("cpu", "fp32")
-    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10)
-    step = Step(trainee, config, config.dataset, hardware, seed=0)
+    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3)
+    step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
     data = open_dataset(config.dataset)
     expected: dict[str, torch.Tensor] = {}
-    for index in range(4):
+    first = {name: value.clone() for name, value in trainee.model.state_dict().items()}
+    for index in range(40):
         step(data.train_images[:96], data.train_labels[:96], 0, index)
         for name, value in trainee.model.state_dict().items():
             if value.is_floating_point():
-                before = expected.get(name, value)
-                expected[name] = before * 0.75 + value * 0.25
+                decay = min(0.75, (1 + index) / (10 + index))
+                before = expected.get(name, first[name])
+                expected[name] = before * decay + value * (1 - decay)
     kept = trainee.kept.state_dict()
     assert "1.running_mean" in expected
     torch.testing.assert_close({name: kept[name] for name in expected}, expected)
+
+
+def test_a_compiled_step_is_the_eager_one() -> None:
+    """On the same batches, with dropout and a shorter last one, it ends in the same weights."""
+    architecture = small()
+    config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
+    data = open_dataset(config.dataset)
+    found = []
+    for compile in (False, True):
+        trainee = Trainee.make(architecture, hardware, 0, 42, 3)
+        step = Step(trainee, config, config.dataset, hardware, 0, 42, compile=compile)
+        for index in (*range(6), 41):
+            images = data.train_images[index * 96 :][:96]
+            loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
+        found.append((loss, hits, trainee.model.state_dict(), trainee.kept.state_dict()))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "chosen"),
+    [("auto", 100, False), ("auto", 10**6, True), ("on", 1, True), ("off", 10**6, False)],
+)
+def test_compiling_is_chosen_by_the_length_of_the_run(asked: str, steps: int, chosen: bool) -> None:
+    """By nothing that a busy machine could change, or by what was asked for."""
+    hardware = Hardware.choose("cpu", "fp32")
+    assert decide(asked, analyse(small()), steps, hardware)[0] is chosen
+
+
+def test_compiling_without_a_compiler_is_refused_or_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``on`` says what is missing; ``auto`` does without."""
+    monkeypatch.setenv("PATH", "")
+    hardware = Hardware.choose("cpu", "fp32")
+    assert decide("auto", analyse(small()), 10**6, hardware) == (False, "no C++ compiler here")
+    with pytest.raises(
+        MachineError, match=r"--compile on: no C\+\+ compiler here; use auto or off"
+    ):
+        decide("on", analyse(small()), 1, hardware)
+    with pytest.raises(ConfigError, match=r"--compile: found 'yes'; allowed: auto, on, off"):
+        decide("yes", analyse(small()), 1, hardware)
 
 
 def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:
@@ -179,7 +225,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, step \d+; the update"):
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
-    trainee = Trainee.make(architecture, Hardware.choose("cpu", "fp32"), 0, 42)
+    trainee = Trainee.make(architecture, Hardware.choose("cpu", "fp32"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, damaged) == (0, [])
     assert all(bool(p.isfinite().all()) for p in trainee.model.parameters())
@@ -208,7 +254,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
         list(train(small(), out=tmp_path))
     monkeypatch.undo()
     [folder] = (tmp_path / "small").iterdir()
-    trainee = Trainee.make(small(), Hardware.choose("cpu", "auto"), 0, 42)
+    trainee = Trainee.make(small(), Hardware.choose("cpu", "auto"), 0, 42, 3)
     progress, _ = checkpoint.restore(folder / "checkpoints", trainee)
     assert progress.epoch == 1
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
@@ -223,8 +269,56 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Step, "__call__", exhausted)
-    with pytest.raises(MachineError, match=r"out of memory: lower train\.batch_size"):
+    with pytest.raises(
+        MachineError,
+        match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
+        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint stands",
+    ):
         list(train(small(), out=tmp_path))
+
+
+def test_the_batch_that_fits_follows_from_the_summary() -> None:
+    """Twice the memory fits twice the batch; what fits no image is told as 0."""
+    analysis = analyse(small())
+    sample = 2 * (analysis.activation_bytes + 4 * 784)
+    fits = batch_that_fits(analysis, memory=2**30, data_bytes=0)
+    assert fits <= 0.9 * 2**30 / sample < 2 * fits
+    assert batch_that_fits(analysis, memory=2**31, data_bytes=0) in (2 * fits, 4 * fits)
+    assert batch_that_fits(analysis, memory=2**20, data_bytes=2**20) == 0
+
+
+@pytest.mark.parametrize("what", ["input", "weight", "masked weight", "gradient", "loss"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: float) -> None:
+    """Wherever it comes in, weights and average stay as they were."""
+    architecture = small("train.scheduler=")
+    config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
+    trainee = Trainee.make(architecture, hardware, 0, 42, 3)
+    step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
+    data = open_dataset(config.dataset)
+    images, labels = data.train_images[:96], data.train_labels[:96]
+    step(images, labels, 0, 0)
+    first, last = trainee.model[0], trainee.model[5]
+    if what == "input":
+        first.register_forward_pre_hook(lambda module, given: (given[0] * value,))
+    elif what == "weight":
+        last.get_parameter("weight").data[3, 3] = value
+    elif what == "masked weight":  # behind a ReLU that lets nothing of it through
+        trainee.model[2].register_forward_hook(lambda module, given, out: out.nan_to_num(0, 0, 0))
+        first.get_parameter("weight").data[0] = value
+    elif what == "gradient":
+        hook = last.get_parameter("bias").register_hook
+        hook(lambda gradient: gradient * value)  # type: ignore[no-untyped-call]
+    else:
+        last.register_forward_hook(lambda module, given, out: out * value)
+    before = {name: t.clone() for name, t in trainee.model.named_parameters()}
+    average = {name: t.clone() for name, t in trainee.kept.state_dict().items()}
+    with pytest.raises(Diverged, match=r"not finite|the loss is .* in epoch 1, step 2; the update"):
+        step(images, labels, 0, 1)
+    for name, parameter in trainee.model.named_parameters():
+        assert torch.equal(parameter.nan_to_num(7), before[name].nan_to_num(7)), name
+    for name, kept in trainee.kept.state_dict().items():
+        assert torch.equal(kept, average[name]), name
 
 
 def test_a_network_without_an_output_for_each_class_is_refused(tmp_path: Path) -> None:
@@ -281,9 +375,9 @@ def test_the_first_weights_are_settled_by_the_seed_alone() -> None:
     """Whatever was drawn before, a seed gives its weights."""
     hardware = Hardware.choose("cpu", "fp32")
     torch.rand(17)
-    first = Trainee.make(small(), hardware, 4, 42).model.state_dict()
+    first = Trainee.make(small(), hardware, 4, 42, 3).model.state_dict()
     torch.rand(3)
-    again = Trainee.make(small(), hardware, 4, 42).model.state_dict()
+    again = Trainee.make(small(), hardware, 4, 42, 3).model.state_dict()
     torch.testing.assert_close(first, again, rtol=0, atol=0)
 
 

@@ -57,7 +57,7 @@ def transposed(draw: st.DrawFn) -> Pair:
             i for i in near for tap in range(kernel) if i * stride + dilation * tap - padding == o
         }
 
-    return Window.transposed(kernel, stride, padding, dilation), reads
+    return Window.transposed(99, kernel, stride, padding, dilation), reads
 
 
 @st.composite
@@ -173,7 +173,7 @@ def test_a_long_window_over_a_pattern_in_no_order_sees_to_its_end(
 
 def test_transposed_windows_whose_taps_are_out_of_order_see_to_the_end() -> None:
     """Behind a dilated transposed convolution a long window sees all of the short axis."""
-    seen = Window.transposed(kernel=4, stride=3, dilation=2).through(Window.sliding(30))
+    seen = Window.transposed(30, kernel=4, stride=3, dilation=2).through(Window.sliding(30))
     assert seen is not None
     assert seen.at(0) == (-2, 9)
 

@@ -38,6 +38,12 @@ def train(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    compile: Annotated[
+        str | None, typer.Option(help="auto (where the run wins it back), on or off.")
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same bits on a GPU too, or say why not.")
+    ] = False,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,7 +56,15 @@ def train(
         Path | None, typer.Option(help="Where run folders are made; runs unless given.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with this run folder; auto: with the documents' newest, if there is one.",
+        ),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="With --resume RUN --epochs N: extend the schedule, or hold its end."),
     ] = None,
     plugins: Plugins = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a run.")] = False,
@@ -62,17 +76,22 @@ def train(
     from netbuilder import tables
     from netbuilder.analysis import require_trainable
     from netbuilder.loader import load
+    from netbuilder.runs import Run
 
     overrides = [*(changes or [])]
     if dataset is not None:
         overrides.append(f"train.dataset={dataset}")
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
-    if resume is not None:
-        if paths or overrides or (seed, precision, out) != (None, None, None):
+    one = resume is not None and str(resume) != "auto"
+    if schedule is not None and not (one and epochs):
+        raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
+    if one:
+        fixed = (dataset, seed, precision, compile, out) != (None,) * 5 or deterministic
+        if paths or changes or fixed:
             raise ConfigError(
                 "--resume goes on with a run as it began; give it no document and no change, "
-                "only --device, --data-dir and --quiet"
+                "only --epochs, --schedule, --device, --data-dir and --quiet"
             )
         analyses = []
     elif not paths:
@@ -87,8 +106,15 @@ def train(
         from netbuilder.training import train as begin
 
         met = []
-        if resume is not None:
-            records = go_on(resume, device=device, data_dir=data_dir, stop=stop)
+        if resume is not None and one:
+            records = go_on(
+                resume,
+                device=device,
+                data_dir=data_dir,
+                stop=stop,
+                epochs=epochs,
+                schedule=schedule or "extend",
+            )
             met.append(_watch(records, stop, quiet=quiet))
         if len(analyses) > 1:
             # All data before the first is trained: what the last lacks costs no hours.
@@ -98,12 +124,21 @@ def train(
             if not quiet:
                 plain = not sys.stdout.isatty()
                 tables.show(tables.summary(analysis, plain=plain), plain=plain)
+            kept = out or Path("runs")
+            if resume is not None and (
+                run := Run.latest(kept, analysis.architecture, seed or 0, precision)
+            ):
+                records = go_on(run.path, device=device, data_dir=data_dir, stop=stop)
+                met.append(_watch(records, stop, quiet=quiet))
+                continue
             records = begin(
                 analysis.architecture,
-                out=out or "runs",
+                out=kept,
                 seed=seed or 0,
                 device=device or "auto",
                 precision=precision or "auto",
+                compile=compile or "auto",
+                deterministic=deterministic,
                 data_dir=data_dir,
                 stop=stop,
             )
@@ -213,10 +248,14 @@ class _Stop:
 
     def follow(self, record: Record) -> None:
         """Take note of where the run is."""
-        from netbuilder.training import Finished
+        from netbuilder.training import Finished, Started
 
-        self._training = not isinstance(record, Finished)
-        self._idle = "stopped behind the last epoch; the run is recorded"
+        # The first step may be compiled for longer than anybody waits, and loses nothing.
+        self._training = not isinstance(record, Finished | Started)
+        if isinstance(record, Finished):
+            self._idle = "stopped behind the last epoch; the run is recorded"
+        elif isinstance(record, Started):
+            self._idle = "stopped before the first step of this session; nothing is lost"
 
     def __call__(self) -> int:
         return self._asked

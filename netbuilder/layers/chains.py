@@ -93,6 +93,10 @@ class Container(Layer, abstract=True):
         """What reaches each branch."""
         return (x,) * len(self.chains())
 
+    def given_fields(self, x: Shape, field: ReceptiveField) -> tuple[ReceptiveField, ...]:
+        """What one position of each branch's input sees."""
+        return (field,) * len(self.chains())
+
     @abstractmethod
     def joined_shape(self, shapes: Sequence[Shape]) -> Shape:
         """The shape of what the branches' outputs are joined to.
@@ -133,9 +137,8 @@ class Container(Layer, abstract=True):
         return sum(layer.macs(given) for _, layer, given in self._members(x))
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        inputs = self.inputs(x)
-        pairs = zip(self.chains(), inputs, strict=True)
-        fields = [branch.receptive_field(given, field) for branch, given in pairs]
+        given = zip(self.chains(), self.inputs(x), self.given_fields(x, field), strict=True)
+        fields = [branch.receptive_field(shape, seen) for branch, shape, seen in given]
         joined = self.joined_field(self._outputs(x), fields)
         behind = self.behind()
         if behind is None:

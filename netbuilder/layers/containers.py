@@ -214,6 +214,12 @@ class Parallel(_Joining):
             )
         return ((x[0] // count, *x[1:]),) * count
 
+    def given_fields(self, x: Shape, field: ReceptiveField) -> tuple[ReceptiveField, ...]:
+        if not self.split:
+            return super().given_fields(x, field)
+        share = x[0] // len(self.branches)
+        return tuple(field.since(turn * share) for turn in range(len(self.branches)))
+
     def build(self, x: Shape) -> nn.Module:
         from netbuilder.layers import modules
 

@@ -83,7 +83,7 @@ class _ConvTranspose(Weighted, abstract=True):
         return prod(x[1:]) * prod(self.parameter_shapes(x)["weight"])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        axes = zip(x[1:], self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
         channels = Window.grouped(x[0], self.out_channels, self.groups)
         return field.read(channels, *(Window.transposed(*axis) for axis in axes))
 

@@ -39,6 +39,8 @@ class _Pad(Unparametrised, abstract=True):
     axes: ClassVar[int]
     most: ClassVar[int | None] = None
     """How much wider than the axis a border may be that is made of the axis itself."""
+    cuts_first: ClassVar[bool] = False
+    """Whether torch cuts one end before it puts a border at the other."""
     if TYPE_CHECKING:  # each kind declares it, for its number of axes
         padding: tuple[int, ...]
 
@@ -51,6 +53,12 @@ class _Pad(Unparametrised, abstract=True):
     def output_shape(self, x: Shape) -> Shape:
         require_axes(self, self.axes, x)
         for size, pads in zip(x[1:], self._each, strict=True):
+            left = size + sum(min(pad, 0) for pad in pads)
+            if self.cuts_first and (left < 0 or (self.most is not None and max(pads) > left)):
+                raise ShapeError(
+                    f"padding {list(self.padding)} cuts an axis of {size} of its input "
+                    f"{written(x)} before it pads the other end, which leaves too little; cut less"
+                )
             if self.most is not None and max(pads) > size + self.most:
                 raise ShapeError(
                     f"a border of {max(pads)} is made of an axis of {size} of its input "
@@ -67,10 +75,11 @@ class _Pad(Unparametrised, abstract=True):
 
 class _CircularPad(_Pad, abstract=True):
     most = 0
+    cuts_first = True
 
 
 class _ConstantPad(_Pad, abstract=True):
-    pass
+    cuts_first = True
 
 
 class _ReflectionPad(_Pad, abstract=True):
@@ -82,7 +91,7 @@ class _ReplicationPad(_Pad, abstract=True):
 
 
 class _ZeroPad(_Pad, abstract=True):
-    pass
+    cuts_first = True
 
 
 class CircularPad1d(_CircularPad):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from fractions import Fraction
 from math import floor
+from struct import pack, unpack
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
@@ -61,6 +61,12 @@ Scales = Annotated[
 ]
 
 
+def _single(value: float) -> float:
+    """The value in the precision in which torch computes where a position lies."""
+    rounded: float = unpack("f", pack("f", value))[0]
+    return rounded
+
+
 class _Upsample(Unparametrised, abstract=True):
     """The sample at other sizes, by interpolation between its positions."""
 
@@ -89,8 +95,7 @@ class _Upsample(Unparametrised, abstract=True):
         if len(each) != axes:
             raise ShapeError(f"it gives {len(each)} sizes for the {axes} axes of {written(x)}")
         out = tuple(
-            floor(n * Fraction(s)) if self.size is None else int(s)
-            for n, s in zip(x[1:], each, strict=True)
+            floor(n * s) if self.size is None else int(s) for n, s in zip(x[1:], each, strict=True)
         )
         if min(out) < 1:
             raise ShapeError(f"scale_factor leaves nothing of {written(x)}")
@@ -104,35 +109,35 @@ class _Upsample(Unparametrised, abstract=True):
         y = self.output_shape(x)
         each = self._each(len(x) - 1)
         windows = [
-            self._window(n, m, None if self.size is not None else Fraction(s))
+            self._window(n, m, None if self.size is not None else s)
             for n, m, s in zip(x[1:], y[1:], each, strict=True)
         ]
         return field.read(None, *windows)
 
-    def _window(self, size: int, out: int, scale: Fraction | None) -> Window:
+    def _window(self, size: int, out: int, scale: float | None) -> Window:
         if out > MAX_PERIOD:
             return Window.whole(size)
         mode, aligned = self._how()
         if out == size and "linear" in mode:
             return Window.sliding(1)  # torch copies along such an axis
-        step = Fraction(size, out) if scale is None else 1 / scale
+        step = _single(size / out if scale is None else 1 / scale)
         if aligned:
-            step = Fraction(size - 1, out - 1) if out > 1 else Fraction(0)
+            step = _single((size - 1) / (out - 1)) if out > 1 else 0.0
         return Window.table([self._span(mode, aligned, step, i, size) for i in range(out)])
 
     @staticmethod
-    def _span(mode: Mode, aligned: bool, step: Fraction, i: int, size: int) -> Span:
+    def _span(mode: Mode, aligned: bool, step: float, i: int, size: int) -> Span:
         """What position ``i`` reads (aten/src/ATen/native/UpSample.h)."""
         last = size - 1
         if mode == "nearest":
-            return (min(floor(i * step), last),) * 2
+            return (min(floor(_single(i * step)), last),) * 2
         if mode == "nearest-exact":
-            return (min(floor((i + Fraction(1, 2)) * step), last),) * 2
-        at = i * step if aligned else (i + Fraction(1, 2)) * step - Fraction(1, 2)
+            return (min(floor(_single((i + 0.5) * step)), last),) * 2
+        at = _single(i * step) if aligned else _single(_single((i + 0.5) * step) - 0.5)
         if mode == "bicubic":
             start = floor(at)
             return max(0, min(start - 1, last)), max(0, min(start + 2, last))
-        start = min(floor(max(at, Fraction(0))), last)
+        start = min(floor(max(at, 0.0)), last)
         return start, min(start + 1, last)
 
 
@@ -154,7 +159,7 @@ class Upsample(_Upsample):
     def _how(self) -> tuple[Mode, bool]:
         return self.mode, bool(self.align_corners)
 
-    def _window(self, size: int, out: int, scale: Fraction | None) -> Window:
+    def _window(self, size: int, out: int, scale: float | None) -> Window:
         return super()._window(size, out, None if self.recompute_scale_factor else scale)
 
 

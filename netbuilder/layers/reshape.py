@@ -159,6 +159,7 @@ class Fold(_Sliding):
         return (x[0] // values, *self.output_size)
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        laid_out = field.unflattened(x, 1, self._positions(self.output_size))
-        axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        sizes = self._positions(self.output_size)
+        laid_out = field.unflattened(x, 1, sizes)
+        axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
         return laid_out.read(Window.whole(x[0]), *(Window.transposed(*axis) for axis in axes))

@@ -50,7 +50,7 @@ def save(folder: Path, trainee: Trainee, progress: Progress) -> Path:
     Raises:
         OSError: it could not be written; those before it stand.
     """
-    tensors, numbers = _captured(trainee)
+    tensors, numbers = captured(trainee)
     state = json.dumps({"progress": asdict(progress), **numbers})
     metadata = {"state": state, "sha256": digest_of(tensors, state)}
     path = folder / f"epoch{progress.epoch:05d}-step{progress.step:07d}.safetensors"
@@ -94,7 +94,8 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch*-step*.safetensors"), reverse=True)
 
 
-def _captured(trainee: Trainee) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def captured(trainee: Trainee) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """All that the next step depends on: tensors, copied to the CPU, and plain numbers."""
     tensors = {f"model.{name}": t for name, t in trainee.model.state_dict().items()}
     if trainee.average is not None:
         tensors |= {f"average.{name}": t for name, t in trainee.average.state_dict().items()}

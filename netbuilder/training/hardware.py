@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +57,15 @@ class Hardware:
         enabled = self.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
+    def memory(self) -> int:
+        """Bytes of the device in all; on the CPU those that this process may have."""
+        if self.device.type == "cuda":
+            return int(torch.cuda.get_device_properties(self.device).total_memory)
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        with suppress(OSError, ValueError):  # a container's bound, "max" where there is none
+            total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        return total
+
     def describe(self) -> dict[str, Any]:
         """Versions, device and threads, for the record."""
         return {
@@ -70,6 +81,32 @@ class Hardware:
                 **{name: version(name) for name in ("torchvision", "numpy")},
             },
         }
+
+
+@contextmanager
+def deterministic(*, wanted: bool) -> Iterator[None]:
+    """Refuse operations that give other bits each time, as torch can tell.
+
+    Raises:
+        MachineError: one has no deterministic form here; the message names it.
+    """
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        named = str(error).split(".")[0]
+        raise MachineError(
+            f"--deterministic: {named}; replace that layer, or train without the option"
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _computes_bf16(device: str) -> bool:

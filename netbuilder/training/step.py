@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.optim import Optimizer, lr_scheduler
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from netbuilder.builder import build
 from netbuilder.data.batches import augment, generator_for, normalise, seed_for, to_unit
 from netbuilder.errors import Diverged
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
+from netbuilder.training.average import Average
+from netbuilder.training.compiling import compiled, forward_pass
 from netbuilder.training.hardware import Hardware
+from netbuilder.training.schedule import build_schedule
 
 
 @dataclass(frozen=True)
@@ -22,24 +24,26 @@ class Trainee:
     """Everything that an update changes."""
 
     model: nn.Sequential
-    average: AveragedModel | None
+    average: Average | None
     optimizer: Optimizer
     schedule: list[lr_scheduler.LRScheduler]
 
     @classmethod
     def make(
-        cls, architecture: Architecture, hardware: Hardware, seed: int, steps_per_epoch: int
+        cls,
+        architecture: Architecture,
+        hardware: Hardware,
+        seed: int,
+        steps_per_epoch: int,
+        scheduled_epochs: int,
     ) -> Trainee:
         """A fresh network and what trains it; the same weights for a seed on every device."""
         config = architecture.trained
         torch.manual_seed(seed_for("weights", seed))
         model = build(architecture).to(hardware.device)
-        average = None
-        if config.ema is not None:
-            moving_average = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]  # torch left it untyped
-            average = AveragedModel(model, multi_avg_fn=moving_average, use_buffers=True)
+        average = None if config.ema is None else Average(model, config.ema)
         optimizer = config.optimizer.build(model.parameters(), fused=hardware.device.type != "mps")
-        schedule = _schedule(config, optimizer, steps_per_epoch)
+        schedule = build_schedule(config, optimizer, steps_per_epoch, scheduled_epochs)
         return cls(model, average, optimizer, schedule)
 
     @property
@@ -51,19 +55,6 @@ class Trainee:
     def learning_rate(self) -> float:
         """That of the next update."""
         return float(self.optimizer.param_groups[0]["lr"])
-
-
-def _schedule(
-    config: TrainConfig, optimizer: Optimizer, steps_per_epoch: int
-) -> list[lr_scheduler.LRScheduler]:
-    made = [
-        scheduler.build(optimizer, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
-        for scheduler in config.scheduler
-    ]
-    if len(made) < 2:
-        return made
-    warm_up = config.scheduler[0].arguments()["total_iters"]
-    return [lr_scheduler.SequentialLR(optimizer, made, milestones=[warm_up])]
 
 
 class Step:
@@ -80,14 +71,21 @@ class Step:
         dataset: Dataset,
         hardware: Hardware,
         seed: int,
+        steps_per_epoch: int,
+        held_from: int | None = None,
+        compile: bool = False,
     ) -> None:
+        """``held_from`` counts steps, or epochs for schedules that move once an epoch."""
         self._trainee = trainee
         self._dataset = dataset
         self._config = config
-        self._hardware = hardware
         self._seed = seed
-        self._loss = config.loss.build()
+        self._forward = forward_pass(trainee.model, config.loss.build(), hardware)
+        self._whole = compiled(self._forward) if compile else self._forward
         self._every_step = bool(config.scheduler) and config.scheduler[0].every_step
+        self._held_from = held_from
+        self._steps_per_epoch = steps_per_epoch
+        self._parameters = list(trainee.model.parameters())
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, epoch: int, step: int
@@ -104,36 +102,53 @@ class Step:
             The loss summed over the batch and the number of right guesses, both 0-dimensional.
 
         Raises:
-            Diverged: the loss is not finite; nothing was updated.
+            Diverged: the loss, a gradient or a weight is not finite; nothing was updated.
         """
         trainee, dataset = self._trainee, self._dataset
         generator = generator_for(images.device, "augment", self._seed, epoch, step)
         # Dropout draws from torch's global state.
         torch.manual_seed(seed_for("dropout", self._seed, epoch, step))
         batch = augment(to_unit(images), self._config.augment, generator)
-        with self._hardware.autocast():
-            logits = trainee.model(normalise(batch, dataset.mean, dataset.std)).flatten(1)
-        logits = logits.float()
-        loss = self._loss(logits, labels)
-        if not torch.isfinite(loss):
-            raise Diverged(
-                f"the loss is {loss.item()} in epoch {epoch + 1}, step {step + 1}; the update was "
-                "not made. Begin anew with a lower learning rate, or with --precision fp32"
-            )
-        loss.backward()
+        # A last batch that is shorter would be compiled for itself.
+        forward = self._whole if len(labels) == self._config.batch_size else self._forward
+        loss, logits = forward(normalise(batch, dataset.mean, dataset.std), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._require_finite(loss, epoch, step)
         trainee.optimizer.step()
         trainee.optimizer.zero_grad(set_to_none=True)
-        if self._every_step:
+        if self._every_step and not self._held(epoch * self._steps_per_epoch + step + 1):
             trainee.schedule[0].step()
         if trainee.average is not None:
-            trainee.average.update_parameters(trainee.model)
+            trainee.average.update()
         with torch.no_grad():
             hits = (logits.argmax(1) == labels).sum()
             return loss.detach().double() * len(labels), hits
 
-    def end_epoch(self, test_loss: float) -> None:
-        """Move the schedules that move once an epoch."""
-        if self._every_step:
+    def _require_finite(self, loss: torch.Tensor, epoch: int, step: int) -> None:
+        """Refuse the update if it would spread what is no number, or came from it."""
+        weights = self._parameters
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        # The largest magnitude of each, which is NaN where one value is.
+        largest = torch._foreach_norm([*gradients, *weights], float("inf"))
+        if torch.isfinite(torch.stack([loss.detach(), *largest])).all():
+            return
+        where = f"in epoch {epoch + 1}, step {step + 1}"
+        found = f"the loss is {loss.item()} {where}"
+        if torch.isfinite(loss):
+            in_weights = not all(torch.isfinite(weight).all() for weight in weights)
+            found = f"a {'weight' if in_weights else 'gradient'} is not finite {where}"
+        raise Diverged(
+            f"{found}; the update was not made. "
+            "Begin anew with a lower learning rate, or with --precision fp32"
+        )
+
+    def _held(self, moves: int) -> bool:
+        """Whether the schedule has come to its end and stays there."""
+        return self._held_from is not None and moves >= self._held_from
+
+    def end_epoch(self, epoch: int, test_loss: float) -> None:
+        """Move the schedules that move once an epoch; ``epoch`` counts from 0."""
+        if self._every_step or self._held(epoch + 1):
             return
         for scheduler in self._trainee.schedule:
             if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):

@@ -1,0 +1,74 @@
+"""One turn of one peer: ``python -m netbuilder.bench.worker PEER ARCH STEPS BEGAN DATA``."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+from netbuilder.bench.rounds import MISSING
+from netbuilder.errors import NetbuilderError
+
+
+def main() -> int:
+    """Measure, and print a JSON object."""
+    peer, document, steps, began, data = sys.argv[1:]
+    try:
+        from netbuilder.bench.peers import BY_NAME
+        from netbuilder.loader import load
+
+        architecture = load(document)
+        folder = Path(data) if data else None
+        folder = folder or Path(os.environ.get("NETBUILDER_DATA", "."))
+        found = _measured(BY_NAME[peer](architecture, folder), int(steps), float(began))
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed; pip install 'netbuilder[bench]'", file=sys.stderr)
+        return MISSING
+    except NetbuilderError as error:
+        print(str(error).splitlines()[0], file=sys.stderr)
+        return error.exit_code + 10
+    print(json.dumps(found))
+    sys.stdout.flush()
+    os._exit(0)  # a peer's own threads and workers would be waited for
+
+
+def _measured(peer: object, steps: int, began: float) -> dict[str, object]:
+    import torch
+
+    from netbuilder.training.hardware import Hardware
+
+    assert hasattr(peer, "__next__")
+    device = Hardware.choose().device
+
+    def now() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    next(peer)
+    now()
+    first = time.time() - began
+    for _ in range(max(1, steps // 10)):
+        next(peer)
+    start = now()
+    images = sum(next(peer) for _ in range(steps))
+    seconds = now() - start
+    peak = 1024 * sum(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    return {
+        "images_per_second": images / seconds,
+        "first_step_seconds": first,
+        "peak_memory_bytes": peak,
+        "device": Hardware.choose().describe()["device_name"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The command that measures: bench."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from netbuilder.errors import ConfigError
+
+if TYPE_CHECKING:
+    from netbuilder.bench import Measurement
+
+
+def bench(
+    path: Annotated[Path, typer.Argument(metavar="[ARCH]", help="A document.")] = Path(
+        "archs/iter10.yaml"
+    ),
+    peers: Annotated[
+        str, typer.Option(help="Names with commas between, or all.")
+    ] = "netbuilder,ordinary,device,bound",
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each peer.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps that a turn counts.")] = 300,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="As for train.")] = None,
+    output: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+) -> None:
+    """Measure how fast a network trains here, beside other ways of training it.
+
+    The peers take turns, each in a process of its own; medians and their spread are shown. Let
+    nothing else run meanwhile.
+
+    Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary,bound
+    """
+    if output not in ("text", "markdown", "json"):
+        raise ConfigError(f"--format: found {output!r}; allowed: text, markdown, json")
+    from netbuilder.analysis import require_trainable
+    from netbuilder.bench.rounds import PEERS, measure
+    from netbuilder.loader import load
+
+    architecture = require_trainable(load(path)).architecture
+    names = list(PEERS) if peers == "all" else [name.strip() for name in peers.split(",")]
+    taken: dict[str, list[Measurement]] = {}
+    for turn in measure(path, names, rounds=rounds, steps=steps, data_dir=data_dir):
+        if turn.measured is None:
+            print(f"{turn.peer}: left out, {turn.missing}", file=sys.stderr)
+            continue
+        taken.setdefault(turn.peer, []).append(turn.measured)
+        speed = turn.measured.images_per_second
+        print(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", file=sys.stderr)
+    count = {"mnist5k": 4_000}.get(architecture.trained.dataset.kind, 60_000)
+    rows = [_row(name, measured, taken, count) for name, measured in taken.items()]
+    if output == "json":
+        print(json.dumps({"document": str(path), "steps": steps, "rounds": rows}, indent=2))
+        return
+    _show(rows, markdown=output == "markdown")
+    device = next(iter(taken.values()))[0].device if taken else "nothing"
+    print(
+        f"\n{path}, {rounds} rounds of {steps} steps of {architecture.trained.batch_size} on "
+        f"{device}; load {os.getloadavg()[0]:.1f} at the end"
+    )
+
+
+def _row(
+    name: str, measured: list[Measurement], taken: dict[str, list[Measurement]], count: int
+) -> dict[str, Any]:
+    speeds = [one.images_per_second for one in measured]
+    own = [one.images_per_second for one in taken.get("netbuilder", [])]
+    ratios = [ours / theirs for ours, theirs in zip(own, speeds, strict=False)]
+    return {
+        "peer": name,
+        "images_per_second": median(speeds),
+        "slowest": min(speeds),
+        "fastest": max(speeds),
+        "seconds_per_epoch": count / median(speeds),
+        "first_step_seconds": median(one.first_step_seconds for one in measured),
+        "total_seconds": median(one.total_seconds for one in measured),
+        "peak_memory_bytes": max(one.peak_memory_bytes for one in measured),
+        "netbuilder_over_it": median(ratios) if ratios else None,
+        "ratio_from": min(ratios, default=None),
+        "ratio_to": max(ratios, default=None),
+    }
+
+
+def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
+    from rich.table import Table
+
+    from netbuilder.tables import show
+
+    columns = [
+        "peer", "images/s", "spread", "s/epoch", "first step s", "to the end s", "peak MiB",
+        "netbuilder is", "spread",
+    ]  # fmt: skip
+    cells = [
+        [
+            row["peer"],
+            f"{row['images_per_second']:,.0f}",
+            f"{row['slowest']:,.0f} – {row['fastest']:,.0f}",
+            f"{row['seconds_per_epoch']:.1f}",
+            f"{row['first_step_seconds']:.1f}",
+            f"{row['total_seconds']:.1f}",
+            f"{row['peak_memory_bytes'] / 2**20:,.0f}",
+            f"{row['netbuilder_over_it']:.2f} x" if row["netbuilder_over_it"] else "",
+            f"{row['ratio_from']:.2f} – {row['ratio_to']:.2f}" if row["ratio_from"] else "",
+        ]
+        for row in rows
+    ]
+    if markdown:
+        print(f"| {' | '.join(columns)} |")
+        print(f"| --- |{' ---: |' * (len(columns) - 1)}")
+        for line in cells:
+            print(f"| {' | '.join(line)} |")
+        return
+    table = Table(*columns, box=None)
+    for line in cells:
+        table.add_row(*line)
+    show(table, plain=not sys.stdout.isatty())

@@ -1,0 +1,65 @@
+"""The same command gives the same bits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small import DOCUMENT, fingerprint, small
+
+from netbuilder.errors import MachineError
+from netbuilder.runs import Run
+from netbuilder.training import train
+from netbuilder.training.hardware import deterministic
+from netbuilder.training.step import Step
+
+
+def test_ten_fresh_processes_give_one_hash(tmp_path: Path) -> None:
+    """Dropout, augmentation, average and schedule included, on the CPU by its own precision."""
+    (tmp_path / "small.yaml").write_text(DOCUMENT)
+    command = [sys.executable, "-m", "netbuilder", "train", "small.yaml", "--epochs", "1", "-q"]
+    change = ["--set", "train.batch_size=500", "--set", "targets={}"]
+    for _ in range(10):
+        subprocess.run([*command, *change], cwd=tmp_path, check=True, capture_output=True)
+    folders = list((tmp_path / "runs" / "small").iterdir())
+    assert len(folders) == 10
+    assert len({fingerprint(folder) for folder in folders}) == 1
+
+
+def test_a_deterministic_run_is_recorded_as_one(tmp_path: Path) -> None:
+    """It is resumed as one, and torch is left as it was."""
+    list(train(small("train.epochs=1"), out=tmp_path, deterministic=True))
+    [folder] = (tmp_path / "small").iterdir()
+    assert json.loads((folder / "config.json").read_text())["deterministic"] is True
+    assert Run.open(folder).result is not None
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_an_operation_without_a_deterministic_form_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What torch says of it ends the run in one line, with what to do."""
+
+    def fails(*arguments: object) -> None:
+        assert torch.are_deterministic_algorithms_enabled()
+        raise RuntimeError(
+            "adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but "
+            "you set 'torch.use_deterministic_algorithms(True)'. You can turn off determinism"
+        )
+
+    monkeypatch.setattr(Step, "__call__", fails)
+    with pytest.raises(
+        MachineError, match=r"--deterministic: adaptive_avg_pool2d_backward_cuda does not have"
+    ):
+        list(train(small("train.epochs=1"), out=tmp_path, deterministic=True))
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    """Only what torch says of determinism is put in other words."""
+    with pytest.raises(RuntimeError, match="size mismatch"), deterministic(wanted=True):
+        raise RuntimeError("size mismatch")

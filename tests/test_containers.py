@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from nested import NESTS, nested, network
-from strategies import inputs
+from jsonschema import Draft202012Validator
+from nested import network
 from torch import Tensor, nn
 
 from netbuilder.analysis import analyse
 from netbuilder.builder import build
-from netbuilder.contract import macs, output_shape, parameters, read_along, widest
+from netbuilder.contract import read_along, widest
 from netbuilder.errors import ConfigError
-from netbuilder.layers import LAYERS
+from netbuilder.json_schema import document_schema
 from netbuilder.layers.containers import TAKEN, Parallel, Residual
 from netbuilder.layers.modules import Parallel as ParallelModule
 from netbuilder.loader import parse_architecture
 from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture
-from netbuilder.shapes import Shape, spatial
+from netbuilder.shapes import Shape
+from netbuilder.yaml_text import parse
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -273,6 +273,14 @@ def test_only_channels_may_differ_where_they_are_joined(branches: Any, shapes: s
     assert fault.message.startswith(f"concat cannot join {shapes}; it puts channels")
 
 
+@pytest.mark.parametrize("how", ["add", "multiply"])
+def test_a_vector_and_an_image_are_joined_by_no_position(how: str) -> None:
+    """Samples of different numbers of axes have no positions in common."""
+    fault = analyse(network({"Residual": {"body": ["Flatten"], "join": how}})).fault
+    assert fault is not None
+    assert fault.message.startswith(f"{how} cannot join 256 of body and 4x8x8 of shortcut")
+
+
 def test_a_gate_that_is_no_gate_is_refused() -> None:
     """multiply takes one position for all of an axis, but not two for eight."""
     body = [{"MaxPool2d": 4}]
@@ -315,36 +323,56 @@ layers:
     assert str(caught.value).startswith(place)
 
 
-# --- random nested networks -----------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "Residual: [ReLU, Tanh]",
+            r"found the text 'ReLU' by position; write Residual: \{body: \[",
+        ),
+        ("Residual: [{Conv2d: 3}]", r"found a mapping by position; write Residual: \{body: \["),
+        ("Residual: ReLU", r"found the text 'ReLU' by position; write Residual: \{body: \["),
+        ("Sequential: ReLU", r"found the text 'ReLU' by position; write Sequential: \[\.\.\.\]$"),
+        (
+            "Parallel: [ReLU, Tanh]",
+            r"write Parallel: \{branches: \{a: \[\.\.\.\], b: \[",
+        ),
+        (
+            "Parallel: [[ReLU], [Tanh]]",
+            r"a list of 1 by position; write Parallel: \{branches",
+        ),
+        ("Repeat: [ReLU]", r"found a list of 1; write Repeat: \{times: 2, layers: \[\.\.\.\]\}"),
+        ("Repeat: ReLU", r"found the text 'ReLU'; write Repeat: \{times: 2, layers: \["),
+    ],
+)
+def test_layers_by_position_are_told_what_to_write_instead(written: str, message: str) -> None:
+    """Where a list of layers would mean two things it is refused, as by the schema for editors."""
+    text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {written}\n"
+    with pytest.raises(ConfigError, match=message):
+        parse_architecture(text, "a.yaml")
+    assert not Draft202012Validator(document_schema()).is_valid(parse(text, "a.yaml")[0].plain())
 
 
-@NESTS
-@given(nested(inputs(4, 9)))
-def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None:
-    """Shapes, parameters and multiply-accumulates are torch's, for every row and in all."""
-    analysis = analyse(architecture)
-    assert analysis.fault is None
-    with torch.device("meta"):
-        model = build(architecture)
-    assert analysis.output_shape == output_shape(model, architecture.input)
-    assert analysis.macs == macs(model, architecture.input)
-    assert analysis.parameters == sum(value.numel() for value in model.parameters())
-    for row in analysis.rows:
-        module = model.get_submodule(row.path)
-        assert row.parameters == sum(value.numel() for value in module.parameters())
-        shapes = row.layer.parameter_shapes(row.input_shape)
-        assert list(shapes.items()) == parameters(module)
-        assert row.layer.output_shape(row.input_shape) == row.output_shape
-        assert row.layer.macs(row.input_shape) == row.macs
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Sequential: [{Conv2d: [4, 3]}, ReLU]",
+        "Sequential: []",
+        "Residual: [[ReLU, {Repeat: {times: 2, layers: [Tanh]}}], [], multiply]",
+        "Parallel: [{a: [{Repeat: {times: 2, layers: [Tanh]}}], b: ['${kind}']}, add]",
+    ],
+)
+def test_containers_take_their_arguments_by_position(written: str) -> None:
+    """Lists of layers that stand by position are written out as those that stand by name."""
+    text = f"name: a\nvalues: {{kind: ReLU}}\ninput: [4, 8, 8]\nlayers:\n  - {written}\n"
+    assert analyse(parse_architecture(text, "a.yaml")).fault is None
+    assert Draft202012Validator(document_schema()).is_valid(parse(text, "a.yaml")[0].plain())
 
 
-@settings(NESTS, max_examples=200)
-@given(nested(inputs(4, 9)))
-def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> None:
-    """The rules of a container agree with what the walk makes of its layers."""
-    layer, x = architecture.layers[0], architecture.input
-    row = analyse(architecture).rows[0]
-    field = layer.receptive_field(x, ReceptiveField.of_input(x))
-    assert (field.size, field.jump) == (row.receptive_field, row.jump)
-    assert len(field.size) == len(spatial(x))
-    assert LAYERS.read(LAYERS.write(layer)) == layer
+def test_faults_in_lists_by_position_are_told_with_the_names_of_the_arguments() -> None:
+    """Inside a repetition in a body that stands by position, the place is that by name."""
+    layer = "Residual: [[{Repeat: {times: 2, layers: [ReLU, Relu]}}]]"
+    text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {layer}\n"
+    place = r"a\.yaml:4:52: layers\[0\]\.Residual\.body\[0\]\.Repeat\.layers\[1\]: unknown layer"
+    with pytest.raises(ConfigError, match=place):
+        parse_architecture(text, "a.yaml")

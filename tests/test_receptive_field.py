@@ -249,6 +249,24 @@ def test_a_field_is_never_smaller_than_the_truth(sample: Sample) -> None:
     assert sample.wrong(exact=False) == []
 
 
+def test_branches_that_see_rows_along_different_axes_see_all_of_them() -> None:
+    """An image joined with its transpose has pixels that see a row here and another there."""
+    image = Sample.of((2, 3, 3))
+    joined = image.joined(image.permuted([0, 2, 1]))
+    assert joined.wrong(exact=False) == []
+    assert joined.field.size == (3, 3)
+
+
+def test_a_flattened_axis_is_followed_as_long_as_patterns_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows laid behind one another that make too long a pattern are said to see all rows."""
+    monkeypatch.setattr(rooms, "MAX_PERIOD", 6)
+    for columns, size in ((6, 1), (7, 5)):
+        field = ReceptiveField.of_input((1, 5, columns)).flattened((1, 5, columns), 1, 2)
+        assert field.size[0] == size
+
+
 @pytest.mark.parametrize("most", [1, 3, 8])
 def test_a_field_whose_patterns_are_given_up_is_never_smaller(
     most: int, monkeypatch: pytest.MonkeyPatch

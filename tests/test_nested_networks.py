@@ -1,4 +1,4 @@
-"""Receptive fields of random nested networks, measured on the built module by changing pixels."""
+"""Random nested networks held against torch: their sums, and their fields as they are measured."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ from torch import Tensor, nn
 from netbuilder.analysis import analyse
 from netbuilder.builder import build
 from netbuilder.component import Component
-from netbuilder.contract import changed_along, raised_along, read_along, widest
+from netbuilder.contract import (
+    changed_along,
+    macs,
+    output_shape,
+    parameters,
+    raised_along,
+    read_along,
+    widest,
+)
+from netbuilder.layers import LAYERS
 from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture
-from netbuilder.shapes import Shape
+from netbuilder.shapes import Shape, spatial
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -49,6 +58,38 @@ def spans(y: Shape, field: ReceptiveField, axis: int) -> tuple[Tensor, Tensor]:
     shape[along] = y[along]
     first, last = torch.tensor([window.at(i) for i in range(y[along])]).T
     return first.reshape(1, *shape), last.reshape(1, *shape)
+
+
+@NESTS
+@given(nested(inputs(4, 9)))
+def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None:
+    """Shapes, parameters and multiply-accumulates are torch's, for every row and in all."""
+    analysis = analyse(architecture)
+    assert analysis.fault is None
+    with torch.device("meta"):
+        model = build(architecture)
+    assert analysis.output_shape == output_shape(model, architecture.input)
+    assert analysis.macs == macs(model, architecture.input)
+    assert analysis.parameters == sum(value.numel() for value in model.parameters())
+    for row in analysis.rows:
+        module = model.get_submodule(row.path)
+        assert row.parameters == sum(value.numel() for value in module.parameters())
+        shapes = row.layer.parameter_shapes(row.input_shape)
+        assert list(shapes.items()) == parameters(module)
+        assert row.layer.output_shape(row.input_shape) == row.output_shape
+        assert row.layer.macs(row.input_shape) == row.macs
+
+
+@settings(NESTS, max_examples=200)
+@given(nested(inputs(4, 9)))
+def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> None:
+    """The rules of a container agree with what the walk makes of its layers."""
+    layer, x = architecture.layers[0], architecture.input
+    row = analyse(architecture).rows[0]
+    field = layer.receptive_field(x, ReceptiveField.of_input(x))
+    assert (field.size, field.jump) == (row.receptive_field, row.jump)
+    assert len(field.size) == len(spatial(x))
+    assert LAYERS.read(LAYERS.write(layer)) == layer
 
 
 @settings(NESTS, max_examples=500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -169,12 +170,51 @@ def test_wrong_containers_are_refused(container: dict[str, Any], message: str) -
         parse_architecture(text, "net.yaml")
 
 
+IN_PLACE: dict[str, Any] = {"ReLU": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([IN_PLACE], "body[0].ReLU"),
+        (["Dropout", "Flatten", IN_PLACE], "body[2].ReLU"),
+        (["AlphaDropout", IN_PLACE], "body[1].ReLU"),
+        ([{"StochasticDepth": [0.2, "row"]}, IN_PLACE], "body[1].ReLU"),
+        ([{"Sequential": ["Identity", IN_PLACE]}], "body[0].Sequential.layers[1].ReLU"),
+        ([{"Sequential": []}, IN_PLACE], "body[1].ReLU"),
+        ([{"Sequential": [{"Sequential": ["Identity"]}]}, IN_PLACE], "body[1].ReLU"),
+        (["Tanh", IN_PLACE], ""),
+        ([{"Sequential": ["Identity", "Tanh"]}, IN_PLACE], ""),
+        ([{"Residual": {"body": []}}, IN_PLACE], ""),
+    ],
+)
+def test_in_place_is_refused_where_it_would_reach_the_input(body: list[Any], place: str) -> None:
+    """What only hands its input on does not shield it; what makes a tensor of its own does."""
+    text = json.dumps({"name": "a", "input": [4], "layers": [{"Residual": {"body": body}}]})
+    if place:
+        with pytest.raises(ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace here")):
+            parse_architecture(text, "net.yaml")
+    else:
+        model = build(parse_architecture(text, "net.yaml")).eval()
+        x = torch.randn(2, 4)
+        model(before := x.clone())
+        assert torch.equal(before, x)
+
+
 def test_uneven_splits_are_refused() -> None:
     """Channels that cannot be dealt out evenly are a fault of the shape."""
     branches: dict[str, Any] = {"a": [], "b": [], "c": []}
     fault = analyse(network({"Parallel": {"branches": branches, "split": True}})).fault
     assert fault is not None
     assert fault.message.startswith("split deals 4 channels out over 3 branches")
+
+
+def test_the_activation_takes_what_is_joined() -> None:
+    """Behind a body that widens, an activation with a weight a channel has those of the sum."""
+    wide: dict[str, Any] = {"body": [{"Conv2d": [6, 1]}], "shortcut": [{"Conv2d": [6, 1]}]}
+    residual = {"Residual": wide | {"activation": "BatchNorm2d"}}
+    model, _, y = outputs(residual)
+    assert model[0].activation.num_features == y.shape[1] == 6
 
 
 def test_names_of_torch_modules_are_no_branches() -> None:

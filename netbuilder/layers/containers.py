@@ -106,8 +106,13 @@ class _Joining(Container, abstract=True):
         return self
 
 
-_SAME_MEMORY = ("Identity", "Flatten", "Unflatten", "Permute", "Dropout")
-"""Kinds whose output may be their input, or a view of it; dropouts, when they are evaluated."""
+SAME_MEMORY = frozenset(
+    {
+        "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+        "Flatten", "Identity", "Permute", "StochasticDepth", "Unflatten",
+    }
+)  # fmt: skip
+"""Kinds whose output may be their input, or a view of it; some when they are evaluated."""
 
 
 def _in_place(chain: Chain) -> tuple[str | int, ...] | None:
@@ -117,13 +122,19 @@ def _in_place(chain: Chain) -> tuple[str | int, ...] | None:
             for inner in layer.chains():
                 if found := _in_place(inner):
                     return (*place, *found)
-            if layer.copies or any(chain.layers for chain in layer.chains()):
-                return None
         elif getattr(layer, "inplace", False):
             return place
-        elif not layer.kind.startswith(_SAME_MEMORY):
+        if not _hands_on(layer):
             return None
     return None
+
+
+def _hands_on(layer: Layer) -> bool:
+    """Whether what comes out of a layer may be the memory that went in."""
+    if not isinstance(layer, Container):
+        return layer.kind in SAME_MEMORY
+    inside = (inner for chain in layer.chains() for inner in chain.layers)
+    return not layer.copies and all(map(_hands_on, inside))
 
 
 _FITTING = {

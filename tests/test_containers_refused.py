@@ -154,10 +154,11 @@ def test_only_channels_may_differ_where_they_are_joined(branches: Any, shapes: s
 
 @pytest.mark.parametrize("how", ["add", "multiply"])
 def test_a_vector_and_an_image_are_joined_by_no_position(how: str) -> None:
-    """Samples of different numbers of axes have no positions in common."""
-    fault = analyse(network({"Residual": {"body": ["Flatten"], "join": how}})).fault
+    """Samples of different numbers of axes have no positions in common, as a gate that is flat."""
+    gate = [{"AdaptiveAvgPool2d": 1}, "Flatten"]
+    fault = analyse(network({"Residual": {"body": gate, "join": how}})).fault
     assert fault is not None
-    assert fault.message.startswith(f"{how} cannot join 256 of body and 4x8x8 of shortcut")
+    assert fault.message.startswith(f"{how} cannot join 4 of body and 4x8x8 of shortcut")
 
 
 def test_a_gate_that_is_no_gate_is_refused() -> None:

@@ -116,7 +116,11 @@ class Run:
         try:
             return Architecture.model_validate(self.config["architecture"])
         except ValidationError as error:
-            raise self._damaged("config.json", error.errors()[0]["msg"]) from None
+            why = str(error.errors()[0]["msg"])
+            if why.startswith("unknown layer"):
+                message = f"{why}; name the module that brings it by --plugin"
+                raise self._wrong("config.json", message) from None
+            raise self._damaged("config.json", why) from None
 
     @property
     def scheduled_epochs(self) -> int:
@@ -222,7 +226,9 @@ class Run:
         return content
 
     def _damaged(self, name: str, why: str) -> ConfigError:
-        message = f"cannot be read: {why}; it is no record that `train` wrote"
+        return self._wrong(name, f"cannot be read: {why}; it is no record that `train` wrote")
+
+    def _wrong(self, name: str, message: str) -> ConfigError:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
 
 

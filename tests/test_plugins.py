@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from command import run
+from command import COMMAND, run
+from small import DOCUMENT as TRAINABLE
 
 from netbuilder.errors import ConfigError
 from netbuilder.layers import LAYERS
@@ -69,6 +71,28 @@ def test_a_module_that_the_command_names_brings_its_kinds(here: Path) -> None:
     assert run("check", "net.yaml", "--plugin", "cubes").code == 0
     schema = run("schema", "--plugin", "cubes").out
     assert '"Cubed"' in schema
+
+
+def test_runs_with_a_plugin_are_read_with_it(here: Path) -> None:
+    """Reports take the option too, and say so where it is missing."""
+    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    net = TRAINABLE.replace("layers:\n", "layers:\n  - Cubed\n", 1)
+    (here / "net.yaml").write_text(net)
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments], cwd=here, capture_output=True, text=True, check=False
+        )
+
+    trained = ran("train", "net.yaml", "--plugin", "cubes", "--quiet", "--set", "targets={}")
+    assert trained.returncode == 0, trained.stderr
+    reported = ran("results", "runs", "--plugin", "cubes", "--format", "markdown")
+    assert reported.returncode == 0, reported.stderr
+    assert "| small on mnist5k | 2,678 |" in reported.stdout
+    refused = ran("results", "runs")
+    assert refused.returncode == 2
+    assert "unknown layer 'Cubed'" in refused.stderr
+    assert "name the module that brings it by --plugin" in refused.stderr
 
 
 def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:

@@ -12,7 +12,7 @@ the document accepts. Values are strict: nothing is turned into something else o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -54,6 +54,14 @@ class Component(StrictModel):
     def positional(cls) -> tuple[str, ...]:
         """The names of the arguments, in the order of ``Name: [positional]``."""
         return tuple(name for name in cls.model_fields if name not in cls.keyword_only)
+
+    @classmethod
+    def instead(cls, values: Sequence[Any]) -> str:
+        """What is to be written in place of positional values that are plainly not meant as such.
+
+        Empty where they may be.
+        """
+        return ""
 
     @classmethod
     def required(cls) -> tuple[str, ...]:
@@ -98,6 +106,8 @@ def by_name(kind: type[Component], written: object) -> dict[str, Any]:
         return {kind.variadic: written}
     names = kind.positional()
     values = written if isinstance(written, list | tuple) else [written]
+    if values and (instead := kind.instead(values)):
+        raise fault(f"found {describe(values[0])} by position; write {instead}")
     if len(values) > len(names):
         takes = f"at most {len(names)}: {', '.join(names)}" if names else "none"
         raise fault(f"found {len(values)} positional arguments; {kind.kind} takes {takes}")

@@ -95,18 +95,41 @@ def read_along(module: nn.Module, x: Shape, axis: int) -> Tensor:
     return _evaluate(module, batch).isnan().flatten(1)
 
 
+CHANGES = (3.0, -3.0, 0.1, -40.0)
+"""Added to a pixel: up and down, little and much, since a rectifier or maximum hides some."""
+
+
 def changed_along(module: nn.Module, x: Shape, axis: int, seed: int) -> Tensor:
-    """As `read_along`, by changing one random pixel of each row of a random input."""
+    """As `read_along`, by each of `CHANGES` to a pixel at random in each row of a random input."""
     rows = spatial(x)[axis]
     generator = torch.Generator().manual_seed(seed)
     plain = torch.randn(1, *x, dtype=torch.float64, generator=generator)
-    batch = plain.repeat(rows, *[1] * len(x))
-    for row in range(rows):
+    batch = plain.repeat(rows * len(CHANGES), *[1] * len(x))
+    for i, sample in enumerate(batch):
         pixel = [int(torch.randint(0, size, (), generator=generator)) for size in x]
-        pixel[axis + (1 if len(x) > 1 else 0)] = row
-        batch[(row, *pixel)] += 3.0
-    change = _evaluate(module, batch) - _evaluate(module, plain)
-    return (change.abs() > 1e-9).flatten(1)  # rounding may differ with a value's place in memory
+        pixel[axis + (1 if len(x) > 1 else 0)] = i // len(CHANGES)
+        sample[tuple(pixel)] += CHANGES[i % len(CHANGES)]
+    changed = _changed(_evaluate(module, plain), _evaluate(module, batch))
+    return changed.reshape(rows, len(CHANGES), -1).any(1)
+
+
+def raised_along(module: nn.Module, x: Shape, axis: int, seed: int) -> Tensor:
+    """As `read_along`, by raising all pixels of each row of a positive random input.
+
+    Where parameters are positive and no layer falls, nothing that is read can hide.
+    """
+    rows = spatial(x)[axis]
+    generator = torch.Generator().manual_seed(seed)
+    plain = 0.5 + torch.rand(1, *x, dtype=torch.float64, generator=generator)
+    batch = plain.repeat(rows, *[1] * len(x))
+    each = torch.arange(rows)
+    batch.movedim(axis + (2 if len(x) > 1 else 1), 1)[each, each] += 1.0
+    return _changed(_evaluate(module, plain), _evaluate(module, batch))
+
+
+def _changed(plain: Tensor, batch: Tensor) -> Tensor:
+    # Rounding may differ with a value's place in memory.
+    return ((batch - plain).abs() > 1e-9 * plain.abs().clamp(1)).flatten(1)
 
 
 def widest(read: Tensor) -> int:

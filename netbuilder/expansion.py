@@ -24,6 +24,7 @@ from netbuilder.definitions import (
     refuse,
 )
 from netbuilder.errors import ConfigError, Problem, quoted
+from netbuilder.layers import LAYERS
 from netbuilder.layers.containers import Sequential
 from netbuilder.schema import path_text
 from netbuilder.strict import describe, did_you_mean
@@ -124,15 +125,25 @@ class Expander:
             inside = self._deeper(node, inside)
             if name == Sequential.kind and isinstance(written.value, list):
                 return replace(node, value={name: self._list(written, inside)})
+            made = written
             if isinstance(written.value, dict):
-                held = {
-                    key: self._held(key, part, inside.at(key))
-                    if key in HELD[name]
-                    else self._filler.plain(part, inside.at(key))
-                    for key, part in written.value.items()
-                }
-                return replace(node, value={name: replace(written, value=held)})
+                named = written.value.items()
+                arguments = {key: self._argument(name, key, part, inside) for key, part in named}
+                made = replace(written, value=arguments)
+            elif isinstance(written.value, list):
+                keys = dict(enumerate(LAYERS.kinds[name].positional()))
+                placed = [(keys.get(i, str(i)), part) for i, part in enumerate(written.value)]
+                items = [self._argument(name, key, part, inside) for key, part in placed]
+                made = replace(written, value=items)
+            if made is not written:
+                return replace(node, value={name: made})
         return self._filler.plain(node, scope)
+
+    def _argument(self, name: str, key: str, node: Node, scope: Scope) -> Node:
+        inside = scope.at(key)
+        if key in HELD[name]:
+            return self._held(key, node, inside)
+        return self._filler.plain(node, inside)
 
     def _deeper(self, node: Node, scope: Scope) -> Scope:
         if scope.depth >= MAX_NESTED:
@@ -150,6 +161,11 @@ class Expander:
 
     def _repeat(self, node: Node, written: Node | None, scope: Scope) -> Node:
         self._filler.spend(COST, node, scope)
+        if written is not None and not isinstance(written.value, dict):
+            message = (
+                f"found {describe(written.plain())}; write Repeat: {{times: 2, layers: [...]}}"
+            )
+            raise refuse(written, scope, message)
         parts = entries(written) if written else {}
         for key, part in parts.items():
             if key not in ("times", "index", "layers"):

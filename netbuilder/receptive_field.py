@@ -25,8 +25,9 @@ class ReceptiveField:
         unflattened into an image;
     (c) where the layer before sees nothing at all in places, as behind a transposed convolution
         that leaves holes;
-    (d) where branches see an axis of the input along different axes of theirs; or are put behind
-        one another where positions of several axes lie, or channels that are flattened later.
+    (d) where branches see an axis of the input along different axes of theirs, or are put behind
+        one another where positions of several axes lie, or as channels that a later layer tells
+        apart, as groups or Flatten do: all channels of a position count as one.
 
     Attributes:
         input: the sizes of the input's axes that have positions.

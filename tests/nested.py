@@ -30,31 +30,33 @@ NESTED = tuple(name for name in NAMES if name != "LocalResponseNorm")
 
 
 @st.composite
-def chains(draw: st.DrawFn, x: Shape, depth: int) -> list[Any]:
+def chains(draw: st.DrawFn, x: Shape, depth: int, names: tuple[str, ...] = NESTED) -> list[Any]:
     """Layers for a sample ``x``, some of them containers."""
-    document = draw(documents(st.just(x), NESTED, longest=2))
+    document = draw(documents(st.just(x), names, longest=2))
     document = _without_in_place(document)
     layers = list(document["layers"])
     if depth and draw(st.booleans()):
         y = analyse(Architecture.model_validate(document)).output_shape
-        layers.append(draw(containers(y, depth - 1)))
+        layers.append(draw(containers(y, depth - 1, names)))
     return layers
 
 
 @st.composite
-def containers(draw: st.DrawFn, x: Shape, depth: int) -> dict[str, Any]:
+def containers(
+    draw: st.DrawFn, x: Shape, depth: int, names: tuple[str, ...] = NESTED
+) -> dict[str, Any]:
     """A container for a sample ``x``; branches that do not fit are joined by what they have."""
     kind = draw(st.sampled_from(["Sequential", "Residual", "Parallel"]))
-    first, second = draw(chains(x, depth)), draw(chains(x, depth))
+    first, second = draw(chains(x, depth, names)), draw(chains(x, depth, names))
     if kind == "Sequential":
-        return {kind: {"layers": first + (draw(chains(_behind(x, first), 0)))}}
+        return {kind: {"layers": first + (draw(chains(_behind(x, first), 0, names)))}}
     a, b = _behind(x, first), _behind(x, second)
     if a != b:  # the same layers twice always fit
         second = first
     if kind == "Residual":
         join = draw(st.sampled_from(["add", "multiply"]))
         written = {"body": first, "shortcut": second, "join": join}
-        return {kind: written | draw(st.sampled_from([{}, {"activation": "Tanh"}]))}
+        return {kind: written | draw(st.sampled_from([{}, {"activation": "Softplus"}]))}
     join = draw(st.sampled_from(["concat", "add", "multiply", "mean"]))
     branches = {"one": first, "two": second, "three": first}
     return {kind: {"join": join, "branches": branches}}
@@ -65,11 +67,13 @@ def _behind(x: Shape, layers: list[Any]) -> Shape:
 
 
 @st.composite
-def nested(draw: st.DrawFn, shapes: st.SearchStrategy[Shape]) -> Architecture:
+def nested(
+    draw: st.DrawFn, shapes: st.SearchStrategy[Shape], names: tuple[str, ...] = NESTED
+) -> Architecture:
     """Architectures with containers inside containers."""
     x = draw(shapes)
-    layer = draw(containers(x, 2))
-    return network(layer, *draw(chains(_behind(x, [layer]), 0)), shape=x)
+    layer = draw(containers(x, 2, names))
+    return network(layer, *draw(chains(_behind(x, [layer]), 0, names)), shape=x)
 
 
 def _without_in_place(value: Any) -> Any:

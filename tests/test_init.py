@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from torch import Tensor, nn
 
 from netbuilder.analysis import analyse
 from netbuilder.builder import build
 from netbuilder.errors import ConfigError
+from netbuilder.json_schema import document_schema
+from netbuilder.layers import LAYERS
+from netbuilder.layers.base import Weighted
 from netbuilder.layers.initializers import INITIALIZER, INITIALIZERS, Initializer
 from netbuilder.loader import parse_architecture
 from netbuilder.schema import Architecture
@@ -92,7 +96,15 @@ def test_a_tensor_is_filled_as_torch_fills_it(name: str) -> None:
 def test_what_cannot_be_filled_is_known(kind: type[Initializer]) -> None:
     """A shape is refused if and only if torch refuses it."""
     initializer = INITIALIZER.read({kind.kind: EXAMPLES[kind.kind]})
-    for shape in [(6,), (6, 4), (6, 4, 3), (6, 4, 3, 3), (6, 4, 3, 3, 3), (5, 4, 3)]:
+    for shape in [
+        (6,),
+        (6, 4),
+        (6, 4, 3),
+        (6, 4, 3, 3),
+        (6, 4, 3, 3, 3),
+        (5, 4, 3),
+        (4, 2, 1, 2, 1, 2),
+    ]:
         refused = False
         try:
             with torch.no_grad():
@@ -183,6 +195,9 @@ def test_an_init_that_does_not_fit_its_layer_is_a_fault(layer: object, message: 
         ({"normal": {"std": -1}}, r"init\.normal\.std: found the number -1"),
         ({"weights": "zeros"}, r"init: unknown initializer 'weights'"),
         ({"weight": "zeros", "scale": "ones"}, r"init\.scale: unknown field"),
+        ({"uniform": [3, 2]}, r"init\.uniform: a 3.0 is greater than b 2.0"),
+        ({"trunc_normal": {"std": 0}}, r"init\.trunc_normal\.std: found the number 0"),
+        ({"trunc_normal": {"a": 2, "b": 2}}, r"init\.trunc_normal: a 2.0 is not below b 2.0"),
         ({"trunc_normal": {"a": 3, "b": 2}}, r"init\.trunc_normal: a 3.0 is not below b 2.0"),
     ],
 )
@@ -190,6 +205,32 @@ def test_a_wrong_init_is_refused(init: object, message: str) -> None:
     """Each mistake is told where it stands."""
     with pytest.raises(ConfigError, match=message):
         parse_architecture(document("ReLU", init=init), "net.yaml")
+
+
+def test_an_even_draw_may_have_one_value() -> None:
+    """From a to a there is a itself, as torch draws it."""
+    tensor = torch.empty(3)
+    INITIALIZER.read({"uniform": [2, 2]}).fill(tensor)
+    assert tensor.tolist() == [2, 2, 2]
+
+
+def test_what_was_read_is_taken_again() -> None:
+    """From Python, the init of one layer can be given to another."""
+    first = LAYERS.read({"Linear": {"out_features": 2, "init": {"bias": "ones"}}})
+    assert isinstance(first, Weighted)
+    again = LAYERS.read({"Linear": {"out_features": 2, "init": first.init}})
+    assert again == first
+
+
+@pytest.mark.parametrize(
+    ("init", "allowed"),
+    [("zeros", True), ({"weight": "zeros", "bias": "ones"}, True), ({"scale": "ones"}, False)],
+)
+def test_editors_know_both_forms(init: object, allowed: bool) -> None:
+    """The schema takes an initializer, and one for each parameter."""
+    layer = {"Linear": {"out_features": 2, "init": init}}
+    written = {"name": "a", "input": [4], "layers": [layer]}
+    assert Draft202012Validator(document_schema()).is_valid(written) == allowed
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:

@@ -15,6 +15,7 @@ from netbuilder.contract import changed_along, macs, output_shape, parameters, r
 from netbuilder.layers import KINDS, LAYERS, Layer
 from netbuilder.layers.base import TorchLayer, Unparametrised, Weighted
 from netbuilder.layers.chains import Container
+from netbuilder.layers.containers import SAME_MEMORY
 from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape
 
@@ -345,6 +346,16 @@ def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
         jumps = {b - a for a, b in pairwise(starts)}
         if reported.jump[axis].denominator == 1:
             assert jumps <= {reported.jump[axis]}
+
+
+@every_example
+def test_what_hands_its_input_on_is_known(kind: str, written: object, x: Shape) -> None:
+    """A layer whose output is its input's memory, trained or evaluated, is among those that may."""
+    layer = LAYERS.read({kind: written})
+    given = torch.randn(2, *x)
+    memory = [layer.build(x).train(mode)(given).untyped_storage() for mode in (True, False)]
+    if any(one.data_ptr() == given.untyped_storage().data_ptr() for one in memory):
+        assert kind in SAME_MEMORY or getattr(layer, "inplace", False)
 
 
 @pytest.mark.parametrize("rule", Layer.RULES)

@@ -111,6 +111,9 @@ def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:
         ("1 / 0", r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero$"),
         ("x = (", r"^--plugin bad: cannot be imported: SyntaxError: .*$"),
         ("from netbuilder.layers.base import Layer", r"^--plugin bad: it defines no layer kind;"),
+        ("raise SystemExit(3)", r"^--plugin bad: cannot be imported: SystemExit: 3$"),
+        ("raise ValueError('a\\n  b')", r"^--plugin bad: cannot be imported: ValueError: a b$"),
+        ("from netbuilder.layers.activation import Tanh", r"^--plugin bad: it defines no layer"),
         (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
         (
             "from netbuilder.layers import Layer\nclass Lazy(Layer): pass",
@@ -127,6 +130,23 @@ def test_a_module_that_cannot_be_served_is_refused(here: Path, text: str, messag
     assert set(LAYERS.kinds) >= {"ReLU", "Conv2d"}
 
 
+def test_families_of_a_module_are_no_kinds(here: Path) -> None:
+    """Only what can be built is served, and naming the module twice serves the same."""
+    family = "\n\nclass Powers(Elementwise, abstract=True):\n    pass\n"
+    write(here, "cubes", PLUGIN.format(name="Cubed") + family)
+    assert [kind.kind for kind in load_plugin("cubes")] == ["Cubed"]
+    assert load_plugin("cubes") == (LAYERS.kinds["Cubed"],)
+
+
+def test_the_current_folder_comes_first(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``python -m``, a module here hides one of the same name elsewhere."""
+    (elsewhere := here / "elsewhere").mkdir()
+    write(elsewhere, "cubes", PLUGIN.format(name="Squared"))
+    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    monkeypatch.syspath_prepend(elsewhere)
+    assert [kind.kind for kind in load_plugin("cubes")] == ["Cubed"]
+
+
 def test_an_installed_package_offers_kinds(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind is found by the name of its entry point, once a document uses it."""
     write(here, "cubes", PLUGIN.format(name="Cubed"))
@@ -140,6 +160,7 @@ def test_an_installed_package_offers_kinds(here: Path, monkeypatch: pytest.Monke
     ("value", "message"),
     [
         ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
+        ("leaving:Cubed", r"which cannot be imported: SystemExit: 1"),
         ("cubes:Other", r"which cannot be imported: AttributeError"),
         ("cubes:Elementwise", r"cubes:Elementwise, which is no layer kind"),
         ("cubes:Squared", r"cubes:Squared, which is the kind Squared; the two names"),
@@ -149,6 +170,7 @@ def test_a_broken_package_is_told_where_it_is_used(
     here: Path, monkeypatch: pytest.MonkeyPatch, value: str, message: str
 ) -> None:
     """The message holds the place in the document and the entry point."""
+    write(here, "leaving", "raise SystemExit(1)")
     write(here, "cubes", PLUGIN.format(name="Squared"))
     monkeypatch.syspath_prepend(here)
     offer(monkeypatch, "Cubed", value)

@@ -242,6 +242,46 @@ def test_an_uneven_table_goes_on_as_it_lies_in_the_mean() -> None:
     assert Window.table([(3, 7)]).at(1) == (8, 12), "a single position's neighbour reads beside it"
 
 
+def test_a_single_group_reads_all_channels_everywhere() -> None:
+    """One group is the whole axis, which does not move."""
+    assert Window.grouped(6, 3, 1) == Window.whole(6)
+
+
+def test_a_pattern_is_no_longer_than_it_must_be() -> None:
+    """A stride that jumps from turn to turn meets the same entry every time."""
+    spans = [(0, 0), (0, 2), (1, 1), (5, 5)]
+    assert Window.of(spans, 4).through(Window.sliding(1, 4)) == Window((0,), (0,), 4)
+    assert Window.of(spans, 4).through(Window.sliding(1, 2)) == Window((0, 1), (0, 1), 4)
+
+
+@many
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.data())
+def test_patterns_that_move_alike_are_joined_over_a_turn_of_both(
+    a: int, b: int, jump: int, data: st.DataObject
+) -> None:
+    """Patterns of different length with the same jump see together what either sees, for ever."""
+    entry = st.tuples(st.integers(-4, 6), st.integers(-1, 6))
+    one, other = (
+        Window.of(data.draw(st.lists(entry, min_size=n, max_size=n)), jump * n) for n in (a, b)
+    )
+    joined = one.joined(other, 1, 9)
+    assert joined is not None
+    for position in range(-30, 60):
+        both = [found for found in (span(one, position), span(other, position)) if found]
+        expected = (min(f for f, _ in both), max(f for _, f in both)) if both else None
+        assert span(joined, position) == expected
+
+
+@many
+@given(seen_through(1), st.integers(0, 9))
+def test_an_axis_that_begins_later_sees_what_its_positions_saw(pair: Pair, start: int) -> None:
+    """The window of a share of the channels is that of the channels it is made of."""
+    window, reads = pair
+    later = window.since(start)
+    for position in PLACES:
+        assert span(later, position) == hull(reads(start + position))
+
+
 # --- bounds, where a pattern is too involved ------------------------------------------------------
 
 

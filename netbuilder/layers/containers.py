@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
 
@@ -28,6 +28,10 @@ class Sequential(Container):
 
     layers: Layers
     name: str = ""
+
+    @classmethod
+    def instead(cls, values: Sequence[Any]) -> str:
+        return f"{cls.kind}: [...]"  # a list never comes here
 
     @property
     def copies(self) -> bool:
@@ -72,7 +76,7 @@ class _Joining(Container, abstract=True):
 
     def _fit(self, a: Shape, b: Shape) -> bool:
         if self.join == "concat":
-            return a[1:] == b[1:] and len(a) == len(b)
+            return a[1:] == b[1:]
         if self.join == "multiply" and len(a) == len(b):
             return all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
         return a == b
@@ -102,8 +106,13 @@ class _Joining(Container, abstract=True):
         return self
 
 
-_SAME_MEMORY = ("Identity", "Flatten", "Unflatten", "Permute", "Dropout")
-"""Kinds whose output may be their input, or a view of it; dropouts, when they are evaluated."""
+SAME_MEMORY = frozenset(
+    {
+        "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+        "Flatten", "Identity", "Permute", "StochasticDepth", "Unflatten",
+    }
+)  # fmt: skip
+"""Kinds whose output may be their input, or a view of it; some when they are evaluated."""
 
 
 def _in_place(chain: Chain) -> tuple[str | int, ...] | None:
@@ -113,13 +122,19 @@ def _in_place(chain: Chain) -> tuple[str | int, ...] | None:
             for inner in layer.chains():
                 if found := _in_place(inner):
                     return (*place, *found)
-            if layer.copies or any(chain.layers for chain in layer.chains()):
-                return None
         elif getattr(layer, "inplace", False):
             return place
-        elif not layer.kind.startswith(_SAME_MEMORY):
+        if not _hands_on(layer):
             return None
     return None
+
+
+def _hands_on(layer: Layer) -> bool:
+    """Whether what comes out of a layer may be the memory that went in."""
+    if not isinstance(layer, Container):
+        return layer.kind in SAME_MEMORY
+    inside = (inner for chain in layer.chains() for inner in chain.layers)
+    return not layer.copies and all(map(_hands_on, inside))
 
 
 _FITTING = {
@@ -137,6 +152,11 @@ class Residual(_Joining):
     shortcut: Layers = ()
     join: Literal["add", "multiply"] = "add"
     activation: AnyLayer | None = None
+
+    @classmethod
+    def instead(cls, values: Sequence[Any]) -> str:
+        # A list is the body's and the shortcut's: as one of layers it would mean another thing.
+        return "" if isinstance(values[0], list | tuple) else f"{cls.kind}: {{body: [...]}}"
 
     def chains(self) -> tuple[Chain, ...]:
         return (
@@ -197,6 +217,12 @@ class Parallel(_Joining):
     branches: Annotated[dict[str, Layers], AfterValidator(_as_branches)]
     join: Literal["concat", "add", "multiply", "mean"] = "concat"
     split: bool = False
+
+    @classmethod
+    def instead(cls, values: Sequence[Any]) -> str:
+        if isinstance(values[0], Mapping):
+            return ""
+        return f"{cls.kind}: {{branches: {{a: [...], b: [...]}}}}, each with a name"
 
     def chains(self) -> tuple[Chain, ...]:
         return tuple(

@@ -1,0 +1,221 @@
+"""Layers that hold layers: what they refuse, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import torch
+from jsonschema import Draft202012Validator
+from nested import network
+from torch import nn
+
+from netbuilder.analysis import analyse
+from netbuilder.builder import build
+from netbuilder.errors import ConfigError
+from netbuilder.json_schema import document_schema
+from netbuilder.layers.containers import TAKEN
+from netbuilder.layers.modules import Parallel as ParallelModule
+from netbuilder.loader import parse_architecture
+from netbuilder.yaml_text import parse
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
+)
+
+CONV: dict[str, Any] = {"Conv2d": [4, 3, 1, 1]}
+
+
+def test_a_fault_inside_leaves_the_rows_before_it() -> None:
+    """What is known of an unfinished container are its layers up to the fault."""
+    body = [CONV, {"Linear": 3}, {"Conv2d": [4, 9]}]
+    analysis = analyse(network("ReLU", {"Residual": {"body": body}}, CONV))
+    assert [row.path for row in analysis.rows] == ["0", "1.body.0", "1.body.1"]
+    assert analysis.fault is not None
+    assert analysis.fault.field == "layers[1].Residual.body[2].Conv2d"
+    assert analysis.parameters == sum(row.parameters for row in analysis.rows)
+
+
+DOCUMENT = """\
+name: a
+input: [4, 8, 8]
+layers:
+  - Parallel:
+      join: add
+      branches:
+        one:
+          - Conv2d: [4, 3]
+        two:
+          - Conv2d: [5, 3]
+"""
+
+
+def test_branches_that_do_not_fit_are_told_with_both_shapes_and_places() -> None:
+    """The message holds what each branch gives and where it stands."""
+    fault = analyse(parse_architecture(DOCUMENT, "net.yaml")).fault
+    assert str(fault) == (
+        "net.yaml:4:5: layers[0].Parallel: add cannot join 4x6x6 of one and 5x6x6 of two; "
+        "it adds position by position: give both the same shape "
+        "(net.yaml:7:9 and net.yaml:9:9)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        ({"Parallel": {"branches": {"a": []}}}, r"found 1 branches; allowed: at least 2"),
+        ({"Parallel": {"branches": {"a": [], "b": None}}}, r"branches\.b: found nothing"),
+        ({"Parallel": {"branches": {"a": [], "b.c": []}}}, r"the branch name 'b\.c'; allowed"),
+        ({"Parallel": {"branches": {"a": [], "train": []}}}, r"not a name of torch modules"),
+        ({"Residual": {}}, r"body: it is required and missing"),
+        ({"Residual": {"body": [], "join": "concat"}}, r"join: found .*'add' or 'multiply'"),
+        (
+            {"Residual": {"body": ["Identity", {"ReLU": True}]}},
+            r"body\[1\]\.ReLU\.inplace: inplace here would change what the other branches read",
+        ),
+        ({"Sequential": {"layers": ["Relu"]}}, r"layers\[0\]: unknown layer 'Relu'"),
+    ],
+)
+def test_wrong_containers_are_refused(container: dict[str, Any], message: str) -> None:
+    """Each mistake is told where it stands."""
+    text = json.dumps({"name": "a", "input": [4, 8, 8], "layers": [container]})
+    with pytest.raises(ConfigError, match=message):
+        parse_architecture(text, "net.yaml")
+
+
+IN_PLACE: dict[str, Any] = {"ReLU": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([IN_PLACE], "body[0].ReLU"),
+        (["Dropout", "Flatten", IN_PLACE], "body[2].ReLU"),
+        (["AlphaDropout", IN_PLACE], "body[1].ReLU"),
+        ([{"StochasticDepth": [0.2, "row"]}, IN_PLACE], "body[1].ReLU"),
+        ([{"Sequential": ["Identity", IN_PLACE]}], "body[0].Sequential.layers[1].ReLU"),
+        ([{"Sequential": []}, IN_PLACE], "body[1].ReLU"),
+        ([{"Sequential": [{"Sequential": ["Identity"]}]}, IN_PLACE], "body[1].ReLU"),
+        (["Tanh", IN_PLACE], ""),
+        ([{"Sequential": ["Identity", "Tanh"]}, IN_PLACE], ""),
+        ([{"Residual": {"body": []}}, IN_PLACE], ""),
+    ],
+)
+def test_in_place_is_refused_where_it_would_reach_the_input(body: list[Any], place: str) -> None:
+    """What only hands its input on does not shield it; what makes a tensor of its own does."""
+    text = json.dumps({"name": "a", "input": [4], "layers": [{"Residual": {"body": body}}]})
+    if place:
+        with pytest.raises(ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace here")):
+            parse_architecture(text, "net.yaml")
+    else:
+        model = build(parse_architecture(text, "net.yaml")).eval()
+        x = torch.randn(2, 4)
+        model(before := x.clone())
+        assert torch.equal(before, x)
+
+
+def test_uneven_splits_are_refused() -> None:
+    """Channels that cannot be dealt out evenly are a fault of the shape."""
+    branches: dict[str, Any] = {"a": [], "b": [], "c": []}
+    fault = analyse(network({"Parallel": {"branches": branches, "split": True}})).fault
+    assert fault is not None
+    assert fault.message.startswith("split deals 4 channels out over 3 branches")
+
+
+def test_names_of_branches_have_at_most_forty_characters() -> None:
+    """Forty are taken, one more is refused."""
+    assert network({"Parallel": {"branches": {"a" * 40: [], "b": []}}}).layers
+    with pytest.raises(ValueError, match=r"found the branch name 'a+…?'"):
+        network({"Parallel": {"branches": {"a" * 41: [], "b": []}}})
+
+
+def test_names_of_torch_modules_are_no_branches() -> None:
+    """Whatever the built module has for itself is taken, so that no branch hides a method."""
+    module = ParallelModule({"a": nn.Identity(), "b": nn.Identity()}, "add", split=False)
+    own = {name for name in dir(module) if not name.startswith("_")} - {"a", "b"}
+    assert own <= TAKEN
+
+
+@pytest.mark.parametrize(
+    ("branches", "shapes"),
+    [
+        ({"a": [], "b": [{"MaxPool2d": 2}]}, "4x8x8 of a and 4x4x4 of b"),
+        ({"a": [], "b": ["Flatten"]}, "4x8x8 of a and 256 of b"),
+    ],
+)
+def test_only_channels_may_differ_where_they_are_joined(branches: Any, shapes: str) -> None:
+    """concat asks for the same size along all other axes, and the same number of them."""
+    fault = analyse(network({"Parallel": {"branches": branches}})).fault
+    assert fault is not None
+    assert fault.message.startswith(f"concat cannot join {shapes}; it puts channels")
+
+
+@pytest.mark.parametrize("how", ["add", "multiply"])
+def test_a_vector_and_an_image_are_joined_by_no_position(how: str) -> None:
+    """Samples of different numbers of axes have no positions in common."""
+    fault = analyse(network({"Residual": {"body": ["Flatten"], "join": how}})).fault
+    assert fault is not None
+    assert fault.message.startswith(f"{how} cannot join 256 of body and 4x8x8 of shortcut")
+
+
+def test_a_gate_that_is_no_gate_is_refused() -> None:
+    """multiply takes one position for all of an axis, but not two for eight."""
+    body = [{"MaxPool2d": 4}]
+    fault = analyse(network({"Residual": {"body": body, "join": "multiply"}})).fault
+    assert fault is not None
+    assert fault.message.startswith("multiply cannot join 4x2x2 of body and 4x8x8 of shortcut")
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"Linear": 2**31 - 1}, "it makes a tensor of 4x8x2147483647 = 68,719,476,704 values"),
+        ({"Conv2d": [2**30, 1]}, "it makes a tensor of 1073741824x8x8 = 68,719,476,736 values"),
+    ],
+)
+def test_what_no_machine_holds_is_refused(layer: Any, message: str) -> None:
+    """Outputs and parameters beyond 2,147,483,647 values are a fault, told with the number."""
+    fault = analyse(network(layer)).fault
+    assert fault is not None
+    assert fault.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "Residual: [ReLU, Tanh]",
+            r"found the text 'ReLU' by position; write Residual: \{body: \[",
+        ),
+        ("Residual: [{Conv2d: 3}]", r"found a mapping by position; write Residual: \{body: \["),
+        ("Residual: ReLU", r"found the text 'ReLU' by position; write Residual: \{body: \["),
+        ("Sequential: ReLU", r"found the text 'ReLU' by position; write Sequential: \[\.\.\.\]$"),
+        (
+            "Parallel: [ReLU, Tanh]",
+            r"write Parallel: \{branches: \{a: \[\.\.\.\], b: \[",
+        ),
+        (
+            "Parallel: [[ReLU], [Tanh]]",
+            r"a list of 1 by position; write Parallel: \{branches",
+        ),
+        ("Repeat: [ReLU]", r"found a list of 1; write Repeat: \{times: 2, layers: \[\.\.\.\]\}"),
+        ("Repeat: ReLU", r"found the text 'ReLU'; write Repeat: \{times: 2, layers: \["),
+    ],
+)
+def test_layers_by_position_are_told_what_to_write_instead(written: str, message: str) -> None:
+    """Where a list of layers would mean two things it is refused, as by the schema for editors."""
+    text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {written}\n"
+    with pytest.raises(ConfigError, match=message):
+        parse_architecture(text, "a.yaml")
+    assert not Draft202012Validator(document_schema()).is_valid(parse(text, "a.yaml")[0].plain())
+
+
+def test_faults_in_lists_by_position_are_told_with_the_names_of_the_arguments() -> None:
+    """Inside a repetition in a body that stands by position, the place is that by name."""
+    layer = "Residual: [[{Repeat: {times: 2, layers: [ReLU, Relu]}}]]"
+    text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {layer}\n"
+    place = r"a\.yaml:4:52: layers\[0\]\.Residual\.body\[0\]\.Repeat\.layers\[1\]: unknown layer"
+    with pytest.raises(ConfigError, match=place):
+        parse_architecture(text, "a.yaml")

@@ -130,6 +130,48 @@ def test_a_module_that_cannot_be_served_is_refused(here: Path, text: str, messag
     assert set(LAYERS.kinds) >= {"ReLU", "Conv2d"}
 
 
+BROKEN = """\
+from netbuilder.layers.base import Elementwise
+
+class Broken(Elementwise):
+    def output_shape(self, x):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise RuntimeError('oops\\nand more')", "RuntimeError: oops and more"),
+        ("return 'abc'", "TypeError: "),
+        ("return x[7]", "IndexError: "),
+    ],
+)
+def test_a_rule_that_fails_is_told_with_its_place(here: Path, body: str, said: str) -> None:
+    """A plugin's mistake is no traceback: the layer, what reached it, and what was raised."""
+    write(here, "bad", BROKEN.format(body))
+    (here / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Broken"))
+    done = run("summarize", "net.yaml", "--plugin", "bad")
+    assert done.code == 2
+    place = "net.yaml:3:10: layers[0].Broken: a rule of this plugin's kind failed for "
+    assert place in done.err
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_kind_without_a_class_of_torch_is_told(here: Path) -> None:
+    """Where a family would build torch's class of the kind's name, and there is none."""
+    text = "from netbuilder.layers.base import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
+    write(here, "bad", text)
+    [kind] = load_plugin("bad")
+    with pytest.raises(ConfigError, match=r"kind Nope: torch\.nn has no class of that name; give"):
+        kind().build((3,))
+    (here / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
+    done = run("export", "net.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert "layer 0, Nope, is a plugin's own" in done.err
+
+
 def test_families_of_a_module_are_no_kinds(here: Path) -> None:
     """Only what can be built is served, and naming the module twice serves the same."""
     family = "\n\nclass Powers(Elementwise, abstract=True):\n    pass\n"

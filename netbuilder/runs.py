@@ -35,6 +35,18 @@ Metrics = dict[str, float]
 ``test_accuracy`` (percent), ``learning_rate``, ``train_seconds``, ``test_seconds``."""
 
 
+_FIGURES = {
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "learning_rate",
+    "train_seconds",
+    "test_seconds",
+}
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder on disk."""
@@ -56,6 +68,7 @@ class Run:
         """
         parent = out / architecture.name
         parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(parent)
         stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config['seed']}"
         aside = parent / f".{stem}.{os.getpid()}.tmp"
         aside.mkdir()
@@ -69,12 +82,16 @@ class Run:
             resolved = {"architecture": architecture.model_dump(mode="json"), **config}
             write_atomic(aside / "config.json", _json(resolved))
             write_atomic(aside / "environment.json", _json(environment))
-            path = _rename_to_free(aside, parent / stem)
+            made = _rename_to_free(aside, parent / stem)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        sync_folder(parent)
-        return cls(path)
+        try:
+            sync_folder(parent)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        return cls(made)
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -108,7 +125,13 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads, data set and its digest."""
-        return self._read("environment.json", "data", "device", "precision", "seed")
+        name = "environment.json"
+        environment = self._read(name, "data", "device", "precision", "seed")
+        if not isinstance(environment["data"], dict) or not (
+            environment["data"].keys() >= {"sha256", "fell_back"}
+        ):
+            raise self._damaged(name, "it lacks data.sha256 or data.fell_back")
+        return environment
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -127,8 +150,14 @@ class Run:
     def metrics(self) -> list[Metrics]:
         """The epochs so far."""
         file = self.path / "metrics.jsonl"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines]
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+            epochs = [json.loads(line) for line in lines]
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged(file.name, str(error)) from None
+        if not all(isinstance(epoch, dict) and epoch.keys() >= _FIGURES for epoch in epochs):
+            raise self._damaged(file.name, f"an epoch lacks one of {', '.join(sorted(_FIGURES))}")
+        return epochs
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -188,7 +217,8 @@ class Run:
         """
         wanted = architecture.model_dump(mode="json")
         found = []
-        for config in (out / architecture.name).glob("*/config.json"):
+        # Without those that begin with a dot: they are being made, or never were to the end.
+        for config in (out / architecture.name).glob("[!.]*/config.json"):
             run = cls(config.parent)
             try:
                 same = run.config["architecture"] == wanted and run.config["seed"] == seed
@@ -214,7 +244,7 @@ class Run:
     def _read(self, name: str, *needed: str) -> dict[str, Any]:
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._damaged(name, str(error)) from None
         if not isinstance(content, dict) or (missing := [k for k in needed if k not in content]):
             lacks = ", ".join(missing) if isinstance(content, dict) else "a mapping"

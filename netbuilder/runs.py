@@ -26,7 +26,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, MachineError, Problem, printable
 from netbuilder.files import remove_leftovers, sole_user, sync_folder, write_atomic
 from netbuilder.schema import Architecture
 
@@ -151,9 +151,9 @@ class Run:
         """The epochs so far."""
         file = self.path / "metrics.jsonl"
         try:
-            lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+            lines = self._text(file.name).splitlines() if file.exists() else []
             epochs = [json.loads(line) for line in lines]
-        except (OSError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise self._damaged(file.name, str(error)) from None
         if not all(isinstance(epoch, dict) and epoch.keys() >= _FIGURES for epoch in epochs):
             raise self._damaged(file.name, f"an epoch lacks one of {', '.join(sorted(_FIGURES))}")
@@ -186,7 +186,7 @@ class Run:
 
     def extend(self, epochs: int, scheduled: int) -> None:
         """Give the run more epochs; ``scheduled`` of them are those that a schedule spans."""
-        config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        config = self._read("config.json", "architecture")
         config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
         config["architecture"]["train"]["epochs"] = epochs
         config["scheduled_epochs"] = scheduled
@@ -214,6 +214,9 @@ class Run:
         Where none is unfinished, the newest that is done; None where there is no run of it.
 
         A ``precision`` of None or ``auto`` is any.
+
+        Raises:
+            MachineError: a run may be that one, and cannot be read.
         """
         wanted = architecture.model_dump(mode="json")
         found = []
@@ -243,13 +246,31 @@ class Run:
 
     def _read(self, name: str, *needed: str) -> dict[str, Any]:
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            content = json.loads(self._text(name))
+        except (ValueError, RecursionError) as error:
             raise self._damaged(name, str(error)) from None
         if not isinstance(content, dict) or (missing := [k for k in needed if k not in content]):
             lacks = ", ".join(missing) if isinstance(content, dict) else "a mapping"
             raise self._damaged(name, f"it lacks {lacks}")
         return content
+
+    def _text(self, name: str) -> str:
+        """A record as it lies there.
+
+        Raises:
+            ConfigError: there is none, or it is no text.
+            MachineError: the disk does not give it; it may be sound.
+        """
+        path = self.path / name
+        try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise self._damaged(name, "it is no file")
+            return path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
+            raise self._damaged(name, str(error)) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise MachineError(printable(f"{path}: cannot be read: {reason}")) from error
 
     def _damaged(self, name: str, why: str) -> ConfigError:
         message = f"cannot be read: {why}; it is no record that `train` wrote"

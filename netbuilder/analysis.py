@@ -12,6 +12,7 @@ from netbuilder.errors import ConfigError, Problem, ShapeError
 from netbuilder.layers import Layer
 from netbuilder.layers.base import require_init
 from netbuilder.layers.chains import Chain, Container, Misfit
+from netbuilder.layers.plugins import words
 from netbuilder.receptive_field import ReceptiveField
 from netbuilder.schema import Architecture, Place
 from netbuilder.shapes import LARGEST_TENSOR, Shape, written
@@ -204,9 +205,16 @@ class _Walk:
             for shape in (y, *shapes.values()):
                 _require_sane(shape)
             require_init(layer, shapes)
-            behind = layer.receptive_field(x, field)
+            behind, macs = layer.receptive_field(x, field), layer.macs(x)
         except ShapeError as error:
             raise _Fault(self._architecture.problem(place, str(error))) from None
+        except _Fault:
+            raise
+        except Exception as error:
+            if type(layer).__module__.startswith("netbuilder."):
+                raise
+            message = f"a rule of this plugin's kind failed for {written(x)}: {words(error)}"
+            raise _Fault(self._architecture.problem(place, message)) from None
         self.rows.append(
             Row(
                 layer=layer,
@@ -219,7 +227,7 @@ class _Walk:
                 receptive_field=behind.size,
                 jump=behind.jump,
                 parameters=sum(map(prod, shapes.values())),
-                macs=layer.macs(x),
+                macs=macs,
                 activation_bytes=BYTES_PER_VALUE * prod(y),
             )
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,22 +29,28 @@ def write_atomic(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except BaseException:
-        aside.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # what went wrong first is what is told
+            aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
+    """Make a rename in ``folder`` survive a power cut.
+
+    Raises:
+        OSError: the folder cannot be flushed; it is named.
+    """
     if os.name == "nt":  # Windows has no handle on a folder to flush
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
     finally:
         os.close(descriptor)
 
@@ -75,12 +82,20 @@ def sole_user(folder: Path) -> Iterator[bool]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what `write_atomic` left in ``folder`` when its process was killed."""
+    """Remove the files and folders made aside in ``folder`` by a process that was killed.
+
+    This process has none there now: one with its number was another's, as in a container, where
+    numbers come again.
+    """
     if os.name == "nt":  # signal 0 asks nothing there, it interrupts
         return
     for aside in folder.glob(".*.tmp"):
         process = aside.name.split(".")[-2]
-        if not (process.isdigit() and is_alive(int(process))):
+        if process.isdecimal() and int(process) != os.getpid() and is_alive(int(process)):
+            continue
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
+        else:
             aside.unlink(missing_ok=True)
 
 
@@ -89,6 +104,8 @@ def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
+        return False
+    except OverflowError:  # no system counts that far
         return False
     except OSError:
         return True

@@ -72,7 +72,7 @@ class LiveRun:
                 self._say(epoch_row(record.metrics, best=record.best))
             case Finished():
                 self._bar.stop()
-                if not self._quiet:
+                if not self._quiet and (record.result["targets"] or record.result["reference"]):
                     show(verdict_table(record.result, plain=self._plain), plain=self._plain)
                 text = closing_line(record.run)
                 self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from netbuilder.shapes import Shape, written
 
 OWN_MODULES = Path(layers.__file__).parent / "modules.py"
 """Where the classes are that torch has none for; a written module holds those that it needs."""
+OWN_KINDS = {kind.kind for kind in layers.KINDS}
 HOMES = {"torch.nn": "nn", "torchvision.ops": "ops"}
 WIDTH = 99
 INDENT = "    "
@@ -94,7 +95,7 @@ def _summary(analysis: Analysis) -> str:
 def _require_torch_classes(analysis: Analysis) -> None:
     for row in analysis.rows:
         layer = row.layer
-        known = isinstance(layer, TorchLayer) and layer.home in HOMES
+        known = isinstance(layer, TorchLayer) and layer.home in HOMES and layer.kind in OWN_KINDS
         if not (known or isinstance(layer, Container)):
             raise ConfigError(
                 f"{analysis.architecture.name}: layer {row.path}, {layer.kind}, is a plugin's own, "

@@ -29,6 +29,9 @@ class ReceptiveField:
         one another where positions of several axes lie, or as channels that a later layer tells
         apart, as groups or Flatten do: all channels of a position count as one.
 
+    Borders that repeat, mirror or wrap the input count as positions beyond it, not as what they
+    repeat.
+
     Attributes:
         input: the sizes of the input's axes that have positions.
         axes: for each of them, the axis of the sample along which it is seen.

@@ -26,13 +26,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, MachineError, Problem, printable
 from netbuilder.files import remove_leftovers, sole_user, sync_folder, write_atomic
 from netbuilder.schema import Architecture
 
 Metrics = dict[str, float]
 """An epoch: ``epoch`` (from 1), ``train_loss``, ``train_accuracy``, ``test_loss``,
 ``test_accuracy`` (percent), ``learning_rate``, ``train_seconds``, ``test_seconds``."""
+
+
+_FIGURES = {
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "learning_rate",
+    "train_seconds",
+    "test_seconds",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,7 @@ class Run:
         """
         parent = out / architecture.name
         parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(parent)
         stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config['seed']}"
         aside = parent / f".{stem}.{os.getpid()}.tmp"
         aside.mkdir()
@@ -69,12 +82,16 @@ class Run:
             resolved = {"architecture": architecture.model_dump(mode="json"), **config}
             write_atomic(aside / "config.json", _json(resolved))
             write_atomic(aside / "environment.json", _json(environment))
-            path = _rename_to_free(aside, parent / stem)
+            made = _rename_to_free(aside, parent / stem)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        sync_folder(parent)
-        return cls(path)
+        try:
+            sync_folder(parent)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        return cls(made)
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -108,7 +125,13 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads, data set and its digest."""
-        return self._read("environment.json", "data", "device", "precision", "seed")
+        name = "environment.json"
+        environment = self._read(name, "data", "device", "precision", "seed")
+        if not isinstance(environment["data"], dict) or not (
+            environment["data"].keys() >= {"sha256", "fell_back"}
+        ):
+            raise self._damaged(name, "it lacks data.sha256 or data.fell_back")
+        return environment
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -116,7 +139,11 @@ class Run:
         try:
             return Architecture.model_validate(self.config["architecture"])
         except ValidationError as error:
-            raise self._damaged("config.json", error.errors()[0]["msg"]) from None
+            why = str(error.errors()[0]["msg"])
+            if why.startswith("unknown layer"):
+                message = f"{why}; name the module that brings it by --plugin"
+                raise self._wrong("config.json", message) from None
+            raise self._damaged("config.json", why) from None
 
     @property
     def scheduled_epochs(self) -> int:
@@ -127,8 +154,14 @@ class Run:
     def metrics(self) -> list[Metrics]:
         """The epochs so far."""
         file = self.path / "metrics.jsonl"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines]
+        try:
+            lines = self._text(file.name).splitlines() if file.exists() else []
+            epochs = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(file.name, str(error)) from None
+        if not all(isinstance(epoch, dict) and epoch.keys() >= _FIGURES for epoch in epochs):
+            raise self._damaged(file.name, f"an epoch lacks one of {', '.join(sorted(_FIGURES))}")
+        return epochs
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -157,7 +190,7 @@ class Run:
 
     def extend(self, epochs: int, scheduled: int) -> None:
         """Give the run more epochs; ``scheduled`` of them are those that a schedule spans."""
-        config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        config = self._read("config.json", "architecture")
         config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
         config["architecture"]["train"]["epochs"] = epochs
         config["scheduled_epochs"] = scheduled
@@ -185,10 +218,14 @@ class Run:
         Where none is unfinished, the newest that is done; None where there is no run of it.
 
         A ``precision`` of None or ``auto`` is any.
+
+        Raises:
+            MachineError: a run may be that one, and cannot be read.
         """
         wanted = architecture.model_dump(mode="json")
         found = []
-        for config in (out / architecture.name).glob("*/config.json"):
+        # Without those that begin with a dot: they are being made, or never were to the end.
+        for config in (out / architecture.name).glob("[!.]*/config.json"):
             run = cls(config.parent)
             try:
                 same = run.config["architecture"] == wanted and run.config["seed"] == seed
@@ -213,16 +250,36 @@ class Run:
 
     def _read(self, name: str, *needed: str) -> dict[str, Any]:
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            content = json.loads(self._text(name))
+        except (ValueError, RecursionError) as error:
             raise self._damaged(name, str(error)) from None
         if not isinstance(content, dict) or (missing := [k for k in needed if k not in content]):
             lacks = ", ".join(missing) if isinstance(content, dict) else "a mapping"
             raise self._damaged(name, f"it lacks {lacks}")
         return content
 
+    def _text(self, name: str) -> str:
+        """A record as it lies there.
+
+        Raises:
+            ConfigError: there is none, or it is no text.
+            MachineError: the disk does not give it; it may be sound.
+        """
+        path = self.path / name
+        try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise self._damaged(name, "it is no file")
+            return path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
+            raise self._damaged(name, str(error)) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise MachineError(printable(f"{path}: cannot be read: {reason}")) from error
+
     def _damaged(self, name: str, why: str) -> ConfigError:
-        message = f"cannot be read: {why}; it is no record that `train` wrote"
+        return self._wrong(name, f"cannot be read: {why}; it is no record that `train` wrote")
+
+    def _wrong(self, name: str, message: str) -> ConfigError:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
 
 

@@ -9,6 +9,7 @@ from netbuilder.layers.chains import Container
 
 LOSS = "takes predictions and targets; losses stand in the train section"
 SEVERAL = "takes or gives several tensors, or other things than floats"
+ATTENTION = "is attention, whose tensors the analysis does not follow"
 DRAWN = "draws its windows at random, in evaluation too"
 HOLDER = "holds modules or parameters; the containers of documents do that"
 PARALLEL = "is about several devices"
@@ -32,11 +33,10 @@ LEFT_OUT: dict[str, str] = {
             "Bilinear", "CosineSimilarity", "Embedding", "EmbeddingBag", "GRU", "GRUCell", "LSTM",
             "LSTMCell", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "MultiheadAttention",
             "PairwiseDistance", "RNN", "RNNBase", "RNNCell", "RNNCellBase", "Transformer",
-            "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
-            "TransformerEncoderLayer",
-        ),
+            "TransformerDecoder", "TransformerDecoderLayer",                     ),
         SEVERAL,
     ),
+    **dict.fromkeys(("TransformerEncoder", "TransformerEncoderLayer"), ATTENTION),
     **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), DRAWN),
     **dict.fromkeys(("ModuleDict", "ModuleList", "ParameterDict", "ParameterList"), HOLDER),
     **dict.fromkeys(("DataParallel", "SyncBatchNorm"), PARALLEL),

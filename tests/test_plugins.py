@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from command import run
+from command import COMMAND, run
+from small import DOCUMENT as TRAINABLE
 
 from netbuilder.errors import ConfigError
 from netbuilder.layers import LAYERS
@@ -71,6 +73,28 @@ def test_a_module_that_the_command_names_brings_its_kinds(here: Path) -> None:
     assert '"Cubed"' in schema
 
 
+def test_runs_with_a_plugin_are_read_with_it(here: Path) -> None:
+    """Reports take the option too, and say so where it is missing."""
+    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    net = TRAINABLE.replace("layers:\n", "layers:\n  - Cubed\n", 1)
+    (here / "net.yaml").write_text(net)
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments], cwd=here, capture_output=True, text=True, check=False
+        )
+
+    trained = ran("train", "net.yaml", "--plugin", "cubes", "--quiet", "--set", "targets={}")
+    assert trained.returncode == 0, trained.stderr
+    reported = ran("results", "runs", "--plugin", "cubes", "--format", "markdown")
+    assert reported.returncode == 0, reported.stderr
+    assert "| small on mnist5k | 2,678 |" in reported.stdout
+    refused = ran("results", "runs")
+    assert refused.returncode == 2
+    assert "unknown layer 'Cubed'" in refused.stderr
+    assert "name the module that brings it by --plugin" in refused.stderr
+
+
 def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:
     """A document alone brings no code in, and the message is that of any unknown layer."""
     write(here, "cubes", PLUGIN.format(name="Cubed"))
@@ -104,6 +128,48 @@ def test_a_module_that_cannot_be_served_is_refused(here: Path, text: str, messag
         load_plugin("bad")
     assert "\n" not in str(caught.value)
     assert set(LAYERS.kinds) >= {"ReLU", "Conv2d"}
+
+
+BROKEN = """\
+from netbuilder.layers.base import Elementwise
+
+class Broken(Elementwise):
+    def output_shape(self, x):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise RuntimeError('oops\\nand more')", "RuntimeError: oops and more"),
+        ("return 'abc'", "TypeError: "),
+        ("return x[7]", "IndexError: "),
+    ],
+)
+def test_a_rule_that_fails_is_told_with_its_place(here: Path, body: str, said: str) -> None:
+    """A plugin's mistake is no traceback: the layer, what reached it, and what was raised."""
+    write(here, "bad", BROKEN.format(body))
+    (here / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Broken"))
+    done = run("summarize", "net.yaml", "--plugin", "bad")
+    assert done.code == 2
+    place = "net.yaml:3:10: layers[0].Broken: a rule of this plugin's kind failed for "
+    assert place in done.err
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_kind_without_a_class_of_torch_is_told(here: Path) -> None:
+    """Where a family would build torch's class of the kind's name, and there is none."""
+    text = "from netbuilder.layers.base import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
+    write(here, "bad", text)
+    [kind] = load_plugin("bad")
+    with pytest.raises(ConfigError, match=r"kind Nope: torch\.nn has no class of that name; give"):
+        kind().build((3,))
+    (here / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
+    done = run("export", "net.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert "layer 0, Nope, is a plugin's own" in done.err
 
 
 def test_families_of_a_module_are_no_kinds(here: Path) -> None:

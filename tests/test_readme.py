@@ -200,7 +200,6 @@ def test_a_layer_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
         if named := re.match(r"# (scale/\w+\.py)\n", text):
             (tmp_path / "scale").mkdir(exist_ok=True)
             (tmp_path / named[1]).write_text(text)
-    (tmp_path / "scale" / "__init__.py").touch()
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "scale"],
         cwd=tmp_path,

@@ -203,6 +203,7 @@ def results(
         list[Path], typer.Argument(metavar="RUNS...", help="Run folders, or folders of them.")
     ],
     output: Annotated[str, typer.Option("--format", help="rich, markdown or json.")] = "rich",
+    plugins: Plugins = None,
 ) -> None:
     """Compare finished runs with published figures.
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from netbuilder.component import Component, Family
-from netbuilder.errors import ShapeError
+from netbuilder.errors import ConfigError, ShapeError
 from netbuilder.layers.initializers import Init
 from netbuilder.receptive_field import ReceptiveField
 from netbuilder.shapes import Shape, written
@@ -87,8 +87,17 @@ class TorchLayer(Layer, abstract=True):
 
     @classmethod
     def torch_class(cls) -> type[nn.Module]:
-        """The class of the modules that this kind builds."""
-        found: type[nn.Module] = getattr(import_module(cls.home), cls.kind)
+        """The class of the modules that this kind builds.
+
+        Raises:
+            ConfigError: its home has none of its name.
+        """
+        found: type[nn.Module] | None = getattr(import_module(cls.home), cls.kind, None)
+        if found is None:
+            raise ConfigError(
+                f"layer kind {cls.kind}: {cls.home} has no class of that name; give the kind a "
+                "build of its own, or the home that has one"
+            )
         return found
 
     def inferred(self, x: Shape) -> dict[str, int]:

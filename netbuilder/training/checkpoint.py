@@ -9,7 +9,10 @@ drawn is a function of (seed, epoch, step).
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +21,36 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as packed
 
-from netbuilder.errors import CheckpointError
+from netbuilder.errors import CheckpointError, printable
 from netbuilder.files import digest_of, write_atomic
 from netbuilder.runs import Metrics
 from netbuilder.training.step import Trainee
 
 KEPT = 2
 """Checkpoints kept of a run: the newest, and the one to fall back to if the disk spoils it."""
+
+UNREADABLE = (
+    OSError,
+    SafetensorError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+"""What reading a file can raise that nobody meant as a checkpoint, too little memory apart.
+
+A text nested too deeply and tensors of another network are RuntimeErrors.
+"""
+
+_KINDS: dict[str, Any] = {
+    "loss_sum": float,
+    "learning_rate": float | int,
+    "train_seconds": float,
+    "history": list,
+}
+_NAME = re.compile(r"epoch([0-9]{5,18})-step([0-9]{7,18})\.safetensors")
+_HEADER_LIMIT = 32 << 20
 
 
 @dataclass
@@ -55,43 +81,102 @@ def save(folder: Path, trainee: Trainee, progress: Progress) -> Path:
     metadata = {"state": state, "sha256": digest_of(tensors, state)}
     path = folder / f"epoch{progress.epoch:05d}-step{progress.step:07d}.safetensors"
     write_atomic(path, packed(tensors, metadata))
-    for old in _newest_first(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    # Newer ones were passed over, and say nothing about which are to be kept.
+    older = [other for other in _newest_first(folder) if _position(other) < _position(path)]
+    for old in older[KEPT - 1 :]:
+        if not old.is_dir():
+            old.unlink(missing_ok=True)
     return path
 
 
 def restore(folder: Path, trainee: Trainee) -> tuple[Progress, list[str]]:
     """Bring ``trainee`` to the newest checkpoint that is whole.
 
+    Newer ones are renamed, so that none is taken later for one to fall back to.
+
     Returns:
         How far the run is, and a line for each newer file that was found damaged.
 
     Raises:
         CheckpointError: there are some, and all are damaged.
+        OSError: the folder cannot be read.
     """
-    damaged = []
-    if not _newest_first(folder):
+    damaged: list[tuple[Path, str]] = []
+    found = _newest_first(folder)
+    if not found:
         return Progress(), []  # killed before the first: the seed settles how it began
-    for path in _newest_first(folder):
+    for path in found:
         try:
-            tensors, state = _read(path)
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
-            damaged.append(f"{path}: damaged and passed over ({error})")
+            tensors, state = _read(path, most=_most_bytes(trainee))
+            progress = _progress(path, state)
+            _install(trainee, tensors, state)
+        except UNREADABLE as error:
+            damaged.append((path, f"{path}: damaged and passed over ({_first_line(error)})"))
             continue
-        _install(trainee, tensors, state)
-        return Progress(**state["progress"]), damaged
-    found = "\n".join(damaged)
-    raise CheckpointError(f"{folder}: no checkpoint can be loaded; train anew\n{found}")
+        for other, _ in damaged:
+            with suppress(OSError):  # it is in nobody's way where it cannot be renamed
+                other.rename(other.with_name(f"{other.name}.damaged"))
+        return progress, [printable(line) for _, line in damaged]
+    lines = "\n".join(printable(line) for _, line in damaged)
+    raise CheckpointError(
+        f"{printable(str(folder))}: no checkpoint can be loaded; train anew\n{lines}"
+    )
 
 
 def save_weights(path: Path, trainee: Trainee) -> None:
-    """Write the kept weights alone, keyed as the built module's ``state_dict``."""
+    """Write the kept weights alone, keyed as the built module's ``state_dict``.
+
+    Raises:
+        OSError: they could not be written; those before them stand.
+    """
     weights = {name: t.detach().cpu().contiguous() for name, t in trainee.kept.state_dict().items()}
-    write_atomic(path, packed(weights))
+    write_atomic(path, packed(weights, {"sha256": digest_of(weights)}))
+
+
+def load_weights(path: Path, *, most: int) -> dict[str, torch.Tensor]:
+    """What `save_weights` wrote, checked; a file of weights without a checksum is taken as it is.
+
+    Args:
+        path: the file.
+        most: the bytes that it holds at most.
+
+    Raises:
+        OSError: it cannot be read, or is missing.
+        ValueError: it is damaged, as are the others of `UNREADABLE`.
+    """
+    tensors, metadata = _opened(path, most)
+    if not metadata.keys() <= {"format"}:  # the one key that other writers put there
+        _require_digest(tensors, "", metadata)
+    return tensors
+
+
+def bytes_of(tensors: Iterable[torch.Tensor]) -> int:
+    """The bytes that tensors take."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _position(path: Path) -> tuple[int, int]:
+    """The epoch and the step in a checkpoint's name."""
+    matched = _NAME.fullmatch(path.name)
+    assert matched
+    return int(matched[1]), int(matched[2])
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch*-step*.safetensors"), reverse=True)
+    # Not by glob(), to which a folder that cannot be read is an empty one.
+    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    return sorted(found, key=_position, reverse=True)
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, on a line of a length that can be read."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _most_bytes(trainee: Trainee) -> int:
+    """More than a checkpoint of ``trainee`` takes, whatever its optimizer keeps a parameter."""
+    return 16 * bytes_of(trainee.model.state_dict().values()) + 2 * _HEADER_LIMIT
 
 
 def captured(trainee: Trainee) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -135,13 +220,46 @@ def _install(trainee: Trainee, tensors: dict[str, torch.Tensor], state: dict[str
         scheduler.load_state_dict(_revived(saved))
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _progress(path: Path, state: dict[str, Any]) -> Progress:
+    progress = Progress(**state["progress"])
+    for name, value in vars(progress).items():
+        if not isinstance(value, _KINDS.get(name, int)):
+            raise ValueError(f"its {name} is of type {type(value).__name__}")
+    if (progress.epoch, progress.step) != _position(path):
+        raise ValueError(f"it holds epoch {progress.epoch}, step {progress.step}")
+    if len(progress.history) != progress.epoch:
+        raise ValueError(f"it holds {len(progress.history)} epochs of figures")
+    return progress
+
+
+def _read(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    tensors, metadata = _opened(path, most)
+    _require_digest(tensors, metadata["state"], metadata)
+    state: dict[str, Any] = json.loads(metadata["state"])
+    return tensors, state
+
+
+def _opened(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors of a safetensors file and its metadata; what is none costs no time or memory."""
+    if not path.is_file():
+        path.stat()
+        raise ValueError("it is no file")  # a pipe would be waited for
+    with path.open("rb") as opened:
+        header = int.from_bytes(opened.read(8), "little")
+    if header > _HEADER_LIMIT:
+        raise ValueError(f"its header claims to be of {header:,} bytes")
+    if (size := path.stat().st_size) > most:
+        raise ValueError(f"it is of {size:,} bytes")
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it has keys and is no mapping
-    if digest_of(tensors, metadata["state"]) != metadata["sha256"]:
+        # Clones: what is checked is what is used, and no longer what lies on the disk.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # it has keys and is no mapping
+    return tensors, metadata
+
+
+def _require_digest(tensors: dict[str, torch.Tensor], text: str, metadata: dict[str, str]) -> None:
+    if digest_of(tensors, text) != metadata["sha256"]:
         raise ValueError("its SHA-256 is not the one that was written")
-    return tensors, json.loads(metadata["state"])
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis
-from netbuilder.errors import Diverged, MachineError
+from netbuilder.errors import Diverged, MachineError, printable
 
 STANDS = "; the last checkpoint stands, go on with --resume"
 
@@ -32,7 +32,7 @@ def limits(
             errno.EROFS: "the folder is read-only",
             errno.EACCES: "the folder may not be written",
         }.get(error.errno or 0, error.strerror or str(error))
-        raise MachineError(f"{error.filename or place}: {found}{stands}") from error
+        raise MachineError(printable(f"{error.filename or place}: {found}{stands}")) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
     except Diverged as error:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from netbuilder.builder import build
 from netbuilder.data import LoadedData, open_dataset
-from netbuilder.errors import CheckpointError, DataError
+from netbuilder.errors import CheckpointError, DataError, printable
 from netbuilder.runs import Run
+from netbuilder.training.checkpoint import UNREADABLE, bytes_of, load_weights
 from netbuilder.training.evaluation import Evaluation, evaluate
 from netbuilder.training.hardware import Hardware
 
@@ -51,16 +50,17 @@ def kept_model(run: Run, which: str) -> nn.Sequential:
     path = run.path / f"{which}.safetensors"
     model = build(run.architecture)
     try:
-        model.load_state_dict(load_file(path))
+        most = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
+        model.load_state_dict(load_weights(path, most=most))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path}: no such file; the run has not finished an epoch. "
             f"Go on with: netbuilder train --resume {run.path}"
         ) from None
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"{path}: cannot be loaded: {reason}; take the other of best and last"
+            printable(f"{path}: cannot be loaded: {reason}; take the other of best and last")
         ) from None
     return model
 

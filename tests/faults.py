@@ -1,0 +1,116 @@
+"""A disk that fails on request: the nth call of a kind below a folder raises."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
+
+KINDS = ("open", "write", "fsync", "rename", "unlink", "mkdir")
+
+
+class Disk:
+    """Counts what is done below ``folder``, and fails the call number ``nth`` (from 1) of a kind.
+
+    With ``lasting`` every call of the kind from there on fails. A write that fails has written
+    half of its bytes. Nothing below the folder is really flushed.
+    """
+
+    def __init__(
+        self, folder: Path, kind: str = "", nth: int = 0, error: int = 0, *, lasting: bool = False
+    ) -> None:
+        self._folder, self._kind, self._nth, self._error = str(folder), kind, nth, error
+        self._lasting = lasting
+        self.counts = dict.fromkeys(KINDS, 0)
+        self._descriptors: dict[int, str] = {}
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to the call that fails."""
+        return 0 < self._nth <= self.counts.get(self._kind, 0)
+
+    @contextmanager
+    def attached(self) -> Iterator[Self]:
+        """Stand between this process and its files."""
+        real_open, real_io_open, real_fsync = os.open, io.open, os.fsync
+
+        def open_descriptor(path: Any, *args: Any, **kwargs: Any) -> int:
+            self._count("open", path)
+            descriptor = real_open(path, *args, **kwargs)
+            self._descriptors[descriptor] = str(path)
+            return descriptor
+
+        def open_file(path: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+            self._count("open", path)
+            file = real_io_open(path, mode, *args, **kwargs)
+            if self._covers(path):
+                self._descriptors[file.fileno()] = str(path)
+                if "w" in mode:
+                    return _File(file, lambda: self._count("write", path))
+            return file
+
+        def fsync(descriptor: int) -> None:
+            path = self._descriptors.get(descriptor, "")
+            self._count("fsync", path)
+            if not self._covers(path):  # the disk is spared what no test can see
+                real_fsync(descriptor)
+
+        with (
+            patch.object(os, "open", open_descriptor),
+            patch.object(io, "open", open_file),
+            patch.object(os, "fsync", fsync),
+            patch.object(os, "replace", self._counted("rename", os.replace)),
+            patch.object(os, "rename", self._counted("rename", os.rename)),
+            patch.object(os, "unlink", self._counted("unlink", os.unlink)),
+            patch.object(os, "rmdir", self._counted("unlink", os.rmdir)),
+            patch.object(os, "mkdir", self._counted("mkdir", os.mkdir)),
+        ):
+            yield self
+
+    def _counted(self, kind: str, real: Callable[..., None]) -> Callable[..., None]:
+        def call(path: Any, *args: Any, **kwargs: Any) -> None:
+            self._count(kind, path)
+            real(path, *args, **kwargs)
+
+        return call
+
+    def _covers(self, path: Any) -> bool:
+        return str(path).startswith(self._folder)
+
+    def _count(self, kind: str, path: Any) -> None:
+        if not self._covers(path):
+            return
+        self.counts[kind] += 1
+        at = self.counts[kind]
+        if kind == self._kind and (at == self._nth or (self._lasting and at > self._nth)):
+            raise OSError(self._error, os.strerror(self._error), str(path))
+
+
+class _File:
+    """A file whose writes are asked about first; the one that fails is torn."""
+
+    def __init__(self, file: Any, ask: Callable[[], None]) -> None:
+        self._file, self._ask = file, ask
+
+    def write(self, content: Any) -> int:
+        try:
+            self._ask()
+        except OSError:
+            self._file.write(content[: len(content) // 2])
+            self._file.flush()
+            raise
+        written: int = self._file.write(content)
+        return written
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)

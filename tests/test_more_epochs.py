@@ -95,7 +95,7 @@ def test_a_run_in_use_is_refused_to_a_second_writer(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "another process trains this run" in done.stderr
-    records.close()  # type: ignore[attr-defined]
+    records.close()
     assert run_until_stopped(resume(folder)) == (folder, True)
 
 

@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Self
@@ -278,13 +279,14 @@ class _Stop:
         os._exit(128 + signum)
 
 
-def _watch(records: Iterator[Record], stop: _Stop, *, quiet: bool) -> bool | None:
+def _watch(records: Generator[Record, None, None], stop: _Stop, *, quiet: bool) -> bool | None:
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
     from netbuilder.live import LiveRun
     from netbuilder.training import Finished
     from netbuilder.training.limits import limits
 
-    with LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live:
+    # Closed, for a run that is not let go of cannot be taken up again.
+    with closing(records), LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live:
         for record in records:
             stop.follow(record)
             live.show(record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from math import prod
 from os import PathLike
@@ -35,7 +35,7 @@ def train(
     deterministic: bool = False,
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Train a network by its document and record it in a new folder below ``out``.
 
     Args:
@@ -89,7 +89,7 @@ def resume(
     stop: Callable[[], int] = never,
     epochs: int | None = None,
     schedule: str = "extend",
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Go on with the run in ``path`` from its newest whole checkpoint, to the same bits.
 
     The bits are those of the run never stopped on the same CPU, thread count and versions;

@@ -16,7 +16,7 @@ from netbuilder.training.hardware import Hardware
 CHOICES = ("auto", "on", "off")
 OVERHEAD_SECONDS = 0.002
 MACS_PER_SECOND = 2e10
-WORTH_SECONDS = 80.0
+WORTH_SECONDS = 50.0
 """An eager step takes about the overhead and its multiply-accumulates at that rate on two cores of
 a server's CPU (measured on the tenth iteration); compiling takes 6 to 20 s there and saves a third
 of the step, so it is won back in runs above the last figure. Constants, not a measurement at the

@@ -339,5 +339,7 @@ def _place_of(error: yaml.YAMLError) -> tuple[int, int]:
 
 def _words_of(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if problem == "exceeded maximum nesting depth":  # libyaml's own bound, met as it reads ahead
+        return f"nested deeper than {MAX_DEPTH} levels"
     context = getattr(error, "context", None)
     return f"not YAML: {problem}" + (f" {context}" if context else "")

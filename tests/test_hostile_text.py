@@ -54,7 +54,7 @@ TEXTS: dict[str, tuple[Callable[[], str], str]] = {
     "merge of itself": (lambda: f"{SOUND}b: &b {{<<: *b}}", "stands inside its own anchor"),
     "brackets": (lambda: "[" * 100_000, "nested deeper than 40 levels"),
     "closed brackets": (lambda: "[" * 100_000 + "]" * 100_000, "nested deeper than 40 levels"),
-    "braces": (lambda: "{" * 100_000, "a key is plain text"),
+    "braces": (lambda: "{" * 100_000, "a key is plain text|nested deeper than 40 levels"),
     "braces with keys": (lambda: "{a: " * 100_000, "nested deeper than 40 levels"),
     "dashes": (lambda: "- " * 100_000, "nested deeper than 40 levels"),
     "question marks": (lambda: "? " * 100_000, "a key is plain text"),

@@ -7,6 +7,7 @@ environment.json    versions, device, threads, data set and its digest
 metrics.jsonl       a line an epoch
 checkpoints/        what the next step depends on
 last.safetensors    the kept weights behind the last epoch; best.safetensors behind the best
+evaluation.json     the weights behind the last epoch on the test set: confusion, worst mistakes
 result.json         best and last figures, each target with its verdict; there once finished
 curves.png, misclassified.png
 """
@@ -126,7 +127,7 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads, data set and its digest."""
         name = "environment.json"
-        environment = self._read(name, "data", "device", "precision", "seed")
+        environment = self._read(name, "data", "device", "precision", "seed", "started")
         if not isinstance(environment["data"], dict) or not (
             environment["data"].keys() >= {"sha256", "fell_back"}
         ):
@@ -146,9 +147,21 @@ class Run:
             raise self._damaged("config.json", why) from None
 
     @property
+    def experiment(self) -> str:
+        """What was trained on what; runs that agree in it differ in seed and machine alone."""
+        return experiment(self.config["architecture"])
+
+    @property
     def scheduled_epochs(self) -> int:
         """The epochs that a schedule spans: all of them, unless it is held behind some."""
-        return int(self.config.get("scheduled_epochs", self.architecture.trained.epochs))
+        return int(self.config.get("scheduled_epochs", self._asked_epochs))
+
+    @property
+    def _asked_epochs(self) -> int:
+        try:
+            return int(self.config["architecture"]["train"]["epochs"])
+        except (KeyError, TypeError, ValueError):
+            raise self._damaged("config.json", "it lacks architecture.train.epochs") from None
 
     @property
     def metrics(self) -> list[Metrics]:
@@ -172,7 +185,20 @@ class Run:
         if not (self.path / "result.json").exists():
             return None
         result = self._read("result.json", "best", "last", "parameters", "epochs", "met")
-        return result if result["epochs"] >= self.architecture.trained.epochs else None
+        # Not by the checked document: a list of hundreds of runs reads none of theirs.
+        return result if result["epochs"] >= self._asked_epochs else None
+
+    @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """The test set behind the last epoch; None where the run is unfinished, or an older one.
+
+        ``classes`` names them; ``class_accuracy`` is in percent; ``confusion`` counts, a row a
+        label, a column a guess; ``mistakes`` are the most confident, each with ``index`` in the
+        test set, ``label``, ``guess`` and ``confidence`` in [0, 1].
+        """
+        if self.result is None or not (self.path / "evaluation.json").exists():
+            return None
+        return self._read("evaluation.json", "classes", "class_accuracy", "confusion", "mistakes")
 
     @property
     def checkpoints(self) -> Path:
@@ -183,6 +209,10 @@ class Run:
         """Replace the epochs; a run's file is small, and one whole file cannot be torn."""
         text = "".join(json.dumps(epoch) + "\n" for epoch in metrics)
         write_atomic(self.path / "metrics.jsonl", text.encode())
+
+    def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
+        """Record what the network makes of the test set at its end."""
+        write_atomic(self.path / "evaluation.json", _json(evaluation, indent=None))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Mark the run as finished."""
@@ -283,6 +313,12 @@ class Run:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
 
 
+def natural(name: str) -> tuple[int, str]:
+    """The order in which names count up: iter2 before iter10."""
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits or 0), name
+
+
 def _rename_to_free(aside: Path, wanted: Path) -> Path:
     """Rename to the first of ``wanted``, ``wanted-2``, ``wanted-3`` … that does not exist."""
     for attempt in range(1, 1000):
@@ -297,5 +333,11 @@ def _rename_to_free(aside: Path, wanted: Path) -> Path:
     raise FileExistsError(f"{wanted}: 1,000 runs of one second")
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+def experiment(architecture: Mapping[str, Any]) -> str:
+    """A resolved document without the words that change nothing about its training."""
+    words = ("title", "reference", "targets", "notes")
+    return json.dumps({name: part for name, part in architecture.items() if name not in words})
+
+
+def _json(value: Mapping[str, Any], indent: int | None = 2) -> bytes:
+    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()

@@ -27,9 +27,10 @@ ROOMS = (
     ("json_schema", "builder", "contract"),
     ("data", "python_code", "importing"),
     ("runs",),
+    ("subjects",),
     ("training",),
     ("bench",),
-    ("tables", "formats", "plots", "report", "live"),
+    ("tables", "formats", "plots", "results", "live"),
     ("cli",),
     ("__main__",),
 )

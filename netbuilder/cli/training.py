@@ -214,7 +214,7 @@ def results(
     """
     from dataclasses import asdict
 
-    from netbuilder.report import COLUMNS, cells, markdown, summarise
+    from netbuilder.results import COLUMNS, cells, markdown, summarise
     from netbuilder.runs import Run
 
     summaries = summarise(Run.find(paths))
@@ -300,6 +300,7 @@ def _watch(records: Generator[Record, None, None], stop: _Stop, *, quiet: bool) 
 
 def _draw(finished: Finished) -> None:
     from netbuilder.plots import Mistake, draw_curves, draw_mistakes
+    from netbuilder.training.evaluation import WORST
 
     run, data, evaluation = finished.run, finished.data, finished.evaluation
     architecture = run.architecture
@@ -316,7 +317,7 @@ def _draw(finished: Finished) -> None:
             classes[int(evaluation.guesses[i])],
             float(evaluation.confidences[i]),
         )
-        for i in evaluation.worst(25)
+        for i in evaluation.worst(WORST)
     ]
     draw_mistakes(
         run.path / "misclassified.png",

@@ -14,6 +14,8 @@ from netbuilder.schema import TrainConfig
 from netbuilder.training.hardware import Hardware
 
 BATCH = 1000
+WORST = 25
+"""How many mistakes are kept and drawn of a run."""
 
 
 @dataclass(frozen=True)

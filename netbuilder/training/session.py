@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from math import isfinite
 from os import PathLike
@@ -21,7 +21,7 @@ from netbuilder.runs import Metrics, Run
 from netbuilder.targets import judge_run
 from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress
-from netbuilder.training.evaluation import Evaluation, evaluate
+from netbuilder.training.evaluation import WORST, Evaluation, evaluate
 from netbuilder.training.hardware import Hardware, deterministic
 from netbuilder.training.limits import STANDS, batch_that_fits, limits
 from netbuilder.training.records import EpochEnded, Finished, Record, Started, Stepped
@@ -183,6 +183,7 @@ class Session:
         if result is None:
             result = _result(self.analysis, self.progress.history, self.full_data)
             self.run.write_metrics(self.progress.history)
+            self.run.write_evaluation(_recorded(evaluation, self.full_data.dataset.classes))
             self.run.write_result(result)
         return Finished(self.run, result, evaluation, self.full_data)
 
@@ -218,6 +219,25 @@ class Session:
 
     def _save(self) -> Path:
         return checkpoint.save(self.run.checkpoints, self.trainee, self.progress)
+
+
+def _recorded(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
+    """The evaluation as `Run.evaluation` gives it back."""
+    mistakes = [
+        {
+            "index": i,
+            "label": classes[int(evaluation.labels[i])],
+            "guess": classes[int(evaluation.guesses[i])],
+            "confidence": float(evaluation.confidences[i]),
+        }
+        for i in evaluation.worst(WORST)
+    ]
+    return {
+        "classes": list(classes),
+        "class_accuracy": evaluation.class_accuracy,
+        "confusion": evaluation.confusion.tolist(),
+        "mistakes": mistakes,
+    }
 
 
 def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dict[str, Any]:

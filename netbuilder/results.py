@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from netbuilder.runs import Run
+from netbuilder.runs import Run, natural
 
 
 @dataclass(frozen=True)
@@ -52,20 +51,14 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
     for run in sorted(runs, key=lambda run: run.path.name):
         if run.result is not None:
             key = (
-                _natural(run.architecture.name),
+                natural(run.architecture.name),
                 run.environment["data"]["kind"],
-                _experiment(run),
+                run.experiment,
             )
             groups.setdefault(key, {})[run.config["seed"]] = run
     return [
         _summary([group[seed] for seed in sorted(group)]) for _, group in sorted(groups.items())
     ]
-
-
-def _experiment(run: Run) -> str:
-    architecture = run.config["architecture"]
-    words = ("title", "reference", "targets", "notes")
-    return json.dumps({name: part for name, part in architecture.items() if name not in words})
 
 
 def _summary(runs: Sequence[Run]) -> Summary:
@@ -122,9 +115,3 @@ def markdown(summaries: Sequence[Summary]) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
-
-
-def _natural(name: str) -> tuple[int, str]:
-    """Order iter2 before iter10."""
-    digits = "".join(filter(str.isdigit, name))
-    return int(digits or 0), name

@@ -10,7 +10,7 @@ import pytest
 from small import after, run_until_stopped, small
 
 from netbuilder.errors import ConfigError
-from netbuilder.report import cells, markdown, summarise
+from netbuilder.results import cells, markdown, summarise
 from netbuilder.runs import Run
 from netbuilder.training import train
 

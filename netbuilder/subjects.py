@@ -1,0 +1,108 @@
+"""What a command is pointed at: a document or a run folder, and the runs that are of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from netbuilder.errors import ConfigError, Problem
+from netbuilder.loader import load
+from netbuilder.runs import Run, experiment, natural
+from netbuilder.schema import Architecture
+
+RUNS = Path("runs")
+"""Where `train` makes run folders unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network and what was trained of it.
+
+    Attributes:
+        path: as it was named.
+        architecture: as the document stands now; of a run folder, as it was trained.
+        runs: those of this very document, the newest first; of a run folder that one alone.
+        otherwise: runs of the same name that trained something else: the document has changed
+            since, or it was changed for them on the command line.
+        unreadable: a line for each run folder that is passed over.
+    """
+
+    path: Path
+    architecture: Architecture
+    runs: tuple[Run, ...]
+    otherwise: tuple[Run, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        """The runs that have a result, the newest first."""
+        return tuple(run for run in self.runs if run.result is not None)
+
+    @classmethod
+    def open(cls, path: Path, runs: Path = RUNS) -> Subject:
+        """The document at ``path`` with its runs below ``runs``, or the run folder at ``path``.
+
+        Raises:
+            ConfigError: it is neither, or cannot be read.
+        """
+        if path.is_dir():
+            run = Run.open(path)
+            return cls(path, run.architecture, (run,))
+        architecture = load(path)
+        wanted = experiment(architecture.model_dump(mode="json"))
+        # Folders that begin with a dot are being made, or never were to the end.
+        readable, unreadable = _readable((runs / architecture.name).glob("[!.]*/config.json"))
+        same = tuple(run for run in readable if run.experiment == wanted)
+        otherwise = tuple(run for run in readable if run.experiment != wanted)
+        return cls(path, architecture, same, otherwise, unreadable)
+
+    @classmethod
+    def open_all(cls, paths: Iterable[Path], runs: Path = RUNS) -> list[Subject]:
+        """Each path as `open` takes it; a folder of runs gives one subject a trained document.
+
+        Raises:
+            ConfigError: a path is nothing of that; all such paths are named.
+        """
+        subjects, problems = [], []
+        for path in paths:
+            try:
+                if path.is_dir() and not (path / "config.json").is_file():
+                    subjects += cls._inside(path)
+                else:
+                    subjects.append(cls.open(path, runs))
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        return subjects
+
+    @classmethod
+    def _inside(cls, folder: Path) -> list[Subject]:
+        readable, unreadable = _readable(
+            config for config in folder.rglob("config.json") if config.parent.suffix != ".tmp"
+        )
+        if not readable:
+            message = unreadable[0] if unreadable else "no run folder in it; `train` makes them"
+            raise ConfigError([Problem(str(folder), 0, 0, "", message)])
+        groups: dict[str, list[Run]] = {}
+        for run in readable:
+            groups.setdefault(run.experiment, []).append(run)
+        subjects = [cls(folder, group[0].architecture, tuple(group)) for group in groups.values()]
+        subjects.sort(key=lambda subject: natural(subject.architecture.name))
+        first, *rest = subjects
+        return [cls(folder, first.architecture, first.runs, (), unreadable), *rest]
+
+
+def _readable(configs: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
+    """The runs whose records can be read, the newest first, and a line for each other."""
+    found, unreadable = [], []
+    for config in sorted(configs):
+        run = Run(config.parent)
+        try:
+            _ = run.experiment, run.metrics, run.result
+            found.append((run.environment["started"], str(run.path), run))
+        except ConfigError as error:
+            unreadable.append(str(error))
+    found.sort(key=lambda entry: entry[:2], reverse=True)
+    return [run for *_, run in found], tuple(unreadable)

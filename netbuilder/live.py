@@ -155,7 +155,9 @@ def opening_line(run: Run) -> str:
     """Data, precision, device, seed and folder of a run, in one line."""
     environment = run.environment
     data = environment["data"]
-    compiled = f", {environment['compile']}" if "compile" in environment else ""
+    compiled = "".join(
+        f", {environment[name]}" for name in ("compile", "graph") if name in environment
+    )
     return (
         f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}; "
         f"{environment['precision']} on {environment['device']}{compiled}, "

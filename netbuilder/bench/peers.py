@@ -17,6 +17,7 @@ from netbuilder.data.batches import epoch_order, normalise, to_unit
 from netbuilder.schema import Architecture
 from netbuilder.training import Stepped, train
 from netbuilder.training.compiling import compiled, forward_pass, has_compiler
+from netbuilder.training.graph import Body, Graphed
 from netbuilder.training.hardware import Hardware
 
 Peer = Callable[[Architecture, Path | None], Iterator[int]]
@@ -97,6 +98,15 @@ def _on_device(*, fastest: bool) -> Peer:
         forward = forward_pass(model, loss, hardware)
         if fastest and has_compiler():
             forward = compiled(forward)
+
+        def passes(images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            value, _ = forward(images, labels)
+            value.backward()  # type: ignore[no-untyped-call]
+            return (value.detach(),)
+
+        body: Body = passes
+        if fastest and hardware.device.type == "cuda":
+            body = Graphed(passes, model)
         epoch = 0
         while True:
             order = epoch_order(0, epoch, count, hardware.device)
@@ -104,9 +114,8 @@ def _on_device(*, fastest: bool) -> Peer:
                 labels = data.train_labels[chosen]
                 if len(labels) < size:
                     continue  # it would be compiled for itself
-                value, _ = forward(unit[chosen], labels)
                 optimizer.zero_grad()
-                value.backward()  # type: ignore[no-untyped-call]
+                body(unit[chosen], labels)
                 optimizer.step()
                 for scheduler in schedule:
                     scheduler.step()

@@ -42,6 +42,9 @@ def train(
     compile: Annotated[
         str | None, typer.Option(help="auto (where the run wins it back), on or off.")
     ] = None,
+    graph: Annotated[
+        str | None, typer.Option(help="auto (where a CUDA graph can be captured), on or off.")
+    ] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="The same bits on a GPU too, or say why not.")
     ] = False,
@@ -88,7 +91,7 @@ def train(
     if schedule is not None and not (one and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
     if one:
-        fixed = (dataset, seed, precision, compile, out) != (None,) * 5 or deterministic
+        fixed = (dataset, seed, precision, compile, graph, out) != (None,) * 6 or deterministic
         if paths or changes or fixed:
             raise ConfigError(
                 "--resume goes on with a run as it began; give it no document and no change, "
@@ -139,6 +142,7 @@ def train(
                 device=device or "auto",
                 precision=precision or "auto",
                 compile=compile or "auto",
+                graph=graph or "auto",
                 deterministic=deterministic,
                 data_dir=data_dir,
                 stop=stop,

@@ -15,6 +15,7 @@ from netbuilder.errors import ConfigError
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.compiling import decide
+from netbuilder.training.graph import decide_graph
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.limits import STANDS, limits
 from netbuilder.training.recorded import open_recorded_data
@@ -32,6 +33,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     compile: str = "auto",
+    graph: str = "auto",
     deterministic: bool = False,
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
@@ -45,6 +47,8 @@ def train(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
         compile: ``on``, ``off``, or ``auto``: where the run is long enough to win it back.
+        graph: ``on``, ``off``, or ``auto``: each step's passes are replayed as a CUDA graph where
+            there is a CUDA device and the optimizer's update is one kernel.
         deterministic: take no operation that sums in an order of its own, as some on a GPU do.
         data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
         stop: asked after each step; anything but 0 is a signal's number: state is saved and
@@ -65,15 +69,19 @@ def train(
     settings = architecture.trained
     steps = settings.epochs * -(-len(data.train_labels) // settings.batch_size)
     compiles, why = decide(compile, analysis, steps, hardware)
+    graphed = decide_graph(graph, settings.optimizer, hardware)
     config = {
         "seed": seed,
         "device": hardware.device.type,
         "precision": hardware.precision,
         "compile": compiles,
+        "graph": graphed,
         "deterministic": deterministic,
     }
     environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
     environment["compile"] = f"{'compiled' if compiles else 'not compiled'}, {why}"
+    if hardware.device.type == "cuda":
+        environment["graph"] = "replayed as a CUDA graph" if graphed else "no CUDA graph"
     with limits(Path(out)):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS), run.in_use():

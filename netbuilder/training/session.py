@@ -57,9 +57,17 @@ class Session:
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
         self.trainee = Trainee.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
-        compile = run.config.get("compile", False)
         self.step = Step(
-            self.trainee, self.config, data.dataset, hardware, seed, spe, held, compile=compile
+            self.trainee,
+            self.config,
+            data.dataset,
+            hardware,
+            seed,
+            spe,
+            held,
+            compile=run.config.get("compile", False),
+            # A run that began on a GPU may be taken up elsewhere.
+            graph=run.config.get("graph", False) and hardware.device.type == "cuda",
         )
         self.progress = Progress()
 
@@ -141,6 +149,7 @@ class Session:
             yield Stepped(at.epoch + 1, at.step, at.seen)
             stopped = self.stop()
             if stopped or at.step == self.steps_per_epoch:
+                self.step.settle()
                 at.loss_sum, at.hits = float(loss_sum), int(hits)
                 at.train_seconds = before + time.perf_counter() - began
             if stopped:

@@ -9,12 +9,13 @@ from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 
 from netbuilder.builder import build
-from netbuilder.data.batches import augment, generator_for, normalise, seed_for, to_unit
+from netbuilder.data.batches import augment, normalise, seed_for, to_unit
 from netbuilder.errors import Diverged
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.average import Average
 from netbuilder.training.compiling import compiled, forward_pass
+from netbuilder.training.graph import Body, Graphed, Unsettled
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.schedule import build_schedule
 
@@ -74,8 +75,14 @@ class Step:
         steps_per_epoch: int,
         held_from: int | None = None,
         compile: bool = False,
+        graph: bool = False,
     ) -> None:
-        """``held_from`` counts steps, or epochs for schedules that move once an epoch."""
+        """``held_from`` counts steps, or epochs for schedules that move once an epoch.
+
+        With ``graph``, both passes are replayed as a CUDA graph, and nothing returns to the host: a
+        loss that is not finite is told by `settle`. The update is one fused kernel behind it; its
+        momentum is a number on the host, which a schedule may move.
+        """
         self._trainee = trainee
         self._dataset = dataset
         self._config = config
@@ -86,6 +93,14 @@ class Step:
         self._held_from = held_from
         self._steps_per_epoch = steps_per_epoch
         self._parameters = list(trainee.model.parameters())
+        self._augmenting = torch.Generator(hardware.device)
+        self._passes: Body = self.passes
+        self._unsettled: Unsettled | None = None
+        if graph:
+            self._passes = Graphed(self.passes, trainee.model, [self._augmenting])
+            self._unsettled = Unsettled(hardware.device)
+            # torch's fused updates leave everything as it is where this is 1.
+            trainee.optimizer.found_inf = self._unsettled.spoilt  # type: ignore[attr-defined]
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, epoch: int, step: int
@@ -104,40 +119,63 @@ class Step:
         Raises:
             Diverged: the loss, a gradient or a weight is not finite; nothing was updated.
         """
-        trainee, dataset = self._trainee, self._dataset
-        generator = generator_for(images.device, "augment", self._seed, epoch, step)
+        trainee = self._trainee
+        self._augmenting.manual_seed(seed_for("augment", self._seed, epoch, step))
         # Dropout draws from torch's global state.
         torch.manual_seed(seed_for("dropout", self._seed, epoch, step))
-        batch = augment(to_unit(images), self._config.augment, generator)
-        # A last batch that is shorter would be compiled for itself.
-        forward = self._whole if len(labels) == self._config.batch_size else self._forward
-        loss, logits = forward(normalise(batch, dataset.mean, dataset.std), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._require_finite(loss, epoch, step)
+        loss, hits, finite = self._passes(images, labels)
+        if self._unsettled is not None:
+            self._unsettled.note(finite, epoch, step)
+        elif not finite:
+            raise self._diverged(loss, epoch, step)
         trainee.optimizer.step()
         trainee.optimizer.zero_grad(set_to_none=True)
         if self._every_step and not self._held(epoch * self._steps_per_epoch + step + 1):
             trainee.schedule[0].step()
         if trainee.average is not None:
             trainee.average.update()
-        with torch.no_grad():
-            hits = (logits.argmax(1) == labels).sum()
-            return loss.detach().double() * len(labels), hits
+        return loss, hits
 
-    def _require_finite(self, loss: torch.Tensor, epoch: int, step: int) -> None:
-        """Refuse the update if it would spread what is no number, or came from it."""
-        weights = self._parameters
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        # The largest magnitude of each, which is NaN where one value is.
-        largest = torch._foreach_norm([*gradients, *weights], float("inf"))
-        if torch.isfinite(torch.stack([loss.detach(), *largest])).all():
-            return
+    def passes(
+        self, images: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Both passes over a batch, which leave the gradients; no value is read on the host.
+
+        Returns:
+            The loss summed over the batch, the number of right guesses, and whether the update
+            would neither spread what is no number nor came from it; all are 0-dimensional.
+        """
+        dataset = self._dataset
+        batch = augment(to_unit(images), self._config.augment, self._augmenting)
+        # A last batch that is shorter would be compiled for itself.
+        forward = self._whole if len(labels) == self._config.batch_size else self._forward
+        loss, logits = forward(normalise(batch, dataset.mean, dataset.std), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            weights = self._parameters
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            # The largest magnitude of each, which is NaN where one value is.
+            largest = torch._foreach_norm([*gradients, *weights], float("inf"))
+            finite = torch.isfinite(torch.stack([loss.detach(), *largest])).all()
+            hits = (logits.argmax(1) == labels).sum()
+            return loss.detach().double() * len(labels), hits, finite
+
+    def settle(self) -> None:
+        """Tell, behind some steps, whether an update had to be left out.
+
+        Raises:
+            Diverged: it had, and so had all behind it.
+        """
+        if self._unsettled is not None and (where := self._unsettled.settle()):
+            raise self._diverged(torch.tensor(0.0), *where)
+
+    def _diverged(self, loss: torch.Tensor, epoch: int, step: int) -> Diverged:
         where = f"in epoch {epoch + 1}, step {step + 1}"
         found = f"the loss is {loss.item()} {where}"
         if torch.isfinite(loss):
-            in_weights = not all(torch.isfinite(weight).all() for weight in weights)
+            in_weights = not all(torch.isfinite(weight).all() for weight in self._parameters)
             found = f"a {'weight' if in_weights else 'gradient'} is not finite {where}"
-        raise Diverged(
+        return Diverged(
             f"{found}; the update was not made. "
             "Begin anew with a lower learning rate, or with --precision fp32"
         )

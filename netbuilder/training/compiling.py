@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import shutil
+import sys
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from netbuilder.analysis import Analysis
 from netbuilder.errors import ConfigError, MachineError
@@ -56,6 +59,32 @@ def decide(asked: str, analysis: Analysis, steps: int, hardware: Hardware) -> tu
     if seconds < WORTH_SECONDS:
         return False, "a short run"
     return True, "a run long enough to win it back"
+
+
+def leave_out() -> None:
+    """Keep torch from importing its compiler only to say that optimizers are not compiled.
+
+    It does so at an optimizer's first call, and takes most of a second, longer than all else that
+    stands between torch's import and the first step. Where torch no longer does, nothing happens.
+    """
+    if "torch._dynamo" in sys.modules:
+        return
+    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+        function = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if function is not None:
+            function.__dict__.setdefault("__dynamo_disable", function)
+
+
+def bare_update(optimizer: Optimizer) -> Callable[[], None]:
+    """The optimizer's ``step`` without hooks, and without what imports the compiler around it."""
+    update = inspect.unwrap(type(optimizer).step)
+    optimizer._opt_called = True  # type: ignore[attr-defined]  # schedulers miss their own wrapper
+
+    @torch.no_grad()
+    def run() -> None:
+        update(optimizer)
+
+    return run
 
 
 def forward_pass(model: nn.Module, loss: nn.Module, hardware: Hardware) -> Forward:

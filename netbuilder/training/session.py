@@ -21,6 +21,7 @@ from netbuilder.runs import Metrics, Run
 from netbuilder.targets import judge_run
 from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress
+from netbuilder.training.compiling import leave_out
 from netbuilder.training.evaluation import WORST, Evaluation, evaluate
 from netbuilder.training.hardware import Hardware, deterministic
 from netbuilder.training.limits import STANDS, batch_that_fits, limits
@@ -55,6 +56,9 @@ class Session:
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
+        compile = run.config.get("compile", False)
+        if not compile:
+            leave_out()
         self.trainee = Trainee.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
         self.step = Step(
@@ -65,7 +69,7 @@ class Session:
             seed,
             spe,
             held,
-            compile=run.config.get("compile", False),
+            compile=compile,
             # A run that began on a GPU may be taken up elsewhere.
             graph=run.config.get("graph", False) and hardware.device.type == "cuda",
         )

@@ -14,7 +14,7 @@ from netbuilder.errors import Diverged
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.average import Average
-from netbuilder.training.compiling import compiled, forward_pass
+from netbuilder.training.compiling import bare_update, compiled, forward_pass
 from netbuilder.training.graph import Body, Graphed, Unsettled
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.schedule import build_schedule
@@ -93,6 +93,7 @@ class Step:
         self._held_from = held_from
         self._steps_per_epoch = steps_per_epoch
         self._parameters = list(trainee.model.parameters())
+        self._update = bare_update(trainee.optimizer)
         self._augmenting = torch.Generator(hardware.device)
         self._passes: Body = self.passes
         self._unsettled: Unsettled | None = None
@@ -128,7 +129,7 @@ class Step:
             self._unsettled.note(finite, epoch, step)
         elif not finite:
             raise self._diverged(loss, epoch, step)
-        trainee.optimizer.step()
+        self._update()
         trainee.optimizer.zero_grad(set_to_none=True)
         if self._every_step and not self._held(epoch * self._steps_per_epoch + step + 1):
             trainee.schedule[0].step()

@@ -24,7 +24,7 @@ def test_peers_take_turns_and_are_compared(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     turns = [line.rsplit(" ", 2)[0] for line in ran.err.splitlines()]
     assert turns == [f"round {n}: {peer}" for n in (1, 2) for peer in ("netbuilder", "device")]
-    own, other = json.loads(ran.out)["rounds"]
+    own, other = json.loads(ran.out)["peers"]
     assert (own["peer"], own["netbuilder_over_it"]) == ("netbuilder", 1.0)
     assert other["slowest"] <= other["images_per_second"] <= other["fastest"]
     assert 0 < other["first_step_seconds"] < other["total_seconds"]

@@ -98,3 +98,13 @@ def _turn(number: int, peer: str, document: Path, steps: int, data_dir: Path | N
         raise MachineError(f"peer {peer} failed with exit code {done.returncode}: {last}")
     found = json.loads(done.stdout.splitlines()[-1])
     return Turn(number, peer, Measurement(**found, total_seconds=time.time() - began))
+
+
+def import_seconds(rounds: int) -> list[float]:
+    """How long ``python -c "import torch"`` takes here, which nothing that trains can undercut."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import torch"], check=True)
+        taken.append(time.perf_counter() - began)
+    return taken

@@ -39,7 +39,7 @@ def bench(
     if output not in ("text", "markdown", "json"):
         raise ConfigError(f"--format: found {output!r}; allowed: text, markdown, json")
     from netbuilder.analysis import require_trainable
-    from netbuilder.bench.rounds import PEERS, measure
+    from netbuilder.bench.rounds import PEERS, import_seconds, measure
     from netbuilder.loader import load
 
     architecture = require_trainable(load(path)).architecture
@@ -53,15 +53,18 @@ def bench(
         speed = turn.measured.images_per_second
         print(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", file=sys.stderr)
     count = {"mnist5k": 4_000}.get(architecture.trained.dataset.kind, 60_000)
+    bare = import_seconds(rounds)
     rows = [_row(name, measured, taken, count) for name, measured in taken.items()]
     if output == "json":
-        print(json.dumps({"document": str(path), "steps": steps, "rounds": rows}, indent=2))
+        told = {"document": str(path), "steps": steps, "import_torch_seconds": bare, "peers": rows}
+        print(json.dumps(told, indent=2))
         return
     _show(rows, markdown=output == "markdown")
     device = next(iter(taken.values()))[0].device if taken else "nothing"
     print(
         f"\n{path}, {rounds} rounds of {steps} steps of {architecture.trained.batch_size} on "
-        f"{device}; load {os.getloadavg()[0]:.1f} at the end"
+        f"{device}; load {os.getloadavg()[0]:.1f} at the end; importing torch alone takes "
+        f"{median(bare):.2f} s ({min(bare):.2f} to {max(bare):.2f})"
     )
 
 

@@ -94,7 +94,7 @@ class Graphed:
     def _capture(self, inputs: Sequence[Tensor]) -> _Captured:
         held = tuple(tensor.clone() for tensor in inputs)
         seeds = [generator.initial_seed() for generator in self._generators]
-        drawn = torch.initial_seed()
+        drawn = torch.cuda.initial_seed()
         # Warming up would move batch statistics; the capture itself launches nothing.
         before = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -123,7 +123,7 @@ class Graphed:
             ) from error
         for generator, seed in zip(self._generators, seeds, strict=True):
             generator.manual_seed(seed)
-        torch.manual_seed(drawn)
+        torch.cuda.manual_seed(drawn)
         gradients = tuple(parameter.grad for parameter in self._parameters)
         return _Captured(graph, held, outputs, gradients)
 

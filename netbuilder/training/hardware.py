@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -81,6 +81,17 @@ class Hardware:
                 **{name: version(name) for name in ("torchvision", "numpy")},
             },
         }
+
+
+def seeder(device: torch.device) -> Callable[[int], object]:
+    """What seeds torch's own draws on ``device``.
+
+    ``torch.manual_seed`` seeds every device that there could be, and takes 0.2 ms, 3 % of a small
+    network's step.
+    """
+    if device.type == "cuda":
+        return torch.cuda.manual_seed
+    return torch.mps.manual_seed if device.type == "mps" else torch.default_generator.manual_seed
 
 
 @contextmanager

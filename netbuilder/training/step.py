@@ -16,7 +16,7 @@ from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.average import Average
 from netbuilder.training.compiling import bare_update, compiled, forward_pass
 from netbuilder.training.graph import Body, Graphed, Unsettled
-from netbuilder.training.hardware import Hardware
+from netbuilder.training.hardware import Hardware, seeder
 from netbuilder.training.schedule import build_schedule
 
 
@@ -93,6 +93,7 @@ class Step:
         self._held_from = held_from
         self._steps_per_epoch = steps_per_epoch
         self._parameters = list(trainee.model.parameters())
+        self._seed_draws = seeder(hardware.device)
         self._update = bare_update(trainee.optimizer)
         self._augmenting = torch.Generator(hardware.device)
         self._passes: Body = self.passes
@@ -123,7 +124,7 @@ class Step:
         trainee = self._trainee
         self._augmenting.manual_seed(seed_for("augment", self._seed, epoch, step))
         # Dropout draws from torch's global state.
-        torch.manual_seed(seed_for("dropout", self._seed, epoch, step))
+        self._seed_draws(seed_for("dropout", self._seed, epoch, step))
         loss, hits, finite = self._passes(images, labels)
         if self._unsettled is not None:
             self._unsettled.note(finite, epoch, step)

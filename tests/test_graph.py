@@ -18,7 +18,8 @@ from netbuilder.loader import load, parse_architecture
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture
 from netbuilder.training import step as step_module
-from netbuilder.training.graph import Unsettled, decide_graph
+from netbuilder.training.evaluation import BATCH, evaluate, prediction
+from netbuilder.training.graph import Graphed, Unsettled, decide_graph
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.step import Step, Trainee
 
@@ -167,3 +168,24 @@ def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
             step.settle()
     for plain, replayed in zip(*map(state, steps), strict=True):
         torch.testing.assert_close(replayed, plain, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_replayed_evaluation_is_the_evaluation() -> None:
+    """Over whole batches and a shorter last one, before and behind an update."""
+    hardware = Hardware.choose("cuda", "fp32")
+    architecture = small()
+    config, dataset = architecture.trained, architecture.trained.dataset
+    step = step_of(architecture, hardware)
+    model = step._trainee.kept
+    replayed = Graphed(prediction(model, dataset, hardware), model)
+    images, labels = batch(2 * BATCH + 50, 0, "cuda")
+    for number in range(2):
+        found = [
+            evaluate(model, config, dataset, hardware, images, labels, predict=predict)
+            for predict in (None, replayed)
+        ]
+        assert found[1].loss == pytest.approx(found[0].loss, rel=1e-5)
+        assert torch.equal(found[1].guesses, found[0].guesses)
+        step(*batch(96, 1, "cuda"), 0, number)

@@ -11,6 +11,7 @@ from torch import nn
 from netbuilder.data.batches import normalise, to_unit
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import TrainConfig
+from netbuilder.training.graph import Body
 from netbuilder.training.hardware import Hardware
 
 BATCH = 1000
@@ -60,6 +61,18 @@ class Evaluation:
         return [int(i) for i in wrong[order][:count]]
 
 
+def prediction(model: nn.Module, dataset: Dataset, hardware: Hardware) -> Body:
+    """Uint8 images of shape (N, C, H, W) to float32 logits of shape (N, classes), in a tuple."""
+
+    def predict(images: torch.Tensor) -> tuple[torch.Tensor]:
+        unit = normalise(to_unit(images), dataset.mean, dataset.std)
+        with hardware.autocast():
+            logits = model(unit).flatten(1)
+        return (logits.float(),)
+
+    return predict
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
@@ -69,8 +82,11 @@ def evaluate(
     images: torch.Tensor,
     labels: torch.Tensor,
     between: Callable[[], None] = lambda: None,
+    predict: Body | None = None,
 ) -> Evaluation:
     """Accuracy, loss and guesses of ``model`` in evaluation mode.
+
+    Nothing returns to the host before the last batch.
 
     Args:
         model: it is left in the mode in which it came.
@@ -80,33 +96,32 @@ def evaluate(
         images: uint8 of shape (N, C, H, W), on the device.
         labels: int64 of shape (N), on the device.
         between: called after each batch; it may raise to end a long evaluation.
+        predict: a faster form of the model's `prediction`.
     """
     loss = config.loss.build()
     was_training = model.training
     model.eval()
-    total = torch.zeros((), dtype=torch.float64, device="cpu")
-    guesses, confidences = [], []
+    predict = predict or prediction(model, dataset, hardware)
+    losses, guesses, confidences = [], [], []
     try:
         for batch, truth in zip(
             torch.split(images, BATCH), torch.split(labels, BATCH), strict=True
         ):
-            unit = normalise(to_unit(batch), dataset.mean, dataset.std)
-            with hardware.autocast():
-                logits = model(unit).flatten(1)
-            logits = logits.float()
-            total += loss(logits, truth).double().cpu() * len(truth)
+            (logits,) = predict(batch)
+            losses.append((loss(logits, truth), len(truth)))
             best = logits.softmax(1).max(1)
-            guesses.append(best.indices.cpu())
-            confidences.append(best.values.cpu())
+            guesses.append(best.indices)
+            confidences.append(best.values)
             between()
     finally:
         model.train(was_training)
-    guess, truth = torch.cat(guesses), labels.cpu()
+    total = sum(float(mean) * count for mean, count in losses)
+    guess, truth = torch.cat(guesses).cpu(), labels.cpu()
     return Evaluation(
-        loss=float(total) / len(truth),
+        loss=total / len(truth),
         accuracy=100.0 * int((guess == truth).sum()) / len(truth),
         guesses=guess,
-        confidences=torch.cat(confidences),
+        confidences=torch.cat(confidences).cpu(),
         labels=truth,
         classes=len(dataset.classes),
     )

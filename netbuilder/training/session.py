@@ -22,7 +22,8 @@ from netbuilder.targets import judge_run
 from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.compiling import leave_out
-from netbuilder.training.evaluation import WORST, Evaluation, evaluate
+from netbuilder.training.evaluation import WORST, Evaluation, evaluate, prediction
+from netbuilder.training.graph import Graphed
 from netbuilder.training.hardware import Hardware, deterministic
 from netbuilder.training.limits import STANDS, batch_that_fits, limits
 from netbuilder.training.records import EpochEnded, Finished, Record, Started, Stepped
@@ -61,6 +62,11 @@ class Session:
             leave_out()
         self.trainee = Trainee.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
+        # A run that began on a GPU may be taken up elsewhere.
+        graph = run.config.get("graph", False) and hardware.device.type == "cuda"
+        kept = self.trainee.kept
+        predict = prediction(kept, data.dataset, hardware)
+        self.predict = Graphed(predict, kept) if graph else predict
         self.step = Step(
             self.trainee,
             self.config,
@@ -70,8 +76,7 @@ class Session:
             spe,
             held,
             compile=compile,
-            # A run that began on a GPU may be taken up elsewhere.
-            graph=run.config.get("graph", False) and hardware.device.type == "cuda",
+            graph=graph,
         )
         self.progress = Progress()
 
@@ -214,6 +219,7 @@ class Session:
             data.test_images,
             data.test_labels,
             between,
+            self.predict,
         )
 
     def _pause(self) -> None:

@@ -101,8 +101,8 @@ def test_the_average_is_the_exponential_moving_average() -> None:
 
 
 def test_a_compiled_step_is_the_eager_one() -> None:
-    """On the same batches, with dropout and a shorter last one, it ends in the same weights."""
-    architecture = small()
+    """On the same batches, a shorter last one among them, it ends in the same weights."""
+    architecture = small("layers[3]=Identity")  # compiled, some versions of torch drop others
     config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
     data = open_dataset(config.dataset)
     found = []

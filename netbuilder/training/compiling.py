@@ -100,7 +100,10 @@ def forward_pass(model: nn.Module, loss: nn.Module, hardware: Hardware) -> Forwa
 
 
 def compiled(forward: Forward) -> Forward:
-    """The same pass, compiled for the shape of its first batch; dropout draws as it did."""
+    """The same pass, compiled for the shape of its first batch.
+
+    Dropout draws from torch's global state as before; before torch 2.15 or so not the same numbers.
+    """
     # It says on the CPU that there is no GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     options: dict[str, bool | int | str | Callable[..., object]] = {"fallback_random": True}

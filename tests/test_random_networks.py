@@ -191,7 +191,11 @@ def test_scales_that_are_no_binary_fraction_round_as_torch_does(mode: str, again
         x = torch.where(torch.eye(size, dtype=torch.bool), torch.nan, 0.0)[:, None]
         read = layer.build((1, size))(x)[:, 0].isnan()
         assert layer.output_shape((1, size)) == (1, read.shape[1])
+        step = size / read.shape[1] if again else 10 / tenths
         for position, rows in enumerate(read.T):
+            at = (position + 0.5) * step - 0.5
+            if mode == "linear" and abs(at - round(at)) < 1e-5:
+                continue  # on which side of a position float32 puts it, builds of torch differ in
             found = rows.nonzero().flatten().tolist()
             assert (found[0], found[-1]) == window.at(position)
 

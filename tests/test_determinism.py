@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from small import DOCUMENT, fingerprint, small
 
+from netbuilder.component import Component
 from netbuilder.errors import MachineError
+from netbuilder.layers import KINDS
+from netbuilder.recipe.augmentations import AUGMENTATIONS
+from netbuilder.recipe.losses import LOSSES
+from netbuilder.recipe.optimizers import OPTIMIZERS
+from netbuilder.recipe.schedulers import SCHEDULERS
 from netbuilder.runs import Run
 from netbuilder.training import train
 from netbuilder.training.hardware import deterministic
@@ -63,3 +70,16 @@ def test_other_errors_are_left_as_they_are() -> None:
     """Only what torch says of determinism is put in other words."""
     with pytest.raises(RuntimeError, match="size mismatch"), deterministic(wanted=True):
         raise RuntimeError("size mismatch")
+
+
+@pytest.mark.parametrize(
+    "kind", [*OPTIMIZERS, *SCHEDULERS, *LOSSES, *AUGMENTATIONS, *KINDS], ids=lambda k: k.__name__
+)
+def test_a_default_is_written_down_and_read_back_as_itself(kind: type[Component]) -> None:
+    """A run that is resumed reads its record, and keeps 0.0 where it began with the default."""
+    for field in kind.model_fields.values():
+        if not field.is_required():
+            default = field.get_default(call_default_factory=True)
+            written = json.loads(json.dumps(default))
+            read = TypeAdapter(field.rebuild_annotation()).validate_python(written)
+            assert repr(read) == repr(default)

@@ -56,9 +56,9 @@ class SGD(Optimizer):
     """Stochastic gradient descent with momentum."""
 
     lr: NonNegative = 1e-3
-    momentum: NonNegative = 0
-    dampening: NonNegative = 0
-    weight_decay: NonNegative = 0
+    momentum: NonNegative = 0.0
+    dampening: NonNegative = 0.0
+    weight_decay: NonNegative = 0.0
     nesterov: bool = False
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class Adam(Optimizer):
     lr: NonNegative = 1e-3
     betas: Betas = (0.9, 0.999)
     eps: NonNegative = 1e-8
-    weight_decay: NonNegative = 0
+    weight_decay: NonNegative = 0.0
     amsgrad: bool = False
 
     @property
@@ -98,8 +98,8 @@ class RMSprop(Optimizer):
     lr: NonNegative = 1e-2
     alpha: Probability = 0.99
     eps: NonNegative = 1e-8
-    weight_decay: NonNegative = 0
-    momentum: NonNegative = 0
+    weight_decay: NonNegative = 0.0
+    momentum: NonNegative = 0.0
     centered: bool = False
 
 
@@ -109,7 +109,7 @@ class NAdam(Optimizer):
     lr: NonNegative = 2e-3
     betas: Betas = (0.9, 0.999)
     eps: NonNegative = 1e-8
-    weight_decay: NonNegative = 0
+    weight_decay: NonNegative = 0.0
     momentum_decay: NonNegative = 4e-3
     decoupled_weight_decay: bool = False
 

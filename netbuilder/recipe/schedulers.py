@@ -118,7 +118,7 @@ class ReduceLROnPlateau(Scheduler):
     threshold: NonNegative = 1e-4
     threshold_mode: Literal["rel", "abs"] = "rel"
     cooldown: Annotated[int, Field(ge=0, le=LARGEST)] = 0
-    min_lr: NonNegative = 0
+    min_lr: NonNegative = 0.0
     eps: NonNegative = 1e-8
 
 

@@ -158,8 +158,10 @@ def opening_line(run: Run) -> str:
     compiled = "".join(
         f", {environment[name]}" for name in ("compile", "graph") if name in environment
     )
+    streamed = f", streamed, {data['streamed']}" if "streamed" in data else ""
     return (
-        f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}; "
+        f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}"
+        f"{streamed}; "
         f"{environment['precision']} on {environment['device']}{compiled}, "
         f"seed {environment['seed']}; "
         f"{run.path}"

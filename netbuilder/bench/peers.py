@@ -109,7 +109,7 @@ def _on_device(*, fastest: bool) -> Peer:
             body = Graphed(passes, model)
         epoch = 0
         while True:
-            order = epoch_order(0, epoch, count, hardware.device)
+            order = epoch_order(0, epoch, count).to(hardware.device)
             for chosen in torch.split(order, size):
                 labels = data.train_labels[chosen]
                 if len(labels) < size:

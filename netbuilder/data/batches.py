@@ -26,13 +26,13 @@ def generator_for(device: torch.device | str, *key: int | str) -> torch.Generato
     return torch.Generator(device).manual_seed(seed_for(*key))
 
 
-def epoch_order(seed: int, epoch: int, count: int, device: torch.device | str) -> Tensor:
-    """The order of an epoch's samples: a permutation, int64 of shape (count).
+def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
+    """The order of an epoch's samples: a permutation, int64 of shape (count), on the CPU.
 
-    It is drawn on the CPU, so that it is the same on every device.
+    It is drawn there, so that it is the same on every device.
     """
     generator = generator_for("cpu", seed, epoch, "order")
-    return torch.randperm(count, generator=generator).to(device)
+    return torch.randperm(count, generator=generator)
 
 
 def to_unit(images: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ from torch import Tensor
 from netbuilder.data.loaded import NAMES
 from netbuilder.files import digest_of, is_alive, sync_folder
 
+MAPPED_FROM = 1 << 30
+"""Bytes of a cache file from which its tensors stay mapped to it and take no memory."""
 _PREFIX = ".work"
 _SUFFIX = ".tmp"
 
@@ -52,7 +54,9 @@ def read(path: Path, known: str | None) -> tuple[dict[str, Tensor], str] | None:
     try:
         with safe_open(path, framework="pt") as file:
             recorded = (file.metadata() or {}).get("sha256", "none")
-            tensors = {name: file.get_tensor(name).clone() for name in NAMES}
+            tensors = {name: file.get_tensor(name) for name in NAMES}
+            if path.stat().st_size < MAPPED_FROM:
+                tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         digest = digest_of(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise Damaged(f"it is not whole ({error})") from None

@@ -49,6 +49,7 @@ class LoadedData:
             digest,
         )
 
-    def to(self, device: torch.device | str) -> LoadedData:
-        """The same data on ``device``."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in NAMES})
+    def to(self, device: torch.device | str, *, images: bool = True) -> LoadedData:
+        """The same data on ``device``; labels alone without ``images``."""
+        moved = [name for name in NAMES if images or "images" not in name]
+        return replace(self, **{name: getattr(self, name).to(device) for name in moved})

@@ -93,7 +93,7 @@ def evaluate(
         config: names the loss.
         dataset: what the images are of; its mean and deviation normalise.
         hardware: where and how precisely it computes.
-        images: uint8 of shape (N, C, H, W), on the device.
+        images: uint8 of shape (N, C, H, W), on the device or streamed to it.
         labels: int64 of shape (N), on the device.
         between: called after each batch; it may raise to end a long evaluation.
         predict: a faster form of the model's `prediction`.
@@ -107,7 +107,7 @@ def evaluate(
         for batch, truth in zip(
             torch.split(images, BATCH), torch.split(labels, BATCH), strict=True
         ):
-            (logits,) = predict(batch)
+            (logits,) = predict(batch.to(truth.device))
             losses.append((loss(logits, truth), len(truth)))
             best = logits.softmax(1).max(1)
             guesses.append(best.indices)

@@ -11,6 +11,7 @@ from typing import Any
 
 from netbuilder.analysis import Analysis, require_trainable
 from netbuilder.data import LoadedData, open_dataset
+from netbuilder.data.feeding import must_stream
 from netbuilder.errors import ConfigError
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture, TrainConfig
@@ -82,6 +83,9 @@ def train(
     environment["compile"] = f"{'compiled' if compiles else 'not compiled'}, {why}"
     if hardware.device.type == "cuda":
         environment["graph"] = "replayed as a CUDA graph" if graphed else "no CUDA graph"
+    if must_stream(data.train_images, memory := hardware.memory()):
+        size = f"{data.train_images.nbytes / 2**30:.1f} GiB"
+        environment["data"]["streamed"] = f"{size} of images, too many for {memory / 2**30:.1f} GiB"
     with limits(Path(out)):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS), run.in_use():

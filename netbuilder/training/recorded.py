@@ -83,7 +83,7 @@ def evaluate_run(
     hardware = Hardware.choose(device, run.config["precision"])
     model = kept_model(run, which).to(hardware.device)
     data = open_recorded_data(run, data_dir)
-    there = data.to(hardware.device)
+    there = data.to(hardware.device, images=False)  # they go there batch by batch
     config = run.architecture.trained
     images, labels = there.test_images, there.test_labels
     return evaluate(model, config, data.dataset, hardware, images, labels), data

@@ -15,6 +15,7 @@ import torch
 from netbuilder.analysis import Analysis
 from netbuilder.data import LoadedData
 from netbuilder.data.batches import epoch_order
+from netbuilder.data.feeding import Feed, Held, Streamed, must_stream
 from netbuilder.data.loaded import NAMES
 from netbuilder.errors import Diverged, Interrupted
 from netbuilder.runs import Metrics, Run
@@ -53,7 +54,13 @@ class Session:
         self.config = analysis.architecture.trained
         self.full_data = data
         self.data_dir = data_dir
-        self.data = data.to(hardware.device)
+        streams = must_stream(data.train_images, hardware.memory())
+        self.data = data.to(hardware.device, images=not streams)
+        self.feed: Feed = (
+            Streamed(data.train_images, data.train_labels, hardware.device)
+            if streams
+            else Held(self.data.train_images, self.data.train_labels)
+        )
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
@@ -89,7 +96,8 @@ class Session:
     def _smaller(self) -> str:
         """What to do where memory ran out."""
         size, memory = self.config.batch_size, self.hardware.memory()
-        held = sum(getattr(self.data, name).nbytes for name in NAMES)
+        streams = isinstance(self.feed, Streamed)
+        held = 0 if streams else sum(getattr(self.data, name).nbytes for name in NAMES)
         fits = batch_that_fits(self.analysis, memory, held)
         if fits < 1:
             return f"not even one image fits into {memory / 2**30:.1f} GiB; take a smaller network"
@@ -142,19 +150,17 @@ class Session:
     def _train_epoch(self) -> Iterator[Stepped]:
         at, size = self.progress, self.config.batch_size
         device = self.hardware.device
-        order = epoch_order(self.seed, at.epoch, len(self.data.train_labels), device)
+        order = epoch_order(self.seed, at.epoch, len(self.data.train_labels))
         loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64).to(device)
         hits = torch.tensor(at.hits, device=device)
         before, began = at.train_seconds, time.perf_counter()
-        while at.step < self.steps_per_epoch:
-            chosen = order[at.step * size :][:size]
-            images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
+        for images, labels in self.feed.batches(order, size, at.step):
             at.learning_rate = self.trainee.learning_rate
             batch_loss, batch_hits = self.step(images, labels, at.epoch, at.step)
             loss_sum += batch_loss
             hits += batch_hits
             at.step += 1
-            at.seen += len(chosen)
+            at.seen += len(labels)
             yield Stepped(at.epoch + 1, at.step, at.seen)
             stopped = self.stop()
             if stopped or at.step == self.steps_per_epoch:

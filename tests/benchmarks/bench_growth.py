@@ -53,7 +53,7 @@ def seconds_a_step(architecture: Architecture, images: int, steps: int) -> float
     step = Step(trainee, config, config.dataset, hardware, 0, per_epoch)
     data = torch.randint(0, 256, (images, 1, 28, 28), dtype=torch.uint8, device=hardware.device)
     labels = torch.randint(0, 10, (images,), device=hardware.device)
-    order = epoch_order(0, 0, images, hardware.device)
+    order = epoch_order(0, 0, images)
     taken = []
     for index in range(steps + 3):
         chosen = order[index * config.batch_size % images :][: config.batch_size]

@@ -1,0 +1,94 @@
+"""Where batches come from changes nothing about them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small import after, fingerprint, run_until_stopped, small
+
+from netbuilder.data import cache
+from netbuilder.data.batches import epoch_order
+from netbuilder.data.feeding import Held, Streamed
+from netbuilder.files import digest_of
+from netbuilder.training import resume, train
+from netbuilder.training.hardware import Hardware
+
+CPU = torch.device("cpu")
+
+
+def samples(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images that differ, each with its number for a label."""
+    labels = torch.arange(count)
+    return (labels % 256).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2), labels
+
+
+@given(count=st.integers(1, 60), size=st.integers(1, 20), seed=st.integers(0, 9), data=st.data())
+def test_streamed_batches_are_those_in_memory(
+    count: int, size: int, seed: int, data: st.DataObject
+) -> None:
+    """From any batch on, each sample of the order comes once, in its place."""
+    images, labels = samples(count)
+    order = epoch_order(seed, 0, count)
+    first = data.draw(st.integers(0, -(-count // size)))
+    held = list(Held(images, labels).batches(order, size, first))
+    streamed = list(Streamed(images, labels, CPU).batches(order, size, first))
+    assert len(held) == len(streamed) == -(-count // size) - first
+    for (image, label), (other, others) in zip(held, streamed, strict=True):
+        assert torch.equal(image, other)
+        assert torch.equal(label, others)
+        assert torch.equal(image[:, 0, 0, 0], (label % 256).to(torch.uint8))
+    rest = torch.cat([order[:0], *(label for _, label in held)])
+    assert torch.equal(rest, order[first * size :])
+
+
+def test_a_stream_that_is_left_leaves_no_thread() -> None:
+    """A training that ends in the middle of an epoch takes its reader with it."""
+    before = threading.active_count()
+    batches = Streamed(*samples(50), CPU).batches(torch.arange(50), 5, 0)
+    next(batches)
+    assert threading.active_count() == before + 1
+    batches.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_a_streamed_run_ends_in_the_bits_of_the_one_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped and resumed too; its record says that the images were too many."""
+    whole, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path / "whole"))
+    monkeypatch.setattr(Hardware, "memory", lambda self: 1_000_000)
+    records = train(small("train.epochs=1"), out=tmp_path, stop=after(7))
+    folder, done = run_until_stopped(records)
+    assert not done
+    run_until_stopped(resume(folder))
+    assert fingerprint(folder) == fingerprint(whole)
+    assert '"streamed": "0.0 GiB of images, too many' in (folder / "environment.json").read_text()
+    assert "streamed" not in (whole / "environment.json").read_text()
+
+
+def test_a_large_cache_stays_in_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tensors are the same, and the memory that they lie in is the file's."""
+    images, labels = samples(20)
+    images = images.contiguous()
+    tensors = {"train_images": images, "train_labels": labels.to(torch.uint8)}
+    tensors |= {"test_images": images.clone(), "test_labels": labels.to(torch.uint8)}
+    digest = digest_of(tensors)
+    path = cache.place(tmp_path, "kind")
+    work = cache.work_folder(path.parent)
+    cache.write(path, tensors, digest, work)
+    monkeypatch.setattr(cache, "MAPPED_FROM", 1)
+    found = cache.read(path, None)
+    assert found is not None
+    assert all(torch.equal(found[0][name], tensors[name]) for name in tensors)
+    address = found[0]["train_images"].data_ptr()
+    [mapped] = [
+        line.split()[-1]
+        for line in Path("/proc/self/maps").read_text().splitlines()
+        if int(line.split("-")[0], 16) <= address < int(line.split()[0].split("-")[1], 16)
+    ]
+    assert mapped == str(path)

@@ -64,7 +64,12 @@ class Streamed:
                 yield ahead.popleft().result()
 
     def _gather(self, chosen: Tensor) -> Batch:
-        images, labels = self._images[chosen], self._labels[chosen]
+        # By numpy: torch would start threads of its own here, and they would take turns with those
+        # of the step (2.3 times its time on two cores).
+        rows = chosen.numpy()
+        images, labels = (
+            torch.from_numpy(each.numpy()[rows]) for each in (self._images, self._labels)
+        )
         if self._device.type == "cuda":  # what is pinned is copied while the device computes
             images, labels = images.pin_memory(), labels.pin_memory()
         return (

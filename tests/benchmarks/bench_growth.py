@@ -1,6 +1,6 @@
 """How time grows: a training step with its batch, network and data; a look with the layers.
 
-    python tests/benchmarks/bench_growth.py [--steps 20] [--out growth.png]
+    python tests/benchmarks/bench_growth.py [--steps 20] [--rounds 3] [--out growth.png]
 
 Each row of a table is a factor of what stands in the first column; a straight line has equal
 figures in the last. Images are synthetic bytes. Nothing else should run meanwhile.
@@ -9,15 +9,19 @@ figures in the last. Images are synthetic bytes. Nothing else should run meanwhi
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import torch
 
 from netbuilder import analyse, build
 from netbuilder.data.batches import epoch_order
+from netbuilder.data.feeding import Feed, Held, Streamed
 from netbuilder.loader import parse_architecture
 from netbuilder.schema import Architecture
 from netbuilder.training.hardware import Hardware
@@ -36,32 +40,75 @@ train:
   optimizer: {{SGD: {{lr: 0.01, momentum: 0.9}}}}
 """
 Points = list[tuple[int, float]]
+WARM_UPS = 5
 
 
-def network(depth: int, width: int, batch: int = 64) -> Architecture:
-    """A stack of convolutions over 14x14, each with its normalisation and activation."""
-    head = "name: growth\ninput: [1, 28, 28]\nlayers:\n  - AvgPool2d: 2\n"
+def network(depth: int, width: int, batch: int = 64, pool: int = 2) -> Architecture:
+    """A stack of convolutions over 14x14 or less, each with normalisation and activation."""
+    head = f"name: growth\ninput: [1, 28, 28]\nlayers:\n  - AvgPool2d: {pool}\n"
     text = head + BLOCK.format(width=width) * depth + TAIL.format(batch=batch)
     return parse_architecture(text, "growth.yaml")
 
 
-def seconds_a_step(architecture: Architecture, images: int, steps: int) -> float:
-    """The median step over ``images`` synthetic images in memory, drawn in an epoch's order."""
+def seconds_a_step(
+    architecture: Architecture, images: int, steps: int, file: Path | None = None
+) -> float:
+    """The median step over ``images`` synthetic images, from a file if one is named."""
     config, hardware = architecture.trained, Hardware.choose()
     per_epoch = -(-images // config.batch_size)
     trainee = Trainee.make(architecture, hardware, 0, per_epoch, 1)
     step = Step(trainee, config, config.dataset, hardware, 0, per_epoch)
-    data = torch.randint(0, 256, (images, 1, 28, 28), dtype=torch.uint8, device=hardware.device)
-    labels = torch.randint(0, 10, (images,), device=hardware.device)
+    labels = torch.randint(0, 10, (images,))
+    shape = (images, 1, 28, 28)
+    feed: Feed
+    if file is None:
+        data = torch.randint(0, 256, shape, dtype=torch.uint8, device=hardware.device)
+        feed = Held(data, labels.to(hardware.device))
+    else:
+        size = prod(shape)
+        mapped = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8)
+        feed = Streamed(mapped.view(shape), labels, hardware.device)
     order = epoch_order(0, 0, images)
+    batches = feed.batches(order, config.batch_size, 0)
     taken = []
-    for index in range(steps + 3):
-        chosen = order[index * config.batch_size % images :][: config.batch_size]
-        began = perf_counter()
-        loss, _ = step(data[chosen], labels[chosen], 0, index)
+    began = perf_counter()
+    for index, (batch, answers) in zip(range(steps + WARM_UPS), batches, strict=False):
+        loss, _ = step(batch, answers, 0, index)
         loss.item()
-        taken.append(perf_counter() - began)
-    return median(taken[3:])
+        now = perf_counter()  # with the wait for the batch, which is what a stream may cost
+        taken.append(now - began)
+        began = now
+    return median(taken[WARM_UPS:])
+
+
+def streamed(images: Sequence[int], steps: int, rounds: int) -> tuple[Points, Points]:
+    """Steps over images in memory and from a mapped file by turns: their medians."""
+    one = network(6, 16)
+    held, mapped = [], []
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "images"
+        for count in images:
+            write_images(file, count)
+            pairs = [
+                (seconds_a_step(one, count, steps), seconds_a_step(one, count, steps, file))
+                for _ in range(rounds)
+            ]
+            ratios = [from_file / in_memory for in_memory, from_file in pairs]
+            print(
+                f"{count:,} images: streamed over held {median(ratios):.3f} "
+                f"({min(ratios):.3f} to {max(ratios):.3f})",
+                flush=True,
+            )
+            held.append((count, median(pair[0] for pair in pairs)))
+            mapped.append((count, median(pair[1] for pair in pairs)))
+    return held, mapped
+
+
+def write_images(file: Path, count: int) -> None:
+    """So many images of noise, a million at a time."""
+    with file.open("wb") as out:
+        for start in range(0, count, 1_000_000):
+            out.write(os.urandom(784 * min(1_000_000, count - start)))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -87,53 +134,63 @@ def looked_at(layers: int) -> dict[str, float]:
 
 
 def told(title: str, points: Points) -> Points:
-    """Print a table."""
-    print(f"\n{title:<24}{'ms':>10}{'us for each':>14}")
+    """Print a table as markdown."""
+    print(f"\n| {title} | ms | µs for each |\n| ---: | ---: | ---: |")
     for size, taken in points:
-        print(f"{size:<24,}{taken * 1e3:>10.2f}{taken * 1e6 / size:>14.3f}")
+        print(f"| {size:,} | {taken * 1e3:.2f} | {taken * 1e6 / size:.3f} |", flush=True)
     return points
 
 
-def measured(steps: int) -> Iterable[tuple[str, Points]]:
+def measured(steps: int, rounds: int) -> Iterable[tuple[str, Points]]:
     """Each growth with its points."""
-    one = network(6, 16)
     batches = [16, 64, 256, 1024]
-    yield "batch size", [(n, seconds_a_step(network(6, 16, n), 4096, steps)) for n in batches]
-    yield (
-        "images in memory",
-        [(n, seconds_a_step(one, n, steps)) for n in (60_000, 600_000, 6_000_000)],
-    )
+    yield "batch size", [(n, seconds_a_step(network(6, 16, n), 60_000, steps)) for n in batches]
+    held, mapped = streamed((60_000, 600_000, 6_000_000), steps, rounds)
+    yield "images in memory", held
+    yield "images from a file", mapped
     points = []
-    for width in (28, 88, 280, 880):
-        architecture = network(3, width, 16)
-        points.append((analyse(architecture).parameters, seconds_a_step(architecture, 4096, steps)))
+    for width in (21, 88, 380, 1830):
+        architecture = network(3, width, 16, pool=7)
+        points.append(
+            (analyse(architecture).parameters, seconds_a_step(architecture, 60_000, steps))
+        )
     yield "parameters", points
     depths = (10, 50, 200)
-    yield "depth", [(n, seconds_a_step(network(n, 16), 4096, steps)) for n in depths]
+    yield "depth", [(n, seconds_a_step(network(n, 16), 60_000, steps)) for n in depths]
     looks = {n: looked_at(n) for n in (100, 1_000, 10_000)}
     for what in ("load", "analyse", "build"):
         yield f"layers to {what}", [(n, times[what]) for n, times in looks.items()]
 
 
 def draw(path: Path, growths: list[tuple[str, Points]]) -> None:
-    """All of them on logarithmic axes."""
+    """Steps on the left, looks on the right, on logarithmic axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.add_subplot(xscale="log", yscale="log", xlabel="size", ylabel="seconds")
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
     for title, points in growths:
-        axes.plot(*zip(*points, strict=True), marker="o", label=title)
-    axes.legend()
-    figure.savefig(path)
+        looks = title.startswith("layers")
+        axes = right if looks else left
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=title)
+    left.set(title="one training step", xlabel="how many (see the legend)", ylabel="seconds")
+    right.set(title="a look at a document", xlabel="layers", ylabel="seconds")
+    for axes in (left, right):
+        axes.set(xscale="log", yscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3, help="of held and streamed by turns")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     print(f"torch {torch.__version__}, {Hardware.choose().describe()['device_name']}")
-    growths = [(title, told(title, points)) for title, points in measured(chosen.steps)]
+    growths = [
+        (title, told(title, points)) for title, points in measured(chosen.steps, chosen.rounds)
+    ]
     if chosen.out:
         draw(chosen.out, growths)
 

@@ -6,6 +6,7 @@ NetbuilderError
 ├── MachineError        the machine cannot do it: memory, disk, device, a missing extra (exit 3)
 │   ├── DataError       a data set is missing, corrupt or out of reach
 │   └── CheckpointError no checkpoint of a run can be loaded
+├── CheckFailed         what was made does not do what it was made for (exit 1)
 ├── Diverged            the loss of a training is no finite number (exit 1)
 └── Interrupted         SIGINT or SIGTERM stopped a run, its state saved (exit 130 or 143)
 
@@ -83,12 +84,21 @@ class MachineError(NetbuilderError):
     exit_code = 3
 
 
+def missing_extra(package: str, extra: str) -> MachineError:
+    """What to raise where ``package``, which the package's ``extra`` brings, is not installed."""
+    return MachineError(f"{package} is not installed; pip install 'netbuilder[{extra}]'")
+
+
 class DataError(MachineError):
     """A data set is missing, corrupt or out of reach."""
 
 
 class CheckpointError(MachineError):
     """No checkpoint of a run can be loaded."""
+
+
+class CheckFailed(NetbuilderError):
+    """What was made does not do what it was made for; it is not kept."""
 
 
 class Diverged(NetbuilderError):

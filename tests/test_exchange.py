@@ -355,7 +355,10 @@ def test_a_file_is_not_replaced_unasked(folder: Path) -> None:
 def test_another_form_is_refused() -> None:
     """The forms that there are are named."""
     ran = run("export", str(ARCHS / "iter10.yaml"), "--to", "keras")
-    assert (ran.code, ran.err) == (2, "--to: found 'keras'; allowed: python\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "--to: found 'keras'; allowed: python, onnx, torch-export, safetensors\n",
+    )
 
 
 def test_a_kind_of_a_plugin_is_not_written() -> None:

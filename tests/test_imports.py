@@ -29,8 +29,8 @@ ROOMS = (
     ("runs",),
     ("subjects",),
     ("training",),
-    ("bench",),
-    ("tables", "formats", "plots", "results", "live"),
+    ("bench", "exporting"),
+    ("tables", "formats", "plots", "results", "live", "tensorboard_log"),
     ("cli",),
     ("__main__",),
 )

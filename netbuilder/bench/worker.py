@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from netbuilder.bench.rounds import MISSING
-from netbuilder.errors import NetbuilderError
+from netbuilder.errors import NetbuilderError, missing_extra
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
         folder = folder or Path(os.environ.get("NETBUILDER_DATA", "."))
         found = _measured(BY_NAME[peer](architecture, folder), int(steps), float(began))
     except ModuleNotFoundError as error:
-        print(f"{error.name} is not installed; pip install 'netbuilder[bench]'", file=sys.stderr)
+        print(missing_extra(error.name or "a package", "bench"), file=sys.stderr)
         return MISSING
     except NetbuilderError as error:
         print(str(error).splitlines()[0], file=sys.stderr)

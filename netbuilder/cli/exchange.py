@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.options import Plugins
+from netbuilder.cli.options import DataDir, Plugins
 from netbuilder.errors import ConfigError, MachineError
 from netbuilder.shapes import Shape
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 Out = Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
-EXPORTED = ("python",)
+PYTHON = "python"
+FORMS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
+"""What a run is exported to, and how the file's name ends."""
 
 
 def import_(
@@ -54,26 +58,65 @@ def import_(
 
 
 def export(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A document.")],
-    to: Annotated[str, typer.Option(help="What to write: python.")] = "python",
-    out: Out = None,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A document or a run folder.")],
+    to: Annotated[
+        str, typer.Option(help="python, or of a run: onnx, torch-export or safetensors.")
+    ] = "python",
+    weights: Annotated[str, typer.Option(help="Of a run: best or last.")] = "best",
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file; else python goes to the terminal.")
+    ] = None,
     force: Force = False,
+    data_dir: DataDir = None,
+    output: Annotated[
+        str, typer.Option("--format", help="Of what is told: text or json.")
+    ] = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Write a document's network in another form.
+    """Write a network in another form.
 
-    To python: a module of its own, which needs torch and not netbuilder, with the network as a
-    class.
+    To python, a document's network: a module of its own, which needs torch and not netbuilder, with
+    the network as a class. To the others, a run's trained network, which takes normalised images in
+    batches of any size; the file is compared with the network on real images before it is kept,
+    and carries mean, deviation and classes.
 
     Example: netbuilder export archs/iter10.yaml --to python
     """
-    if to not in EXPORTED:
-        raise ConfigError(f"--to: found {to!r}; allowed: {', '.join(EXPORTED)}")
-    _require_free(out, force)
-    from netbuilder.loader import load
-    from netbuilder.python_code import python_code
+    if to not in (PYTHON, *FORMS):
+        raise ConfigError(f"--to: found {to!r}; allowed: {', '.join((PYTHON, *FORMS))}")
+    if weights not in ("best", "last"):
+        raise ConfigError(f"--weights: found {weights!r}; allowed: best, last")
+    if output not in ("text", "json"):
+        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
+    from netbuilder.runs import Run
 
-    _give(python_code(load(path)), out)
+    if to == PYTHON:
+        _require_free(out, force)
+        from netbuilder.loader import load
+        from netbuilder.python_code import python_code
+
+        _give(python_code(Run.open(path).architecture if path.is_dir() else load(path)), out)
+        return
+    if path.is_file():
+        raise ConfigError(
+            f"{path}: --to {to} writes trained weights, and a document has none; name a run folder "
+            "that `netbuilder train` made of it"
+        )
+    run = Run.open(path)
+    out = out or Path(f"{run.architecture.name}{FORMS[to]}")
+    _require_free(out, force)
+    from netbuilder.exporting import export_run
+    from netbuilder.training.limits import limits
+
+    with limits(out):
+        made = export_run(run, to, out, which=weights, data_dir=data_dir)
+    if output == "json":
+        print(json.dumps(asdict(made) | {"path": str(made.path)}))
+        return
+    print(
+        f"wrote {made.path}, {made.size:,} bytes; on {made.images} test images its outputs are at "
+        f"most {made.difference:.2g} off, {made.agreeing} of them of the same class"
+    )
 
 
 def _names(architecture: Architecture) -> list[str]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Where data sets lie; else NETBUILDER_DATA, else the user's cache folder.",
+    ),
+]
 
 
 def _load_plugins(modules: list[str] | None) -> None:

@@ -7,26 +7,19 @@ import os
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from netbuilder.cli.options import Plugins
+from netbuilder.cli.options import DataDir, Plugins
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
+    from netbuilder.tensorboard_log import TensorBoardLog
     from netbuilder.training import Finished, Record
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        help="Where data sets lie; else NETBUILDER_DATA, else the user's cache folder.",
-    ),
-]
 
 
 def train(
@@ -70,6 +63,9 @@ def train(
         str | None,
         typer.Option(help="With --resume RUN --epochs N: extend the schedule, or hold its end."),
     ] = None,
+    logger: Annotated[
+        str | None, typer.Option(help="tensorboard: write RUN/tensorboard too, which it opens.")
+    ] = None,
     plugins: Plugins = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a run.")] = False,
 ) -> None:
@@ -87,6 +83,8 @@ def train(
         overrides.append(f"train.dataset={dataset}")
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
+    if logger not in (None, "tensorboard"):
+        raise ConfigError(f"--logger: found {logger!r}; allowed: tensorboard")
     one = resume is not None and str(resume) != "auto"
     if schedule is not None and not (one and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
@@ -109,6 +107,10 @@ def train(
         from netbuilder.training import resume as go_on
         from netbuilder.training import train as begin
 
+        if logger:
+            from netbuilder.tensorboard_log import require_tensorboard
+
+            require_tensorboard()
         met = []
         if resume is not None and one:
             records = go_on(
@@ -119,7 +121,7 @@ def train(
                 epochs=epochs,
                 schedule=schedule or "extend",
             )
-            met.append(_watch(records, stop, quiet=quiet))
+            met.append(_watch(records, stop, quiet=quiet, logged=bool(logger)))
         if len(analyses) > 1:
             # All data before the first is trained: what the last lacks costs no hours.
             for analysis in analyses:
@@ -133,7 +135,7 @@ def train(
                 run := Run.latest(kept, analysis.architecture, seed or 0, precision)
             ):
                 records = go_on(run.path, device=device, data_dir=data_dir, stop=stop)
-                met.append(_watch(records, stop, quiet=quiet))
+                met.append(_watch(records, stop, quiet=quiet, logged=bool(logger)))
                 continue
             records = begin(
                 analysis.architecture,
@@ -147,7 +149,7 @@ def train(
                 data_dir=data_dir,
                 stop=stop,
             )
-            met.append(_watch(records, stop, quiet=quiet))
+            met.append(_watch(records, stop, quiet=quiet, logged=bool(logger)))
     if False in met:
         raise typer.Exit(1)
 
@@ -283,23 +285,37 @@ class _Stop:
         os._exit(128 + signum)
 
 
-def _watch(records: Generator[Record, None, None], stop: _Stop, *, quiet: bool) -> bool | None:
+def _watch(
+    records: Generator[Record, None, None], stop: _Stop, *, quiet: bool, logged: bool
+) -> bool | None:
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
     from netbuilder.live import LiveRun
     from netbuilder.training import Finished
     from netbuilder.training.limits import limits
 
     # Closed, for a run that is not let go of cannot be taken up again.
-    with closing(records), LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live:
+    with (
+        closing(records),
+        LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live,
+        _log() if logged else nullcontext() as log,
+    ):
         for record in records:
             stop.follow(record)
             live.show(record)
+            if log:
+                log.show(record)
             if isinstance(record, Finished):
                 with limits(record.run.path, "; the run itself is recorded"):
                     _draw(record)
                 met: bool | None = record.result["met"]
                 return met
     raise AssertionError("a run ends with Finished or an error")
+
+
+def _log() -> TensorBoardLog:
+    from netbuilder.tensorboard_log import TensorBoardLog
+
+    return TensorBoardLog()
 
 
 def _draw(finished: Finished) -> None:

@@ -1,0 +1,182 @@
+"""A run's network in other forms: what a file computes, what it carries, when there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from command import run
+from safetensors import safe_open
+from small import DOCUMENT, run_until_stopped
+
+from netbuilder import exporting
+from netbuilder.data import open_dataset
+from netbuilder.data.batches import normalise, to_unit
+from netbuilder.loader import parse_architecture
+from netbuilder.recipe.datasets import Mnist5k
+from netbuilder.runs import Run
+from netbuilder.training import train
+from netbuilder.training.recorded import kept_model
+
+NESTED = """\
+layers:
+  - Conv2d: {out_channels: 4, kernel_size: 5, stride: 3}
+  - Residual: {body: [{Conv2d: [4, 3, 1, 1]}, BatchNorm2d], activation: ReLU}
+  - Parallel: {branches: {wide: [{Conv2d: [2, 3, 1, 1]}], deep: [{Conv2d: [3, 1]}, GELU]}}
+  - {AdaptiveAvgPool2d: 1}
+  - {Conv2d: [10, 1]}
+train:"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """A run of a plain network and one of a nested network."""
+    text = DOCUMENT.replace("epochs: 3", "epochs: 1").split("targets:")[0]
+    head, _, rest = text.partition("layers:")
+    texts = {"small": text, "nested": head + NESTED + rest.partition("train:")[2]}
+    out = tmp_path_factory.mktemp("runs")
+    made = {}
+    for name, document in texts.items():
+        architecture = parse_architecture(document, f"{name}.yaml")
+        folder, _ = run_until_stopped(train(architecture, out=out / name))
+        made[name] = Run(folder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def batch() -> torch.Tensor:
+    """Real test images, as the network takes them."""
+    data = open_dataset(Mnist5k())
+    return normalise(to_unit(data.test_images[:40]), data.dataset.mean, data.dataset.std)
+
+
+@pytest.mark.parametrize("name", ["small", "nested"])
+@pytest.mark.parametrize("form", ["torch-export", "safetensors", "onnx"])
+def test_a_file_computes_what_the_network_does(
+    name: str, form: str, runs: dict[str, Run], batch: torch.Tensor, tmp_path: Path
+) -> None:
+    """For batches of any size, on real images, and it says how far off it is."""
+    if form == "onnx":
+        pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+        pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    out = tmp_path / "net.file"
+    ran = run("export", str(runs[name].path), "--to", form, "--out", str(out), "--format", "json")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    assert (told["path"], told["size"]) == (str(out), out.stat().st_size)
+    assert (told["images"], told["agreeing"]) == (256, 256)
+    assert told["difference"] < 1e-3
+    model = kept_model(runs[name], "best").eval()
+    if form == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(out))
+        given = session.get_modelmeta().custom_metadata_map["netbuilder"]
+
+        def predict(images: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+    elif form == "torch-export":
+        extra = {"netbuilder.json": ""}
+        predict = torch.export.load(out, extra_files=extra).module()
+        given = extra["netbuilder.json"]
+    else:
+        with safe_open(out, framework="pt") as file:
+            given = file.metadata()["netbuilder"]
+            other = kept_model(runs[name], "last").eval()
+            other.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+        predict = other
+    with torch.no_grad():
+        for size in (1, 7, 40):
+            torch.testing.assert_close(
+                predict(batch[:size]), model(batch[:size]), rtol=1e-3, atol=1e-4
+            )
+    carried = json.loads(given)
+    assert carried["classes"] == list("0123456789")
+    assert (carried["input"], carried["weights"]) == ([1, 28, 28], "best")
+    assert carried["mean"] == list(Mnist5k().mean)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.file"]
+
+
+def test_a_file_that_computes_something_else_is_not_kept(
+    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are other ones; the check says so, exit code 1, and nothing is left."""
+    form = exporting.FORMS["safetensors"]
+
+    def write(model: torch.nn.Module, images: torch.Tensor, carried: str, path: Path) -> None:
+        other = kept_model(runs["small"], "best")
+        with torch.no_grad():
+            next(other.parameters()).mul_(1.5)
+        form.write(other, images, carried, path)
+
+    changed = exporting.Form(form.packages, write, form.read)
+    monkeypatch.setitem(exporting.FORMS, "safetensors", changed)
+    out = tmp_path / "net.safetensors"
+    ran = run("export", str(runs["small"].path), "--to", "safetensors", "--out", str(out))
+    assert ran.code == 1
+    assert "not written: on 256 images its outputs are up to" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_package_is_a_line_that_names_the_command(
+    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3, before anything is loaded."""
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    ran = run("export", str(runs["small"].path), "--to", "onnx", "--out", str(tmp_path / "a.onnx"))
+    assert (ran.code, ran.err) == (3, "onnx is not installed; pip install 'netbuilder[onnx]'\n")
+
+
+def test_a_layer_that_a_form_cannot_carry_is_told(
+    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the exporter raises becomes one line with its reason."""
+    form = exporting.FORMS["torch-export"]
+
+    def write(model: torch.nn.Module, images: torch.Tensor, carried: str, path: Path) -> None:
+        class Unknown(torch.nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return x if x.sum() > 0 else -x  # what an exporter cannot follow
+
+        form.write(Unknown(), images, carried, path)
+
+    monkeypatch.setitem(
+        exporting.FORMS, "torch-export", exporting.Form(form.packages, write, form.read)
+    )
+    out = tmp_path / "net.pt2"
+    ran = run("export", str(runs["small"].path), "--to", "torch-export", "--out", str(out))
+    assert ran.code == 3
+    assert ran.err.startswith("torch-export cannot carry small: ")
+    assert ran.err.endswith("; take another form\n")
+    assert ran.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_no_weights_or_is_there_already_is_refused(
+    runs: dict[str, Run], tmp_path: Path
+) -> None:
+    """A document, an unknown form, a file that stands there, a folder without a run."""
+    document, taken = tmp_path / "small.yaml", tmp_path / "taken.pt2"
+    document.write_text(DOCUMENT)
+    taken.write_text("mine")
+    folder = str(runs["small"].path)
+    for arguments, message in (
+        ((str(document), "--to", "onnx"), "writes trained weights, and a document has none"),
+        ((folder, "--to", "tflite"), "--to: found 'tflite'; allowed: python, onnx, torch-export"),
+        ((folder, "--to", "torch-export", "--out", str(taken)), "--force replaces it"),
+        ((str(tmp_path), "--to", "safetensors"), "no run folder"),
+        ((folder, "--to", "onnx", "--weights", "worst"), "allowed: best, last"),
+    ):
+        ran = run("export", *arguments)
+        assert ran.code == 2
+        assert message in ran.err
+    assert taken.read_text() == "mine"
+
+
+def test_a_run_is_written_as_python_too(runs: dict[str, Run]) -> None:
+    """Its document's class, without the weights."""
+    ran = run("export", str(runs["small"].path), "--to", "python")
+    assert ran.code == 0
+    assert "class Small(nn.Sequential):" in ran.out

@@ -21,11 +21,15 @@ PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Declarative YAML to torch networks: checked, shown, trained.",
+    help="""Declarative YAML to torch networks: checked, shown, trained.
+
+    Example: netbuilder summarize archs/iter10.yaml
+
+    Example: netbuilder train archs/iter10.yaml
+    """,
 )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from netbuilder.cli.completion import documents
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def bench(
-    path: Annotated[Path, typer.Argument(metavar="[ARCH]", help="A document.")] = Path(
-        "archs/iter10.yaml"
-    ),
+    path: Annotated[
+        Path, typer.Argument(metavar="[ARCH]", help="A document.", autocompletion=documents)
+    ] = Path("archs/iter10.yaml"),
     peers: Annotated[
         str, typer.Option(help="Names with commas between, or all.")
     ] = "netbuilder,ordinary,device,bound",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netbuilder.cli import completion
 from netbuilder.cli.options import DataDir, Plugins
 from netbuilder.errors import ConfigError, MachineError
 from netbuilder.shapes import Shape
@@ -58,7 +59,12 @@ def import_(
 
 
 def export(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A document or a run folder.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A document or a run folder.", autocompletion=completion.either
+        ),
+    ],
     to: Annotated[
         str, typer.Option(help="python, or of a run: onnx, torch-export or safetensors.")
     ] = "python",

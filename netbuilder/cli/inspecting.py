@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.options import Plugins
+from netbuilder.cli.options import Documents, Plugins
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
 if TYPE_CHECKING:
     from netbuilder.analysis import Analysis
 
-Documents = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Documents.")]
 SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
 
 

@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+from netbuilder.cli.completion import documents
+
+Documents = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Documents.", autocompletion=documents),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
+from netbuilder.cli import completion
 from netbuilder.cli.options import DataDir, Plugins
 from netbuilder.errors import ConfigError
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 def train(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH...", help="Documents.")
+        list[Path] | None,
+        typer.Argument(metavar="PATH...", help="Documents.", autocompletion=completion.documents),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="In place of the document's.")] = None,
     seed: Annotated[
@@ -56,6 +58,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="RUN",
+            autocompletion=completion.runs,
             help="Go on with this run folder; auto: with the documents' newest, if there is one.",
         ),
     ] = None,
@@ -155,7 +158,9 @@ def train(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=completion.runs)
+    ],
     weights: Annotated[str, typer.Option(help="best or last.")] = "best",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     data_dir: DataDir = None,
@@ -207,7 +212,12 @@ def evaluate(
 
 def results(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="RUNS...", help="Run folders, or folders of them.")
+        list[Path],
+        typer.Argument(
+            metavar="RUNS...",
+            help="Run folders, or folders of them.",
+            autocompletion=completion.runs,
+        ),
     ],
     output: Annotated[str, typer.Option("--format", help="rich, markdown or json.")] = "rich",
     plugins: Plugins = None,

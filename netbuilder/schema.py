@@ -117,11 +117,15 @@ class Reference(StrictModel):
 
 
 class Notes(StrictModel):
-    """The author's words: what is tried, what was chosen and why, what was learned."""
+    """The author's words: what is tried, what was chosen and why, what came of it.
+
+    ``learned`` is what the documents before this one taught; `netbuilder new --from` fills it.
+    """
 
     target: str = ""
     choices: str = ""
     analysis: str = ""
+    learned: str = ""
 
 
 AnyAugmentation = Annotated[Augmentation, Family("augmentation", AUGMENTATIONS)]

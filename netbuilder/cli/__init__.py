@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 import netbuilder
-from netbuilder.cli import bench, exchange, inspecting, training
+from netbuilder.cli import bench, drafting, exchange, inspecting, training
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -56,6 +56,7 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
 
 
 for command in (
+    drafting.new,
     inspecting.summarize,
     inspecting.check,
     training.train,

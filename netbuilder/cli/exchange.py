@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli import completion
-from netbuilder.cli.options import DataDir, Plugins
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.cli.options import DataDir, Force, Plugins, give, require_free
+from netbuilder.errors import ConfigError
 from netbuilder.shapes import Shape
 
 if TYPE_CHECKING:
     from netbuilder.schema import Architecture
 
 Out = Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
 PYTHON = "python"
 FORMS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
 """What a run is exported to, and how the file's name ends."""
@@ -43,7 +42,7 @@ def import_(
     Example: netbuilder import mynets.small:net --input 1,28,28
     """
     sizes = _read_shape(shape)
-    _require_free(out, force)
+    require_free(out, force)
     from netbuilder.importing import architecture_of, document, find
 
     model = find(target)
@@ -55,7 +54,7 @@ def import_(
     frozen = sum(not parameter.requires_grad for parameter in model.parameters())
     if frozen:
         remarks.append(f"There, {frozen} parameters are frozen; a document's layers all learn.")
-    _give(document(architecture, "\n".join(remarks)), out)
+    give(document(architecture, "\n".join(remarks)), out)
 
 
 def export(
@@ -97,11 +96,11 @@ def export(
     from netbuilder.runs import Run
 
     if to == PYTHON:
-        _require_free(out, force)
+        require_free(out, force)
         from netbuilder.loader import load
         from netbuilder.python_code import python_code
 
-        _give(python_code(Run.open(path).architecture if path.is_dir() else load(path)), out)
+        give(python_code(Run.open(path).architecture if path.is_dir() else load(path)), out)
         return
     if path.is_file():
         raise ConfigError(
@@ -110,7 +109,7 @@ def export(
         )
     run = Run.open(path)
     out = out or Path(f"{run.architecture.name}{FORMS[to]}")
-    _require_free(out, force)
+    require_free(out, force)
     from netbuilder.exporting import export_run
     from netbuilder.training.limits import limits
 
@@ -145,23 +144,3 @@ def _read_shape(text: str) -> Shape:
             "height and width"
         )
     return tuple(map(int, sizes))
-
-
-def _require_free(out: Path | None, force: bool) -> None:
-    if out is not None and out.is_dir():
-        raise ConfigError(f"--out {out}: it is a folder; name a file in it")
-    if out is not None and out.exists() and not force:
-        raise ConfigError(f"--out {out}: there is one already; --force replaces it")
-
-
-def _give(text: str, out: Path | None) -> None:
-    if out is None:
-        print(text, end="")
-        return
-    from netbuilder.files import write_atomic
-
-    try:
-        write_atomic(out, text.encode())
-    except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
-    print(f"wrote {out}")

@@ -1,0 +1,156 @@
+"""The next document: an earlier one's text with what was learned, or a template's."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+from netbuilder.errors import ConfigError, Problem
+from netbuilder.loader import parse_architecture
+from netbuilder.schema import FOLDER_NAME, Architecture
+from netbuilder.yaml_text import parse, read_text
+
+TEMPLATES = ("plain", "residual", "mobile")
+WIDTH = 96
+"""Where the lines of notes are broken."""
+LEFT_OUT = ("name", "title", "reference", "notes")
+"""What is of one document alone."""
+CARRIED = {"learned": "before it", "target": "its target", "analysis": "its analysis"}
+"""The notes that go along, and how each is introduced among what was learned."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A document that is to be edited.
+
+    Attributes:
+        text: the whole of it.
+        edit: what its author has to look at, with the line of each, from 1.
+    """
+
+    text: str
+    edit: tuple[tuple[int, str], ...]
+
+
+def next_document(source: Path, name: str) -> Draft:
+    """The document behind ``source``: the same text, whose notes have become what was learned.
+
+    Comments, layout and order stay. The title and the other notes are left empty, and published
+    figures, which were of the network before, are left out.
+
+    Raises:
+        ConfigError: the document is wrong, ``name`` is none, or its text is too unusual to edit.
+    """
+    _require_name(name)
+    text = read_text(source)
+    before = parse_architecture(text, str(source), folder=source.parent)
+    sections = dict(_sections(text, str(source)))
+    head = sections.pop("") + f'name: {name}\ntitle: ""\n'
+    kept = (part for key, part in sections.items() if key not in LEFT_OUT)
+    body = "".join(part if part.endswith("\n") else f"{part}\n" for part in (head, *kept))
+    draft = body.rstrip("\n") + f"\n\n{_notes(before)}"
+    return _checked(draft, source, name, before)
+
+
+def from_template(template: str, name: str) -> Draft:
+    """A fresh document that trains on MNIST.
+
+    Raises:
+        ConfigError: there is no such template, or ``name`` is none.
+    """
+    _require_name(name)
+    if template not in TEMPLATES:
+        raise ConfigError(f"--template: found {template!r}; allowed: {', '.join(TEMPLATES)}")
+    file = files("netbuilder") / "templates" / f"{template}.yaml"
+    text = file.read_text(encoding="utf-8").replace(f"name: {template}\n", f"name: {name}\n", 1)
+    return Draft(text, tuple(_to_edit(text, name)))
+
+
+def _require_name(name: str) -> None:
+    if not re.fullmatch(FOLDER_NAME, name):
+        raise ConfigError(
+            f"NAME: found {name!r}; allowed: at most 64 letters, digits, dots, dashes and "
+            "underscores, no dot or dash first; it names the run folder too"
+        )
+
+
+def _sections(text: str, file: str) -> Iterator[tuple[str, str]]:
+    """The lines of each key at the top of a document, its comments above it included.
+
+    What stands above the first key has the key "".
+    """
+    keys = sorted((place, key) for key, place in parse(text, file)[0].keys.items())
+    lines = text.splitlines(keepends=True)
+    starts = [line for (line, _), _ in keys]
+    if len(set(starts)) < len(starts) or any(column != 1 for (_, column), _ in keys):
+        line, column = keys[0][0]
+        message = "its top level is not one key a line from the first column; write it so first"
+        raise ConfigError([Problem(file, line, column, "", message)])
+    # Comments above the first key are the document's, and stay at its top.
+    begun = [starts[0] - 1]
+    begun += [_comments_above(lines, start, floor) for floor, start in pairwise(starts)]
+    yield "", "".join(lines[: begun[0]])
+    for (_, key), (begin, end) in zip(keys, pairwise([*begun, len(lines)]), strict=True):
+        yield key, "".join(lines[begin:end])
+
+
+def _comments_above(lines: list[str], start: int, floor: int) -> int:
+    """The index of the first of the comments and blank lines right above line ``start``."""
+    at = start - 1
+    while at > floor and (not lines[at - 1].strip() or lines[at - 1].startswith("#")):
+        at -= 1
+    return at
+
+
+def _notes(before: Architecture) -> str:
+    told = []
+    for field, words in CARRIED.items():
+        if said := " ".join(getattr(before.notes, field).split()):
+            told.append(f"{before.name}, {words}: {said}")
+    notes = {"target": "", "choices": "", "analysis": "", "learned": " ".join(told)}
+    return "notes:\n" + "".join(f"  {key}: {_scalar(value)}\n" for key, value in notes.items())
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML: folded where all of it can be shown so, else as JSON writes it."""
+    if not text or not text.isprintable():
+        return json.dumps(text)
+    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return ">-\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _checked(text: str, source: Path, name: str, before: Architecture) -> Draft:
+    """The draft, once it is seen to be the same network.
+
+    Raises:
+        ConfigError: it is not, as where a part that was taken out held an anchor.
+    """
+    try:
+        after = parse_architecture(text, name, folder=source.parent).model_dump()
+    except ConfigError:
+        after = {}
+    wanted = before.model_dump() | {"name": name, "title": ""}
+    if any(after.get(key) != wanted[key] for key in wanted if key not in ("reference", "notes")):
+        message = "an anchor in its name, title, reference or notes is used elsewhere; move it"
+        raise ConfigError([Problem(str(source), 1, 1, "", message)])
+    return Draft(text, tuple(_to_edit(text, name)))
+
+
+def _to_edit(text: str, file: str) -> Iterator[tuple[int, str]]:
+    places = parse(text, file)[0].keys
+    words: Mapping[str, str] = {
+        "title": "what is new, in a few words",
+        "layers": "the network",
+        "train": "how it is trained",
+        "targets": "what it has to reach",
+        "notes": "the target before you train, the analysis behind it",
+    }
+    for key, what in words.items():
+        if key in places:
+            yield places[key][0], f"{key}: {what}"

@@ -73,6 +73,30 @@ def parse_architecture(
     return architecture
 
 
+def load_until_fault(path: str | PathLike[str]) -> Architecture | None:
+    """The network of a wrong document's layers before the first that is wrong.
+
+    None where there is none: its text is no YAML, or a block that it uses cannot be written out.
+    """
+    path = Path(path)
+    try:
+        text = read_text(path)
+        root, _ = parse(text, str(path))
+        plain: Any = root.plain()
+        if needs_expansion(plain, text):
+            plain = Expander(str(path), path.parent, {}).expand(root).plain()
+        network = {"name": path.stem, "input": plain["input"], "layers": plain["layers"]}
+        try:
+            return Architecture.model_validate(network)
+        except ValidationError as error:
+            wrong = [line["loc"] for line in error.errors(include_url=False)]
+            first = min(place[1] for place in wrong if place[0] == "layers" and len(place) > 1)
+            network["layers"] = network["layers"][:first]
+            return Architecture.model_validate(network)
+    except (ConfigError, LookupError, TypeError, ValueError):  # pydantic's is a ValueError
+        return None
+
+
 USED = " (used in "
 MAX_TOLD = 100
 """Problems told of one document; whoever has more has made one mistake many times."""

@@ -14,7 +14,7 @@ import netbuilder
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    ("errors", "shapes", "files", "windows"),
+    ("errors", "shapes", "files", "windows", "watching"),
     ("receptive_field",),
     ("strict",),
     ("component", "arithmetic"),

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli.options import Documents, Plugins
+from netbuilder.cli.watching import draw_check, draw_summary, watch
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
 if TYPE_CHECKING:
     from netbuilder.analysis import Analysis
 
+Watch = Annotated[bool, typer.Option("--watch", help="Draw it again at each save, until Ctrl-C.")]
 SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
 
 
@@ -28,12 +30,17 @@ def summarize(
         int | None,
         typer.Option(min=0, help="Sum up layers inside more than this many containers."),
     ] = None,
+    again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
     """Show every layer's shape, receptive field, parameters and cost.
 
     Example: netbuilder summarize archs/iter10.yaml
     """
+    if again:
+        if output not in ("", "rich", "plain"):
+            raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
+        watch(paths, lambda look: draw_summary(look, depth))
     output = output or ("rich" if sys.stdout.isatty() else "plain")
     if output not in SUMMARY_FORMATS:
         raise ConfigError(f"--format: found {output!r}; allowed: {', '.join(SUMMARY_FORMATS)}")
@@ -84,6 +91,7 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
 def check(
     paths: Documents,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
     """Say everything that is wrong with documents.
@@ -95,6 +103,10 @@ def check(
     """
     if output not in ("text", "json"):
         raise ConfigError(f"--format: found {output!r}; allowed: text, json")
+    if again:
+        if output == "json":
+            raise ConfigError("--watch shows text; leave --format json out")
+        watch(paths, draw_check)
     from dataclasses import asdict
 
     from netbuilder.formats import problem_data

@@ -1,0 +1,144 @@
+"""A look that is taken again at each save, as an editor would make it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import run
+from documents import SMALL
+
+from netbuilder.loader import load_until_fault
+
+BLOCKS = "values: {width: 4}\n"
+
+
+class Watcher:
+    """A command that watches, and what it prints."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "netbuilder", *arguments, "--watch"],
+            cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def until(self, words: str) -> list[str]:
+        """The lines up to the one with ``words`` in it."""
+        assert self._process.stdout is not None
+        lines = []
+        for line in self._process.stdout:
+            lines.append(line.rstrip("\n"))
+            if words in line:
+                return lines
+        raise AssertionError(f"{words!r} was not printed: {lines}")
+
+    def end(self) -> tuple[int, str]:
+        """Interrupt it; its exit code and what it complained of."""
+        self._process.send_signal(signal.SIGINT)
+        _, errors = self._process.communicate(timeout=30)
+        return self._process.returncode, errors
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """A document to be edited."""
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture
+def watcher(document: Path) -> Iterator[Watcher]:
+    """The document's summary, drawn once."""
+    watcher = Watcher("summarize", "small.yaml", cwd=document.parent)
+    watcher.until("target receptive field")
+    yield watcher
+    assert watcher.end() == (130, "")
+
+
+def test_each_save_is_drawn_however_it_is_made(document: Path, watcher: Watcher) -> None:
+    """Written in place, renamed over, moved aside and written anew, and cut short for a moment."""
+    texts = {n: SMALL.replace("below: 1500", f"below: {n}") for n in (1501, 1502, 1503, 1504)}
+    document.write_text(texts[1501])
+    watcher.until("below 1,501")
+    aside = document.with_suffix(".swp")
+    aside.write_text(texts[1502])
+    aside.replace(document)
+    watcher.until("below 1,502")
+    document.rename(document.with_suffix(".yaml~"))
+    document.write_text(texts[1503])
+    watcher.until("below 1,503")
+    with document.open("w") as file:
+        file.write(texts[1504][:60])
+        file.flush()
+        file.write(texts[1504][60:])
+    assert not any("not YAML" in line for line in watcher.until("below 1,504"))
+
+
+def test_a_broken_document_shows_what_stands_before_the_fault(
+    document: Path, watcher: Watcher
+) -> None:
+    """Its rows up to there, the fault with its line, and the totals when it was last right."""
+    document.write_text(SMALL.replace("- ReLU", "- Relu"))
+    lines = watcher.until("last right: ")
+    assert any(line.startswith("1 BatchNorm2d") for line in lines)
+    assert not any(line.startswith("2 ") for line in lines)
+    assert "small.yaml:7:5: layers[2]: unknown layer 'Relu'; did you mean ReLU?" in lines
+    assert lines[-1].startswith("last right: 1,494 parameters, ")
+    document.write_text(SMALL.replace("MaxPool2d: 2", "MaxPool2d: 20"))
+    lines = watcher.until("last right: ")
+    assert sum("layers[3].MaxPool2d: window 20x20 is larger" in line for line in lines) == 1
+    document.write_text(SMALL.replace("layers:", "layers: ["))
+    lines = watcher.until("last right: ")
+    assert "not YAML" in lines[-2]
+    document.unlink()
+    assert "no such file" in watcher.until("last right: ")[-2]
+    document.write_text(SMALL)
+    watcher.until("met with 6 to spare")
+
+
+def test_what_a_document_includes_is_watched_too(tmp_path: Path) -> None:
+    """A value in another file changes the check of this one."""
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    text = SMALL.replace("out_channels: 4", 'out_channels: "${width}"')
+    (tmp_path / "small.yaml").write_text(text + "include: blocks.yaml\n")
+    watcher = Watcher("check", "small.yaml", cwd=tmp_path)
+    watcher.until("small.yaml: ok")
+    (tmp_path / "blocks.yaml").write_text(BLOCKS.replace("4", "8"))
+    lines = watcher.until("target receptive field")
+    assert any("target parameters below 1,500: 2,978, NOT met" in line for line in lines)
+    assert watcher.end() == (130, "")
+
+
+def test_only_text_is_watched(document: Path) -> None:
+    """Other formats are for programs, which ask again themselves."""
+    ran = run("summarize", str(document), "--watch", "--format", "json")
+    assert (ran.code, ran.err) == (2, "--watch draws tables; found --format 'json', leave it out\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (SMALL, 6),
+        (SMALL.replace("Linear: 10", "Linear: ten"), 5),
+        (SMALL.replace("name: small", "name: [1]"), 6),
+        ("blocks: {b: {layers: [ReLU, Relu]}}\n" + SMALL.replace("- Flatten", "- b"), 4),
+        ("blocks: {b: {layers: [ReLU]}}\n" + SMALL.replace("- Flatten", "- c"), None),
+        (SMALL.replace("- Conv2d", "- Conv9d"), None),
+        ("layers: 3\n", None),
+        ("- 3\n", None),
+        ("[", None),
+    ],
+)
+def test_the_layers_before_a_mistake_are_kept(text: str, kept: int | None, tmp_path: Path) -> None:
+    """As many as are right; none where nothing can be told."""
+    path = tmp_path / "some.yaml"
+    path.write_text(text)
+    part = load_until_fault(path)
+    assert (part and len(part.layers)) == kept
+    assert os.listdir(tmp_path) == ["some.yaml"]  # noqa: PTH208

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from math import prod
@@ -78,7 +78,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
     """
     whole = first_whole(analysis, depth)
     lines = [
-        f"### {_escaped(title_text(analysis, ': '))}",
+        f"### {escaped(title_text(analysis, ': '))}",
         "",
         "| layer | window | output | receptive field | jump | parameters | MACs |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -92,7 +92,13 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
         )
     notes = [totals(analysis, depth), *map(verdict_line, judge_document(analysis))]
     notes += [str(analysis.fault)] if analysis.fault else []
-    return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in notes), ""])
+    return "\n".join([*lines, "", *(f"- {escaped(note)}" for note in notes), ""])
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts, none of which can be markup."""
+    lines = [columns, ["---"] * len(columns), *(map(escaped, row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 _ESCAPES = str.maketrans(
@@ -101,7 +107,7 @@ _ESCAPES = str.maketrans(
 )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that markdown and HTML leave as it is."""
     return text.translate(_ESCAPES)
 

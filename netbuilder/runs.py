@@ -154,10 +154,11 @@ class Run:
     @property
     def scheduled_epochs(self) -> int:
         """The epochs that a schedule spans: all of them, unless it is held behind some."""
-        return int(self.config.get("scheduled_epochs", self._asked_epochs))
+        return int(self.config.get("scheduled_epochs", self.asked_epochs))
 
     @property
-    def _asked_epochs(self) -> int:
+    def asked_epochs(self) -> int:
+        """The epochs that the run is to have."""
         try:
             return int(self.config["architecture"]["train"]["epochs"])
         except (KeyError, TypeError, ValueError):
@@ -186,7 +187,7 @@ class Run:
             return None
         result = self._read("result.json", "best", "last", "parameters", "epochs", "met")
         # Not by the checked document: a list of hundreds of runs reads none of theirs.
-        return result if result["epochs"] >= self._asked_epochs else None
+        return result if result["epochs"] >= self.asked_epochs else None
 
     @property
     def evaluation(self) -> dict[str, Any] | None:

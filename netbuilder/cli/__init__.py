@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 import netbuilder
-from netbuilder.cli import bench, drafting, exchange, inspecting, training
+from netbuilder.cli import bench, comparing, drafting, exchange, inspecting, training
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -61,6 +61,7 @@ for command in (
     inspecting.check,
     training.train,
     training.evaluate,
+    comparing.runs,
     training.results,
     bench.bench,
     exchange.import_,

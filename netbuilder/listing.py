@@ -1,0 +1,89 @@
+"""Run folders as a list: what each is, how far it came, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from netbuilder.errors import NetbuilderError
+from netbuilder.runs import Run
+
+VERDICTS = ("met", "not met", "not judged", "unfinished", "damaged")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run folder in a list; what a damaged one does not tell is None.
+
+    Attributes:
+        path: the folder.
+        verdict: one of `VERDICTS`; "not judged" without a target, or on a stand-in's data.
+        name: the architecture's.
+        started: when, in ISO 8601 with its offset.
+        seed: the run's.
+        dataset: what it is trained on.
+        device: and precision, as ``cpu bf16``.
+        epochs: done.
+        asked: epochs that it is to have.
+        best: best test accuracy, percent.
+        last: test accuracy behind the newest epoch, percent.
+        fault: why it is damaged; else "".
+    """
+
+    path: Path
+    verdict: str
+    name: str | None = None
+    started: str | None = None
+    seed: int | None = None
+    dataset: str | None = None
+    device: str | None = None
+    epochs: int | None = None
+    asked: int | None = None
+    best: float | None = None
+    last: float | None = None
+    fault: str = ""
+
+
+def list_runs(folder: Path) -> list[Listed]:
+    """Every run folder below ``folder``, the newest first, damaged ones behind all others.
+
+    Documents are not checked again, so that hundreds of runs are read in a blink.
+    """
+    rows = [_listed(Run(path)) for path in _folders(folder)]
+    rows.sort(key=lambda row: (row.started or "", str(row.path)), reverse=True)
+    return rows
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    for config in folder.rglob("config.json"):
+        # Folders that begin with a dot are being made, or never were to the end.
+        if not config.parent.name.startswith("."):
+            yield config.parent
+
+
+def _listed(run: Run) -> Listed:
+    try:
+        config, environment, metrics = run.config, run.environment, run.metrics
+        result = run.result
+        tested = [epoch["test_accuracy"] for epoch in metrics]
+        verdict = "unfinished"
+        if result is not None:
+            verdict = {True: "met", False: "not met", None: "not judged"}[result["met"]]
+        return Listed(
+            run.path,
+            verdict,
+            str(config["architecture"]["name"]),
+            str(environment["started"]),
+            int(config["seed"]),
+            str(environment["data"]["kind"]),
+            f"{config['device']} {config['precision']}",
+            len(metrics),
+            run.asked_epochs,
+            max(tested, default=None),
+            tested[-1] if tested else None,
+        )
+    except NetbuilderError as error:
+        return Listed(run.path, "damaged", fault=str(error).splitlines()[0])
+    except (KeyError, TypeError, ValueError) as error:
+        return Listed(run.path, "damaged", fault=f"{run.path}: not a record: {error!r}")

@@ -26,7 +26,7 @@ ROOMS = (
     ("loader", "targets"),
     ("json_schema", "builder", "contract"),
     ("data", "python_code", "importing"),
-    ("runs",),
+    ("runs", "range_test"),
     ("subjects",),
     ("training",),
     ("bench",),

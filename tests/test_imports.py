@@ -27,7 +27,7 @@ ROOMS = (
     ("json_schema", "builder", "contract", "drafting"),
     ("data", "python_code", "importing"),
     ("runs",),
-    ("subjects", "listing"),
+    ("subjects", "listing", "range_test"),
     ("training",),
     ("bench", "exporting"),
     ("tables", "formats", "plots", "results", "live", "tensorboard_log"),

@@ -148,19 +148,17 @@ class Session:
         return [f"{epochs} epochs in place of {begun}, the schedule spans them all; {rate}"]
 
     def _train_epoch(self) -> Iterator[Stepped]:
-        at, size = self.progress, self.config.batch_size
-        device = self.hardware.device
+        at, device = self.progress, self.hardware.device
         order = epoch_order(self.seed, at.epoch, len(self.data.train_labels))
         loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64).to(device)
         hits = torch.tensor(at.hits, device=device)
         before, began = at.train_seconds, time.perf_counter()
-        for images, labels in self.feed.batches(order, size, at.step):
-            at.learning_rate = self.trainee.learning_rate
-            batch_loss, batch_hits = self.step(images, labels, at.epoch, at.step)
-            loss_sum += batch_loss
-            hits += batch_hits
+        for taken in self.step.epoch(self.feed, order, at.epoch, at.step):
+            at.learning_rate = taken.learning_rate
+            loss_sum += taken.loss
+            hits += taken.hits
             at.step += 1
-            at.seen += len(labels)
+            at.seen += taken.images
             yield Stepped(at.epoch + 1, at.step, at.seen)
             stopped = self.stop()
             if stopped or at.step == self.steps_per_epoch:

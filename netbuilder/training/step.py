@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from netbuilder.builder import build
 from netbuilder.data.batches import augment, normalise, seed_for, to_unit
+from netbuilder.data.feeding import Feed
 from netbuilder.errors import Diverged
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
@@ -56,6 +58,16 @@ class Trainee:
     def learning_rate(self) -> float:
         """That of the next update."""
         return float(self.optimizer.param_groups[0]["lr"])
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An update that was made: at which rate, on how many images, and what `Step` gave for it."""
+
+    learning_rate: float
+    images: int
+    loss: torch.Tensor
+    hits: torch.Tensor
 
 
 class Step:
@@ -137,6 +149,24 @@ class Step:
         if trainee.average is not None:
             trainee.average.update()
         return loss, hits
+
+    def epoch(self, feed: Feed, order: torch.Tensor, epoch: int, first: int = 0) -> Iterator[Taken]:
+        """Take the steps of an epoch, one a turn.
+
+        Args:
+            feed: gives the batches.
+            order: of the samples, int64 on the CPU.
+            epoch: counted from 0, as is ``first``, the first step to take.
+            first: what came before it was taken by another process.
+
+        Raises:
+            Diverged: as a call.
+        """
+        batches = feed.batches(order, self._config.batch_size, first)
+        for step, (images, labels) in enumerate(batches, first):
+            rate = self._trainee.learning_rate
+            loss, hits = self(images, labels, epoch, step)
+            yield Taken(rate, len(labels), loss, hits)
 
     def passes(
         self, images: torch.Tensor, labels: torch.Tensor

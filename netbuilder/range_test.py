@@ -1,0 +1,144 @@
+"""The learning-rate range test's record: its curve, and the rate that the curve speaks for.
+
+The rate grows geometrically from step to step while a network trains (Smith, 2017, in the
+exponential form of Howard and Gugger's fastai); the loss falls, turns and at last runs away.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from netbuilder.errors import ConfigError, Problem
+from netbuilder.files import write_atomic
+
+SMOOTHING = 0.9
+"""The decay, a step, of the moving average over losses."""
+RUNAWAY = 4.0
+"""A smoothed loss of so many times the least one has diverged."""
+MARGIN = 10.0
+"""How far below the rate of the least loss the suggestion lies."""
+FALLEN = 0.9
+"""The least loss must lie below so much of the first ones: less of a fall is noise."""
+FIRST = 5
+"""Steps whose average is where the loss began; fewer in a test of fewer than four times that."""
+JSON_NAME, PICTURE_NAME = "lr-find.json", "lr-find.png"
+
+
+@dataclass
+class Curve:
+    """Loss against learning rate, as it comes; ``smoothed`` is a bias-corrected average."""
+
+    learning_rates: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    smoothed: list[float] = field(default_factory=list)
+    diverged_at: float | None = None
+    _average: float = 0.0
+
+    def add(self, learning_rate: float, loss: float) -> None:
+        """Take in a step; ``diverged_at`` is set where its loss has run away or is not finite."""
+        if not math.isfinite(loss):
+            self.diverged_at = learning_rate
+            return
+        self._average = SMOOTHING * self._average + (1 - SMOOTHING) * loss
+        self.learning_rates.append(learning_rate)
+        self.losses.append(loss)
+        self.smoothed.append(self._average / (1 - SMOOTHING ** len(self.losses)))
+        # A loss may be of either sign; below zero nothing can be said of multiples.
+        if self.smoothed[-1] > RUNAWAY * min(self.smoothed) > 0:
+            self.diverged_at = learning_rate
+
+
+def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
+    """A ``max_lr`` for a one-cycle schedule: a tenth of the rate at which the loss is least.
+
+    At the least loss the rate is already too high for a run that stays there: a few steps survive
+    it, and the average lags behind by some. A tenth keeps clear of both. The point of the steepest
+    fall, the other usual rule, lies in the first steps of a network with batch normalisation,
+    which learns at any rate, and moves by decades with the seed.
+
+    Args:
+        learning_rates: rising.
+        smoothed: a loss for each.
+
+    Returns:
+        None where the loss did not fall.
+    """
+    if not smoothed:
+        return None
+    began = smoothed[min(FIRST - 1, len(smoothed) // 4)]
+    least = min(range(len(smoothed)), key=smoothed.__getitem__)
+    if began - smoothed[least] <= (1 - FALLEN) * abs(began):
+        return None
+    return learning_rates[least] / MARGIN
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """A test that was made.
+
+    Attributes:
+        architecture: the document resolved, as a run records it.
+        seed: of weights, order and draws.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``fp32`` or ``bf16``.
+        learning_rates: of each step whose loss was finite, as are ``losses`` and ``smoothed``.
+        losses: the mean over the batch.
+        smoothed: their bias-corrected moving average.
+        suggestion: see `suggest`.
+        diverged_at: the rate at which the loss ran away or was not finite; None if it never was.
+        steps: those over which the whole range was to be spanned.
+    """
+
+    architecture: dict[str, Any]
+    seed: int
+    device: str
+    precision: str
+    learning_rates: list[float]
+    losses: list[float]
+    smoothed: list[float]
+    suggestion: float | None
+    diverged_at: float | None
+    steps: int
+
+    @property
+    def still_falling(self) -> bool:
+        """Whether the loss was least at the end, so that a higher rate may do better."""
+        return self.diverged_at is None and self.smoothed[-1] == min(self.smoothed)
+
+    def text(self) -> str:
+        """As JSON, the same for the same figures."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the record, in place of the one of an earlier test.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_atomic(path, self.text().encode())
+
+    @classmethod
+    def read(cls, path: Path) -> RangeTest:
+        """What `save` wrote.
+
+        Raises:
+            ConfigError: there is no such record.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise _damaged(path, str(error)) from None
+        names = {each.name for each in fields(cls)}
+        if not isinstance(content, dict) or content.keys() != names:
+            raise _damaged(path, f"it does not hold {', '.join(sorted(names))}")
+        return cls(**content)
+
+
+def _damaged(path: Path, why: str) -> ConfigError:
+    message = f"cannot be read: {why}; make it anew with `netbuilder lr-find`"
+    return ConfigError([Problem(str(path), 0, 0, "", message)])

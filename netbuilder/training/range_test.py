@@ -1,0 +1,131 @@
+"""The learning-rate range test: the first steps of a run, under a rate that grows with each."""
+
+from __future__ import annotations
+
+from math import isfinite
+from os import PathLike
+from pathlib import Path
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ExponentialLR, LRScheduler
+
+from netbuilder.data import LoadedData
+from netbuilder.data.batches import epoch_order
+from netbuilder.data.feeding import Streamed
+from netbuilder.errors import ConfigError, Diverged
+from netbuilder.range_test import Curve, RangeTest, suggest
+from netbuilder.recipe.schedulers import Scheduler
+from netbuilder.schema import Architecture
+from netbuilder.strict import Positive
+from netbuilder.training.compiling import leave_out
+from netbuilder.training.hardware import Hardware
+from netbuilder.training.limits import limits
+from netbuilder.training.loop import prepare
+from netbuilder.training.step import Step, Trainee
+
+SHARE = 10
+"""The test is the first part of an epoch in so many."""
+
+
+class Rising(Scheduler):
+    """Times ``gamma`` at every step."""
+
+    every_step = True
+
+    gamma: Positive
+
+    def build(self, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LRScheduler:
+        return ExponentialLR(optimizer, self.gamma)
+
+
+def range_test(
+    architecture: Architecture,
+    *,
+    lowest: float = 1e-5,
+    highest: float = 10.0,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    data_dir: str | PathLike[str] | None = None,
+) -> tuple[RangeTest, LoadedData]:
+    """Train for part of an epoch while the learning rate rises, until it is over or diverges.
+
+    Everything but the schedule and the moving average, which the loss does not see, is that of a
+    run's first epoch: weights, order, augmentation, batches, optimizer and loss.
+
+    Args:
+        architecture: it has a ``train`` section.
+        lowest: the first step's learning rate.
+        highest: the last step's.
+        steps: at most those of an epoch; a tenth of them unless given.
+        seed: as for `train`, as are ``device``, ``precision`` and ``data_dir``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+        data_dir: a torchvision-style root.
+
+    Returns:
+        The record, and the data that were trained on.
+
+    Raises:
+        ConfigError: the range or the steps are none, or the network cannot be trained.
+        DataError: the data set cannot be had.
+        MachineError: memory ran out.
+        Diverged: the loss is not finite at the lowest rate.
+    """
+    if not (0 < lowest < highest and isfinite(highest)):
+        raise ConfigError(
+            f"--from {lowest:g} --to {highest:g}: no range; allowed: above 0, and the second "
+            "above the first"
+        )
+    hardware = Hardware.choose(device, precision)
+    analysis, data = prepare(architecture, data_dir)
+    config, images = architecture.trained, len(data.train_labels)
+    whole = -(-images // config.batch_size)
+    steps = steps or max(2, whole // SHARE)
+    if not 2 <= steps <= whole:
+        raise ConfigError(
+            f"--steps {steps}: allowed: 2 to {whole}, an epoch of {data.dataset.kind} in batches "
+            f"of {config.batch_size}; lower train.batch_size for more"
+        )
+    changed = {
+        "optimizer": config.optimizer.model_copy(update={"lr": lowest}),
+        "scheduler": (Rising(gamma=(highest / lowest) ** (1 / (steps - 1))),),
+        "ema": None,
+    }
+    config = config.model_copy(update=changed)
+    tested = architecture.model_copy(update={"train": config})
+    leave_out()
+    curve = Curve()
+    with limits(Path(architecture.name)):
+        trainee = Trainee.make(tested, hardware, seed, whole, 1)
+        step = Step(trainee, config, data.dataset, hardware, seed, whole)
+        # Streamed: most of the data are never asked for, and need not go to the device.
+        feed = Streamed(data.train_images, data.train_labels, hardware.device)
+        order = epoch_order(seed, 0, images)[: steps * config.batch_size]
+        try:
+            for taken in step.epoch(feed, order, 0):
+                curve.add(taken.learning_rate, float(taken.loss) / taken.images)
+                if curve.diverged_at is not None:
+                    break
+        except Diverged as error:
+            curve.diverged_at = trainee.learning_rate
+            if not curve.losses:
+                found = str(error).partition(";")[0]
+                raise Diverged(
+                    f"{found}, at {lowest:g}, the lowest learning rate; begin lower with --from, "
+                    "or with --precision fp32"
+                ) from None
+    test = RangeTest(
+        architecture=architecture.model_dump(mode="json"),
+        seed=seed,
+        device=hardware.device.type,
+        precision=hardware.precision,
+        learning_rates=curve.learning_rates,
+        losses=curve.losses,
+        smoothed=curve.smoothed,
+        suggestion=suggest(curve.learning_rates, curve.smoothed),
+        diverged_at=curve.diverged_at,
+        steps=steps,
+    )
+    return test, data

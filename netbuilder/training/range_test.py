@@ -79,7 +79,7 @@ def range_test(
             "above the first"
         )
     hardware = Hardware.choose(device, precision)
-    analysis, data = prepare(architecture, data_dir)
+    _, data = prepare(architecture, data_dir)
     config, images = architecture.trained, len(data.train_labels)
     whole = -(-images // config.batch_size)
     steps = steps or max(2, whole // SHARE)

@@ -152,6 +152,14 @@ class Run:
         return experiment(self.config["architecture"])
 
     @property
+    def compiled_from(self) -> int | None:
+        """The epoch, from 0, from which the passes are compiled; None where they never are."""
+        # Records of before there was a choice of epochs say whether, and meant the first.
+        first = 0 if self.config.get("compile") else None
+        found: int | None = self.config.get("compiled_from", first)
+        return found
+
+    @property
     def scheduled_epochs(self) -> int:
         """The epochs that a schedule spans: all of them, unless it is held behind some."""
         return int(self.config.get("scheduled_epochs", self.asked_epochs))

@@ -11,7 +11,7 @@ from small import after, fingerprint, run_until_stopped, small
 from netbuilder.errors import CheckpointError, ConfigError
 from netbuilder.files import digest_of
 from netbuilder.runs import Run
-from netbuilder.training import Finished, Started, checkpoint, resume, train
+from netbuilder.training import Finished, Started, checkpoint, compiling, resume, train
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.step import Trainee
 
@@ -52,7 +52,25 @@ def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     folder, _ = run_until_stopped(
         train(architecture, out=tmp_path / "parts", compile="on", stop=after(7))
     )
-    assert Run.open(folder).config["compile"] is True
+    assert Run.open(folder).compiled_from == 0
+    assert run_until_stopped(resume(folder)) == (folder, True)
+    assert fingerprint(folder) == fingerprint(whole)
+
+
+@pytest.mark.parametrize("steps", [7, 42, 50])
+def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped before, at and behind the epoch from which it is compiled."""
+    monkeypatch.setattr(compiling, "WORTH_SECONDS", 0)
+    architecture = small("train.epochs=2", "train.batch_size=96")
+    records = list(train(architecture, out=tmp_path / "whole"))
+    kinds = [type(record).__name__ for record in records]
+    assert kinds.count("Compiling") == 1
+    assert kinds.index("Compiling") == kinds.index("EpochEnded") + 1
+    [whole] = (tmp_path / "whole" / "small").iterdir()
+    folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(steps)))
+    assert Run.open(folder).compiled_from == 1
     assert run_until_stopped(resume(folder)) == (folder, True)
     assert fingerprint(folder) == fingerprint(whole)
 

@@ -116,7 +116,7 @@ def test_compilation_is_not_waited_for(folder: Path) -> None:
     """It may take a minute, and there is nothing to lose yet."""
     process = begin(folder, "compilation", "--compile", "on")
     [line] = signalled(process, signal.SIGTERM)
-    assert line == "stopped before the first step of this session; nothing is lost"
+    assert line == "stopped before the first step of epoch 1; nothing is lost"
 
 
 @pytest.fixture

@@ -106,9 +106,9 @@ def test_a_compiled_step_is_the_eager_one() -> None:
     config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
     data = open_dataset(config.dataset)
     found = []
-    for compile in (False, True):
+    for compiled_from in (None, 0):
         trainee = Trainee.make(architecture, hardware, 0, 42, 3)
-        step = Step(trainee, config, config.dataset, hardware, 0, 42, compile=compile)
+        step = Step(trainee, config, config.dataset, hardware, 0, 42, compiled_from=compiled_from)
         for index in (*range(6), 41):
             images = data.train_images[index * 96 :][:96]
             loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
@@ -117,13 +117,21 @@ def test_a_compiled_step_is_the_eager_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "steps", "chosen"),
-    [("auto", 100, False), ("auto", 10**6, True), ("on", 1, True), ("off", 10**6, False)],
+    ("asked", "steps", "epochs", "chosen"),
+    [
+        ("auto", 50, 3, None),
+        ("auto", 10**6, 2, 1),
+        ("auto", 10**6, 1, None),
+        ("on", 1, 1, 0),
+        ("off", 10**6, 9, None),
+    ],
 )
-def test_compiling_is_chosen_by_the_length_of_the_run(asked: str, steps: int, chosen: bool) -> None:
+def test_compiling_is_chosen_by_the_length_of_the_run(
+    asked: str, steps: int, epochs: int, chosen: int | None
+) -> None:
     """By nothing that a busy machine could change, or by what was asked for."""
     hardware = Hardware.choose("cpu", "fp32")
-    assert decide(asked, analyse(small()), steps, hardware)[0] is chosen
+    assert decide(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
 
 
 def test_compiling_without_a_compiler_is_refused_or_left_out(
@@ -132,13 +140,16 @@ def test_compiling_without_a_compiler_is_refused_or_left_out(
     """``on`` says what is missing; ``auto`` does without."""
     monkeypatch.setenv("PATH", "")
     hardware = Hardware.choose("cpu", "fp32")
-    assert decide("auto", analyse(small()), 10**6, hardware) == (False, "no C++ compiler here")
+    assert decide("auto", analyse(small()), 10**6, 2, hardware) == (
+        None,
+        "not compiled, no C++ compiler here",
+    )
     with pytest.raises(
         MachineError, match=r"--compile on: no C\+\+ compiler here; use auto or off"
     ):
-        decide("on", analyse(small()), 1, hardware)
+        decide("on", analyse(small()), 1, 2, hardware)
     with pytest.raises(ConfigError, match=r"--compile: found 'yes'; allowed: auto, on, off"):
-        decide("yes", analyse(small()), 1, hardware)
+        decide("yes", analyse(small()), 1, 2, hardware)
 
 
 def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netbuilder.errors import ConfigError, MachineError
+from netbuilder.schema import Architecture
 
 PEERS = {
     "netbuilder": "its own training, run folder and all",
@@ -34,7 +35,7 @@ class Measurement:
     Attributes:
         images_per_second: over the counted steps.
         first_step_seconds: from the command to the end of the first optimizer step.
-        total_seconds: from the command to the end of the process.
+        total_seconds: from the command to the end of all epochs, at the counted steps' speed.
         peak_memory_bytes: of the process and its workers; on a GPU of its tensors.
         device: where it computed.
     """
@@ -65,7 +66,8 @@ def measure(
         document: it has a ``train`` section; all peers take its optimizer, schedule and batch size.
         peers: names of `PEERS`.
         rounds: turns of each.
-        steps: optimizer steps that a turn counts; a tenth as many before them warm up.
+        steps: optimizer steps that a turn counts; a tenth as many before them warm up, and the
+            first epoch where the run may be compiled behind it.
         data_dir: as for `netbuilder.train`.
 
     Raises:
@@ -97,7 +99,14 @@ def _turn(number: int, peer: str, document: Path, steps: int, data_dir: Path | N
     if done.returncode:
         raise MachineError(f"peer {peer} failed with exit code {done.returncode}: {last}")
     found = json.loads(done.stdout.splitlines()[-1])
-    return Turn(number, peer, Measurement(**found, total_seconds=time.time() - began))
+    return Turn(number, peer, Measurement(**found))
+
+
+def images_of(architecture: Architecture) -> int:
+    """How many images an epoch of the document has."""
+    return {"mnist5k": 4_000, "cifar10": 50_000, "cifar100": 50_000}.get(
+        architecture.trained.dataset.kind, 60_000
+    )
 
 
 def import_seconds(rounds: int) -> list[float]:

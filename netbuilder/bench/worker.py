@@ -7,9 +7,10 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from netbuilder.bench.rounds import MISSING
+from netbuilder.bench.rounds import MISSING, images_of
 from netbuilder.errors import NetbuilderError, missing_extra
 
 
@@ -23,7 +24,12 @@ def main() -> int:
         architecture = load(document)
         folder = Path(data) if data else None
         folder = folder or Path(os.environ.get("NETBUILDER_DATA", "."))
-        found = _measured(BY_NAME[peer](architecture, folder), int(steps), float(began))
+        count, epochs = images_of(architecture), architecture.trained.epochs
+        # A run of its own may be compiled behind its first epoch.
+        first = -(-count // architecture.trained.batch_size) if peer == "netbuilder" else 0
+        warm_up = max(1, int(steps) // 10) + first
+        steady = BY_NAME[peer](architecture, folder)
+        found = _measured(steady, int(steps), float(began), warm_up, epochs * count)
     except ModuleNotFoundError as error:
         print(missing_extra(error.name or "a package", "bench"), file=sys.stderr)
         return MISSING
@@ -35,12 +41,13 @@ def main() -> int:
     os._exit(0)  # a peer's own threads and workers would be waited for
 
 
-def _measured(peer: object, steps: int, began: float) -> dict[str, object]:
+def _measured(
+    peer: Iterator[int], steps: int, began: float, warm_up: int, total: int
+) -> dict[str, object]:
     import torch
 
     from netbuilder.training.hardware import Hardware
 
-    assert hasattr(peer, "__next__")
     device = Hardware.choose().device
 
     def now() -> float:
@@ -48,12 +55,12 @@ def _measured(peer: object, steps: int, began: float) -> dict[str, object]:
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    next(peer)
+    seen = next(peer)
     now()
     first = time.time() - began
-    for _ in range(max(1, steps // 10)):
-        next(peer)
+    seen += sum(next(peer) for _ in range(warm_up))
     start = now()
+    warm = time.time() - began
     images = sum(next(peer) for _ in range(steps))
     seconds = now() - start
     peak = 1024 * sum(
@@ -65,6 +72,7 @@ def _measured(peer: object, steps: int, began: float) -> dict[str, object]:
     return {
         "images_per_second": images / seconds,
         "first_step_seconds": first,
+        "total_seconds": warm + (total - seen) * seconds / images,
         "peak_memory_bytes": peak,
         "device": Hardware.choose().describe()["device_name"],
     }

@@ -40,7 +40,7 @@ def bench(
     if output not in ("text", "markdown", "json"):
         raise ConfigError(f"--format: found {output!r}; allowed: text, markdown, json")
     from netbuilder.analysis import require_trainable
-    from netbuilder.bench.rounds import PEERS, import_seconds, measure
+    from netbuilder.bench.rounds import PEERS, images_of, import_seconds, measure
     from netbuilder.loader import load
 
     architecture = require_trainable(load(path)).architecture
@@ -53,7 +53,7 @@ def bench(
         taken.setdefault(turn.peer, []).append(turn.measured)
         speed = turn.measured.images_per_second
         print(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", file=sys.stderr)
-    count = {"mnist5k": 4_000}.get(architecture.trained.dataset.kind, 60_000)
+    count = images_of(architecture)
     bare = import_seconds(rounds)
     rows = [_row(name, measured, taken, count) for name, measured in taken.items()]
     if output == "json":

@@ -35,7 +35,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     compile: Annotated[
-        str | None, typer.Option(help="auto (where the run wins it back), on or off.")
+        str | None, typer.Option(help="auto (from the second epoch, where it pays), on or off.")
     ] = None,
     graph: Annotated[
         str | None, typer.Option(help="auto (where a CUDA graph can be captured), on or off.")
@@ -266,12 +266,14 @@ class _Stop:
 
     def follow(self, record: Record) -> None:
         """Take note of where the run is."""
-        from netbuilder.training import Finished, Started
+        from netbuilder.training import Compiling, Finished, Started
 
-        # The first step may be compiled for longer than anybody waits, and loses nothing.
-        self._training = not isinstance(record, Finished | Started)
+        # Compiling may take longer than anybody waits, and loses nothing.
+        self._training = not isinstance(record, Finished | Started | Compiling)
         if isinstance(record, Finished):
             self._idle = "stopped behind the last epoch; the run is recorded"
+        elif isinstance(record, Compiling):
+            self._idle = f"stopped before the first step of epoch {record.epoch}; nothing is lost"
         elif isinstance(record, Started):
             self._idle = "stopped before the first step of this session; nothing is lost"
 

@@ -28,14 +28,23 @@ start: what a run computes must not depend on what else the machine does."""
 Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def decide(asked: str, analysis: Analysis, steps: int, hardware: Hardware) -> tuple[bool, str]:
-    """Whether to compile, and why, in a few words.
+def decide(
+    asked: str, analysis: Analysis, steps: int, epochs: int, hardware: Hardware
+) -> tuple[int | None, str]:
+    """From which epoch, counted from 0, the passes are compiled, and why, in a few words.
+
+    ``auto`` leaves the first epoch as it is, so that training starts at once; whatever an epoch is
+    computed by, a run's bits do not depend on when compiling was done.
 
     Args:
-        asked: ``auto``, ``on`` or ``off``.
+        asked: ``auto``, ``on`` (from the first epoch) or ``off``.
         analysis: what is trained.
-        steps: of the whole run.
+        steps: of an epoch.
+        epochs: of the run.
         hardware: where.
+
+    Returns:
+        None where nothing is compiled.
 
     Raises:
         ConfigError: ``asked`` is nothing of that.
@@ -44,21 +53,21 @@ def decide(asked: str, analysis: Analysis, steps: int, hardware: Hardware) -> tu
     if asked not in CHOICES:
         raise ConfigError(f"--compile: found {asked!r}; allowed: {', '.join(CHOICES)}")
     if asked == "off":
-        return False, "as asked"
+        return None, "not compiled, as asked"
     lacking = "" if hardware.device.type == "cpu" and has_compiler() else "no C++ compiler here"
     if hardware.device.type != "cpu":
         lacking = "" if hardware.device.type == "cuda" else f"not served on {hardware.device.type}"
     if asked == "on":
         if lacking:
             raise MachineError(f"--compile on: {lacking}; use auto or off")
-        return True, "as asked"
+        return 0, "compiled, as asked"
     if lacking:
-        return False, lacking
+        return None, f"not compiled, {lacking}"
     size = analysis.architecture.trained.batch_size
-    seconds = steps * (OVERHEAD_SECONDS + analysis.macs * size / MACS_PER_SECOND)
+    seconds = steps * (epochs - 1) * (OVERHEAD_SECONDS + analysis.macs * size / MACS_PER_SECOND)
     if seconds < WORTH_SECONDS:
-        return False, "a short run"
-    return True, "a run long enough to win it back"
+        return None, "not compiled, a short run"
+    return 1, "compiled from the second epoch on, which wins it back"
 
 
 def leave_out() -> None:

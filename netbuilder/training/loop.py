@@ -47,7 +47,7 @@ def train(
         seed: settles the first weights and all that is drawn; it seeds torch's global state.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
-        compile: ``on``, ``off``, or ``auto``: where the run is long enough to win it back.
+        compile: ``on``, ``off``, or ``auto``: from the second epoch on, where that wins it back.
         graph: ``on``, ``off``, or ``auto``: each step's passes are replayed as a CUDA graph where
             there is a CUDA device and the optimizer's update is one kernel.
         deterministic: take no operation that sums in an order of its own, as some on a GPU do.
@@ -68,19 +68,19 @@ def train(
     hardware = Hardware.choose(device, precision)
     analysis, data = prepare(architecture, data_dir)
     settings = architecture.trained
-    steps = settings.epochs * -(-len(data.train_labels) // settings.batch_size)
-    compiles, why = decide(compile, analysis, steps, hardware)
+    steps = -(-len(data.train_labels) // settings.batch_size)
+    compiled_from, why = decide(compile, analysis, steps, settings.epochs, hardware)
     graphed = decide_graph(graph, settings.optimizer, hardware)
     config = {
         "seed": seed,
         "device": hardware.device.type,
         "precision": hardware.precision,
-        "compile": compiles,
+        "compiled_from": compiled_from,
         "graph": graphed,
         "deterministic": deterministic,
     }
     environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
-    environment["compile"] = f"{'compiled' if compiles else 'not compiled'}, {why}"
+    environment["compile"] = why
     if hardware.device.type == "cuda":
         environment["graph"] = "replayed as a CUDA graph" if graphed else "no CUDA graph"
     if must_stream(data.train_images, memory := hardware.memory()):

@@ -31,6 +31,13 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Compiling:
+    """The next step takes as long as compiling does; all before ``epoch``, from 1, is saved."""
+
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Stepped:
     """An optimizer step was taken; ``epoch`` and ``step`` count from 1."""
 
@@ -57,4 +64,4 @@ class Finished:
     data: LoadedData
 
 
-Record = Started | Stepped | EpochEnded | Finished
+Record = Started | Compiling | Stepped | EpochEnded | Finished

@@ -27,7 +27,14 @@ from netbuilder.training.evaluation import WORST, Evaluation, evaluate, predicti
 from netbuilder.training.graph import Graphed
 from netbuilder.training.hardware import Hardware, deterministic
 from netbuilder.training.limits import STANDS, batch_that_fits, limits
-from netbuilder.training.records import EpochEnded, Finished, Record, Started, Stepped
+from netbuilder.training.records import (
+    Compiling,
+    EpochEnded,
+    Finished,
+    Record,
+    Started,
+    Stepped,
+)
 from netbuilder.training.schedule import held_from, moved_by_steps, respan
 from netbuilder.training.step import Step, Trainee
 
@@ -64,9 +71,7 @@ class Session:
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
-        compile = run.config.get("compile", False)
-        if not compile:
-            leave_out()
+        leave_out()
         self.trainee = Trainee.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
         # A run that began on a GPU may be taken up elsewhere.
@@ -82,7 +87,7 @@ class Session:
             seed,
             spe,
             held,
-            compile=compile,
+            compiled_from=run.compiled_from,
             graph=graph,
         )
         self.progress = Progress()
@@ -147,11 +152,13 @@ class Session:
             return [f"{epochs} epochs, the schedule held at its end behind epoch {spanned}; {rate}"]
         return [f"{epochs} epochs in place of {begun}, the schedule spans them all; {rate}"]
 
-    def _train_epoch(self) -> Iterator[Stepped]:
+    def _train_epoch(self) -> Iterator[Compiling | Stepped]:
         at, device = self.progress, self.hardware.device
         order = epoch_order(self.seed, at.epoch, len(self.data.train_labels))
         loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64).to(device)
         hits = torch.tensor(at.hits, device=device)
+        if at.step == 0 and self.step.compiles_next(at.epoch):
+            yield Compiling(at.epoch + 1)
         before, began = at.train_seconds, time.perf_counter()
         for taken in self.step.epoch(self.feed, order, at.epoch, at.step):
             at.learning_rate = taken.learning_rate

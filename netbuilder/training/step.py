@@ -16,7 +16,7 @@ from netbuilder.errors import Diverged
 from netbuilder.recipe.datasets import Dataset
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.average import Average
-from netbuilder.training.compiling import bare_update, compiled, forward_pass
+from netbuilder.training.compiling import Forward, bare_update, compiled, forward_pass
 from netbuilder.training.graph import Body, Graphed, Unsettled
 from netbuilder.training.hardware import Hardware, seeder
 from netbuilder.training.schedule import build_schedule
@@ -86,11 +86,12 @@ class Step:
         seed: int,
         steps_per_epoch: int,
         held_from: int | None = None,
-        compile: bool = False,
+        compiled_from: int | None = None,
         graph: bool = False,
     ) -> None:
         """``held_from`` counts steps, or epochs for schedules that move once an epoch.
 
+        From epoch ``compiled_from`` on, counted from 0, the passes over whole batches are compiled.
         With ``graph``, both passes are replayed as a CUDA graph, and nothing returns to the host: a
         loss that is not finite is told by `settle`. The update is one fused kernel behind it; its
         momentum is a number on the host, which a schedule may move.
@@ -100,7 +101,9 @@ class Step:
         self._config = config
         self._seed = seed
         self._forward = forward_pass(trainee.model, config.loss.build(), hardware)
-        self._whole = compiled(self._forward) if compile else self._forward
+        self._compiled_from = compiled_from
+        self._compiled: Forward | None = None
+        self._compiles = False
         self._every_step = bool(config.scheduler) and config.scheduler[0].every_step
         self._held_from = held_from
         self._steps_per_epoch = steps_per_epoch
@@ -111,6 +114,8 @@ class Step:
         self._passes: Body = self.passes
         self._unsettled: Unsettled | None = None
         if graph:
+            if compiled_from is not None:
+                self._compiled_from = 0  # what is captured is captured once
             self._passes = Graphed(self.passes, trainee.model, [self._augmenting])
             self._unsettled = Unsettled(hardware.device)
             # torch's fused updates leave everything as it is where this is 1.
@@ -134,6 +139,7 @@ class Step:
             Diverged: the loss, a gradient or a weight is not finite; nothing was updated.
         """
         trainee = self._trainee
+        self._compiles = self.compiles_in(epoch)
         self._augmenting.manual_seed(seed_for("augment", self._seed, epoch, step))
         # Dropout draws from torch's global state.
         self._seed_draws(seed_for("dropout", self._seed, epoch, step))
@@ -179,9 +185,9 @@ class Step:
         """
         dataset = self._dataset
         batch = augment(to_unit(images), self._config.augment, self._augmenting)
-        # A last batch that is shorter would be compiled for itself.
-        forward = self._whole if len(labels) == self._config.batch_size else self._forward
-        loss, logits = forward(normalise(batch, dataset.mean, dataset.std), labels)
+        loss, logits = self._forward_of(len(labels))(
+            normalise(batch, dataset.mean, dataset.std), labels
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             weights = self._parameters
@@ -191,6 +197,22 @@ class Step:
             finite = torch.isfinite(torch.stack([loss.detach(), *largest])).all()
             hits = (logits.argmax(1) == labels).sum()
             return loss.detach().double() * len(labels), hits, finite
+
+    def compiles_in(self, epoch: int) -> bool:
+        """Whether the steps of an epoch, counted from 0, are compiled."""
+        return self._compiled_from is not None and epoch >= self._compiled_from
+
+    def compiles_next(self, epoch: int) -> bool:
+        """Whether the first whole batch of an epoch waits for the compiler."""
+        return self.compiles_in(epoch) and self._compiled is None
+
+    def _forward_of(self, size: int) -> Forward:
+        # A last batch that is shorter would be compiled for itself.
+        if not self._compiles or size != self._config.batch_size:
+            return self._forward
+        if self._compiled is None:
+            self._compiled = compiled(self._forward)
+        return self._compiled
 
     def settle(self) -> None:
         """Tell, behind some steps, whether an update had to be left out.

@@ -31,6 +31,7 @@ class Row:
         inside: how many of the rows behind this one are of layers that it holds.
         name: the layer's name inside its container, or inside the network.
         path: the layer's name in the built module, as in its ``state_dict``.
+        place: where the layer stands in the document.
         input_shape: without the batch axis, as is ``output_shape``.
         receptive_field: input pixels seen by one output position, an entry for each axis.
         jump: input pixels between two neighbouring output positions, an entry for each axis; 0
@@ -45,6 +46,7 @@ class Row:
     inside: int
     name: str
     path: str
+    place: Place
     input_shape: Shape
     output_shape: Shape
     receptive_field: tuple[int, ...]
@@ -222,6 +224,7 @@ class _Walk:
                 inside=0,
                 name=name,
                 path=above + name,
+                place=place,
                 input_shape=x,
                 output_shape=y,
                 receptive_field=behind.size,
@@ -277,6 +280,7 @@ class _Walk:
                 inside=len(inside),
                 name=name,
                 path=above + name,
+                place=place,
                 input_shape=x,
                 output_shape=y,
                 receptive_field=behind.size,

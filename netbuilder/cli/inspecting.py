@@ -14,6 +14,7 @@ from netbuilder.cli.watching import draw_check, draw_summary, watch
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
 if TYPE_CHECKING:
+    from netbuilder.advice import Advice
     from netbuilder.analysis import Analysis
 
 Watch = Annotated[bool, typer.Option("--watch", help="Draw it again at each save, until Ctrl-C.")]
@@ -91,6 +92,12 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
 def check(
     paths: Documents,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    advice: Annotated[
+        bool, typer.Option("--advice", help="Also what an experienced engineer would say.")
+    ] = False,
+    runs: Annotated[
+        Path, typer.Option(help="With --advice: where run folders lie, which are evidence.")
+    ] = Path("runs"),
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
@@ -99,7 +106,7 @@ def check(
     Targets that need no training are held against them. Exit code 0: all well; 1: a target is not
     met; 2: a document is wrong.
 
-    Example: netbuilder check archs/iter10.yaml
+    Example: netbuilder check archs/iter10.yaml --advice
     """
     if output not in ("text", "json"):
         raise ConfigError(f"--format: found {output!r}; allowed: text, json")
@@ -116,6 +123,7 @@ def check(
     reports, wrong, unmet = [], False, False
     for path in paths:
         problems, analysis = _examined(path)
+        said = _advised(analysis, runs) if advice and analysis else []
         verdicts = judge_document(analysis) if analysis else []
         wrong = wrong or bool(problems)
         unmet = unmet or any(verdict.met is False for verdict in verdicts)
@@ -126,18 +134,32 @@ def check(
                     "problems": [problem_data(problem) for problem in problems],
                     "targets": [asdict(verdict) for verdict in verdicts],
                 }
+                | ({"advice": [asdict(each) for each in said]} if advice else {})
             )
             continue
         for problem in problems:
             print(problem)
         for verdict in verdicts:
             print(printable(f"{path}: {verdict_line(verdict)}"))
+        for each in said:
+            print(f"advice: {each}")
         if not problems and all(verdict.met is not False for verdict in verdicts):
             print(printable(f"{path}: ok"))
     if output == "json":
         print(json.dumps(reports, indent=2))
     if wrong or unmet:
         raise typer.Exit(2 if wrong else 1)
+
+
+def _advised(analysis: Analysis, runs: Path) -> list[Advice]:
+    """The advice on a document; what evidence could not be used is told on stderr."""
+    from netbuilder.advice import advise
+    from netbuilder.cli.evidence import gather
+
+    evidence, notes = gather(analysis.architecture, runs)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return advise(analysis, evidence)
 
 
 def _examined(path: Path) -> tuple[list[Problem], Analysis | None]:

@@ -25,6 +25,8 @@ class Watcher:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "netbuilder", *arguments, "--watch"],
             cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # What runs in a shell's background hands on that it ignores Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
 
     def until(self, words: str) -> list[str]:

@@ -78,7 +78,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
     """
     whole = first_whole(analysis, depth)
     lines = [
-        f"### {_escaped(title_text(analysis, ': '))}",
+        f"### {escaped(title_text(analysis, ': '))}",
         "",
         "| layer | window | output | receptive field | jump | parameters | MACs |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -92,7 +92,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
         )
     notes = [totals(analysis, depth), *map(verdict_line, judge_document(analysis))]
     notes += [str(analysis.fault)] if analysis.fault else []
-    return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in notes), ""])
+    return "\n".join([*lines, "", *(f"- {escaped(note)}" for note in notes), ""])
 
 
 _ESCAPES = str.maketrans(
@@ -101,7 +101,7 @@ _ESCAPES = str.maketrans(
 )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that markdown and HTML leave as it is."""
     return text.translate(_ESCAPES)
 

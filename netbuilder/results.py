@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from netbuilder.runs import Run, natural
+from netbuilder.analysis import analyse
+from netbuilder.runs import Metrics, Run, natural
+from netbuilder.schema import AccuracyTarget
+from netbuilder.targets import meets
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,18 @@ class Summary:
         name: the architecture's.
         dataset: what was trained on.
         parameters: learnable values.
+        macs: multiply-accumulates for one sample.
         epochs: how many were trained.
         seeds: one a run.
         devices: each device and precision, as ``cpu bf16``.
         best_train: each run's best training accuracy, percent, over augmented batches.
         best_test: each run's best test accuracy, percent.
         last_test: each run's test accuracy behind the last epoch, percent.
+        last_train: each run's training accuracy in the last epoch, percent.
+        seconds: how long each run trained and tested.
+        first_at_target: each run's first epoch whose test accuracy is within the target; None where
+            there was none. Empty without such a target, or on data that stood in for the real.
+        held: how many epochs it was there up to the end; empty as the one before.
         met: how many runs met every target; None where none could be judged.
         reference: the published figures that the document names.
     """
@@ -31,12 +40,17 @@ class Summary:
     name: str
     dataset: str
     parameters: int
+    macs: int
     epochs: int
     seeds: tuple[int, ...]
     devices: tuple[str, ...]
     best_train: tuple[float, ...]
     best_test: tuple[float, ...]
     last_test: tuple[float, ...]
+    last_train: tuple[float, ...]
+    seconds: tuple[float, ...]
+    first_at_target: tuple[int | None, ...]
+    held: tuple[int, ...]
     met: int | None
     reference: dict[str, float]
 
@@ -63,21 +77,46 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
 
 def _summary(runs: Sequence[Run]) -> Summary:
     first = runs[0]
+    target = first.architecture.targets.test_accuracy
+    reached = []
+    if target and not first.environment["data"]["fell_back"]:
+        reached = [_at_target(run.metrics, target) for run in runs]
     results: list[dict[str, Any]] = [run.result for run in runs if run.result is not None]
     judged = [result["met"] for result in results if result["met"] is not None]
     return Summary(
         name=first.architecture.name,
         dataset=first.environment["data"]["kind"],
         parameters=results[0]["parameters"],
+        macs=analyse(first.architecture).macs,
         epochs=results[0]["epochs"],
         seeds=tuple(run.config["seed"] for run in runs),
         devices=tuple(sorted({f"{r.config['device']} {r.config['precision']}" for r in runs})),
         best_train=tuple(result["best_train_accuracy"] for result in results),
         best_test=tuple(result["best"]["test_accuracy"] for result in results),
         last_test=tuple(result["last"]["test_accuracy"] for result in results),
+        last_train=tuple(result["last"]["train_accuracy"] for result in results),
+        seconds=tuple(
+            sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in run.metrics)
+            for run in runs
+        ),
+        first_at_target=tuple(epoch for epoch, _ in reached),
+        held=tuple(held for _, held in reached),
         met=sum(judged) if judged else None,
         reference=results[0]["reference"],
     )
+
+
+def _at_target(metrics: Sequence[Metrics], target: AccuracyTarget) -> tuple[int | None, int]:
+    """The first epoch within the target, and how many were up to the end."""
+    inside = [meets(target, epoch["test_accuracy"]) for epoch in metrics]
+    held = next((n for n, met in enumerate(reversed(inside)) if not met), len(inside))
+    return next((n for n, met in enumerate(inside, 1) if met), None), held
+
+
+def spread_text(values: Sequence[float]) -> str:
+    """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
+    mean = f"{fmean(values):.2f}"
+    return f"{mean} ± {stdev(values):.2f}" if len(values) > 1 else mean
 
 
 COLUMNS = (

@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 import netbuilder
-from netbuilder.cli import bench, exchange, inspecting, training
+from netbuilder.cli import bench, comparing, exchange, inspecting, training
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -57,6 +57,7 @@ for command in (
     training.train,
     training.evaluate,
     training.results,
+    comparing.diff,
     bench.bench,
     exchange.import_,
     exchange.export,

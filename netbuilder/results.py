@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
-from netbuilder.runs import Run, natural
+from netbuilder.analysis import analyse
+from netbuilder.runs import Metrics, Run, natural
+from netbuilder.schema import AccuracyTarget
+from netbuilder.subjects import Subject
+from netbuilder.targets import meets
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,18 @@ class Summary:
         name: the architecture's.
         dataset: what was trained on.
         parameters: learnable values.
+        macs: multiply-accumulates for one sample.
         epochs: how many were trained.
         seeds: one a run.
         devices: each device and precision, as ``cpu bf16``.
         best_train: each run's best training accuracy, percent, over augmented batches.
         best_test: each run's best test accuracy, percent.
         last_test: each run's test accuracy behind the last epoch, percent.
+        last_train: each run's training accuracy in the last epoch, percent.
+        seconds: how long each run trained and tested.
+        first_at_target: each run's first epoch whose test accuracy is within the target; None where
+            there was none. Empty without such a target, or on data that stood in for the real.
+        held: how many epochs it was there up to the end; empty as the one before.
         met: how many runs met every target; None where none could be judged.
         reference: the published figures that the document names.
     """
@@ -31,12 +41,17 @@ class Summary:
     name: str
     dataset: str
     parameters: int
+    macs: int
     epochs: int
     seeds: tuple[int, ...]
     devices: tuple[str, ...]
     best_train: tuple[float, ...]
     best_test: tuple[float, ...]
     last_test: tuple[float, ...]
+    last_train: tuple[float, ...]
+    seconds: tuple[float, ...]
+    first_at_target: tuple[int | None, ...]
+    held: tuple[int, ...]
     met: int | None
     reference: dict[str, float]
 
@@ -63,21 +78,46 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
 
 def _summary(runs: Sequence[Run]) -> Summary:
     first = runs[0]
+    target = first.architecture.targets.test_accuracy
+    reached = []
+    if target and not first.environment["data"]["fell_back"]:
+        reached = [_at_target(run.metrics, target) for run in runs]
     results: list[dict[str, Any]] = [run.result for run in runs if run.result is not None]
     judged = [result["met"] for result in results if result["met"] is not None]
     return Summary(
         name=first.architecture.name,
         dataset=first.environment["data"]["kind"],
         parameters=results[0]["parameters"],
+        macs=analyse(first.architecture).macs,
         epochs=results[0]["epochs"],
         seeds=tuple(run.config["seed"] for run in runs),
         devices=tuple(sorted({f"{r.config['device']} {r.config['precision']}" for r in runs})),
         best_train=tuple(result["best_train_accuracy"] for result in results),
         best_test=tuple(result["best"]["test_accuracy"] for result in results),
         last_test=tuple(result["last"]["test_accuracy"] for result in results),
+        last_train=tuple(result["last"]["train_accuracy"] for result in results),
+        seconds=tuple(
+            sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in run.metrics)
+            for run in runs
+        ),
+        first_at_target=tuple(epoch for epoch, _ in reached),
+        held=tuple(held for _, held in reached),
         met=sum(judged) if judged else None,
         reference=results[0]["reference"],
     )
+
+
+def _at_target(metrics: Sequence[Metrics], target: AccuracyTarget) -> tuple[int | None, int]:
+    """The first epoch within the target, and how many were up to the end."""
+    inside = [meets(target, epoch["test_accuracy"]) for epoch in metrics]
+    held = next((n for n, met in enumerate(reversed(inside)) if not met), len(inside))
+    return next((n for n, met in enumerate(inside, 1) if met), None), held
+
+
+def spread_text(values: Sequence[float]) -> str:
+    """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
+    mean = f"{fmean(values):.2f}"
+    return f"{mean} ± {stdev(values):.2f}" if len(values) > 1 else mean
 
 
 COLUMNS = (
@@ -115,3 +155,98 @@ def markdown(summaries: Sequence[Summary]) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A network among others; what only runs tell is None, or empty, where there is none.
+
+    Attributes:
+        name: the architecture's, with the data set where it is not mnist.
+        parameters: learnable values.
+        macs: multiply-accumulates for one sample.
+        epochs: how many were trained.
+        best: the mean over the seeds of the best test accuracy, percent.
+        worst_seed: the lowest best test accuracy of a seed, percent.
+        best_seed: the highest.
+        summary: the runs that these are of.
+        front: whether no other has both fewer parameters and a higher best accuracy, or one of
+            them with the other alike.
+    """
+
+    name: str
+    parameters: int
+    macs: int
+    epochs: int | None
+    best: float | None
+    worst_seed: float | None
+    best_seed: float | None
+    summary: Summary | None
+    front: bool
+
+
+def compare_subjects(subjects: Iterable[Subject]) -> list[Compared]:
+    """A row a network on a data set, in the order given."""
+    rows = []
+    for subject in subjects:
+        summaries: Sequence[Summary | None] = summarise(subject.finished) or [None]
+        rows += [_compared(subject, summary) for summary in summaries]
+    return [replace(row, front=_on_front(row, rows)) for row in rows]
+
+
+def _compared(subject: Subject, summary: Summary | None) -> Compared:
+    analysis = analyse(subject.architecture)
+    name = subject.architecture.name
+    if summary is None:
+        train = subject.architecture.train
+        epochs = train.epochs if train else None
+        empty = (None, None, None, None)
+        return Compared(name, analysis.parameters, analysis.macs, epochs, *empty, front=False)
+    name += "" if summary.dataset == "mnist" else f" on {summary.dataset}"
+    tested = summary.best_test
+    figures = (fmean(tested), min(tested), max(tested), summary)
+    return Compared(name, analysis.parameters, analysis.macs, summary.epochs, *figures, front=False)
+
+
+def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
+    if row.best is None:
+        return False
+    return not any(
+        other.best is not None
+        and (other.parameters, -other.best) != (row.parameters, -row.best)
+        and other.parameters <= row.parameters
+        and other.best >= row.best
+        for other in rows
+    )
+
+
+COMPARED = (
+    "network", "parameters", "MACs", "epochs", "best test", "last test", "last train",
+    "at target from", "held", "seconds", "device", "seeds", "front",
+)  # fmt: skip
+
+
+def compared_cells(row: Compared) -> tuple[str, ...]:
+    """A network as text under `COMPARED`; a spread is the standard deviation over the seeds."""
+    known = (row.name, f"{row.parameters:,}", f"{row.macs:,}", str(row.epochs or ""))
+    found = row.summary
+    if found is None:
+        return (*known, "no runs", *[""] * (len(COMPARED) - len(known) - 1))
+    reached = [epoch for epoch in found.first_at_target if epoch is not None]
+    return (
+        *known,
+        spread_text(found.best_test),
+        spread_text(found.last_test),
+        spread_text(found.last_train),
+        _range(reached) if reached else "never" if found.first_at_target else "–",
+        _range(found.held) if found.held else "–",
+        f"{fmean(found.seconds):.0f}",
+        ", ".join(found.devices),
+        ", ".join(map(str, found.seeds)),
+        "*" if row.front else "",
+    )
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"

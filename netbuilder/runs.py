@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 from netbuilder.files import remove_leftovers, sole_user, sync_folder, write_atomic
-from netbuilder.schema import Architecture
+
+if TYPE_CHECKING:
+    from netbuilder.schema import Architecture
 
 Metrics = dict[str, float]
 """An epoch: ``epoch`` (from 1), ``train_loss``, ``train_accuracy``, ``test_loss``,
@@ -137,6 +137,11 @@ class Run:
     @cached_property
     def architecture(self) -> Architecture:
         """The architecture that was trained, command-line changes included."""
+        # Not above: a list of hundreds of runs checks no document.
+        from pydantic import ValidationError
+
+        from netbuilder.schema import Architecture
+
         try:
             return Architecture.model_validate(self.config["architecture"])
         except ValidationError as error:

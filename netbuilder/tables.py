@@ -19,7 +19,10 @@ from netbuilder.targets import Verdict, figure_text, judge_document
 COLUMNS = (
     "layer", "window", "output", "receptive field", "jump", "parameters", "share", "MACs", "memory",
 )  # fmt: skip
-TEXT_COLUMNS = ("layer", "window", "share", "name", "targets")
+TEXT_COLUMNS = (
+    "layer", "window", "share", "name", "targets", "arguments", "field", "run", "started",
+    "data set", "device", "verdict", "seeds", "front", "network",
+)  # fmt: skip
 """The columns that stand at the left; all others are numbers."""
 DISPENSABLE = ("memory", "jump", "share", "MACs", "window")
 """What a narrow terminal does without, the first of them first."""
@@ -58,7 +61,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> Ren
     ]
     return Group(
         Text(title_text(analysis, "  "), style="bold"),
-        _Fitted(COLUMNS, rows, plain=plain),
+        Fitted(COLUMNS, rows, plain=plain),
         Text(totals(analysis, depth)),
         *_closing(analysis),
     )
@@ -88,14 +91,14 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
             )
         )
     names = ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory")
-    return _Fitted((*names, "targets"), rows, plain=plain)
+    return Fitted((*names, "targets"), rows, plain=plain)
 
 
 def _style(row: Row) -> str:
     return "bold" if row.is_container else ""
 
 
-class _Fitted:
+class Fitted:
     """A table that leaves out columns, and says which, where the console is too narrow for all."""
 
     def __init__(

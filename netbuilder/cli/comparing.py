@@ -1,4 +1,4 @@
-"""The commands that look over runs: runs."""
+"""The commands that hold networks and runs beside one another: diff, runs, compare."""
 
 from __future__ import annotations
 
@@ -11,14 +11,60 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.errors import ConfigError, printable
+from netbuilder.cli.completion import either
+from netbuilder.cli.options import Force, Plugins, require_free
+from netbuilder.errors import ConfigError, MachineError, printable
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
+    from netbuilder.subjects import Subject
 
 RUN_COLUMNS = (
     "run", "started", "data set", "device", "epochs", "best test", "last test", "verdict",
 )  # fmt: skip
+FORMATS = ("rich", "plain", "markdown", "json")
+Format = Annotated[str, typer.Option("--format", help="rich, plain, markdown or json.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Where documents' runs are looked for.")]
+
+
+def _chosen(output: str) -> str:
+    output = output or ("rich" if sys.stdout.isatty() else "plain")
+    if output not in FORMATS:
+        raise ConfigError(f"--format: found {output!r}; allowed: {', '.join(FORMATS)}")
+    return output
+
+
+def diff(
+    before: Annotated[
+        Path, typer.Argument(metavar="A", help="A document or a run folder.", autocompletion=either)
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
+    ],
+    output: Format = "",
+    runs: RunsFolder = Path("runs"),
+    plugins: Plugins = None,
+) -> None:
+    """Show what differs from A to B: layers, figures, training, targets and accuracy.
+
+    Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
+    """
+    output = _chosen(output)
+    from netbuilder import changes, tables
+    from netbuilder.analysis import analyse
+    from netbuilder.difference import difference
+    from netbuilder.subjects import Subject
+
+    first, second = (Subject.open(path, runs) for path in (before, after))
+    found = difference(analyse(first.architecture), analyse(second.architecture))
+    compared = changes.Compared(first, second, found)
+    if output == "json":
+        print(json.dumps(changes.as_data(compared), indent=2))
+    elif output == "markdown":
+        print(changes.as_markdown(compared), end="")
+    else:
+        plain = output == "plain"
+        tables.show(changes.as_tables(compared, plain=plain), plain=plain)
 
 
 def runs(
@@ -97,3 +143,79 @@ def _cells(row: Listed, folder: Path) -> list[str]:
         percent(row.last),
         row.verdict,
     ]
+
+
+def compare(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUNS|ARCHS...",
+            help="Run folders, folders of them, or documents.",
+            autocompletion=either,
+        ),
+    ],
+    output: Format = "",
+    picture: Annotated[
+        Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
+    ] = None,
+    force: Force = False,
+    runs: RunsFolder = Path("runs"),
+    plugins: Plugins = None,
+) -> None:
+    """Compare networks by size, cost and what their runs reached.
+
+    Means over the seeds of a document, in percent, with their standard deviation. A star marks
+    those that no other beats in both parameters and best test accuracy.
+
+    Example: netbuilder compare archs/results --out compare.png --force
+    """
+    output = _chosen(output)
+    require_free(picture, force)
+    from netbuilder import tables
+    from netbuilder.formats import markdown_table
+    from netbuilder.results import COMPARED, compare_subjects, compared_cells
+    from netbuilder.subjects import Subject
+
+    subjects = Subject.open_all(paths, runs)
+    rows = compare_subjects(subjects)
+    cells = [compared_cells(row) for row in rows]
+    if output == "json":
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    elif output == "markdown":
+        print(markdown_table(COMPARED, cells), end="")
+    else:
+        from rich.text import Text
+
+        plain = output == "plain"
+        table = tables.Fitted(COMPARED, [list(map(Text, line)) for line in cells], plain=plain)
+        tables.show(table, plain=plain)
+    for subject in subjects:
+        for line in _remarks(subject):
+            print(printable(line), file=sys.stderr)
+    if picture is not None:
+        from netbuilder.plots import Sized, draw_sizes
+
+        drawn = [
+            Sized(row.name, row.parameters, row.best, row.worst_seed, row.best_seed, row.front)
+            for row in rows
+            if row.best is not None and row.worst_seed is not None and row.best_seed is not None
+        ]
+        if not drawn:
+            raise ConfigError("--out: no network has a finished run to draw; train one first")
+        try:
+            draw_sizes(picture, "Best test accuracy against parameters", drawn)
+        except OSError as error:
+            raise MachineError(f"{picture}: cannot be written: {error.strerror}") from error
+        print(f"wrote {picture}", file=sys.stderr)
+
+
+def _remarks(subject: Subject) -> list[str]:
+    """What the table does not tell of a subject's runs."""
+    lines = list(subject.unreadable)
+    if subject.otherwise:
+        count = len(subject.otherwise)
+        lines.append(
+            f"{subject.path}: {count} run{'s' * (count > 1)} of its name left out, trained from "
+            "another text or with other settings"
+        )
+    return lines

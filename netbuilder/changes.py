@@ -1,0 +1,268 @@
+"""What differs between two documents, as a table, markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from netbuilder.analysis import Row
+from netbuilder.difference import Difference, FieldChange, LayerChange, as_json
+from netbuilder.errors import printable
+from netbuilder.formats import escaped, problem_data
+from netbuilder.results import Summary, spread_text, summarise
+from netbuilder.shapes import written
+from netbuilder.subjects import Subject
+from netbuilder.tables import Fitted, memory_text, per_axis_text
+
+SIGNS = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
+STYLES = {"added": "green", "removed": "red", "changed": "yellow", "kept": ""}
+COLUMNS = ("layer", "arguments", "output", "receptive field", "parameters", "MACs")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two subjects and what differs between their documents."""
+
+    before: Subject
+    after: Subject
+    difference: Difference
+
+
+def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
+    """Layers, totals, settings and accuracies; signs say the same as the colours."""
+    found = compared.difference
+    parts: list[RenderableType] = [Text(heading(compared), style="bold")]
+    if any(not layer.same for layer in found.layers):
+        rows = [
+            [Text(cell, style=STYLES[layer.change] if layer else "dim") for cell in cells]
+            for layer, cells in layer_rows(found)
+        ]
+        parts.append(Fitted(COLUMNS, rows, plain=plain))
+    parts += [Text(field_line(field), style=STYLES[_change(field)]) for field in found.fields]
+    parts += [Text(line) for line in closing(compared)]
+    return Group(*parts)
+
+
+def as_markdown(compared: Compared) -> str:
+    """The same as a section of markdown."""
+    found = compared.difference
+    lines = [f"### {escaped(heading(compared))}", ""]
+    if any(not layer.same for layer in found.layers):
+        lines += [
+            f"| | {' | '.join(COLUMNS)} |", f"| --- | --- | --- |{' ---: |' * (len(COLUMNS) - 2)}",
+        ]  # fmt: skip
+        for layer, cells in layer_rows(found):
+            texts = [escaped(cell.strip()) for cell in cells]
+            if layer:
+                texts[0] = escaped(f"{layer.row.path} {printable(layer.row.title)}")
+            lines.append(f"| {layer.change if layer else ''} | {' | '.join(texts)} |")
+        lines.append("")
+    notes = [*map(field_line, found.fields), *closing(compared)]
+    return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
+
+
+def as_data(compared: Compared) -> dict[str, Any]:
+    """The same as JSON values; ``arguments`` are those that differ."""
+    found = compared.difference
+    return {
+        "before": _side_data(compared.before, found),
+        "after": _side_data(compared.after, found),
+        "differs": bool(found),
+        "layers": [
+            {
+                "change": layer.change,
+                "before": _row_data(layer.before),
+                "after": _row_data(layer.after),
+                "arguments": [_field_data(argument) for argument in layer.arguments],
+            }
+            for layer in found.layers
+        ],
+        "document": [_field_data(field) for field in found.document],
+        "train": [_field_data(field) for field in found.train],
+        "targets": [_field_data(field) for field in found.targets],
+    }
+
+
+def _field_data(field: FieldChange) -> dict[str, Any]:
+    return {
+        "field": field.field, "before": as_json(field.before), "after": as_json(field.after),
+    }  # fmt: skip
+
+
+def _row_data(row: Row | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "title": row.title,
+        "depth": row.depth,
+        "output_shape": list(row.output_shape),
+        "receptive_field": list(row.receptive_field),
+        "parameters": row.parameters,
+        "macs": row.macs,
+    }
+
+
+def _side_data(subject: Subject, found: Difference) -> dict[str, Any]:
+    analysis = found.before if subject.architecture is found.before.architecture else found.after
+    return {
+        "path": str(subject.path),
+        "name": subject.architecture.name,
+        "parameters": analysis.parameters,
+        "macs": analysis.macs,
+        "receptive_field": list(analysis.receptive_field),
+        "activation_bytes": analysis.activation_bytes,
+        "fault": problem_data(analysis.fault) if analysis.fault else None,
+        "results": [asdict(summary) for summary in summarise(subject.finished)],
+    }
+
+
+def heading(compared: Compared) -> str:
+    """Both names and where they are from."""
+    sides = (compared.before, compared.after)
+    first, second = (f"{s.architecture.name} ({printable(str(s.path))})" for s in sides)
+    return f"{first} -> {second}"
+
+
+def layer_rows(found: Difference) -> Iterator[tuple[LayerChange | None, tuple[str, ...]]]:
+    """The cells of each layer under `COLUMNS`; layers of which nothing differs are counted."""
+    same = 0
+    for layer in found.layers:
+        if layer.same:
+            same += 1
+            continue
+        if same:
+            yield None, _same_row(same)
+            same = 0
+        row = layer.row
+        name = f"{SIGNS[layer.change]} {'  ' * row.depth}{row.name} {printable(row.title)}"
+        arguments = ", ".join(
+            f"{change.field} {value_text(change.before)} -> {value_text(change.after)}"
+            for change in layer.arguments
+        )
+        if layer.change in ("added", "removed"):
+            arguments = ", ".join(
+                f"{argument} {value_text(as_json(value))}"
+                for argument, value in row.layer.brief().items()
+                if argument in row.arguments
+            )
+        rows = (layer.before, layer.after)
+        yield (
+            layer,
+            (
+                name,
+                arguments,
+                _both([written(row.output_shape) if row else None for row in rows]),
+                _both([per_axis_text(row.receptive_field) if row else None for row in rows]),
+                _both([f"{row.parameters:,}" if row else None for row in rows]),
+                _both([f"{row.macs:,}" if row else None for row in rows]),
+            ),
+        )
+    if same:
+        yield None, _same_row(same)
+
+
+def _same_row(count: int) -> tuple[str, ...]:
+    return (f"  ... {count:,} the same", *[""] * (len(COLUMNS) - 1))
+
+
+def _both(texts: Sequence[str | None]) -> str:
+    return " -> ".join(dict.fromkeys("" if text == "0" else text for text in texts if text)) or ""
+
+
+def _change(field: FieldChange) -> str:
+    if field.before is None:
+        return "added"
+    return "removed" if field.after is None else "changed"
+
+
+def field_line(field: FieldChange) -> str:
+    """A setting that differs: ``~ train.optimizer.SGD.lr 0.01 -> 0.1``."""
+    change = _change(field)
+    start = f"{SIGNS[change]} {printable(field.field)}"
+    if change == "changed":
+        return f"{start} {value_text(field.before)} -> {value_text(field.after)}"
+    return f"{start} {value_text(field.after if change == 'added' else field.before)}"
+
+
+def value_text(value: Any) -> str:
+    """A value of a document in one line; one number where it stands for all axes."""
+    if value is None:
+        return "none"
+    if isinstance(value, list | tuple) and value and len(set(map(repr, value))) == 1:
+        return value_text(value[0])
+    if isinstance(value, bool | list | tuple | dict):
+        return printable(json.dumps(as_json(value), ensure_ascii=False)).replace('"', "")
+    return f"{value:g}" if isinstance(value, float) else printable(str(value))
+
+
+def closing(compared: Compared) -> list[str]:
+    """The totals, what happened to accuracy, and the faults."""
+    found = compared.difference
+    sides = (found.before, found.after)
+    lines = [] if found else ["no difference"]
+    figures = {
+        "parameters": [side.parameters for side in sides],
+        "MACs": [side.macs for side in sides],
+    }
+    for name, (a, b) in figures.items():
+        lines.append(
+            f"{name} {a:,}" if a == b else f"{name} {a:,} -> {b:,} ({b - a:+,})"
+        )  # fmt: skip
+    fields = _both([per_axis_text(side.receptive_field) for side in sides])
+    memory = _both([memory_text(side.activation_bytes) for side in sides])
+    lines += [f"receptive field {fields}", f"activations {memory}"]
+    counts = [f"{found.count(change)} {change}" for change in SIGNS if change != "kept"]
+    if found:
+        lines.append(f"layers: {', '.join(counts)}, {found.count('kept')} kept")
+    lines += [f"fault: {side.fault}" for side in sides if side.fault]
+    return lines + accuracy_lines(compared.before, compared.after)
+
+
+def accuracy_lines(before: Subject, after: Subject) -> list[str]:
+    """What happened to accuracy; where a side has no finished run, how to train it."""
+    lines = []
+    sides = [(subject, summarise(subject.finished)) for subject in (before, after)]
+    for subject, summaries in sides:
+        for summary in summaries:
+            seeds = f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}"
+            lines.append(
+                f"{summary.name} on {summary.dataset}, {seeds}: test accuracy best "
+                f"{spread_text(summary.best_test)}, last {spread_text(summary.last_test)}; "
+                f"training best {spread_text(summary.best_train)}"
+            )
+        if not summaries:
+            how = "--resume " if subject.path.is_dir() else ""
+            lines.append(
+                f"{subject.architecture.name}: no finished run; train it with: "
+                f"netbuilder train {how}{printable(str(subject.path))}"
+            )
+        if subject.otherwise:
+            lines.append(changed_since(subject))
+        lines += [f"passed over: {line}" for line in subject.unreadable]
+    for a in sides[0][1]:
+        lines += [_moved(a, b) for b in sides[1][1] if a.dataset == b.dataset]
+    return lines
+
+
+def _moved(a: Summary, b: Summary) -> str:
+    best, last = (
+        fmean(getattr(b, name)) - fmean(getattr(a, name)) for name in ("best_test", "last_test")
+    )
+    return f"test accuracy on {a.dataset}: best {best:+.2f}, last {last:+.2f} points"
+
+
+def changed_since(subject: Subject) -> str:
+    """How many runs of the same name are left out, and why."""
+    count = len(subject.otherwise)
+    return (
+        f"{subject.architecture.name}: {count} run{'s' * (count != 1)} left out, for the document "
+        "was another then"
+    )

@@ -1,11 +1,13 @@
-"""Pictures of a run: its curves, and the test images that it gets most confidently wrong."""
+"""Pictures of runs: curves, confusion, confident mistakes, accuracy against size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,6 +31,17 @@ class Mistake:
     confidence: float
 
 
+@dataclass(frozen=True)
+class Sized:
+    """A network among others: its test accuracy in percent against its number of parameters."""
+
+    name: str
+    parameters: int
+    accuracy: float
+    low: float
+    high: float
+
+
 def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float | None) -> None:
     """Loss and accuracy of both sets against the epoch, as a PNG.
 
@@ -38,28 +51,138 @@ def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float 
         metrics: an entry an epoch.
         goal: a test accuracy in percent to draw as a line.
     """
+    draw_curves_of_seeds(path, title, [metrics], goal)
+
+
+def draw_curves_of_seeds(
+    path: Path, title: str, runs: Sequence[Sequence[Metrics]], goal: float | None
+) -> None:
+    """The curves of several runs in one picture: each thin, without marks."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(_plain(title))
     loss, accuracy = figure.subplots(1, 2)
-    epochs = [epoch["epoch"] for epoch in metrics]
+    one = len(runs) == 1
+    style = {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
     for name, colour in (("train", TRAIN), ("test", TEST)):
         for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
-            values = [epoch[f"{name}_{figure_name}"] for epoch in metrics]
-            axes.plot(epochs, values, color=colour, marker="o", markersize=3, label=name)
+            for number, metrics in enumerate(runs):
+                epochs = [epoch["epoch"] for epoch in metrics]
+                values = [epoch[f"{name}_{figure_name}"] for epoch in metrics]
+                label = "_" if number else name
+                axes.plot(epochs, values, color=colour, label=label, **style)  # type: ignore[arg-type]
     if goal is not None:
         accuracy.axhline(goal, color=GOAL, linestyle="--", linewidth=1, label=f"target {goal:g}")
     loss.set_ylabel("loss")
     loss.set_yscale("log")
     accuracy.set_ylabel("accuracy, %")
-    # The first epochs are far below the rest and would flatten what matters into one line.
-    tested = sorted(epoch["test_accuracy"] for epoch in metrics)
-    accuracy.set_ylim(bottom=max(0.0, min(tested[len(tested) // 4], goal or 100) - 1.0), top=100.05)
+    tested = [epoch["test_accuracy"] for metrics in runs for epoch in metrics]
+    accuracy.set_ylim(bottom=accuracy_floor(tested, goal), top=100.05)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     _save(figure, path)
+
+
+def accuracy_floor(tested: Sequence[float], goal: float | None) -> float:
+    """Where an axis of accuracies begins, in percent.
+
+    The first epochs are far below the rest and would flatten what matters into one line.
+    """
+    ordered = sorted(tested)
+    return max(0.0, min(ordered[len(ordered) // 4], goal or 100) - 1.0)
+
+
+def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArray[Any]) -> None:
+    """Counts of labels (rows) against guesses (columns), the wrong ones shaded, as a PNG."""
+    size = len(classes)
+    figure = Figure(figsize=(3 + 0.42 * size, 2.4 + 0.42 * size), layout="constrained")
+    figure.suptitle(_plain(title))
+    axes = figure.subplots()
+    wrong = counts.astype(float)
+    np.fill_diagonal(wrong, np.nan)
+    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1.0, 1.6 * np.nanmax(wrong, initial=0.0)))
+    for (label, guess), count in np.ndenumerate(counts):
+        if count:
+            colour = TEST if label == guess else "black"
+            axes.text(guess, label, str(count), ha="center", va="center", fontsize=8, color=colour)
+    names = [_plain(name) for name in classes]
+    axes.set_xticks(range(size), names, rotation=0 if max(map(len, names)) < 4 else 90)
+    axes.set_yticks(range(size), names)
+    axes.set_xlabel("guess")
+    axes.set_ylabel("label")
+    _save(figure, path)
+
+
+def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
+    """Test accuracy against the number of parameters, a named point a network, as a PNG."""
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure.suptitle(_plain(title))
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    for network in networks:
+        x = network.parameters
+        axes.plot([x, x], [network.low, network.high], color=TEST, linewidth=1)
+        axes.plot([x], [network.accuracy], color=TEST, marker="o", markersize=5)
+    axes.set_xlabel("parameters")
+    axes.set_ylabel("best test accuracy, %")
+    axes.margins(0.08, 0.12)
+    axes.grid(alpha=0.3)
+    figure.draw_without_rendering()  # the places of points are known from here on
+    pixels = axes.transData.transform([(n.parameters, n.accuracy) for n in networks])
+    per_point = figure.dpi / 72
+    points = [(float(x) / per_point, float(y) / per_point) for x, y in pixels]
+    labels = place_labels(points, [network.name for network in networks], 9.0)
+    for network, (x, y), label in zip(networks, points, labels, strict=True):
+        axes.annotate(
+            _plain(network.name),
+            (network.parameters, network.accuracy),
+            xytext=(label[0] - x, label[1] - y),
+            textcoords="offset points",
+            fontsize=9,
+            ha="center",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": GOAL, "linewidth": 0.6, "shrinkB": 3},
+        )
+    _save(figure, path)
+
+
+def place_labels(
+    points: Sequence[tuple[float, float]], names: Sequence[str], font: float
+) -> list[tuple[float, float]]:
+    """The middle of each point's label, as near as may be without touching another.
+
+    Args:
+        points: in units of length, whichever way the axes run.
+        names: the labels.
+        font: their size in the same units.
+    """
+    boxes = [(x, y, font, font) for x, y in points]
+    placed = []
+    for (x, y), name in zip(points, names, strict=True):
+        width, height = 0.62 * font * len(name) + 4, 1.3 * font
+        middle = (x, y)
+        for reach, (across, up) in product(range(8), _SIDES):
+            gap = font * (0.7 + reach)
+            middle = (x + across * (gap + width / 2), y + up * (gap + height / 2))
+            box = (*middle, width, height)
+            if not any(_touch(box, other) for other in boxes):
+                break
+        boxes.append((*middle, width, height))
+        placed.append(middle)
+    return placed
+
+
+_SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
+_Box = tuple[float, float, float, float]
+
+
+def _touch(one: _Box, other: _Box) -> bool:
+    """Whether two boxes, each given by its middle and its size, share a point."""
+    return all(
+        abs(one[axis] - other[axis]) < (one[axis + 2] + other[axis + 2]) / 2 for axis in (0, 1)
+    )
 
 
 def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:

@@ -80,6 +80,11 @@ def judge_run(
     return verdicts
 
 
+def is_met(bound: Bound, figure: float) -> bool:
+    """Whether one figure keeps a bound."""
+    return _judged("", bound, [figure]).met is True
+
+
 def figure_text(value: float) -> str:
     """A figure with every digit of a whole number, and ten of another."""
     return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"

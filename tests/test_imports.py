@@ -30,7 +30,7 @@ ROOMS = (
     ("subjects",),
     ("training",),
     ("bench",),
-    ("tables", "formats", "plots", "results", "live"),
+    ("tables", "formats", "plots", "results", "report", "live"),
     ("cli",),
     ("__main__",),
 )

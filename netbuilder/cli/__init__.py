@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 import netbuilder
-from netbuilder.cli import bench, exchange, inspecting, training
+from netbuilder.cli import bench, exchange, inspecting, reporting, training
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -57,6 +57,7 @@ for command in (
     training.train,
     training.evaluate,
     training.results,
+    reporting.report,
     bench.bench,
     exchange.import_,
     exchange.export,

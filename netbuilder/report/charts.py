@@ -85,7 +85,9 @@ def curves_of(iteration: Iteration) -> Curves | None:
     target = iteration.analysis.architecture.targets.test_accuracy
     goal = target.at_least if target else None
     count = max(len(run.metrics) for run in runs)
-    xs = [_between(LEFT, WIDTH - RIGHT, i / (count - 1) if count > 1 else 0.5) for i in range(count)]
+    xs = [
+        _between(LEFT, WIDTH - RIGHT, i / (count - 1) if count > 1 else 0.5) for i in range(count)
+    ]
     tested = [epoch["test_accuracy"] for run in runs for epoch in run.metrics]
     floor = accuracy_floor([value for value in tested if math.isfinite(value)] or [0.0], goal)
     losses = [
@@ -102,7 +104,7 @@ def curves_of(iteration: Iteration) -> Curves | None:
         return _height((math.log10(max(value, 10**low)) - low) / (high - low))
 
     def accuracy_height(value: float) -> float:
-        return _height((max(value, floor) - floor) / (100.05 - floor))
+        return _height((value - floor) / (100.05 - floor))
 
     panels = (
         _panel("loss", runs, xs, loss_height, _log_ticks(low, high), None),

@@ -168,9 +168,7 @@ class Iteration:
     def confusion(self) -> tuple[tuple[int, ...], ...]:
         """The counts of `evaluated`, added up; a row a label, a column a guess."""
         tables = [evaluation.confusion for evaluation in self.evaluated]
-        return tuple(
-            tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*tables, strict=True)
-        )
+        return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*tables, strict=True))
 
     @property
     def confused(self) -> tuple[Confused, ...]:

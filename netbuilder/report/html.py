@@ -113,14 +113,15 @@ def _confusion(iteration: Iteration) -> dict[str, Any] | None:
     if not iteration.evaluated:
         return None
     counts, names = iteration.confusion, iteration.evaluated[0].classes
-    most = max(
-        (n for i, row in enumerate(counts) for j, n in enumerate(row) if i != j), default=0
-    )
+    most = max((n for i, row in enumerate(counts) for j, n in enumerate(row) if i != j), default=0)
     rows = [
         {
             "label": words.one_line(name),
             "position": i,
-            "cells": [(count, f"{count / most:.2f}" if i != j and count else "0") for j, count in enumerate(row)],
+            "cells": [
+                (count, f"{count / most:.2f}" if i != j and count else "0")
+                for j, count in enumerate(row)
+            ],
             "right": f"{100 * row[i] / sum(row):.1f} %" if sum(row) else words.NOTHING,
         }
         for i, (name, row) in enumerate(zip(names, counts, strict=True))

@@ -23,7 +23,7 @@ OVERVIEW = (
 LAYERS = ("layer", "window", "output", "receptive field", "parameters", "share", "MACs")
 SEEDS = (
     "seed", "best test, %", "in epoch", "last test, %", "best train, %", "last train, %",
-    "first at target", "held for", "seconds", "device", "targets",
+    "first at target", "held", "seconds", "device", "targets",
 )  # fmt: skip
 GOALS = ("target", "asked", "found", "met")
 MISTAKES = ("test image", "label", "guess", "confidence, %", "seeds")
@@ -100,8 +100,8 @@ def seed(run: Trained) -> tuple[str, ...]:
         f"{run.last['test_accuracy']:.2f}",
         f"{run.best_train:.2f}",
         f"{run.last['train_accuracy']:.2f}",
-        NOTHING if first is None else f"epoch {first}",
-        _count(run.held, "epoch") if run.at_goal else NOTHING,
+        NOTHING if first is None else str(first),
+        str(run.held) if run.at_goal else NOTHING,
         f"{run.seconds:.0f}",
         printable(run.device),
         _judged(run),
@@ -208,7 +208,8 @@ def _field(analysis: Analysis) -> str:
 
 
 def _gap(gap: Gap, iteration: Iteration) -> str:
-    said = f"Training minus test accuracy is {gap.last:+.2f} points behind the last epoch"
+    sign = "−" if gap.last < 0 else "+"
+    said = f"Training minus test accuracy is {sign}{abs(gap.last):.2f} points behind the last epoch"
     if gap.change is not None:
         over = f"over the last {gap.epochs} epochs"
         if abs(gap.change) < HARDLY:

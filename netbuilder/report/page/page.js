@@ -91,7 +91,7 @@ for (const figure of document.querySelectorAll("figure.curves")) {
       for (const [set] of sets) {
         const circle = cross.querySelector(`circle.${set}`);
         const y = series[set].y[epoch];
-        circle.style.display = y == null ? "none" : "";
+        circle.style.display = y == null || y > line.getAttribute("y2") ? "none" : "";
         circle.setAttribute("cx", x);
         circle.setAttribute("cy", y ?? 0);
       }

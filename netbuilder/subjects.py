@@ -53,8 +53,8 @@ class Subject:
         wanted = experiment(architecture.model_dump(mode="json"))
         # Folders that begin with a dot are being made, or never were to the end.
         readable, unreadable = _readable((runs / architecture.name).glob("[!.]*/config.json"))
-        same = tuple(run for run in readable if run.experiment == wanted)
-        otherwise = tuple(run for run in readable if run.experiment != wanted)
+        same = tuple(run for run in readable if _trained(run, wanted))
+        otherwise = tuple(run for run in readable if run not in same)
         return cls(path, architecture, same, otherwise, unreadable)
 
     @classmethod
@@ -92,6 +92,17 @@ class Subject:
         subjects.sort(key=lambda subject: natural(subject.architecture.name))
         first, *rest = subjects
         return [cls(folder, first.architecture, first.runs, (), unreadable), *rest]
+
+
+def _trained(run: Run, wanted: str) -> bool:
+    """Whether a run is of the experiment ``wanted``."""
+    if run.experiment == wanted:
+        return True
+    try:
+        # An older record lacks the fields that came since; they count at their defaults.
+        return experiment(run.architecture.model_dump(mode="json")) == wanted
+    except ConfigError:  # a plugin's kind that nobody named; it is not in this document
+        return False
 
 
 def _readable(configs: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:

@@ -31,7 +31,7 @@ ROOMS = (
     ("subjects", "listing", "range_test"),
     ("training",),
     ("bench", "exporting"),
-    ("tables", "formats", "plots", "results", "live", "tensorboard_log", "changes"),
+    ("tables", "formats", "plots", "results", "live", "tensorboard_log", "changes", "report"),
     ("cli",),
     ("__main__",),
 )

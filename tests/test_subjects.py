@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from small import DOCUMENT, after, run_until_stopped
@@ -55,6 +57,20 @@ def test_a_title_or_a_note_makes_no_other_document(there: Path, tmp_path: Path) 
     path = tmp_path / "small.yaml"
     path.write_text(TEXT.replace("title: Small $enough", "notes: {analysis: It learns.}"))
     assert sorted(seeds(Subject.open(path, there / "runs").runs)) == [0, 1]
+
+
+def test_a_record_from_before_a_field_came_is_of_its_document(there: Path, tmp_path: Path) -> None:
+    """A field that an older netbuilder did not know counts at its default."""
+    copytree(there / "runs", tmp_path / "runs")
+    for config in (tmp_path / "runs").glob("small/*-seed*/config.json"):
+        content = json.loads(config.read_text())
+        for layer in content["architecture"]["layers"]:
+            for fields in layer.values():
+                fields.pop("init", None)
+        config.write_text(json.dumps(content))
+    subject = Subject.open(there / "small.yaml", tmp_path / "runs")
+    assert sorted(seeds(subject.runs)) == [0, 1]
+    assert seeds(subject.otherwise) == [2]
 
 
 def test_a_run_folder_is_its_own_subject(there: Path) -> None:

@@ -12,7 +12,15 @@ from typing import Annotated, ParamSpec
 import typer
 
 import netbuilder
-from netbuilder.cli import bench, comparing, drafting, exchange, inspecting, training
+from netbuilder.cli import (
+    bench,
+    comparing,
+    drafting,
+    exchange,
+    inspecting,
+    reporting,
+    training,
+)
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -65,6 +73,7 @@ for command in (
     comparing.runs,
     comparing.compare,
     training.results,
+    reporting.report,
     bench.bench,
     exchange.import_,
     exchange.export,

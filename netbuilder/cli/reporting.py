@@ -1,0 +1,44 @@
+"""The command that writes a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netbuilder.cli.options import Plugins
+
+
+def report(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Documents, run folders or folders of runs."),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("report"),
+    runs: Annotated[Path, typer.Option(help="Where the runs of documents are.")] = Path("runs"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into a folder that holds something else.")
+    ] = False,
+    plugins: Plugins = None,
+) -> None:
+    """Write the report of networks and their runs as markdown and as one page of HTML.
+
+    Example: netbuilder report archs/iter*.yaml --runs archs/results
+    """
+    from netbuilder.errors import printable
+    from netbuilder.report.facts import report_on
+    from netbuilder.report.writing import write_report
+    from netbuilder.subjects import Subject
+
+    found = report_on(Subject.open_all(paths, runs))
+    written = write_report(found, out, force=force)
+    for path in written:
+        print(printable(str(path)))
+    left_out = sum(len(iteration.remarks) for iteration in found.iterations)
+    networks = len(found.iterations)
+    print(
+        f"{networks} network{'s' * (networks != 1)}, {found.runs} finished "
+        f"run{'s' * (found.runs != 1)}"
+        + (f"; {left_out} remark{'s' * (left_out != 1)} in it on what is missing" * bool(left_out))
+    )

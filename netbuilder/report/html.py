@@ -1,0 +1,134 @@
+"""The report as one page of HTML that loads nothing, with its pictures, style and script inside.
+
+Jinja2 escapes every text that its templates take; no text of a document is marked as safe.
+"""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import netbuilder
+from netbuilder.report import charts, words
+from netbuilder.report.facts import Iteration, Report
+from netbuilder.tables import totals
+
+LONG = 40
+"""Tables of layers that are longer are folded away."""
+MOST_CLASSES = 25
+"""A confusion matrix of more classes is not shown as a table."""
+SIZE = {
+    "width": charts.WIDTH, "height": charts.HEIGHT, "left": charts.LEFT, "right": charts.RIGHT,
+    "top": charts.TOP, "bottom": charts.BOTTOM, "wide": charts.WIDE, "tall": charts.TALL,
+    "wide_left": charts.WIDE_LEFT, "wide_bottom": charts.WIDE_BOTTOM,
+}  # fmt: skip
+
+
+def page(report: Report, pictures: dict[str, bytes]) -> str:
+    """The whole page.
+
+    Args:
+        report: what is said.
+        pictures: PNGs of the worst mistakes by the keys of iterations.
+    """
+    environment = Environment(
+        loader=PackageLoader("netbuilder.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    parts = files("netbuilder.report") / "page"
+    iterations = [_iteration(i, pictures.get(i.key)) for i in report.iterations]
+    return environment.get_template("page.html").render(
+        version=netbuilder.__version__,
+        heading=words.heading(report),
+        lead=words.lead(report),
+        iterations=iterations,
+        curves={i["key"]: i["curves"].data for i in iterations if i["curves"]},
+        sizes=charts.sizes_of(report.iterations),
+        size=SIZE,
+        long=LONG,
+        overview=words.OVERVIEW,
+        goals=words.GOALS,
+        layers=words.LAYERS,
+        seeds=words.SEEDS,
+        mistakes=words.MISTAKES,
+        # The package's own text, the only one that is no data.
+        style=Markup((parts / "page.css").read_text(encoding="utf-8")),
+        script=Markup((parts / "page.js").read_text(encoding="utf-8")),
+    )
+
+
+def _iteration(iteration: Iteration, picture: bytes | None) -> dict[str, Any]:
+    """What the template takes of one iteration."""
+    analysis = iteration.analysis
+    notes = analysis.architecture.notes
+    return {
+        "key": iteration.key,
+        "anchor": f"iteration-{iteration.key}",
+        "title": words.title(iteration),
+        "overview": words.overview(iteration),
+        "remarks": iteration.remarks,
+        "target": words.paragraphs(notes.target),
+        "choices": words.paragraphs(notes.choices),
+        "analysis": words.paragraphs(notes.analysis),
+        "goals": [(words.goal(goal), _kept(goal.met, goal.of)) for goal in iteration.goals],
+        "before": iteration.before,
+        "changes": iteration.changes,
+        "fault": str(analysis.fault) if analysis.fault else "",
+        "totals": totals(analysis),
+        "layers": [
+            (row.depth, words.layer(row, analysis), _share(row.parameters, analysis.parameters))
+            for row in analysis.rows
+        ],
+        "dataset": iteration.dataset,
+        "seeds": [words.seed(run) for run in iteration.trained],
+        "all_seeds": words.all_seeds(iteration) if len(iteration.trained) > 1 else (),
+        "curves": charts.curves_of(iteration),
+        "confusion": _confusion(iteration),
+        "picture": picture
+        and {
+            "seed": iteration.trained[0].seed,
+            "data": "data:image/png;base64," + base64.b64encode(picture).decode(),
+        },
+        "mistakes": [words.mistake(mistake) for mistake in iteration.mistakes],
+        "observations": words.observations(iteration),
+    }
+
+
+def _kept(met: int | None, of: int) -> bool | None:
+    return None if met is None else met == of
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.4f}" if part else "0"
+
+
+def _confusion(iteration: Iteration) -> dict[str, Any] | None:
+    if not iteration.evaluated:
+        return None
+    counts, names = iteration.confusion, iteration.evaluated[0].classes
+    most = max((n for i, row in enumerate(counts) for j, n in enumerate(row) if i != j), default=0)
+    rows = [
+        {
+            "label": words.one_line(name),
+            "position": i,
+            "cells": [
+                (count, f"{count / most:.2f}" if i != j and count else "0")
+                for j, count in enumerate(row)
+            ],
+            "right": f"{100 * row[i] / sum(row):.1f} %" if sum(row) else words.NOTHING,
+        }
+        for i, (name, row) in enumerate(zip(names, counts, strict=True))
+    ]
+    return {
+        "classes": len(names),
+        "names": [words.one_line(name) for name in names],
+        "runs": len(iteration.evaluated),
+        "rows": rows if len(names) <= MOST_CLASSES else [],
+    }

@@ -1,0 +1,108 @@
+"""The report as markdown that a code host shows, with pictures beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from netbuilder.report import words
+from netbuilder.report.facts import Iteration, Report
+from netbuilder.tables import totals
+
+LONG = 40
+"""Tables of layers that are longer are folded away."""
+
+_ESCAPES = str.maketrans(
+    {character: f"\\{character}" for character in "\\`*_{}[]()#~$:!"}
+    | {character: f"&#{ord(character)};" for character in "<>&|@"}
+)
+
+
+def escaped(text: str) -> str:
+    """One line that markdown and HTML show as it is, at the beginning of a line too."""
+    text = text.translate(_ESCAPES)
+    # What would begin a list, a rule or a heading there.
+    return re.sub(r"^(\d{1,9})([.)])|^([-+=])", lambda m: f"{m[1] or ''}\\{m[2] or m[3]}", text)
+
+
+def text_of(report: Report, pictures: Iterable[str]) -> str:
+    """The whole text; ``pictures`` are the names of the files that lie beside it."""
+    there = set(pictures)
+    lines = [f"# {escaped(words.heading(report))}", "", *map(escaped, words.lead(report)), ""]
+    rows = []
+    for iteration in report.iterations:
+        first, *rest = map(escaped, words.overview(iteration))
+        title = escaped(words.title(iteration))
+        rows.append([f"[{first}](#iteration-{iteration.key}) {title}".rstrip(), *rest])
+    lines += _table(words.OVERVIEW, rows, text=(0,))
+    if "accuracy-against-parameters.png" in there:
+        about = "Best test accuracy against the number of parameters"
+        lines += [f"![{about}](accuracy-against-parameters.png)", ""]
+    for iteration in report.iterations:
+        lines += _section(iteration, there)
+    return "\n".join(lines)
+
+
+def _section(i: Iteration, there: set[str]) -> list[str]:
+    notes, analysis = i.analysis.architecture.notes, i.analysis
+    title = escaped(f"{i.key} {words.title(i)}".strip())
+    lines = [f'<a id="iteration-{i.key}"></a>', "", f"## {title}", ""]
+    lines += [line for remark in i.remarks for line in (f"> {escaped(words.one_line(remark))}", "")]
+    if notes.target or i.goals:
+        lines += ["### Target", "", *_prose(notes.target)]
+        if i.goals:
+            lines += _table(words.GOALS, [_cells(words.goal(goal)) for goal in i.goals], (0, 1, 3))
+    if i.before:
+        lines += [f"### Changes since {escaped(i.before)}", ""]
+        lines += _list(i.changes or ("The layers and the training are the same.",))
+    elif notes.choices:
+        lines += ["### Choices", ""]
+    lines += _prose(notes.choices)
+    layers = _table(words.LAYERS, [_cells(words.layer(r, analysis)) for r in analysis.rows], (0, 1))
+    lines += ["### Network", ""]
+    lines += [escaped(str(analysis.fault)), ""] if analysis.fault else []
+    if len(analysis.rows) > LONG:
+        head = f"<details><summary>{len(analysis.rows)} rows</summary>"
+        layers = [head, "", *layers, "</details>", ""]
+    lines += [*layers, escaped(totals(analysis)), ""]
+    if i.trained:
+        rows = [words.seed(run) for run in i.trained]
+        rows += [words.all_seeds(i)] if len(rows) > 1 else []
+        lines += ["### Results", "", f"Trained on {escaped(words.one_line(i.dataset))}.", ""]
+        lines += _table(words.SEEDS, map(_cells, rows), (0, 9, 10))
+        lines += _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+    if i.evaluated:
+        lines += ["### Confusion", ""]
+        lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", there)
+        lines += ["### Worst mistakes", ""]
+        lines += _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", there)
+        if i.mistakes:
+            made = [_cells(words.mistake(mistake)) for mistake in i.mistakes]
+            lines += _table(words.MISTAKES, made, (1, 2))
+    lines += ["### What the figures say", "", *_list(words.observations(i))]
+    if notes.analysis:
+        lines += ["### Analysis of the author", "", *_prose(notes.analysis)]
+    return lines
+
+
+def _cells(cells: Iterable[str]) -> list[str]:
+    return [escaped(cell) for cell in cells]
+
+
+def _list(texts: Iterable[str]) -> list[str]:
+    return [*(f"- {escaped(text)}" for text in texts), ""]
+
+
+def _prose(text: str) -> list[str]:
+    return [line for part in words.paragraphs(text) for line in (escaped(part), "")]
+
+
+def _picture(name: str, about: str, there: set[str]) -> list[str]:
+    return [f"![{escaped(about)}]({name})", ""] if name in there else []
+
+
+def _table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = ()
+) -> list[str]:
+    rule = ["---" if column in text else "---:" for column in range(len(columns))]
+    return [*("| " + " | ".join(row) + " |" for row in (columns, rule, *rows)), ""]

@@ -1,0 +1,128 @@
+"""A report in a folder: its two forms and their pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from netbuilder.errors import ConfigError, MachineError, printable
+from netbuilder.files import remove_leftovers, write_atomic
+from netbuilder.report.facts import Iteration, Report
+from netbuilder.report.html import MOST_CLASSES, page
+from netbuilder.report.markdown import text_of
+from netbuilder.report.words import one_line, title
+
+MARKDOWN, HTML = "report.md", "report.html"
+SIZES = "accuracy-against-parameters.png"
+PNG = b"\x89PNG\r\n\x1a\n"
+_MANIFEST = re.compile(r"<!-- netbuilder report:([A-Za-z0-9._ -]*) -->\n\Z")
+"""The last line of the markdown: the files that belong to a report, so that it may be renewed."""
+
+
+def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path]:
+    """Write the report into ``out``; its paths, markdown first, then the page.
+
+    An earlier report there is replaced; what else lies there stays, and needs ``force``.
+
+    Raises:
+        ConfigError: ``out`` is no folder, or holds what is of no report.
+        MachineError: it cannot be written.
+    """
+    try:
+        earlier = _earlier(out, force=force)
+        mistakes = _mistakes(report)
+        pictures = _pictures(report) | {f"{key}-mistakes.png": png for key, png in mistakes.items()}
+        names = " ".join(sorted(pictures))
+        text = f"{text_of(report, pictures)}\n<!-- netbuilder report: {names} -->\n"
+        html = page(report, mistakes)
+        out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out)
+        for name in earlier - set(pictures):
+            (out / name).unlink(missing_ok=True)
+        # First the text: it names the others, so that one that was cut short can be renewed.
+        write_atomic(out / MARKDOWN, text.encode())
+        for name, png in pictures.items():
+            write_atomic(out / name, png)
+        write_atomic(out / HTML, html.encode())
+    except OSError as error:
+        where = error.filename or out
+        raise MachineError(
+            printable(f"{where}: cannot be written: {error.strerror}; name another --out")
+        ) from error
+    return [out / MARKDOWN, out / HTML]
+
+
+def _earlier(out: Path, *, force: bool) -> set[str]:
+    """The pictures of an earlier report in ``out``."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(printable(f"--out {out}: it is a file; name a folder"))
+    if not out.exists():
+        return set()
+    there = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    found = None
+    if MARKDOWN in there:
+        found = _MANIFEST.search((out / MARKDOWN).read_text(encoding="utf-8", errors="replace"))
+    pictures = set(found[1].split()) if found else set()
+    strange = sorted(there - (pictures | {MARKDOWN, HTML} if found else set()))
+    if strange and not force:
+        named = ", ".join(strange[:5]) + (" …" if len(strange) > 5 else "")
+        raise ConfigError(
+            printable(
+                f"--out {out}: it holds what is of no report: {named}; name another folder, or "
+                "add --force to write the report beside it"
+            )
+        )
+    return {name for name in pictures if name.endswith(".png") and (out / name).is_file()}
+
+
+def _mistakes(report: Report) -> dict[str, bytes]:
+    """The picture that each iteration's first run left of its worst mistakes, where it did."""
+    found = {}
+    for iteration in report.iterations:
+        if not iteration.evaluated:
+            continue
+        path = iteration.trained[0].run.path / "misclassified.png"
+        if path.is_file() and (png := path.read_bytes()).startswith(PNG):
+            found[iteration.key] = png
+    return found
+
+
+def _pictures(report: Report) -> dict[str, bytes]:
+    """The pictures that the markdown shows, by the names of their files."""
+    import numpy as np
+
+    from netbuilder import plots
+
+    found = {}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+
+        def keep(name: str) -> None:
+            found[name] = path.read_bytes()
+
+        sizes = [
+            plots.Sized(i.key, i.analysis.parameters, tested.mean, tested.low, tested.high)
+            for i in report.iterations
+            if (tested := i.best_test) and i.analysis.parameters
+        ]
+        if len(report.iterations) > 1 and sizes:
+            plots.draw_sizes(path, "Best test accuracy against the number of parameters", sizes)
+            keep(SIZES)
+        for iteration in report.iterations:
+            name = _heading(iteration)
+            if iteration.trained:
+                target = iteration.analysis.architecture.targets.test_accuracy
+                runs = [run.metrics for run in iteration.trained]
+                goal = target.at_least if target else None
+                plots.draw_curves_of_seeds(path, name, runs, goal)
+                keep(f"{iteration.key}-curves.png")
+            if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
+                classes = [one_line(each) for each in iteration.evaluated[0].classes]
+                plots.draw_confusion(path, name, classes, np.array(iteration.confusion))
+                keep(f"{iteration.key}-confusion.png")
+    return found
+
+
+def _heading(iteration: Iteration) -> str:
+    return f"{iteration.key}: {title(iteration)}" if title(iteration) else iteration.key

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from netbuilder.files import write_atomic
+from netbuilder.range_test import RangeTest
 from netbuilder.runs import Metrics
 
 TRAIN, TEST, GOAL = "#c26a00", "#00629b", "#777777"
@@ -193,6 +194,29 @@ def _touch(one: _Box, other: _Box) -> bool:
     return all(
         abs(one[axis] - other[axis]) < (one[axis + 2] + other[axis + 2]) / 2 for axis in (0, 1)
     )
+
+
+def draw_range_test(path: Path, title: str, test: RangeTest) -> None:
+    """Loss against a rising learning rate, with what it speaks for and where it ran away."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    figure.suptitle(_plain(title))
+    axes = figure.subplots()
+    axes.plot(test.learning_rates, test.losses, color=GOAL, linewidth=0.6, label="of a batch")
+    axes.plot(test.learning_rates, test.smoothed, color=TEST, label="smoothed")
+    for rate, colour, word in (
+        (test.suggestion, TRAIN, "suggested"),
+        (test.diverged_at, "black", "diverged"),
+    ):
+        if rate is not None:
+            label = f"{word}: {rate:.2g}"
+            axes.axvline(rate, color=colour, linestyle="--", linewidth=1, label=label)
+    # Behind the turn the loss may rise by decades.
+    begun = test.smoothed[: len(test.smoothed) // 2 + 1]
+    axes.set_ylim(0, 1.25 * max(begun))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
 
 
 def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:

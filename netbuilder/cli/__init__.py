@@ -20,6 +20,7 @@ from netbuilder.cli import (
     inspecting,
     reporting,
     training,
+    tuning,
 )
 from netbuilder.errors import MachineError, NetbuilderError
 
@@ -69,6 +70,7 @@ for command in (
     inspecting.check,
     training.train,
     training.evaluate,
+    tuning.lr_find,
     comparing.diff,
     comparing.runs,
     comparing.compare,
@@ -79,7 +81,7 @@ for command in (
     exchange.export,
     inspecting.schema,
 ):
-    app.command(command.__name__.strip("_"))(_quiet_when_unread(command))
+    app.command(command.__name__.strip("_").replace("_", "-"))(_quiet_when_unread(command))
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
+from netbuilder.cli.completion import either
 from netbuilder.cli.options import Plugins
 
 
 def report(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Documents, run folders or folders of runs."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Documents, run folders or folders of runs.",
+            autocompletion=either,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("report"),
     runs: Annotated[Path, typer.Option(help="Where the runs of documents are.")] = Path("runs"),
@@ -29,9 +34,13 @@ def report(
     from netbuilder.errors import printable
     from netbuilder.report.facts import report_on
     from netbuilder.report.writing import write_report
+    from netbuilder.runs import natural
     from netbuilder.subjects import Subject
 
-    found = report_on(Subject.open_all(paths, runs))
+    # A shell gives iter10 before iter2, and each is told by what changed since the one before.
+    subjects = Subject.open_all(paths, runs)
+    subjects.sort(key=lambda subject: natural(subject.architecture.name))
+    found = report_on(subjects)
     written = write_report(found, out, force=force)
     for path in written:
         print(printable(str(path)))

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def as_a_shell(word: str, folder: Path) -> list[str]:
+    """What a shell makes of a path with a star."""
+    return (sorted(glob(word, root_dir=folder)) if "*" in word and "/" in word else []) or [word]
+
+
 def test_every_command_has_an_example_and_so_has_the_whole() -> None:
     """One at least, in its help."""
     assert examples(app.info.help or "")
@@ -60,6 +66,7 @@ def test_an_example_runs(name: str, folder: Path) -> None:
     for example in examples(COMMANDS[name].help):
         words = shlex.split(example)[1:]
         words = [re.sub(r"^runs/\w+/\S+", str(real.relative_to(folder)), word) for word in words]
+        words = [one for word in words for one in as_a_shell(word, folder)]
         done = subprocess.run(
             [sys.executable, "-m", "netbuilder", *words, *STAND_IN.get(name, [])],
             cwd=folder, capture_output=True, text=True, check=False, timeout=300,

@@ -15,6 +15,8 @@ from netbuilder.training.graph import Body
 from netbuilder.training.hardware import Hardware
 
 BATCH = 1000
+"""From 100 to 1,000 images take the same time a test set within 10 %, 2,000 take 1.6 times as long
+(the tenth and the fourth iteration, one core of a server's CPU)."""
 WORST = 25
 """How many mistakes are kept and drawn of a run."""
 

@@ -62,14 +62,16 @@ def draw_curves_of_seeds(
     figure.suptitle(_plain(title))
     loss, accuracy = figure.subplots(1, 2)
     one = len(runs) == 1
-    style = {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
+    style: dict[str, Any] = (
+        {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
+    )
     for name, colour in (("train", TRAIN), ("test", TEST)):
         for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
             for number, metrics in enumerate(runs):
                 epochs = [epoch["epoch"] for epoch in metrics]
                 values = [epoch[f"{name}_{figure_name}"] for epoch in metrics]
                 label = "_" if number else name
-                axes.plot(epochs, values, color=colour, label=label, **style)  # type: ignore[arg-type]
+                axes.plot(epochs, values, color=colour, label=label, **style)
     if goal is not None:
         accuracy.axhline(goal, color=GOAL, linestyle="--", linewidth=1, label=f"target {goal:g}")
     loss.set_ylabel("loss")
@@ -122,9 +124,9 @@ def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
     axes = figure.subplots()
     axes.set_xscale("log")
     for network in networks:
-        x = network.parameters
-        axes.plot([x, x], [network.low, network.high], color=TEST, linewidth=1)
-        axes.plot([x], [network.accuracy], color=TEST, marker="o", markersize=5)
+        across = network.parameters
+        axes.plot([across] * 2, [network.low, network.high], color=TEST, linewidth=1)
+        axes.plot([across], [network.accuracy], color=TEST, marker="o", markersize=5)
     axes.set_xlabel("parameters")
     axes.set_ylabel("best test accuracy, %")
     axes.margins(0.08, 0.12)
@@ -162,7 +164,7 @@ def place_labels(
     placed = []
     for (x, y), name in zip(points, names, strict=True):
         width, height = 0.62 * font * len(name) + 4, 1.3 * font
-        middle = (x, y)
+        middle: tuple[float, float] = (x, y)
         for reach, (across, up) in product(range(8), _SIDES):
             gap = font * (0.7 + reach)
             middle = (x + across * (gap + width / 2), y + up * (gap + height / 2))

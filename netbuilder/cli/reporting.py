@@ -24,13 +24,19 @@ def report(
 ) -> None:
     """Write the report of networks and their runs as markdown and as one page of HTML.
 
+    The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
+    count up instead: iter2 before iter10.
+
     Example: netbuilder report archs/iter*.yaml --runs archs/results
     """
     from netbuilder.errors import printable
     from netbuilder.report.facts import report_on
     from netbuilder.report.writing import write_report
+    from netbuilder.runs import natural
     from netbuilder.subjects import Subject
 
+    if paths == sorted(paths):
+        paths = sorted(paths, key=lambda path: natural(path.name))
     found = report_on(Subject.open_all(paths, runs))
     written = write_report(found, out, force=force)
     for path in written:

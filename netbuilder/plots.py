@@ -67,7 +67,9 @@ def draw_curves_of_seeds(
     figure.suptitle(_plain(title))
     loss, accuracy = figure.subplots(1, 2)
     one = len(runs) == 1
-    style = {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
+    style: dict[str, Any] = (
+        {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
+    )
     for name, colour in (("train", TRAIN), ("test", TEST)):
         for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
             for number, metrics in enumerate(runs):
@@ -173,7 +175,7 @@ def place_labels(
     placed = []
     for (x, y), name in zip(points, names, strict=True):
         width, height = 0.62 * font * len(name) + 4, 1.3 * font
-        middle = (x, y)
+        middle: tuple[float, float] = (x, y)
         for reach, (across, up) in product(range(8), _SIDES):
             gap = font * (0.7 + reach)
             middle = (x + across * (gap + width / 2), y + up * (gap + height / 2))

@@ -1,133 +1,294 @@
-"""The report: what is in it, that it is text, and that it needs nothing else."""
+"""The report: what it says, that it says it as text, and what it does to a folder."""
 
 from __future__ import annotations
 
+import html
+import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
+from statistics import fmean
 
+import html5lib
 import pytest
 from command import run
-from documents import HOSTILE
-from small import DOCUMENT, after, run_until_stopped
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from made_runs import made_run
+from markdown_it import MarkdownIt
+from small import DOCUMENT, small
 
-from netbuilder.loader import parse_architecture
-from netbuilder.training import train
+from netbuilder.errors import ConfigError
+from netbuilder.report import words
+from netbuilder.report.facts import Gap, Report, report_on
+from netbuilder.report.html import page
+from netbuilder.report.markdown import escaped, text_of
+from netbuilder.report.writing import write_report
+from netbuilder.results import summarise
+from netbuilder.runs import Run
+from netbuilder.subjects import Subject
 
 ROOT = Path(__file__).parents[1]
-TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace("last_epochs: 2", "last_epochs: 1")
-RTL = "\u202eשלום 🎉 </script><script>alert(1)</script>"
+ACCURACIES = [(40.0, 45.0), (50.0, 49.0), (60.0, 55.0), (70.0, 60.0)]
+THREE = small("train.epochs=4", "targets.test_accuracy.at_least=50")
 
 
-class Page(HTMLParser):
-    """The page's text, tags and addresses."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.tags: list[str] = []
-        self.addresses: list[str] = []
-        self.ids: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of a tag and of what it points to."""
-        self.tags.append(tag)
-        given = dict(attrs)
-        self.addresses += [given[name] or "" for name in ("src", "href") if name in given]
-        self.ids += [given["id"] or ""] if "id" in given else []
-
-    def handle_data(self, data: str) -> None:
-        """Take note of text."""
-        self.text.append(data)
+@pytest.fixture
+def two_seeds(tmp_path: Path) -> Report:
+    """A network of two seeds; the second is better by one point, and confuses the same images."""
+    better = [(train + 1, test + 1) for train, test in ACCURACIES]
+    made_run(tmp_path, THREE, ACCURACIES, seed=0, confused=[(5, 3, 7), (2, 7, 4)])
+    made_run(tmp_path, THREE, better, seed=1, confused=[(5, 3, 2), (9, 4, 1)])
+    return report_on(Subject.open_all([tmp_path]))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two documents with runs, one of them stopped, and texts that want to be something else."""
-    folder = tmp_path_factory.mktemp("report")
-    quoted = HOSTILE.replace("\\", "\\\\").replace('"', '\\"')
-    texts = {
-        "first": TEXT.replace("title: Small $enough", f'title: "{quoted}"'),
-        "second": TEXT.replace("out_channels: 4", "out_channels: 6"),
-    }
-    analysis = RTL.encode("unicode_escape").decode()
-    notes = f'notes: {{target: "{quoted}", analysis: "{analysis}"}}\n'
-    for name, small in texts.items():
-        text = small.replace("name: small", f"name: {name}") + notes
-        (folder / f"{name}.yaml").write_text(text)
-        architecture = parse_architecture(text, f"{name}.yaml")
-        run_until_stopped(train(architecture, out=folder / "runs", seed=0))
-        run_until_stopped(train(architecture, out=folder / "runs", seed=1, stop=after(3)))
-    return folder
+def written(text: str, tmp_path: Path) -> Report:
+    """The report on a document whose author wrote ``text`` wherever words are free."""
+    architecture = THREE.model_copy(
+        update={
+            "title": text,
+            "notes": THREE.notes.model_copy(
+                update={"target": text, "choices": text, "analysis": text}
+            ),
+        }
+    )
+    return report_on([Subject(tmp_path, architecture, ())])
 
 
-def report(folder: Path, out: Path, *more: str) -> str:
-    """Write the report of both documents; what the command says."""
-    paths = [str(folder / f"{name}.yaml") for name in ("first", "second")]
-    ran = run("report", *paths, "--runs", str(folder / "runs"), "--out", str(out), *more)
-    assert ran.code == 0, ran.err
-    return ran.out
+def test_facts_over_the_seeds_are_exact(two_seeds: Report) -> None:
+    """Mean, gap and its growth, the epochs at the target, and confused classes, by hand."""
+    [iteration] = two_seeds.iterations
+    assert iteration.best_test
+    assert (iteration.best_test.mean, iteration.best_test.low) == (60.5, 60.0)
+    assert iteration.best_test.deviation == pytest.approx(0.5**0.5)
+    # Training minus test is -5, 1, 5 and 10; its second half is two epochs.
+    assert iteration.gap == Gap(10.0, 5.0, 2)
+    assert [seed.first_at_goal for seed in iteration.trained] == [3, 2]
+    assert [seed.held for seed in iteration.trained] == [2, 3]
+    assert [(p.label, p.guess, p.count) for p in iteration.confused] == [
+        ("5", "3", 9), ("2", "7", 4), ("9", "4", 1),
+    ]  # fmt: skip
+    assert [(m.index, m.seeds, round(m.confidence, 2)) for m in iteration.mistakes] == [
+        (53, 2, 0.57), (27, 1, 0.54), (94, 1, 0.51),
+    ]  # fmt: skip
+    assert iteration.met == 2
 
 
-def test_the_page_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
-    """Every address in it is one of its own, or data; none leaves it, and all are there."""
-    report(folder, tmp_path / "report")
-    html = (tmp_path / "report" / "report.html").read_text()
-    page = Page(html)
-    for address in page.addresses:
-        assert address.startswith(("data:", "#")), address
-        if address.startswith("#") and len(address) > 1:
-            assert address[1:] in page.ids
-    assert "default-src" in html
-    assert page.tags.count("script") == len(re.findall("<script", html))
-    assert page.tags.count("h1") == 1
+def test_a_target_that_was_lost_again_counts_from_the_loss(tmp_path: Path) -> None:
+    """Held is the unbroken end of a run; first is the first epoch of all."""
+    made_run(tmp_path, THREE, [(1, 50), (1, 60), (1, 49.9), (1, 50)])
+    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    [seed] = iteration.trained
+    assert (seed.first_at_goal, seed.held, sum(seed.at_goal)) == (1, 1, 3)
+    assert seed.met is False
 
 
-def test_texts_come_out_as_text(folder: Path, tmp_path: Path) -> None:
-    """Markup, scripts, emoji and right-to-left words of a document are shown as they are."""
-    report(folder, tmp_path / "report")
-    html = (tmp_path / "report" / "report.html").read_text()
-    page = Page(html)
-    shown = "".join(page.text)
-    assert "<b>&amp; $x$" in shown
-    assert "<script>alert(1)</script>" in shown
-    assert "b" not in page.tags
-    assert "alert(1)" not in re.sub(r"&lt;script&gt;alert\(1\)", "", html)
-    markdown = (tmp_path / "report" / "report.md").read_text()
-    assert "<b>" not in markdown
-    assert "<script>" not in markdown
+def test_sentences_say_the_facts(two_seeds: Report) -> None:
+    """Each observation is a whole sentence with its figures."""
+    [iteration] = two_seeds.iterations
+    lines = words.observations(iteration)
+    assert any("is +10.00 points" in line and "rose by 5.00" in line for line in lines)
+    assert any("kept in epoch 2 to 3 by 2 of 2 seeds" in line for line in lines)
+    assert any("5 taken for 3 (9 times), 2 taken for 7" in line for line in lines)
 
 
-def test_the_same_records_give_the_same_report(folder: Path, tmp_path: Path) -> None:
-    """Bit for bit, and over an earlier one."""
-    for name in ("one", "two", "one"):
-        report(folder, tmp_path / name)
-    one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
-    assert [path.name for path in one] == [path.name for path in two]
-    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+def test_figures_are_those_of_results() -> None:
+    """For the ten iterations on record, `netbuilder results` says the same means."""
+    folder = ROOT / "archs/results"
+    report = report_on(Subject.open_all([folder]))
+    summaries = summarise(Run.find([folder]))
+    found = {i.key: i for i in report.iterations}
+    assert [i.key for i in report.iterations] == [f"iter{n}" for n in range(1, 11)]
+    for summary in summaries:
+        iteration = found[summary.name]
+        last = iteration.over_seeds(lambda run: run.last["test_accuracy"])
+        assert iteration.best_test
+        assert last
+        assert iteration.best_test.mean == fmean(summary.best_test)
+        assert last.mean == fmean(summary.last_test)
+        assert iteration.met == summary.met or summary.met is None
 
 
-def test_markdown_and_its_pictures_lie_together(folder: Path, tmp_path: Path) -> None:
-    """Every picture that is named is there, and what changed between the two is said."""
-    out = tmp_path / "report"
-    said = report(folder, out)
-    assert "2 networks, 2 finished runs" in said
-    markdown = (out / "report.md").read_text()
-    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", markdown)
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    """An unfinished run, one on data that stood in and a damaged record are a line each."""
+    made_run(tmp_path, THREE, ACCURACIES, seed=0)
+    made_run(tmp_path, THREE, ACCURACIES[:2], seed=1, finished=False)
+    made_run(tmp_path, THREE, ACCURACIES, seed=2, fell_back="no network")
+    damaged = made_run(tmp_path, THREE, ACCURACIES, seed=3, confused=[])
+    evaluation = json.loads((damaged.path / "evaluation.json").read_text())
+    evaluation["confusion"].pop()
+    (damaged.path / "evaluation.json").write_text(json.dumps(evaluation))
+    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    assert [seed.seed for seed in iteration.trained] == [0]
+    told = "\n".join(iteration.remarks)
+    assert "is not finished, 2 of 4 epochs trained" in told
+    assert "1 on data that stood in" in told
+    assert "confusion is no table of 10 x 10" in told
+    assert "evaluation.json is not there" in told
+
+
+def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:
+    """A seed that ran twice is one row."""
+    for accuracy in (50.0, 70.0):
+        made_run(tmp_path, THREE, [(50.0, accuracy)] * 4)
+    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    assert [seed.last["test_accuracy"] for seed in iteration.trained] == [70.0]
+
+
+def test_changes_name_layers_and_training() -> None:
+    """What was added, removed and changed since the network before is a line each."""
+    after = small(
+        "train.epochs=4", "layers[3].Dropout.p=0.2", "train.ema=", "layers[0].Conv2d.out_channels=8"
+    )
+    subjects = [Subject(Path("a"), each, ()) for each in (THREE, after, after)]
+    _, changed, same = report_on(subjects).iterations
+    assert "Changed Dropout (p 0.1) to Dropout (p 0.2)" in changed.changes
+    assert "Training: ema none, before 0.9" in changed.changes
+    assert same.changes == ()
+    assert (changed.key, same.key, same.before) == ("small-2", "small-3", "small-2")
+
+
+HOSTILE = st.text(min_size=1, max_size=60) | st.lists(
+    st.sampled_from(
+        ["</script>", "<script>alert(1)</script>", "<!--", "]]>", "&amp;", '"', "'", "`", "|",
+         "$x$", "*", "_a_", "# ", "- ", "1. ", "[a](b)", "![a](b)", "~~x~~", "\\", "{{ 1 }}",
+         "{% raw %}", "😀", "👩‍🔬", "\u202eabc", "שלום", "\u2028", "\x1b[31m", "https://a.b",
+         "\n\n", " "]
+    ),
+    min_size=1,
+    max_size=8,
+).map("".join)  # fmt: skip
+
+
+def replaced(text: str) -> str:
+    """What HTML cannot carry, and a file neither, as a reader is told of it."""
+    return text.encode("utf-8", "replace").decode()
+
+
+@settings(deadline=None)
+@given(HOSTILE)
+@example("</style><img src=x onerror=alert(1)>")
+def test_html_holds_the_text_as_text(text: str) -> None:
+    """Read back as a browser reads it, every word is there and no element came of it."""
+    text = replaced(text)
+    report = written(text, Path("a.yaml"))
+    plain = written("plain", Path("a.yaml"))
+    tree, other = (
+        html5lib.parse(page(each, {}), namespaceHTMLElements=False) for each in (report, plain)
+    )
+    prose = ["".join(p.itertext()) for p in tree.iterfind(".//p[@class='prose']")]
+    assert prose == words.paragraphs(text) * 3
+    heading = tree.find(".//h2/bdi")
+    title = words.one_line(text)
+    assert ("" if heading is None else "".join(heading.itertext())) == title
+
+    tags, allowed = ([e.tag for e in each.iter()] for each in (tree, other))
+    assert set(tags) <= set(allowed)
+    assert [tags.count(each) for each in ("script", "style")] == [2, 1]
+
+
+@settings(deadline=None)
+@given(HOSTILE)
+@example("1) a")
+@example("+ a | b")
+@example("=")
+def test_markdown_holds_the_text_as_text(text: str) -> None:
+    """Rendered, it is one paragraph of that very text, also inside a table."""
+    line = words.one_line(replaced(text))
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    if line:
+        assert html.unescape(reader.render(escaped(line)).strip()) == f"<p>{line}</p>"
+    table = reader.render(f"| a | b |\n| --- | --- |\n| {escaped(line)} | c |\n")
+    assert [html.unescape(cell).strip() for cell in re.findall(r"<td>(.*?)</td>", table)] == [
+        line, "c",
+    ]  # fmt: skip
+
+
+def test_data_for_the_script_cannot_end_it(two_seeds: Report) -> None:
+    """The script's data are JSON without a character that HTML could read."""
+    tree = html5lib.parse(page(two_seeds, {}), namespaceHTMLElements=False)
+    data = tree.find(".//script[@id='curves']")
+    assert data is not None
+    assert data.text
+    assert not set("<>&\u2028") & set(data.text)
+    assert json.loads(data.text)["small"]["panels"]["accuracy"]["test"]["values"][1][-1] == 61.0
+
+
+def test_the_same_runs_give_the_same_bytes(two_seeds: Report, tmp_path: Path) -> None:
+    """Neither a clock nor an order of sets is in a report."""
+    for name in ("a", "b"):
+        write_report(two_seeds, tmp_path / name)
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "ab"
+    )
+    assert first == second
+    assert set(first) == {"report.md", "report.html", "small-curves.png", "small-confusion.png"}
+
+
+def test_pictures_of_the_markdown_lie_beside_it(two_seeds: Report, tmp_path: Path) -> None:
+    """Every link is to a file that is there, or to a place in the text."""
+    markdown, _ = write_report(two_seeds, tmp_path / "out")
+    text = markdown.read_text()
+    pictures = re.findall(r"!\[[^]]+\]\((.*?)\)", text)
     assert pictures
-    assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
-    assert "channels" in markdown
+    assert all((tmp_path / "out" / name).is_file() for name in pictures)
+    assert all(f'<a id="{link}"></a>' in text for link in re.findall(r"\]\(#(.*?)\)", text))
 
 
-def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path) -> None:
-    """Unless it is said."""
-    out = tmp_path / "mine"
-    out.mkdir()
+def test_an_earlier_report_is_renewed_and_nothing_else_is(
+    two_seeds: Report, tmp_path: Path
+) -> None:
+    """A stranger's file stops it and is named; with force it stays where it is."""
+    out = tmp_path / "out"
+    write_report(two_seeds, out)
+    write_report(report_on([Subject(Path("a"), THREE, ())]), out)
+    assert {path.name for path in out.iterdir()} == {"report.md", "report.html"}
     (out / "thesis.txt").write_text("mine")
-    ran = run("report", str(folder / "first.yaml"), "--out", str(out))
-    assert ran.code == 2
-    assert "thesis.txt" in ran.err
-    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
-    report(folder, out, "--force")
+    before = (out / "report.md").read_bytes()
+    with pytest.raises(ConfigError, match=r"holds what is of no report: thesis\.txt"):
+        write_report(two_seeds, out)
+    assert (out / "report.md").read_bytes() == before
+    write_report(two_seeds, out, force=True)
     assert (out / "thesis.txt").read_text() == "mine"
+    assert (out / "small-curves.png").is_file()
+
+
+def test_a_document_without_runs_and_a_fault_are_reported() -> None:
+    """There is a network to show, and a line on what is missing."""
+    broken = small("layers[0].Conv2d.kernel_size=40")
+    report = report_on([Subject(Path("a.yaml"), each, ()) for each in (THREE, broken)])
+    for text in (page(report, {}), text_of(report, ())):
+        assert "No finished run" in text
+        assert "is larger than its input" in text
+
+
+@pytest.mark.parametrize("kind", ["empty", "half"])
+def test_the_command_says_what_it_cannot_use(kind: str, tmp_path: Path) -> None:
+    """An empty folder and a half-written run end in one line, and no report."""
+    if kind == "half":
+        folder = tmp_path / "small" / "x-seed0"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text('{"arch')
+    code, out, err = run("report", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_counts_documents_up(tmp_path: Path) -> None:
+    """A shell's pattern gives iter10 before iter2; the report does not."""
+    for name in ("net1", "net10", "net2"):
+        (tmp_path / f"{name}.yaml").write_text(DOCUMENT.replace("name: small", f"name: {name}"))
+    paths = sorted(map(str, tmp_path.glob("*.yaml")))
+    out = tmp_path / "out"
+    code, said, _ = run("report", *paths, "--out", str(out), "--runs", str(tmp_path))
+    assert code == 0
+    assert "3 networks, 0 finished runs" in said
+    headings = re.findall(r"^## (\w+)", (out / "report.md").read_text(), re.MULTILINE)
+    assert headings == ["net1", "net2", "net10"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file stands where the folder is to be."""
+    (tmp_path / "small.yaml").write_text(DOCUMENT)
+    (tmp_path / "out").write_text("")
+    code, _, err = run("report", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "out"))
+    assert (code, err) == (2, f"--out {tmp_path / 'out'}: it is a file; name a folder\n")

@@ -29,6 +29,9 @@ def report(
 ) -> None:
     """Write the report of networks and their runs as markdown and as one page of HTML.
 
+    The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
+    count up instead: iter2 before iter10.
+
     Example: netbuilder report archs/iter*.yaml --runs archs/results
     """
     from netbuilder.errors import printable
@@ -37,10 +40,9 @@ def report(
     from netbuilder.runs import natural
     from netbuilder.subjects import Subject
 
-    # A shell gives iter10 before iter2, and each is told by what changed since the one before.
-    subjects = Subject.open_all(paths, runs)
-    subjects.sort(key=lambda subject: natural(subject.architecture.name))
-    found = report_on(subjects)
+    if paths == sorted(paths):
+        paths = sorted(paths, key=lambda path: natural(path.name))
+    found = report_on(Subject.open_all(paths, runs))
     written = write_report(found, out, force=force)
     for path in written:
         print(printable(str(path)))

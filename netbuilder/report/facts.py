@@ -254,11 +254,8 @@ def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteratio
     analysis = analyse(subject.architecture)
     trained, remarks = _trained(subject.runs, analysis)
     if subject.otherwise:
-        word = "runs of this name" if len(subject.otherwise) > 1 else "run of this name"
-        remarks.append(
-            f"Left out: {len(subject.otherwise)} {word} trained a document that said "
-            "something else."
-        )
+        runs = f"{len(subject.otherwise)} run{'s' * (len(subject.otherwise) > 1)}"
+        remarks.append(f"Left out: {runs} of this name, of a document that said something else.")
     remarks += [f"Left out: {line}" for line in subject.unreadable]
     if not trained and analysis.architecture.train:
         remarks.append(f"No finished run. To train it: netbuilder train {subject.path}")
@@ -266,8 +263,8 @@ def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteratio
     if missing:
         which = missing[0] if len(missing) == 1 else f"{len(missing)} of {len(trained)} runs"
         remarks.append(
-            f"No confusion matrix and no list of mistakes of {which}: evaluation.json is not "
-            "there. Older versions did not write it; a run trained anew has it."
+            f"No confusion matrix and no mistakes of {which}: evaluation.json is not there. "
+            "Older versions did not write it; a run trained anew has it."
         )
     return Iteration(
         key=key,

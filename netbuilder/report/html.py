@@ -6,6 +6,7 @@ Jinja2 escapes every text that its templates take; no text of a document is mark
 from __future__ import annotations
 
 import base64
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -35,32 +36,40 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
         report: what is said.
         pictures: PNGs of the worst mistakes by the keys of iterations.
     """
-    environment = Environment(
+    parts = files("netbuilder.report") / "page"
+    iterations = [_iteration(i, pictures.get(i.key)) for i in report.iterations]
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            version=netbuilder.__version__,
+            heading=words.heading(report),
+            lead=words.lead(report),
+            iterations=iterations,
+            curves={i["key"]: i["curves"].data for i in iterations if i["curves"]},
+            sizes=charts.sizes_of(report.iterations),
+            size=SIZE,
+            long=LONG,
+            overview=words.OVERVIEW,
+            goals=words.GOALS,
+            layers=words.LAYERS,
+            seeds=words.SEEDS,
+            mistakes=words.MISTAKES,
+            # The package's own text, the only one that is no data.
+            style=Markup((parts / "page.css").read_text(encoding="utf-8")),
+            script=Markup((parts / "page.js").read_text(encoding="utf-8")),
+        )
+    )
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("netbuilder.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    parts = files("netbuilder.report") / "page"
-    iterations = [_iteration(i, pictures.get(i.key)) for i in report.iterations]
-    return environment.get_template("page.html").render(
-        version=netbuilder.__version__,
-        heading=words.heading(report),
-        lead=words.lead(report),
-        iterations=iterations,
-        curves={i["key"]: i["curves"].data for i in iterations if i["curves"]},
-        sizes=charts.sizes_of(report.iterations),
-        size=SIZE,
-        long=LONG,
-        overview=words.OVERVIEW,
-        goals=words.GOALS,
-        layers=words.LAYERS,
-        seeds=words.SEEDS,
-        mistakes=words.MISTAKES,
-        # The package's own text, the only one that is no data.
-        style=Markup((parts / "page.css").read_text(encoding="utf-8")),
-        script=Markup((parts / "page.js").read_text(encoding="utf-8")),
     )
 
 

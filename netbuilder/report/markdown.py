@@ -48,14 +48,14 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
     title = escaped(f"{i.key} {words.title(i)}".strip())
     lines = [f'<a id="iteration-{i.key}"></a>', "", f"## {title}", ""]
     lines += [line for remark in i.remarks for line in (f"> {escaped(words.one_line(remark))}", "")]
-    if notes.target or i.goals:
+    if words.paragraphs(notes.target) or i.goals:
         lines += ["### Target", "", *_prose(notes.target)]
         if i.goals:
             lines += _table(words.GOALS, [_cells(words.goal(goal)) for goal in i.goals], (0, 1, 3))
     if i.before:
         lines += [f"### Changes since {escaped(i.before)}", ""]
         lines += _list(i.changes or ("The layers and the training are the same.",))
-    elif notes.choices:
+    elif words.paragraphs(notes.choices):
         lines += ["### Choices", ""]
     lines += _prose(notes.choices)
     layers = _table(words.LAYERS, [_cells(words.layer(r, analysis)) for r in analysis.rows], (0, 1))
@@ -80,7 +80,7 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
             made = [_cells(words.mistake(mistake)) for mistake in i.mistakes]
             lines += _table(words.MISTAKES, made, (1, 2))
     lines += ["### What the figures say", "", *_list(words.observations(i))]
-    if notes.analysis:
+    if words.paragraphs(notes.analysis):
         lines += ["### Analysis of the author", "", *_prose(notes.analysis)]
     return lines
 

@@ -17,12 +17,12 @@ HARDLY = 0.05
 """Percent points within which a gap is said to stay as it is: five images of ten thousand."""
 
 OVERVIEW = (
-    "network", "parameters", "published", "receptive field", "best test, %", "published",
-    "last test, %", "epochs", "seeds", "targets met",
+    "network", "parameters", "published", "receptive field", "best test", "published", "last test",
+    "epochs", "seeds", "targets met",
 )  # fmt: skip
 LAYERS = ("layer", "window", "output", "receptive field", "parameters", "share", "MACs")
 SEEDS = (
-    "seed", "best test, %", "in epoch", "last test, %", "best train, %", "last train, %",
+    "seed", "best test", "in epoch", "last test", "best train", "last train",
     "first at target", "held", "seconds", "device", "targets",
 )  # fmt: skip
 GOALS = ("target", "asked", "found", "met")

@@ -77,6 +77,7 @@ def _iteration(iteration: Iteration, picture: bytes | None) -> dict[str, Any]:
     """What the template takes of one iteration."""
     analysis = iteration.analysis
     notes = analysis.architecture.notes
+    largest = iteration.largest[0].parameters if iteration.largest else 0
     return {
         "key": iteration.key,
         "anchor": f"iteration-{iteration.key}",
@@ -92,7 +93,7 @@ def _iteration(iteration: Iteration, picture: bytes | None) -> dict[str, Any]:
         "fault": str(analysis.fault) if analysis.fault else "",
         "totals": totals(analysis),
         "layers": [
-            (row.depth, words.layer(row, analysis), _share(row.parameters, analysis.parameters))
+            (row.depth, words.layer(row, analysis), _share(row.parameters, largest))
             for row in analysis.rows
         ],
         "dataset": iteration.dataset,
@@ -114,8 +115,9 @@ def _kept(met: int | None, of: int) -> bool | None:
     return None if met is None else met == of
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.4f}" if part else "0"
+def _share(part: int, largest: int) -> str:
+    """The length of a bar; a container's may be beyond the largest layer's."""
+    return f"{min(1.0, part / largest):.4f}" if part else "0"
 
 
 def _confusion(iteration: Iteration) -> dict[str, Any] | None:

@@ -126,11 +126,9 @@ def export_run(
 
 def metadata(run: Run, which: str) -> dict[str, Any]:
     """What a file carries beside the network."""
-    architecture = run.architecture
-    recorded = run.environment["data"]
-    dataset = architecture.trained.dataset
-    if recorded["fell_back"] and dataset.stand_in:
-        dataset = dataset.stand_in
+    from netbuilder.training.recorded import recorded_dataset
+
+    architecture, dataset = run.architecture, recorded_dataset(run)
     return {
         "name": architecture.name,
         "title": architecture.title,

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from small import DOCUMENT, run_until_stopped
 from test_imports import HEAVY
 
 from netbuilder.cli import app
+from netbuilder.data import open_dataset
 from netbuilder.loader import parse_architecture
+from netbuilder.recipe.datasets import Mnist5k
 from netbuilder.runs import Run
 from netbuilder.training import train
 
@@ -34,7 +37,7 @@ def examples(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder: the documents, a run, and a Python module with a network."""
+    """A working folder: the documents, a run, a Python module with a network, and a picture."""
     folder = tmp_path_factory.mktemp("help")
     (folder / "archs").symlink_to(ROOT / "archs")
     text = DOCUMENT.split("targets:")[0].replace("epochs: 3", "epochs: 1")
@@ -43,6 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "mynets").mkdir()
     source = "from torch import nn\n\ndef net():\n    return nn.Sequential(nn.Conv2d(1, 4, 3))\n"
     (folder / "mynets" / "small.py").write_text(source)
+    (folder / "digits").mkdir()
+    image = open_dataset(Mnist5k()).test_images[3, 0]
+    Image.fromarray(image.numpy()).save(folder / "digits" / "three.png")
     return folder
 
 

@@ -30,7 +30,7 @@ ROOMS = (
     ("runs",),
     ("subjects", "listing", "range_test"),
     ("training",),
-    ("bench", "exporting"),
+    ("bench", "exporting", "predicting"),
     ("tables", "formats", "plots", "results", "live", "tensorboard_log", "changes", "report"),
     ("cli",),
     ("__main__",),
@@ -38,7 +38,7 @@ ROOMS = (
 """From left to right; nothing imports from a room to its right."""
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
-HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "safetensors"}
+HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "safetensors", "PIL"}
 HEAVY_ROOMS = (
     "contract", "data", "training", "bench.peers", "bench.keras_model", "plots", "layers.modules",
     "recipe.augmentations.tensors",

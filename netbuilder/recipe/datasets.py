@@ -14,13 +14,17 @@ class Dataset(Component):
     """A data set of labelled images, ``uint8`` of shape ``shape``.
 
     ``mean`` and ``std`` are those of the training set, an entry a channel, for pixels in [0, 1];
-    every image is normalised with them.
+    every image is normalised with them. ``box`` is the side of the square that each object fills,
+    bright on black; None where the images are photographs, which have no such thing. Objects are
+    centred by their box, or by their mass with ``by_mass``.
     """
 
     shape: ClassVar[Shape]
     classes: ClassVar[tuple[str, ...]]
     mean: ClassVar[tuple[float, ...]]
     std: ClassVar[tuple[float, ...]]
+    box: ClassVar[int | None] = None
+    by_mass: ClassVar[bool] = False
 
     @property
     def stand_in(self) -> Dataset | None:
@@ -40,6 +44,8 @@ class Mnist5k(Dataset):
     classes = _DIGITS
     mean = (0.1307,)
     std = (0.3081,)
+    box = 20
+    by_mass = True
 
 
 class LikeMnist(Dataset):
@@ -63,6 +69,8 @@ class Mnist(LikeMnist):
     classes = _DIGITS
     mean = (0.1307,)
     std = (0.3081,)
+    box = 20
+    by_mass = True
 
 
 class FashionMnist(LikeMnist):
@@ -76,6 +84,7 @@ class FashionMnist(LikeMnist):
     )  # fmt: skip
     mean = (0.2860,)
     std = (0.3530,)
+    box = 28
 
 
 class KMnist(LikeMnist):
@@ -86,6 +95,7 @@ class KMnist(LikeMnist):
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
     mean = (0.1918,)
     std = (0.3483,)
+    box = 28
 
 
 class Cifar10(Dataset):

@@ -10,10 +10,19 @@ from torch import nn
 from netbuilder.builder import build
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.errors import CheckpointError, DataError, printable
+from netbuilder.recipe.datasets import Dataset
 from netbuilder.runs import Run
 from netbuilder.training.checkpoint import UNREADABLE, bytes_of, load_weights
 from netbuilder.training.evaluation import Evaluation, evaluate
 from netbuilder.training.hardware import Hardware
+
+
+def recorded_dataset(run: Run) -> Dataset:
+    """The data set that the run trained on: the document's, or the one that stood in for it."""
+    dataset = run.architecture.trained.dataset
+    if run.environment["data"]["fell_back"] and dataset.stand_in:
+        return dataset.stand_in
+    return dataset.without_stand_in()
 
 
 def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
@@ -23,10 +32,7 @@ def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
         DataError: they are missing, or not those that the run began with.
     """
     recorded = run.environment["data"]
-    dataset = run.architecture.trained.dataset
-    if recorded["fell_back"] and dataset.stand_in:
-        dataset = dataset.stand_in
-    data = open_dataset(dataset.without_stand_in(), data_dir)
+    data = open_dataset(recorded_dataset(run), data_dir)
     if data.digest != recorded["sha256"]:
         raise DataError(
             f"{run.path}: the data are not those that the run began with: SHA-256 {data.digest}, "

@@ -143,22 +143,12 @@ def layer_rows(found: Difference) -> Iterator[tuple[LayerChange | None, tuple[st
             same = 0
         row = layer.row
         name = f"{SIGNS[layer.change]} {'  ' * row.depth}{row.name} {printable(row.title)}"
-        arguments = ", ".join(
-            f"{change.field} {value_text(change.before)} -> {value_text(change.after)}"
-            for change in layer.arguments
-        )
-        if layer.change in ("added", "removed"):
-            arguments = ", ".join(
-                f"{argument} {value_text(as_json(value))}"
-                for argument, value in row.layer.brief().items()
-                if argument in row.arguments
-            )
         rows = (layer.before, layer.after)
         yield (
             layer,
             (
                 name,
-                arguments,
+                arguments_text(layer),
                 _both([written(row.output_shape) if row else None for row in rows]),
                 _both([per_axis_text(row.receptive_field) if row else None for row in rows]),
                 _both([f"{row.parameters:,}" if row else None for row in rows]),
@@ -169,12 +159,28 @@ def layer_rows(found: Difference) -> Iterator[tuple[LayerChange | None, tuple[st
         yield None, _same_row(same)
 
 
+def arguments_text(layer: LayerChange) -> str:
+    """The arguments that differ; of a layer of one side those that are not at their defaults."""
+    if layer.change not in ("added", "removed"):
+        return ", ".join(
+            f"{change.field} {value_text(change.before)} -> {value_text(change.after)}"
+            for change in layer.arguments
+        )
+    return ", ".join(
+        f"{argument} {value_text(as_json(value))}"
+        for argument, value in layer.row.layer.brief().items()
+        if argument in layer.row.arguments
+    )
+
+
 def _same_row(count: int) -> tuple[str, ...]:
     return (f"  ... {count:,} the same", *[""] * (len(COLUMNS) - 1))
 
 
 def _both(texts: Sequence[str | None]) -> str:
-    return " -> ".join(dict.fromkeys("" if text == "0" else text for text in texts if text)) or ""
+    """Before and after, once where they are the same; nothing for a layer that has none of it."""
+    both = " -> ".join(dict.fromkeys(text for text in texts if text))
+    return "" if both == "0" else both
 
 
 def _change(field: FieldChange) -> str:
@@ -223,6 +229,8 @@ def closing(compared: Compared) -> list[str]:
     if found:
         lines.append(f"layers: {', '.join(counts)}, {found.count('kept')} kept")
     lines += [f"fault: {side.fault}" for side in sides if side.fault]
+    if found.behind_fault and all(layer.same for layer in found.layers):
+        lines.append("layers behind the fault differ; mend it to see which")
     return lines + accuracy_lines(compared.before, compared.after)
 
 

@@ -92,7 +92,19 @@ class Difference:
     def __bool__(self) -> bool:
         """Whether anything differs; names, titles, notes and published figures do not count."""
         layers = any(not layer.same for layer in self.layers)
-        return layers or bool(self.fields) or self.before.fault != self.after.fault
+        return layers or bool(self.fields) or self.behind_fault or len(set(self._faults)) > 1
+
+    @property
+    def behind_fault(self) -> bool:
+        """Whether layers differ behind a fault, for which there are no rows."""
+        sides = (self.before.architecture.layers, self.after.architecture.layers)
+        return any(self._faults) and as_json(sides[0]) != as_json(sides[1])
+
+    @property
+    def _faults(self) -> tuple[tuple[str, str] | None, ...]:
+        """What is wrong on each side, wherever it stands: a comment above it moves its line."""
+        faults = (self.before.fault, self.after.fault)
+        return tuple((fault.field, fault.message) if fault else None for fault in faults)
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:

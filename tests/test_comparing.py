@@ -67,6 +67,50 @@ def test_a_layer_put_in_is_one_layer_added(architecture: Architecture, data: st.
     assert not any(layer.affected for layer in found.layers if layer.change == "kept")
 
 
+FAULTY = """\
+name: faulty
+input: [1, 12, 12]
+layers:
+  - Conv2d: {out_channels: 4, kernel_size: 3}
+  - MaxPool2d: 8
+  - Conv2d: {out_channels: 4, kernel_size: 3}
+  - ReLU
+"""
+
+
+def test_the_same_fault_in_two_files_is_no_difference() -> None:
+    """Wherever it stands in them; layers behind it that differ, or another fault, are one."""
+    texts = [FAULTY, f"# moved\n{FAULTY}", FAULTY.replace("ReLU", "GELU"), FAULTY.replace("8", "9")]
+    first, moved, behind, other = (
+        analyse(parse_architecture(text, f"{number}.yaml")) for number, text in enumerate(texts)
+    )
+    assert not difference(first, moved)
+    assert difference(first, behind).behind_fault
+    assert difference(first, behind)
+    assert difference(first, other)
+
+
+def test_layers_that_differ_behind_a_fault_are_told(tmp_path: Path) -> None:
+    """There are no rows of them."""
+    before, after = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    before.write_text(FAULTY)
+    after.write_text(FAULTY.replace("ReLU", "GELU"))
+    told = run("diff", str(before), str(after)).out
+    assert "layers behind the fault differ; mend it to see which" in told
+    assert "no difference" not in told
+    assert "behind the" not in run("diff", str(before), str(before)).out
+
+
+def test_a_figure_that_falls_to_nothing_is_a_zero(tmp_path: Path) -> None:
+    """Not an arrow to nowhere; a layer that never had any shows none."""
+    before, after = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    before.write_text(FAULTY.replace("8", "2") + "  - BatchNorm2d\n")
+    after.write_text(FAULTY.replace("8", "2") + "  - BatchNorm2d: {affine: false}\n")
+    told = run("diff", str(before), str(after), "--format", "markdown").out
+    [row] = [line for line in told.splitlines() if line.startswith("| changed")]
+    assert "| 8 -&#62; 0 |" in row
+
+
 def test_what_changed_is_told_with_its_figures_before_and_after() -> None:
     """From the fifth iteration to the sixth: layers, training, targets, all in one answer."""
     found = json.loads(

@@ -9,8 +9,9 @@ from functools import cached_property
 from statistics import fmean, linear_regression, stdev
 
 from netbuilder.analysis import Analysis, Row, analyse
+from netbuilder.difference import difference
 from netbuilder.errors import ConfigError
-from netbuilder.report.changes import changes
+from netbuilder.report.changes import change_lines
 from netbuilder.report.records import Evaluation, Trained
 from netbuilder.runs import Run
 from netbuilder.subjects import Subject
@@ -273,7 +274,7 @@ def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteratio
         trained=tuple(trained),
         remarks=tuple(remarks),
         before=before.key if before else "",
-        changes=changes(before.analysis, analysis) if before else (),
+        changes=change_lines(difference(before.analysis, analysis)) if before else (),
     )
 
 

@@ -108,6 +108,23 @@ def test_figures_are_those_of_results() -> None:
         assert iteration.met == summary.met or summary.met is None
 
 
+def test_the_report_beside_the_records_is_made_of_them(tmp_path: Path) -> None:
+    """Its text and its page are what the README's line writes."""
+    documents = [str(ROOT / f"archs/iter{number}.yaml") for number in range(1, 11)]
+    folder = ROOT / "archs/results"
+    ran = run("report", *documents, "--runs", str(folder), "--out", str(tmp_path / "report"))
+    assert ran.code == 0
+    for name in ("report.md", "report.html"):
+        text = (tmp_path / "report" / name).read_text()
+        there = (folder / "report" / name).read_text()
+        assert without_pictures(text) == without_pictures(there), "run the line of the README"
+
+
+def without_pictures(page: str) -> str:
+    """A page without what matplotlib drew, whose bytes vary from version to version."""
+    return re.sub(r"data:image/png;base64,[\w+/=]+", "", page)
+
+
 def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     """An unfinished run, one on data that stood in and a damaged record are a line each."""
     made_run(tmp_path, THREE, ACCURACIES, seed=0)

@@ -98,3 +98,15 @@ def test_a_record_that_is_none_is_told(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(ConfigError, match="make it anew with `netbuilder lr-find`"):
         RangeTest.read(path)
+
+
+def test_too_few_steps_are_told(tmp_path: Path) -> None:
+    """With what to do; a test of enough steps says nothing of it."""
+    document = tmp_path / "small.yaml"
+    document.write_text(DOCUMENT)
+    few, enough = (
+        run("lr-find", str(document), "--out", str(tmp_path), "--steps", steps).out
+        for steps in ("6", "40")
+    )
+    assert "6 steps are too few to trust: give it --steps 30" in few
+    assert "too few" not in enough

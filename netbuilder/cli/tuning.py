@@ -13,6 +13,9 @@ from netbuilder.cli.completion import documents
 from netbuilder.cli.options import DataDir, Plugins
 from netbuilder.errors import ConfigError, MachineError
 
+FEW = 30
+"""Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
+
 
 def lr_find(
     path: Annotated[
@@ -21,7 +24,7 @@ def lr_find(
     lowest: Annotated[float, typer.Option("--from", help="The first step's rate.")] = 1e-5,
     highest: Annotated[float, typer.Option("--to", help="The last step's rate.")] = 10.0,
     steps: Annotated[
-        int | None, typer.Option(min=2, help="A tenth of an epoch's unless given.")
+        int | None, typer.Option(min=2, help="A twelfth of an epoch's unless given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -36,7 +39,7 @@ def lr_find(
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Find out which learning rates a network can take, in a tenth of an epoch.
+    """Find out which learning rates a network can take, in under a tenth of an epoch's time.
 
     The rate rises from step to step until the loss runs away. The curve is kept as OUT/NAME/lr-find
     .json and .png; `netbuilder check --advice` reads it.
@@ -87,6 +90,11 @@ def lr_find(
         print(
             f"a one-cycle schedule may rise to {rate}; in the document: "
             f"scheduler: {{OneCycleLR: {{max_lr: {rate}}}}}"
+        )
+    if test.steps < FEW:
+        print(
+            f"{test.steps} steps are too few to trust: give it --steps {FEW}, or a lower "
+            "train.batch_size, which gives an epoch more"
         )
     if test.still_falling:
         print(f"the loss still fell at the end: look further with --to {10 * highest:g}")

@@ -13,6 +13,7 @@ from small import DOCUMENT, small
 
 from netbuilder.advice import Evidence, advise
 from netbuilder.analysis import analyse
+from netbuilder.drafting import TEMPLATES
 from netbuilder.loader import load
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,10 @@ def conv(kernel: int, channels: int = 4, more: str = "") -> str:
         ("before-output", "layers[2].ReLU", ("Flatten", "Linear: 3", "ReLU")),
         ("before-output", "layers[2].Dropout", ("Flatten", "Linear: 3", "Dropout")),
         ("before-output", "layers[2].ReLU", ("AdaptiveAvgPool2d: 1", conv(1), "ReLU", "Flatten")),
+        ("before-output", "layers[2].ReLU", ("Flatten", "Linear: 3", "ReLU", "LogSoftmax: 1")),
+        ("before-output", "layers[2].Dropout", ("Flatten", "Linear: 3", "Dropout", "Softmax: 1")),
+        ("before-output", "layers[2].ReLU", ("Flatten", "Linear: 3", "ReLU", "Dropout")),
+        ("before-output", "layers[3].Dropout", ("Flatten", "Linear: 3", "ReLU", "Dropout")),
         ("before-output", "layers[1].Residual.activation.ReLU",
          ("AdaptiveAvgPool2d: 1", "Residual: {body: [Identity], activation: ReLU}")),
         ("before-output", "layers[1].Sequential.layers[0].Sequential.layers[1].ReLU",
@@ -57,10 +62,13 @@ def conv(kernel: int, channels: int = 4, more: str = "") -> str:
          ("AdaptiveAvgPool2d: 1", CONV, "Flatten")),
         ("border-dropped", "layers[1].MaxPool2d", (conv(2), "MaxPool2d: 2", *CLOSE)),
         ("border-dropped", "layers[0].Conv2d", (conv(3, more=", stride: 2"), *CLOSE)),
+        ("border-dropped", "layers[0].Conv2d",
+         (conv(3, more=", stride: 2, padding: valid"), *CLOSE)),
         ("never-sees-all", "layers[1].Conv2d", (conv(3), conv(3), "ReLU", "Conv2d: [2, 1]")),
         ("sees-all-before", "layers[2].Conv2d",
          ("MaxPool2d: 4", CONV.replace("kernel_size: 3, padding: 1", "kernel_size: 3, padding: 2"),
           CONV, CONV, *CLOSE)),
+        ("sees-all-before", "layers[2].Conv2d", ("MaxPool2d: 4", CONV, CONV, CONV, *CLOSE)),
     ],
 )  # fmt: skip
 def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
@@ -79,6 +87,7 @@ def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
         ("bias-before-norm",
          ("Residual: {body: [{Conv2d: [4, 1]}], shortcut: [BatchNorm2d, {Conv2d: [4, 1]}]}",)),
         ("bias-before-norm", ("Flatten: [2, 3]", "Linear: 3", "BatchNorm1d")),
+        ("before-output", ("Flatten", "Linear: 3", "LogSoftmax: 1")),
         ("before-output", ("ReLU", "AdaptiveAvgPool2d: 1")),
         ("before-output", ("ReLU", "AdaptiveAvgPool2d: 1", "Flatten")),
         ("before-output", ("Flatten", "ReLU", "Dropout", "Linear: 2")),
@@ -88,6 +97,9 @@ def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
         ("most-parameters", ("Flatten", "Linear: 2", "Linear: 90", "Linear: 3")),
         ("kernel-on-one-position", ("AdaptiveAvgPool2d: 1", conv(1), "Flatten")),
         ("kernel-on-one-position", ("AdaptiveAvgPool2d: 2", CONV, "Flatten")),
+        ("kernel-on-one-position", ("AdaptiveAvgPool2d: 1", "Conv2d: [4, 3, 1, 2]", "Flatten")),
+        ("kernel-on-one-position",
+         ("AdaptiveAvgPool2d: 1", conv(3, more=", padding: 1, padding_mode: circular"), "Flatten")),
         ("border-dropped", ("MaxPool2d: 2", *CLOSE)),
         ("border-dropped", (conv(2), "MaxPool2d: {kernel_size: 2, ceil_mode: true}", *CLOSE)),
         ("border-dropped", (conv(2), "MaxPool2d: [2, 2, 1]", *CLOSE)),
@@ -95,6 +107,7 @@ def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
         ("border-dropped", (conv(3, more=", stride: 2, padding: 1"), *CLOSE)),
         ("never-sees-all", (conv(3), *CLOSE)),
         ("never-sees-all", ("Flatten", "Linear: 2")),
+        ("never-sees-all", (conv(3, more=", stride: 2"), *CLOSE)),  # the border is told already
         ("sees-all-before", (CONV, "MaxPool2d: 2", CONV, CONV, *CLOSE)),
         ("sees-all-before", ("AdaptiveAvgPool2d: 1", conv(1), conv(1))),
         ("sees-all-before", ("MaxPool2d: 4", CONV, CONV, conv(3), "Flatten")),
@@ -111,6 +124,61 @@ def test_what_is_repeated_is_told_once() -> None:
     block = "Repeat: {times: 3, layers: [{Conv2d: [4, 1]}, BatchNorm2d]}"
     places = [place for rule, place in said(block, *CLOSE) if rule == "bias-before-norm"]
     assert places == ["layers[0].Repeat.layers[0].Conv2d.bias"]
+
+
+BLOCK = (
+    'blocks: {unit: {parameters: {c: null}, layers: [{Conv2d: ["${c}", 1]}]}}\n'
+    "name: test\ninput: [1, 12, 12]\nlayers:\n"
+)
+USE = "  - unit: %d\n  - BatchNorm2d\n"
+
+
+def test_a_block_is_told_once_for_all_its_layers() -> None:
+    """With what its line saves in all of them; in silence where one of them needs its bias."""
+    end = "  - AdaptiveAvgPool2d: 1\n"
+    [advice] = advise(analysis_of(BLOCK + USE % 4 + USE % 8 + end), Evidence())
+    assert advice.rule == "bias-before-norm"
+    assert (advice.problem.line, advice.problem.field) == (1, "blocks.unit.layers[0].Conv2d.bias")
+    assert "saves 12 parameters in the 2 layers" in advice.remedy
+    assert advise(analysis_of(BLOCK + USE % 4 + "  - unit: 8\n" + end), Evidence()) == []
+
+
+def test_a_small_border_is_named_where_it_is_all_that_is_not_seen() -> None:
+    """It is no advice of its own, and an average over the whole map is there already."""
+    [advice] = advise(network("MaxPool2d: 2", *CLOSE, shape="[1, 61, 61]"), Evidence())
+    assert (advice.rule, advice.problem.field) == ("never-sees-all", "layers[0].MaxPool2d")
+    assert "sees 60x60 of the 61x61 input" in advice.problem.message
+    assert "average" not in advice.remedy
+
+
+def test_kinds_of_plugins_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that sounds like a known kind promises none of its arguments."""
+    kinds = "".join(map(PLUGIN.format, ("OwnDropout", "MaxPoolOwn", "ConvOwn", "BatchNormOwn")))
+    (tmp_path / "sounding.py").write_text("from netbuilder.layers.base import Layer\n" + kinds)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    layers = "[ConvOwn, BatchNormOwn, MaxPoolOwn, Flatten, {Linear: 2}, OwnDropout]"
+    Path("net.yaml").write_text(f"name: net\ninput: [1, 2, 2]\nlayers: {layers}\n")
+    done = run("check", "net.yaml", "--advice", "--plugin", "sounding")
+    assert (done.code, done.out, done.err) == (0, "net.yaml: ok\n", "")
+
+
+PLUGIN = """
+class {}(Layer):
+    "Nothing."
+    def output_shape(self, x): return x
+    def parameter_shapes(self, x): return {{}}
+    def macs(self, x): return 0
+    def receptive_field(self, x, field): return field
+    def build(self, x): raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_needs_no_advice(template: str) -> None:
+    """What a new document begins with is as it should be."""
+    path = ROOT / f"netbuilder/templates/{template}.yaml"
+    assert advise(analyse(load(path)), Evidence()) == []
 
 
 def test_a_large_size_loses_little() -> None:
@@ -156,6 +224,22 @@ def test_a_peak_stays_below_where_a_range_test_diverged(limit: float | None, spe
     """The document's one cycle rises to 0.2."""
     given = advise(analyse(small()), Evidence(diverged_at=limit))
     assert ("peak-diverges" in [advice.rule for advice in given]) == speaks
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("{OneCycleLR: 0.2}", "16:15"),
+        ("[{OneCycleLR: {max_lr: 0.2}}]", "16:29"),
+    ],
+)
+def test_a_peak_is_told_where_it_stands(written: str, place: str) -> None:
+    """Whichever way the schedule is written, with the rate that the same test speaks for."""
+    text = DOCUMENT.replace("{OneCycleLR: {max_lr: 0.2}}", written)
+    given = advise(analysis_of(text), Evidence(diverged_at=0.1, suggestion=0.012))
+    [advice] = [advice for advice in given if advice.rule == "peak-diverges"]
+    assert advice.problem.place == f"test.yaml:{place}"
+    assert advice.remedy == "stay well below, such as at 0.012"
 
 
 def test_what_the_iterations_are_told() -> None:
@@ -231,15 +315,17 @@ def test_check_reads_the_range_test(record: Path) -> None:
     file = Path("runs/small/lr-find.json")
     architecture = json.loads((record / "config.json").read_text())["architecture"]
     architecture["train"]["scheduler"] = []
-    file.write_text(json.dumps({"diverged_at": 0.1, "architecture": architecture}))
+    tested = {"diverged_at": 0.1, "suggestion": 0.01}
+    file.write_text(json.dumps(tested | {"architecture": architecture}))
     assert (
         "it rises to 0.2, and the range test diverged at 0.1"
         in run("check", "small.yaml", "--advice").out
     )
     architecture["train"]["batch_size"] = 7
-    file.write_text(json.dumps({"diverged_at": 0.1, "architecture": architecture}))
+    file.write_text(json.dumps(tested | {"architecture": architecture}))
     done = run("check", "small.yaml", "--advice")
     assert "range test" not in done.out
     assert "of another version of the document" in done.err
-    file.write_text("{")
-    assert "lr-find.json: cannot be read" in run("check", "small.yaml", "--advice").err
+    for damaged in ("{", '{"diverged_at": 0.1}'):
+        file.write_text(damaged)
+        assert "lr-find.json: cannot be read" in run("check", "small.yaml", "--advice").err

@@ -20,7 +20,7 @@ def gather(architecture: Architecture, runs: Path) -> tuple[Evidence, list[str]]
     notes: list[str] = []
     folder = runs / architecture.name
     metrics = _newest_metrics(architecture, folder, notes)
-    return Evidence(metrics, _diverged_at(architecture, folder / JSON_NAME, notes)), notes
+    return Evidence(metrics, *_range_test(architecture, folder / JSON_NAME, notes)), notes
 
 
 def _newest_metrics(
@@ -50,7 +50,10 @@ def _network(architecture: Architecture) -> tuple[Any, ...]:
     return architecture.input, architecture.layers, architecture.init, recipe
 
 
-def _diverged_at(architecture: Architecture, path: Path, notes: list[str]) -> float | None:
+def _range_test(
+    architecture: Architecture, path: Path, notes: list[str]
+) -> tuple[float | None, float | None]:
+    """Where the range test at ``path`` diverged, and what it suggests."""
     from pydantic import ValidationError
 
     from netbuilder.schema import Architecture
@@ -58,23 +61,28 @@ def _diverged_at(architecture: Architecture, path: Path, notes: list[str]) -> fl
     again = "run netbuilder lr-find again"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        limit: float | None = content["diverged_at"]
+        limit, suggestion = (_rate(content, name) for name in ("diverged_at", "suggestion"))
         tested = Architecture.model_validate(content["architecture"])
-        if limit is not None and not (type(limit) in (int, float) and isfinite(limit)):
-            raise ValueError("diverged_at is no number")
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return None, None
     except OSError as error:
         notes.append(printable(f"{path}: cannot be read: {error.strerror}"))
-        return None
+        return None, None
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        why = str(error).splitlines()[0]
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         notes.append(printable(f"{path}: cannot be read: {why}; {again}"))
-        return None
+        return None, None
     if _swept(tested) != _swept(architecture):
         notes.append(printable(f"{path}: of another version of the document; {again}"))
-        return None
-    return limit
+        return None, None
+    return limit, suggestion
+
+
+def _rate(content: dict[str, Any], name: str) -> float | None:
+    rate: float | None = content[name]
+    if rate is not None and not (type(rate) in (int, float) and isfinite(rate)):
+        raise ValueError(f"{name} is no number")
+    return rate
 
 
 def _swept(architecture: Architecture) -> tuple[Any, ...]:

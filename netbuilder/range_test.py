@@ -1,7 +1,8 @@
 """The learning-rate range test's record: its curve, and the rate that the curve speaks for.
 
-The rate grows geometrically from step to step while a network trains (Smith, 2017, in the
-exponential form of Howard and Gugger's fastai); the loss falls, turns and at last runs away.
+The rate grows geometrically from step to step while a network trains (Smith, "Cyclical Learning
+Rates for Training Neural Networks", 2017, in the exponential form of fastai and Lightning); the
+loss falls, turns and at last runs away.
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ from typing import Any
 
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.files import write_atomic
+from netbuilder.schema import Architecture, Place
 
-SMOOTHING = 0.9
-"""The decay, a step, of the moving average over losses."""
+MEMORY = 1 / 15
+"""How far back the moving average over losses looks, as a part of all steps. Where the test is
+short, a fixed decay, as of the 0.98 that fastai and Lightning take, would average all of it."""
+LEAST_MEMORY = 2.0
+"""In steps: less is no average."""
 RUNAWAY = 4.0
-"""A smoothed loss of so many times the least one has diverged."""
+"""A smoothed loss of so many times the least one has diverged, as for fastai and Lightning."""
+LOST = 0.5
+"""So has one that gave back this part of its fall: behind batch normalisation a loss stays near
+that of guessing however high the rate is, which is less than the multiple above."""
 MARGIN = 10.0
 """How far below the rate of the least loss the suggestion lies."""
 FALLEN = 0.9
@@ -31,8 +39,17 @@ JSON_NAME, PICTURE_NAME = "lr-find.json", "lr-find.png"
 
 @dataclass
 class Curve:
-    """Loss against learning rate, as it comes; ``smoothed`` is a bias-corrected average."""
+    """Loss against learning rate, as it comes.
 
+    Attributes:
+        steps: those over which the whole range is spanned.
+        learning_rates: rising.
+        losses: one for each.
+        smoothed: their bias-corrected moving average.
+        diverged_at: the rate at which the loss ran away; None as long as it has not.
+    """
+
+    steps: int
     learning_rates: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     smoothed: list[float] = field(default_factory=list)
@@ -44,22 +61,40 @@ class Curve:
         if not math.isfinite(loss):
             self.diverged_at = learning_rate
             return
-        self._average = SMOOTHING * self._average + (1 - SMOOTHING) * loss
+        decay = 1 - 1 / max(LEAST_MEMORY, MEMORY * self.steps)
+        self._average = decay * self._average + (1 - decay) * loss
         self.learning_rates.append(learning_rate)
         self.losses.append(loss)
-        self.smoothed.append(self._average / (1 - SMOOTHING ** len(self.losses)))
-        # A loss may be of either sign; below zero nothing can be said of multiples.
-        if self.smoothed[-1] > RUNAWAY * min(self.smoothed) > 0:
+        self.smoothed.append(self._average / (1 - decay ** len(self.losses)))
+        if self._ran_away():
             self.diverged_at = learning_rate
+
+    def _ran_away(self) -> bool:
+        now, least = self.smoothed[-1], min(self.smoothed)
+        # A loss may be of either sign; below zero nothing can be said of multiples.
+        if now > RUNAWAY * least > 0:
+            return True
+        return has_fallen(self.smoothed) and now - least > LOST * (_began(self.smoothed) - least)
+
+
+def _began(smoothed: Sequence[float]) -> float:
+    return smoothed[min(FIRST - 1, len(smoothed) // 4)]
+
+
+def has_fallen(smoothed: Sequence[float]) -> bool:
+    """Whether a loss fell by more than noise does."""
+    began = _began(smoothed)
+    return began - min(smoothed) > (1 - FALLEN) * abs(began)
 
 
 def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """A ``max_lr`` for a one-cycle schedule: a tenth of the rate at which the loss is least.
+    """A highest rate to train with: a tenth of the rate at which the loss is least.
 
     At the least loss the rate is already too high for a run that stays there: a few steps survive
-    it, and the average lags behind by some. A tenth keeps clear of both. The point of the steepest
-    fall, the other usual rule, lies in the first steps of a network with batch normalisation,
-    which learns at any rate, and moves by decades with the seed.
+    it, and the average lags behind by some. A tenth keeps clear of both; it is the ``minimum`` of
+    fastai's ``lr_find`` (``fastai/callback/schedule.py``). The point of the steepest fall, which
+    Lightning's ``LRFinder.suggestion`` takes, lies in the first steps of a network with batch
+    normalisation, which learns at any rate, and moves by decades with the seed.
 
     Args:
         learning_rates: rising.
@@ -68,13 +103,20 @@ def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float
     Returns:
         None where the loss did not fall.
     """
-    if not smoothed:
+    if not smoothed or not has_fallen(smoothed):
         return None
-    began = smoothed[min(FIRST - 1, len(smoothed) // 4)]
     least = min(range(len(smoothed)), key=smoothed.__getitem__)
-    if began - smoothed[least] <= (1 - FALLEN) * abs(began):
-        return None
     return learning_rates[least] / MARGIN
+
+
+def peak_field(architecture: Architecture) -> str:
+    """The field of a document that holds the highest rate, as ``--set`` names it."""
+    config = architecture.trained
+    place: Place = ("train", "optimizer", config.optimizer.kind, "lr")
+    for position, scheduler in enumerate(config.scheduler):
+        if scheduler.kind == "OneCycleLR":  # it takes no notice of the optimizer's own
+            place = ("train", "scheduler", position, scheduler.kind, "max_lr")
+    return architecture.problem(place, "").field
 
 
 @dataclass(frozen=True)
@@ -89,6 +131,7 @@ class RangeTest:
         learning_rates: of each step whose loss was finite, as are ``losses`` and ``smoothed``.
         losses: the mean over the batch.
         smoothed: their bias-corrected moving average.
+        field: of the document, for which the suggestion is.
         suggestion: see `suggest`.
         diverged_at: the rate at which the loss ran away or was not finite; None if it never was.
         steps: those over which the whole range was to be spanned.
@@ -101,6 +144,7 @@ class RangeTest:
     learning_rates: list[float]
     losses: list[float]
     smoothed: list[float]
+    field: str
     suggestion: float | None
     diverged_at: float | None
     steps: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import DOCUMENT, small
 
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, Diverged
+from netbuilder.loader import load
 from netbuilder.range_test import MARGIN, Curve, RangeTest, suggest
 from netbuilder.training.range_test import range_test
 
@@ -32,19 +34,41 @@ def test_a_loss_that_does_not_fall_suggests_nothing() -> None:
     assert suggest([0.1, 0.2, 0.3], [2.0, 2.0, 2.1]) is None
 
 
+def curve_of(*losses: float, steps: int = 60) -> Curve:
+    """A curve at the rates 1, 2, 3 and so on, as far as it goes."""
+    curve = Curve(steps)
+    for rate, loss in enumerate(losses, start=1):
+        if curve.diverged_at is None:
+            curve.add(rate, loss)
+    return curve
+
+
 def test_a_curve_ends_where_its_loss_runs_away_or_is_no_number() -> None:
     """At that rate; what is no number is left out of it."""
-    curve = Curve()
-    for step in range(40):
-        curve.add(0.1 * (step + 1), 1.0)
-    assert curve.diverged_at is None
-    while curve.diverged_at is None:
-        curve.add(9.0, 100.0)
-    assert curve.diverged_at == 9.0
-    other = Curve()
-    other.add(0.1, 1.0)
-    other.add(0.2, float("nan"))
-    assert (other.diverged_at, other.losses) == (0.2, [1.0])
+    assert curve_of(*[1.0] * 40).diverged_at is None
+    assert curve_of(*[1.0] * 40, *[100.0] * 5).diverged_at == 41
+    ended = curve_of(1.0, float("nan"))
+    assert (ended.diverged_at, ended.losses) == (2, [1.0])
+
+
+def test_a_loss_that_gives_back_half_of_its_fall_has_diverged() -> None:
+    """Behind batch normalisation it comes to no multiple of the least one; noise is no fall."""
+    fall = [2.3 - 0.05 * step for step in range(30)]
+    curve = curve_of(*fall, *[2.3] * 30)
+    assert curve.diverged_at is not None
+    assert 31 < curve.diverged_at < 40
+    assert max(curve.smoothed) < 4 * min(curve.smoothed)
+    assert curve_of(*fall, *[1.2] * 30).diverged_at is None
+    assert curve_of(*[2.3, 2.2] * 30).diverged_at is None
+
+
+@pytest.mark.parametrize("steps", [30, 60, 300])
+def test_the_average_keeps_up_however_short_the_test_is(steps: int) -> None:
+    """It is least within a tenth of the range behind the place where the losses are."""
+    turn = steps // 2
+    losses = [1 + abs(step - turn) / turn for step in range(steps)]
+    smoothed = curve_of(*losses, steps=steps).smoothed
+    assert 0 <= smoothed.index(min(smoothed)) - turn <= steps / 10
 
 
 def test_the_same_seed_gives_the_same_curve() -> None:
@@ -64,11 +88,11 @@ def test_the_command_keeps_curve_and_picture(tmp_path: Path) -> None:
     arguments = ("lr-find", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "runs"))
     ran = run(*arguments, "--steps", "40", "--to", "1e4")
     assert ran.code == 0, ran.err
-    assert "the loss diverged at" in ran.out
+    assert "and diverged at" in ran.out
     folder = tmp_path / "runs" / "small"
     test = RangeTest.read(folder / "lr-find.json")
     assert test.steps == 40
-    assert f"max_lr: {test.suggestion:.2g}" in ran.out
+    assert f"max_lr={test.suggestion:.2g}'" in ran.out
     assert (folder / "lr-find.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "small.yaml").read_text().replace("max_lr: 0.2", "max_lr: 9999")
     (tmp_path / "small.yaml").write_text(text)
@@ -101,12 +125,71 @@ def test_a_record_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_too_few_steps_are_told(tmp_path: Path) -> None:
-    """With what to do; a test of enough steps says nothing of it."""
+    """With what to do, and what it costs; a test of enough steps says nothing of it."""
     document = tmp_path / "small.yaml"
     document.write_text(DOCUMENT)
-    few, enough = (
-        run("lr-find", str(document), "--out", str(tmp_path), "--steps", steps).out
-        for steps in ("6", "40")
+    few, enough, none = (
+        run("lr-find", str(document), "--out", str(tmp_path), *more).out
+        for more in (("--steps", "6"), ("--steps", "40"), ("--set", "train.batch_size=400"))
     )
-    assert "6 steps are too few to trust: give it --steps 30" in few
+    assert "6 steps are too few to trust: give it --steps 30, 71% of an epoch here, or" in few
+    assert "suggested" not in few
     assert "too few" not in enough
+    assert "2 steps are too few to trust: give it a lower train.batch_size" in none
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("", "", "train.scheduler.OneCycleLR.max_lr"),
+        ("{OneCycleLR: {max_lr: 0.2}}", "{OneCycleLR: 0.2}", "train.scheduler.OneCycleLR.max_lr"),
+        ("{OneCycleLR: {max_lr: 0.2}}", "[{OneCycleLR: [0.2]}]",
+         "train.scheduler[0].OneCycleLR.max_lr"),
+        ("  scheduler: {OneCycleLR: {max_lr: 0.2}}\n", "", "train.optimizer.SGD.lr"),
+        ("{OneCycleLR: {max_lr: 0.2}}", "[{LinearLR: {total_iters: 1}}, {CosineAnnealingLR: 2}]",
+         "train.optimizer.SGD.lr"),
+        ("optimizer: {SGD: {lr: 0.05, momentum: 0.9, nesterov: true}}\n"
+         "  scheduler: {OneCycleLR: {max_lr: 0.2}}", "optimizer: Adam", "train.optimizer.Adam.lr"),
+    ],
+)  # fmt: skip
+def test_what_is_suggested_can_be_set(tmp_path: Path, old: str, new: str, field: str) -> None:
+    """The rate that the document trains with, in whichever form it is written."""
+    assert not old or old in DOCUMENT
+    document = tmp_path / "small.yaml"
+    document.write_text(DOCUMENT.replace(old, new) if old else DOCUMENT)
+    ran = run("lr-find", str(document), "--out", str(tmp_path), "--steps", "40", "--to", "100")
+    assert document.read_text() == (DOCUMENT.replace(old, new) if old else DOCUMENT)
+    said = re.search(r"--set '(.*)=(.*)'\n", ran.out)
+    assert said is not None
+    assert said[1] == field
+    train = load(document, [f"{said[1]}={said[2]}"]).trained
+    component = train.scheduler[0] if "OneCycleLR" in field else train.optimizer
+    assert component.arguments()[field.rpartition(".")[2]] == float(said[2])
+
+
+def test_the_range_is_that_of_the_optimizer() -> None:
+    """Unless one is asked for, from either side; a document's own rate has no part in it."""
+    adam = ("train.optimizer={Adam: {lr: 3}}", "train.scheduler=")
+    ends = [
+        [test.learning_rates[0], test.learning_rates[-1]]
+        for test, _ in (
+            range_test(small(), steps=2),
+            range_test(small(*adam), steps=2),
+            range_test(small(*adam), steps=2, lowest=0.5),
+            range_test(small(*adam), steps=2, highest=0.5),
+        )
+    ]
+    assert ends == [pytest.approx(pair) for pair in ([1e-4, 10], [1e-5, 1], [0.5, 1], [1e-5, 0.5])]
+
+
+def test_it_takes_less_than_a_tenth_of_an_epoch() -> None:
+    """By its steps, which are those of an epoch; no timing."""
+    test, data = range_test(small("train.batch_size=16"))
+    assert len(test.losses) <= test.steps < len(data.train_labels) / 16 / 10
+
+
+def test_a_loss_that_is_no_number_at_once_is_told() -> None:
+    """With the two ways to go on; there is no curve to keep."""
+    broken = small("layers[0].Conv2d.init={weight: {constant: 1e38}}", "layers[1]=Identity")
+    with pytest.raises(Diverged, match="the lowest learning rate; begin lower with --from, or"):
+        range_test(broken, precision="fp32")

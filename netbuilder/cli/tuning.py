@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netbuilder.cli.completion import documents
 from netbuilder.cli.options import DataDir, Plugins
 from netbuilder.errors import ConfigError, MachineError
+
+if TYPE_CHECKING:
+    from netbuilder.range_test import RangeTest
 
 FEW = 30
 """Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
@@ -21,10 +25,18 @@ def lr_find(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="A document.", autocompletion=documents)
     ],
-    lowest: Annotated[float, typer.Option("--from", help="The first step's rate.")] = 1e-5,
-    highest: Annotated[float, typer.Option("--to", help="The last step's rate.")] = 10.0,
+    lowest: Annotated[
+        float | None,
+        typer.Option(
+            "--from", help="The first step's rate; 1e-4 for SGD, 1e-5 for others unless given."
+        ),
+    ] = None,
+    highest: Annotated[
+        float | None,
+        typer.Option("--to", help="The last step's rate; 10 for SGD, 1 for others unless given."),
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=2, help="A twelfth of an epoch's unless given.")
+        int | None, typer.Option(min=2, help="A fourteenth of an epoch's unless given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -74,28 +86,45 @@ def lr_find(
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)
     except OSError as error:
-        raise MachineError(f"{folder}: cannot be written: {error.strerror}") from error
+        message = f"{folder}: cannot be written: {error.strerror}; name another folder by --out"
+        raise MachineError(message) from error
     if output == "json":
         print(json.dumps(asdict(test)))
         return
-    ended = "did not diverge" if test.diverged_at is None else f"diverged at {test.diverged_at:.3g}"
-    print(
-        f"{architecture.name} on {data.dataset.kind}: {len(test.losses)} steps from {lowest:g}, "
-        f"the loss {ended}"
-    )
-    if test.suggestion is None:
-        print("it did not fall: give it more --steps, or another range by --from and --to")
-    else:
-        rate = f"{test.suggestion:.2g}"
-        print(
-            f"a one-cycle schedule may rise to {rate}; in the document: "
-            f"scheduler: {{OneCycleLR: {{max_lr: {rate}}}}}"
-        )
-    if test.steps < FEW:
-        print(
-            f"{test.steps} steps are too few to trust: give it --steps {FEW}, or a lower "
-            "train.batch_size, which gives an epoch more"
-        )
-    if test.still_falling:
-        print(f"the loss still fell at the end: look further with --to {10 * highest:g}")
+    epoch = -(-len(data.train_labels) // architecture.trained.batch_size)
+    print(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
+    for line in _said(test, epoch):
+        print(line)
     print(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}")
+
+
+def _summary(test: RangeTest) -> str:
+    least = test.learning_rates[test.smoothed.index(min(test.smoothed))]
+    ended = "did not diverge" if test.diverged_at is None else f"diverged at {test.diverged_at:.2g}"
+    return (
+        f"{len(test.losses)} of {test.steps} steps, from {test.learning_rates[0]:.2g} to "
+        f"{test.learning_rates[-1]:.2g}; the loss was least at {least:.2g} and {ended}"
+    )
+
+
+def _said(test: RangeTest, epoch: int) -> Iterator[str]:
+    """What a test speaks for, and what would make it better; ``epoch`` is in steps."""
+    few = test.steps < FEW
+    if few:
+        more = f"--steps {FEW}, {FEW / epoch:.0%} of an epoch here, or " if epoch >= FEW else ""
+        yield (
+            f"{test.steps} steps are too few to trust: give it {more}a lower train.batch_size, "
+            "which gives an epoch more"
+        )
+    if test.suggestion is None:
+        before = "" if test.diverged_at is None else " before"
+        yield f"it did not fall{before}: give it more --steps, or another range by --from and --to"
+        return
+    rate = f"{test.suggestion:.2g}"
+    yield (
+        f"{'a guess' if few else 'suggested'}: {test.field} of {rate}, a tenth of the rate of the "
+        f"least loss; to try it: --set '{test.field}={rate}'"
+    )
+    if test.still_falling and not few:
+        further = 10 * test.learning_rates[-1]
+        yield f"the loss still fell at the end: look further with --to {further:.3g}"

@@ -13,7 +13,7 @@ from netbuilder.data import LoadedData
 from netbuilder.data.batches import epoch_order
 from netbuilder.data.feeding import Streamed
 from netbuilder.errors import ConfigError, Diverged
-from netbuilder.range_test import Curve, RangeTest, suggest
+from netbuilder.range_test import Curve, RangeTest, peak_field, suggest
 from netbuilder.recipe.schedulers import Scheduler
 from netbuilder.schema import Architecture
 from netbuilder.strict import Positive
@@ -23,8 +23,12 @@ from netbuilder.training.limits import limits
 from netbuilder.training.loop import prepare
 from netbuilder.training.step import Step, Trainee
 
-SHARE = 12
-"""The test is the first part of an epoch in so many; with its start, under a tenth of the time."""
+SHARE = 14
+"""The test is at most the first part of an epoch in so many. A tenth would be ten: what is left is
+for its first steps, which are slow, and for what stands around them."""
+PLAIN_RANGE, ADAPTIVE_RANGE = (1e-4, 10.0), (1e-5, 1.0)
+"""The first and the last rate unless asked for: of SGD, and of the optimizers that divide by the
+gradient's own size. Still lower rates teach nothing in a few steps."""
 
 
 class Rising(Scheduler):
@@ -41,8 +45,8 @@ class Rising(Scheduler):
 def range_test(
     architecture: Architecture,
     *,
-    lowest: float = 1e-5,
-    highest: float = 10.0,
+    lowest: float | None = None,
+    highest: float | None = None,
     steps: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -56,9 +60,9 @@ def range_test(
 
     Args:
         architecture: it has a ``train`` section.
-        lowest: the first step's learning rate.
-        highest: the last step's.
-        steps: at most those of an epoch; a twelfth of them unless given.
+        lowest: the first step's learning rate; 1e-4 for SGD, 1e-5 for others unless given.
+        highest: the last step's; 10 for SGD, 1 for others unless given.
+        steps: at most those of an epoch; a fourteenth of them unless given.
         seed: as for `train`, as are ``device``, ``precision`` and ``data_dir``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16``.
@@ -73,6 +77,12 @@ def range_test(
         MachineError: memory ran out.
         Diverged: the loss is not finite at the lowest rate.
     """
+    plain = architecture.train is not None and architecture.train.optimizer.kind == "SGD"
+    usual = PLAIN_RANGE if plain else ADAPTIVE_RANGE
+    lowest, highest = (
+        given if given is not None else rate
+        for given, rate in zip((lowest, highest), usual, strict=True)
+    )
     if not (0 < lowest < highest and isfinite(highest)):
         raise ConfigError(
             f"--from {lowest:g} --to {highest:g}: no range; allowed: above 0, and the second "
@@ -96,7 +106,7 @@ def range_test(
     config = config.model_copy(update=changed)
     tested = architecture.model_copy(update={"train": config})
     leave_out()
-    curve = Curve()
+    curve = Curve(steps)
     with limits(Path(architecture.name)):
         trainee = Trainee.make(tested, hardware, seed, whole, 1)
         step = Step(trainee, config, data.dataset, hardware, seed, whole)
@@ -124,6 +134,7 @@ def range_test(
         learning_rates=curve.learning_rates,
         losses=curve.losses,
         smoothed=curve.smoothed,
+        field=peak_field(architecture),
         suggestion=suggest(curve.learning_rates, curve.smoothed),
         diverged_at=curve.diverged_at,
         steps=steps,

@@ -125,6 +125,7 @@ class RangeTest:
 
     Attributes:
         architecture: the document resolved, as a run records it.
+        dataset: the kind that was trained on; not the document's where another stood in.
         seed: of weights, order and draws.
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``fp32`` or ``bf16``.
@@ -138,6 +139,7 @@ class RangeTest:
     """
 
     architecture: dict[str, Any]
+    dataset: str
     seed: int
     device: str
     precision: str

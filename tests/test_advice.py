@@ -64,6 +64,8 @@ def conv(kernel: int, channels: int = 4, more: str = "") -> str:
         ("border-dropped", "layers[0].Conv2d", (conv(3, more=", stride: 2"), *CLOSE)),
         ("border-dropped", "layers[0].Conv2d",
          (conv(3, more=", stride: 2, padding: valid"), *CLOSE)),
+        ("never-sees-all", "layers[1].MaxPool2d",
+         (conv(2), "MaxPool2d: 2", "Flatten", "Tanh")),
         ("never-sees-all", "layers[1].Conv2d", (conv(3), conv(3), "ReLU", "Conv2d: [2, 1]")),
         ("sees-all-before", "layers[2].Conv2d",
          ("MaxPool2d: 4", CONV.replace("kernel_size: 3, padding: 1", "kernel_size: 3, padding: 2"),
@@ -108,6 +110,7 @@ def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
         ("never-sees-all", (conv(3), *CLOSE)),
         ("never-sees-all", ("Flatten", "Linear: 2")),
         ("never-sees-all", (conv(3, more=", stride: 2"), *CLOSE)),  # the border is told already
+        ("never-sees-all", ("Residual: {body: []}",)),
         ("sees-all-before", (CONV, "MaxPool2d: 2", CONV, CONV, *CLOSE)),
         ("sees-all-before", ("AdaptiveAvgPool2d: 1", conv(1), conv(1))),
         ("sees-all-before", ("MaxPool2d: 4", CONV, CONV, conv(3), "Flatten")),
@@ -315,17 +318,21 @@ def test_check_reads_the_range_test(record: Path) -> None:
     file = Path("runs/small/lr-find.json")
     architecture = json.loads((record / "config.json").read_text())["architecture"]
     architecture["train"]["scheduler"] = []
-    tested = {"diverged_at": 0.1, "suggestion": 0.01}
+    tested = {"diverged_at": 0.1, "suggestion": 0.01, "dataset": "mnist5k"}
     file.write_text(json.dumps(tested | {"architecture": architecture}))
     assert (
         "it rises to 0.2, and the range test diverged at 0.1"
         in run("check", "small.yaml", "--advice").out
     )
+    file.write_text(json.dumps(tested | {"architecture": architecture, "dataset": "mnist"}))
+    assert "made with another train.dataset; run" in run("check", "small.yaml", "--advice").err
     architecture["train"]["batch_size"] = 7
+    architecture["train"]["augment"] = []
+    architecture["layers"] = architecture["layers"][1:]
     file.write_text(json.dumps(tested | {"architecture": architecture}))
     done = run("check", "small.yaml", "--advice")
     assert "range test" not in done.out
-    assert "of another version of the document" in done.err
+    assert "lr-find.json: it was made with another layers, train.batch_size; run" in done.err
     for damaged in ("{", '{"diverged_at": 0.1}'):
         file.write_text(damaged)
         assert "lr-find.json: cannot be read" in run("check", "small.yaml", "--advice").err

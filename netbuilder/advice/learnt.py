@@ -46,7 +46,7 @@ def bias_before_norm(analysis: Analysis) -> Said:
             continue
         row, behind = pairs[0]
         saved = sum(row.output_shape[0] for row, _ in pairs)
-        where = f" in the {len(pairs)} layers that it stands for" if len(pairs) > 1 else ""
+        where = f" in the {len(pairs):,} layers that it stands for" if len(pairs) > 1 else ""
         yield (
             (*row.place, "bias"),
             f"{behind.kind} behind it subtracts the mean, and the bias with it",

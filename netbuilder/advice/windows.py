@@ -18,14 +18,16 @@ LEAST_LOSS = 1 / 50
 
 
 def never_sees_all(analysis: Analysis) -> Said:
-    """An output that no position of which sees the whole input."""
+    """An output of which no position sees the whole input."""
     size, seen = spatial(analysis.architecture.input), analysis.receptive_field
-    if all(a >= b for a, b in zip(seen, size, strict=True)):
-        return
     leaves = leaves_of(analysis)
+    missing = max(b - a for a, b in zip(seen, size, strict=True))
+    if missing <= 0 or not leaves:
+        return
     reason = f"the output sees {written(seen)} of the {written(size)} input, never all of it"
-    if prod(leaves[-1].input_shape[1:]) == 1 and (losing := [r for r in leaves if _lost(r)]):
-        # All that is left is seen.
+    losing = [row for row in leaves if _lost(row)]
+    # No less than what their borders come to at the input.
+    if missing <= sum(max(_lost(row).values()) * max(row.jump) for row in losing):
         if any(_worth_a_word(row) for row in losing):
             return  # it is told there
         yield (
@@ -64,7 +66,7 @@ def sees_all_before(analysis: Analysis) -> Said:
         yield (
             behind[0].place,
             f"a position in the middle sees all of the {written(size)} input before this layer; "
-            f"{len(behind)} convolutions with larger kernels than 1 stand from here on, with "
+            f"{len(behind):,} convolutions with larger kernels than 1 stand from here on, with "
             f"{share:.0%} of all parameters",
             "leave them out, take kernels of 1, or pool later",
         )

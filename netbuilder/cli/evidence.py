@@ -12,7 +12,7 @@ from netbuilder.errors import ConfigError, MachineError, printable
 from netbuilder.range_test import JSON_NAME
 
 if TYPE_CHECKING:
-    from netbuilder.schema import Architecture, TrainConfig
+    from netbuilder.schema import Architecture
 
 
 def gather(architecture: Architecture, runs: Path) -> tuple[Evidence, list[str]]:
@@ -62,7 +62,8 @@ def _range_test(
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         limit, suggestion = (_rate(content, name) for name in ("diverged_at", "suggestion"))
-        tested = Architecture.model_validate(content["architecture"])
+        tested = _swept(Architecture.model_validate(content["architecture"]))
+        tested["train.dataset"] = content["dataset"]  # another may have stood in
     except (FileNotFoundError, NotADirectoryError):
         return None, None
     except OSError as error:
@@ -72,8 +73,9 @@ def _range_test(
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         notes.append(printable(f"{path}: cannot be read: {why}; {again}"))
         return None, None
-    if _swept(tested) != _swept(architecture):
-        notes.append(printable(f"{path}: of another version of the document; {again}"))
+    asked = _swept(architecture)
+    if other := [name for name in asked if asked[name] != tested.get(name)]:
+        notes.append(printable(f"{path}: it was made with another {', '.join(other)}; {again}"))
         return None, None
     return limit, suggestion
 
@@ -85,12 +87,16 @@ def _rate(content: dict[str, Any], name: str) -> float | None:
     return rate
 
 
-def _swept(architecture: Architecture) -> tuple[Any, ...]:
-    """All on which a range test depends; it replaces the rate and its schedule."""
-    train: TrainConfig | None = architecture.train
-    recipe: tuple[Any, ...] = ()
-    if train:
+def _swept(architecture: Architecture) -> dict[str, Any]:
+    """All on which a range test depends, by name; it replaces the rate and its schedule."""
+    swept = {name: getattr(architecture, name) for name in ("input", "layers", "init")}
+    if train := architecture.train:
         optimizer = {k: v for k, v in train.optimizer.arguments().items() if k != "lr"}
-        recipe = (train.dataset, train.batch_size, train.loss, train.optimizer.kind, optimizer,
-                  train.augment)  # fmt: skip
-    return architecture.input, architecture.layers, architecture.init, recipe
+        swept |= {
+            "train.dataset": train.dataset.kind,
+            "train.batch_size": train.batch_size,
+            "train.loss": train.loss,
+            "train.optimizer": (train.optimizer.kind, optimizer),
+            "train.augment": train.augment,
+        }
+    return swept

@@ -36,7 +36,7 @@ def lr_find(
         typer.Option("--to", help="The last step's rate; 10 for SGD, 1 for others unless given."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=2, help="A fourteenth of an epoch's unless given.")
+        int | None, typer.Option(min=2, help="A fourteenth of an epoch's, or 50, unless given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

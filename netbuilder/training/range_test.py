@@ -26,6 +26,9 @@ from netbuilder.training.step import Step, Trainee
 SHARE = 14
 """The test is at most the first part of an epoch in so many. A tenth would be ten: what is left is
 for its first steps, which are slow, and for what stands around them."""
+ENOUGH = 50
+"""Steps beyond which it learns little more: ten to a decade, about as close as fastai and Lightning
+go by default with 100 for eight and nine decades."""
 PLAIN_RANGE, ADAPTIVE_RANGE = (1e-4, 10.0), (1e-5, 1.0)
 """The first and the last rate unless asked for: of SGD, and of the optimizers that divide by the
 gradient's own size. Still lower rates teach nothing in a few steps."""
@@ -62,7 +65,7 @@ def range_test(
         architecture: it has a ``train`` section.
         lowest: the first step's learning rate; 1e-4 for SGD, 1e-5 for others unless given.
         highest: the last step's; 10 for SGD, 1 for others unless given.
-        steps: at most those of an epoch; a fourteenth of them unless given.
+        steps: at most those of an epoch; a fourteenth of them unless given, `ENOUGH` at most.
         seed: as for `train`, as are ``device``, ``precision`` and ``data_dir``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16``.
@@ -92,7 +95,7 @@ def range_test(
     _, data = prepare(architecture, data_dir)
     config, images = architecture.trained, len(data.train_labels)
     whole = -(-images // config.batch_size)
-    steps = steps or max(2, whole // SHARE)
+    steps = steps or max(2, min(ENOUGH, whole // SHARE))
     if not 2 <= steps <= whole:
         raise ConfigError(
             f"--steps {steps}: allowed: 2 to {whole}, an epoch of {data.dataset.kind} in batches "
@@ -128,6 +131,7 @@ def range_test(
                 ) from None
     test = RangeTest(
         architecture=architecture.model_dump(mode="json"),
+        dataset=data.dataset.kind,
         seed=seed,
         device=hardware.device.type,
         precision=hardware.precision,

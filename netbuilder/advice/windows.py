@@ -89,9 +89,7 @@ def kernel_on_one_position(analysis: Analysis) -> Said:
 def border_dropped(analysis: Analysis) -> Said:
     """A size that windows do not divide, so that its end is read by none."""
     for row in leaves_of(analysis):
-        lost = {
-            n: left for n, left in _lost(row).items() if left >= row.input_shape[n] * LEAST_LOSS
-        }
+        lost = _worth_a_word(row)
         if not lost:
             continue
         axis, left = next(iter(lost.items()))

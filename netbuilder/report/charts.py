@@ -182,7 +182,11 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
         return _between(TALL - WIDE_BOTTOM, TOP, (accuracy - low) / max(high - low, 1e-9))
 
     places = [(across(log), up(spread.mean)) for log, (_, spread) in zip(logs, tested, strict=True)]
-    labels = place_labels(places, [i.key for i, _ in tested], LABEL)
+    names = [i.key for i, _ in tested]
+    labels = [
+        (_inside(x, 0.31 * LABEL * len(name)), y)
+        for (x, y), name in zip(place_labels(places, names, LABEL), names, strict=True)
+    ]
     points = [
         Point(
             key=iteration.key,
@@ -210,6 +214,11 @@ def _points(
     return " ".join(f"{x:.2f},{height(value):.2f}" for x, value in pairs if value is not None)
 
 
+def _inside(middle: float, half: float) -> float:
+    """The middle of a label moved so that its ends stay in the picture."""
+    return max(half, min(middle, WIDE - half)) if 2 * half < WIDE else WIDE / 2
+
+
 def _between(start: float, end: float, share: float) -> float:
     return start + (end - start) * share
 
@@ -224,10 +233,10 @@ def _finite(value: float) -> float | None:
 
 
 def _even_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round values between two, four to eight of them."""
-    raw = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(f * power for f in (1, 2, 5, 10) if f * power >= raw * 0.999)
+    """Round values between two, four to eleven of them."""
+    most = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(f * power for f in (5, 2, 1) if f * power <= most * 1.001)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(n * step, f"{n * step:.{digits}f}") for n in range(first, last + 1)]

@@ -182,11 +182,7 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
         return _between(TALL - WIDE_BOTTOM, TOP, (accuracy - low) / max(high - low, 1e-9))
 
     places = [(across(log), up(spread.mean)) for log, (_, spread) in zip(logs, tested, strict=True)]
-    names = [i.key for i, _ in tested]
-    labels = [
-        (_inside(x, 0.31 * LABEL * len(name)), y)
-        for (x, y), name in zip(place_labels(places, names, LABEL), names, strict=True)
-    ]
+    labels = place_labels(places, [i.key for i, _ in tested], LABEL, (0, WIDE))
     points = [
         Point(
             key=iteration.key,
@@ -212,11 +208,6 @@ def _points(
 ) -> str:
     pairs = zip(xs, values, strict=False)
     return " ".join(f"{x:.2f},{height(value):.2f}" for x, value in pairs if value is not None)
-
-
-def _inside(middle: float, half: float) -> float:
-    """The middle of a label moved so that its ends stay in the picture."""
-    return max(half, min(middle, WIDE - half)) if 2 * half < WIDE else WIDE / 2
 
 
 def _between(start: float, end: float, share: float) -> float:

@@ -11,8 +11,8 @@ from typing import Any
 from netbuilder.report.facts import Iteration
 from netbuilder.report.records import Trained
 
-WIDTH, HEIGHT = 440.0, 270.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 34.0
+WIDTH, HEIGHT = 440.0, 274.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 38.0
 WIDE, TALL = 900.0, 380.0
 WIDE_LEFT, WIDE_BOTTOM = 62.0, 46.0
 LABEL = 13.0

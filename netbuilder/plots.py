@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -162,7 +163,10 @@ def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
 
 
 def place_labels(
-    points: Sequence[tuple[float, float]], names: Sequence[str], font: float
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    font: float,
+    ends: tuple[float, float] = (-math.inf, math.inf),
 ) -> list[tuple[float, float]]:
     """The middle of each point's label, as near as may be without touching another.
 
@@ -170,6 +174,7 @@ def place_labels(
         points: in units of length, whichever way the axes run.
         names: the labels.
         font: their size in the same units.
+        ends: where the picture ends to the left and to the right; labels stay between.
     """
     boxes = [(x, y, font, font) for x, y in points]
     placed = []
@@ -178,7 +183,9 @@ def place_labels(
         middle: tuple[float, float] = (x, y)
         for reach, (across, up) in product(range(8), _SIDES):
             gap = font * (0.7 + reach)
-            middle = (x + across * (gap + width / 2), y + up * (gap + height / 2))
+            aside = x + across * (gap + width / 2)
+            aside = max(ends[0] + width / 2, min(aside, ends[1] - width / 2))
+            middle = (aside, y + up * (gap + height / 2))
             box = (*middle, width, height)
             if not any(_touch(box, other) for other in boxes):
                 break

@@ -19,6 +19,7 @@ from small import DOCUMENT, small
 
 from netbuilder.errors import ConfigError
 from netbuilder.report import words
+from netbuilder.report.charts import LABEL, WIDE, _even_ticks, sizes_of
 from netbuilder.report.facts import Gap, Report, report_on
 from netbuilder.report.html import page
 from netbuilder.report.markdown import escaped, text_of
@@ -86,9 +87,46 @@ def test_sentences_say_the_facts(two_seeds: Report) -> None:
     """Each observation is a whole sentence with its figures."""
     [iteration] = two_seeds.iterations
     lines = words.observations(iteration)
-    assert any("is +10.00 points" in line and "rose by 5.00" in line for line in lines)
-    assert any("kept in epoch 2 to 3 by 2 of 2 seeds" in line for line in lines)
+    assert any("is +10.00 points" in line and "grew by 5.00" in line for line in lines)
+    assert any("met in epochs 2 to 3, by 2 of 2 seeds" in line for line in lines)
     assert any("5 taken for 3 (9 times), 2 taken for 7" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [
+        ((1.0, 3.0), "grew by 2.00"),
+        ((3.0, 1.0), "narrowed by 2.00"),
+        ((-3.0, -1.0), "narrowed by 2.00"),
+        ((-1.0, -3.0), "grew by 2.00"),
+        ((-1.0, 1.0), "rose by 2.00"),
+        ((1.0, -1.0), "fell by 2.00"),
+        ((1.0, 1.04), "hardly moved"),
+    ],
+)
+def test_a_gap_grows_away_from_zero(gaps: tuple[float, float], said: str, tmp_path: Path) -> None:
+    """It narrows towards zero, and rises or falls across it."""
+    made_run(tmp_path, small("train.epochs=2"), [(50 + gap, 50) for gap in gaps])
+    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    assert any(said in line for line in words.observations(iteration))
+
+
+@pytest.mark.parametrize(
+    ("tested", "said"),
+    [
+        ([50, 40], "first met in epoch 1; it is met in 1 epoch in all, and not in the last one."),
+        ([40, 50, 60], "in epoch 2; it is met in 2 epochs in all, and held over the last 2."),
+        ([40, 40], "No epoch met the target test accuracy of 50."),
+    ],
+)
+def test_the_epochs_at_the_target_are_a_sentence(
+    tested: list[float], said: str, tmp_path: Path
+) -> None:
+    """One epoch is no epochs, and what was lost at the end was not held."""
+    document = small(f"train.epochs={len(tested)}", "targets.test_accuracy.at_least=50")
+    made_run(tmp_path, document, [(50, accuracy) for accuracy in tested])
+    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    assert any(line.endswith(said) for line in words.observations(iteration))
 
 
 def test_figures_are_those_of_results() -> None:
@@ -141,6 +179,19 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert "1 on data that stood in" in told
     assert "confusion is no table of 10 x 10" in told
     assert "evaluation.json is not there" in told
+
+
+def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
+    """A document is trained, a run that was begun is gone on with, by commands that work."""
+    document = tmp_path / "my net.yaml"
+    document.write_text(DOCUMENT)
+    [alone] = report_on(Subject.open_all([document], tmp_path)).iterations
+    assert alone.remarks == (f"No finished run. To train it: netbuilder train '{document}'",)
+    begun = made_run(tmp_path / "runs", THREE, ACCURACIES[:2], finished=False)
+    for path in (tmp_path / "runs", begun.path):
+        [iteration] = report_on(Subject.open_all([path])).iterations
+        command = f"netbuilder train --resume {begun.path}"
+        assert iteration.remarks[-1] == f"No finished run. To go on with it: {command}"
 
 
 def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:
@@ -221,6 +272,55 @@ def test_markdown_holds_the_text_as_text(text: str) -> None:
     assert [html.unescape(cell).strip() for cell in re.findall(r"<td>(.*?)</td>", table)] == [
         line, "c",
     ]  # fmt: skip
+
+
+def test_an_address_is_no_link() -> None:
+    """A code host makes links of what looks like an address, unless it is taken apart."""
+    assert escaped("see www.a.b, WWW.a.b and https://a.b: or a. b") == (
+        "see www\\.a.b, WWW\\.a.b and https\\://a.b: or a. b"
+    )
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
+def test_an_axis_has_ticks(low: float, length: float) -> None:
+    """Four to eleven, rising, inside the axis, each told from the next."""
+    ticks = _even_ticks(low, low + length)
+    values, texts = zip(*ticks, strict=True)
+    assert 4 <= len(ticks) <= 11
+    assert list(values) == sorted(set(values))
+    assert len(set(texts)) == len(texts)
+    assert low - length / 1e6 <= values[0]
+    assert values[-1] <= low + length * (1 + 1e-6)
+
+
+def test_long_names_stay_in_their_pictures(tmp_path: Path) -> None:
+    """Labels of points do not leave the drawing, and those of classes do not push it aside."""
+    names = ("a-network-of-a-very-long-name", "b-network-of-a-very-long-name")
+    for channels, name in zip((2, 40), names, strict=True):
+        network = small(f"name={name}", f"layers[0].Conv2d.out_channels={channels}")
+        made = made_run(tmp_path / "runs", network, ACCURACIES, confused=[(5, 3, 7)])
+        evaluation = json.loads((made.path / "evaluation.json").read_text())
+        evaluation["classes"] = [f"{digit} {'wide' * 40}" for digit in range(10)]
+        (made.path / "evaluation.json").write_text(json.dumps(evaluation))
+    report = report_on(Subject.open_all([tmp_path / "runs"]))
+    sizes = sizes_of(report.iterations)
+    assert sizes
+    for point in sizes.points:
+        half = 0.3 * LABEL * len(point.key)
+        assert half <= point.label[0] <= WIDE - half
+    write_report(report, tmp_path / "out")  # a warning of matplotlib would be an error
+
+
+def test_too_many_classes_are_told_in_both_forms(tmp_path: Path) -> None:
+    """Where there is no matrix, no heading stands alone."""
+    made = made_run(tmp_path, THREE, ACCURACIES, confused=[])
+    evaluation = json.loads((made.path / "evaluation.json").read_text())
+    evaluation |= {"classes": [str(n) for n in range(26)], "confusion": [[1] * 26] * 26}
+    (made.path / "evaluation.json").write_text(json.dumps(evaluation))
+    report = report_on(Subject.open_all([tmp_path]))
+    for text in (page(report, {}), text_of(report, ())):
+        assert "26 classes are too many for a table" in text
+        assert "No mistake is on record" in text
 
 
 def test_data_for_the_script_cannot_end_it(two_seeds: Report) -> None:

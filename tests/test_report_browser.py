@@ -51,8 +51,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 def started() -> Iterator[webdriver.Chrome]:
     """A browser without a window, with its logs."""
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
+    for argument in (
+        "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run",
+        "disable-background-networking", "disable-component-update", "disable-sync",
+    ):  # fmt: skip
+        options.add_argument(f"--{argument}")
     options.binary_location = str(BROWSER)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
@@ -186,6 +189,35 @@ def test_a_phone_scrolls_down_alone(browser: webdriver.Chrome) -> None:
     assert script(browser, "return document.documentElement.scrollWidth") == 360
     browser.find_element(By.CSS_SELECTOR, "table.overview a").click()
     assert browser.current_url.endswith("#iteration-small")
+
+
+def test_what_is_drawn_can_be_read_on_a_phone(browser: webdriver.Chrome) -> None:
+    """The picture of sizes scrolls aside sooner than its letters become too small."""
+    seen_as(browser, "light", 360)
+    code = (
+        "return [...document.querySelectorAll('figure.sizes svg text, figure.curves svg text')]"
+        ".map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(script(browser, code)) > 10
+
+
+def test_what_is_heard_has_a_name(browser: webdriver.Chrome) -> None:
+    """A heading without the arrow that is drawn beside it, and a slider with its network."""
+    head = browser.find_element(By.CSS_SELECTOR, "table.overview thead th:nth-child(2)")
+    assert head.find_element(By.TAG_NAME, "button").accessible_name == "parameters"
+    sliders = browser.find_elements(By.CSS_SELECTOR, ".scrub input")
+    assert [slider.accessible_name for slider in sliders] == ["Epoch of small", "Epoch of wider"]
+
+
+@pytest.mark.parametrize("selector", ["table.overview", ".iteration table.dense"])
+def test_a_table_of_figures_fits_a_wide_screen(browser: webdriver.Chrome, selector: str) -> None:
+    """At 1280 pixels no column is cut off."""
+    seen_as(browser, "light", 1280)
+    code = (
+        "const around = document.querySelector(arguments[0]).closest('.scrolled');"
+        "return around.scrollWidth - around.clientWidth"
+    )
+    assert script(browser, code, selector) == 0
 
 
 def test_headings_go_down_by_one(browser: webdriver.Chrome) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from netbuilder.report.facts import Iteration
 from netbuilder.report.records import Trained
 
-WIDTH, HEIGHT = 440.0, 270.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 34.0
+WIDTH, HEIGHT = 440.0, 274.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 38.0
 WIDE, TALL = 900.0, 380.0
 WIDE_LEFT, WIDE_BOTTOM = 62.0, 46.0
 LABEL = 13.0
@@ -182,7 +182,7 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
         return _between(TALL - WIDE_BOTTOM, TOP, (accuracy - low) / max(high - low, 1e-9))
 
     places = [(across(log), up(spread.mean)) for log, (_, spread) in zip(logs, tested, strict=True)]
-    labels = place_labels(places, [i.key for i, _ in tested], LABEL)
+    labels = place_labels(places, [i.key for i, _ in tested], LABEL, (0, WIDE))
     points = [
         Point(
             key=iteration.key,
@@ -224,10 +224,10 @@ def _finite(value: float) -> float | None:
 
 
 def _even_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round values between two, four to eight of them."""
-    raw = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(f * power for f in (1, 2, 5, 10) if f * power >= raw * 0.999)
+    """Round values between two, four to eleven of them."""
+    most = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(f * power for f in (5, 2, 1) if f * power <= most * 1.001)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(n * step, f"{n * step:.{digits}f}") for n in range(first, last + 1)]

@@ -14,14 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import netbuilder
-from netbuilder.report import charts, words
+from netbuilder.report import cells, charts, words
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.tables import totals
 
 LONG = 40
 """Tables of layers that are longer are folded away."""
-MOST_CLASSES = 25
-"""A confusion matrix of more classes is not shown as a table."""
 SIZE = {
     "width": charts.WIDTH, "height": charts.HEIGHT, "left": charts.LEFT, "right": charts.RIGHT,
     "top": charts.TOP, "bottom": charts.BOTTOM, "wide": charts.WIDE, "tall": charts.TALL,
@@ -50,11 +48,13 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
             sizes=charts.sizes_of(report.iterations),
             size=SIZE,
             long=LONG,
-            overview=words.OVERVIEW,
-            goals=words.GOALS,
-            layers=words.LAYERS,
-            seeds=words.SEEDS,
-            mistakes=words.MISTAKES,
+            overview=cells.OVERVIEW,
+            overview_note=words.OVERVIEW_NOTE,
+            goals=cells.GOALS,
+            layers=cells.LAYERS,
+            seeds=cells.SEEDS,
+            mistakes=cells.MISTAKES,
+            mistakes_note=words.MISTAKES_NOTE,
             # The package's own text, the only one that is no data.
             style=Markup((parts / "page.css").read_text(encoding="utf-8")),
             script=Markup((parts / "page.js").read_text(encoding="utf-8")),
@@ -82,31 +82,32 @@ def _iteration(iteration: Iteration, picture: bytes | None) -> dict[str, Any]:
         "key": iteration.key,
         "anchor": f"iteration-{iteration.key}",
         "title": words.title(iteration),
-        "overview": words.overview(iteration),
+        "overview": cells.overview(iteration),
         "remarks": iteration.remarks,
         "target": words.paragraphs(notes.target),
         "choices": words.paragraphs(notes.choices),
         "analysis": words.paragraphs(notes.analysis),
-        "goals": [(words.goal(goal), _kept(goal.met, goal.of)) for goal in iteration.goals],
+        "goals": [(cells.goal(goal), _kept(goal.met, goal.of)) for goal in iteration.goals],
         "before": iteration.before,
         "changes": iteration.changes,
         "fault": str(analysis.fault) if analysis.fault else "",
         "totals": totals(analysis),
         "layers": [
-            (row.depth, words.layer(row, analysis), _share(row.parameters, largest))
+            (row.depth, cells.layer(row, analysis), _share(row.parameters, largest))
             for row in analysis.rows
         ],
-        "dataset": iteration.dataset,
-        "seeds": [words.seed(run) for run in iteration.trained],
-        "all_seeds": words.all_seeds(iteration) if len(iteration.trained) > 1 else (),
+        "seeds": [cells.seed(run) for run in iteration.trained],
+        "seeds_note": words.seeds_note(iteration) if iteration.trained else "",
+        "all_seeds": cells.all_seeds(iteration) if len(iteration.trained) > 1 else (),
         "curves": charts.curves_of(iteration),
         "confusion": _confusion(iteration),
         "picture": picture
         and {
             "seed": iteration.trained[0].seed,
+            "note": words.picture_note(iteration),
             "data": "data:image/png;base64," + base64.b64encode(picture).decode(),
         },
-        "mistakes": [words.mistake(mistake) for mistake in iteration.mistakes],
+        "mistakes": [cells.mistake(mistake) for mistake in iteration.mistakes],
         "observations": words.observations(iteration),
     }
 
@@ -138,8 +139,7 @@ def _confusion(iteration: Iteration) -> dict[str, Any] | None:
         for i, (name, row) in enumerate(zip(names, counts, strict=True))
     ]
     return {
-        "classes": len(names),
         "names": [words.one_line(name) for name in names],
-        "runs": len(iteration.evaluated),
-        "rows": rows if len(names) <= MOST_CLASSES else [],
+        "note": words.confusion_note(iteration),
+        "rows": rows if len(names) <= words.MOST_CLASSES else [],
     }

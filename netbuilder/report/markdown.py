@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from netbuilder.report import words
+from netbuilder.report import cells, words
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.tables import totals
 
@@ -13,16 +13,19 @@ LONG = 40
 """Tables of layers that are longer are folded away."""
 
 _ESCAPES = str.maketrans(
-    {character: f"\\{character}" for character in "\\`*_{}[]()#~$:!"}
-    | {character: f"&#{ord(character)};" for character in "<>&|@"}
+    {character: f"\\{character}" for character in "\\`*_{}[]#~$"}
+    | {character: f"&#{ord(character)};" for character in "<&|@"}
 )
+_LINKS = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
+"""What would make an address a link, or a word between colons a picture."""
+_BEGINNINGS = re.compile(r"^(\d{1,9})([.)])(?=\s|$)|^([-+=>])")
+"""What would begin a list, a rule, a quotation or a heading at the beginning of a line."""
 
 
 def escaped(text: str) -> str:
     """One line that markdown and HTML show as it is, at the beginning of a line too."""
-    text = text.translate(_ESCAPES)
-    # What would begin a list, a rule or a heading there.
-    return re.sub(r"^(\d{1,9})([.)])|^([-+=])", lambda m: f"{m[1] or ''}\\{m[2] or m[3]}", text)
+    text = _LINKS.sub(lambda m: f"\\{m[0]}", text.translate(_ESCAPES))
+    return _BEGINNINGS.sub(lambda m: f"{m[1] or ''}\\{m[2] or m[3]}", text)
 
 
 def text_of(report: Report, pictures: Iterable[str]) -> str:
@@ -31,10 +34,10 @@ def text_of(report: Report, pictures: Iterable[str]) -> str:
     lines = [f"# {escaped(words.heading(report))}", "", *map(escaped, words.lead(report)), ""]
     rows = []
     for iteration in report.iterations:
-        first, *rest = map(escaped, words.overview(iteration))
+        first, *rest = map(escaped, cells.overview(iteration))
         title = escaped(words.title(iteration))
         rows.append([f"[{first}](#iteration-{iteration.key}) {title}".rstrip(), *rest])
-    lines += _table(words.OVERVIEW, rows, text=(0,))
+    lines += [*_table(cells.OVERVIEW, rows, text=(0,)), words.OVERVIEW_NOTE, ""]
     if "accuracy-against-parameters.png" in there:
         about = "Best test accuracy against the number of parameters"
         lines += [f"![{about}](accuracy-against-parameters.png)", ""]
@@ -51,14 +54,14 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
     if words.paragraphs(notes.target) or i.goals:
         lines += ["### Target", "", *_prose(notes.target)]
         if i.goals:
-            lines += _table(words.GOALS, [_cells(words.goal(goal)) for goal in i.goals], (0, 1, 3))
+            lines += _table(cells.GOALS, [_cells(cells.goal(goal)) for goal in i.goals], (0, 1, 3))
     if i.before:
         lines += [f"### Changes since {escaped(i.before)}", ""]
         lines += _list(i.changes or ("The layers and the training are the same.",))
     elif words.paragraphs(notes.choices):
         lines += ["### Choices", ""]
     lines += _prose(notes.choices)
-    layers = _table(words.LAYERS, [_cells(words.layer(r, analysis)) for r in analysis.rows], (0, 1))
+    layers = _table(cells.LAYERS, [_cells(cells.layer(r, analysis)) for r in analysis.rows], (0, 1))
     lines += ["### Network", ""]
     lines += [escaped(str(analysis.fault)), ""] if analysis.fault else []
     if len(analysis.rows) > LONG:
@@ -66,22 +69,25 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
         layers = [head, "", *layers, "</details>", ""]
     lines += [*layers, escaped(totals(analysis)), ""]
     if i.trained:
-        rows = [words.seed(run) for run in i.trained]
-        rows += [words.all_seeds(i)] if len(rows) > 1 else []
-        lines += ["### Results", "", f"Trained on {escaped(words.one_line(i.dataset))}.", ""]
-        lines += _table(words.SEEDS, map(_cells, rows), (0, 9, 10))
+        rows = [cells.seed(run) for run in i.trained]
+        rows += [cells.all_seeds(i)] if len(rows) > 1 else []
+        lines += ["### Results", "", escaped(words.seeds_note(i)), ""]
+        lines += _table(cells.SEEDS, map(_cells, rows), (0, 9, 10))
         lines += _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
     if i.evaluated:
-        lines += ["### Confusion", ""]
+        lines += ["### Confusion", "", escaped(words.confusion_note(i)), ""]
         lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", there)
         lines += ["### Worst mistakes", ""]
-        lines += _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", there)
+        shown = _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", there)
+        lines += [words.picture_note(i), "", *shown] if shown else []
         if i.mistakes:
-            made = [_cells(words.mistake(mistake)) for mistake in i.mistakes]
-            lines += _table(words.MISTAKES, made, (1, 2))
+            made = [_cells(cells.mistake(mistake)) for mistake in i.mistakes]
+            lines += [words.MISTAKES_NOTE, "", *_table(cells.MISTAKES, made, (1, 2))]
+        else:
+            lines += ["No mistake is on record.", ""]
     lines += ["### What the figures say", "", *_list(words.observations(i))]
     if words.paragraphs(notes.analysis):
-        lines += ["### Analysis of the author", "", *_prose(notes.analysis)]
+        lines += ["### The author's analysis", "", *_prose(notes.analysis)]
     return lines
 
 

@@ -27,7 +27,7 @@ class WrongGuess(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """The test set behind the last epoch; ``confusion`` has a row a label, a column a guess."""
+    """The test set after the last epoch; ``confusion`` has a row a label, a column a guess."""
 
     classes: list[str]
     confusion: list[list[Count]]

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netbuilder.analysis import Analysis, Row
+from netbuilder.analysis import Analysis
 from netbuilder.errors import printable
-from netbuilder.report.facts import Gap, Goal, Iteration, Mistake, Report, Spread
-from netbuilder.report.records import Trained
+from netbuilder.report.facts import Gap, Iteration, Report, Spread
 from netbuilder.shapes import spatial, written
-from netbuilder.tables import field_text, first_whole, per_axis_text, window_text
+from netbuilder.tables import first_whole
 from netbuilder.targets import figure_text
 
 NOTHING = "–"
+MOST_CLASSES = 25
+"""A confusion matrix of more classes is not shown."""
 HARDLY = 0.05
 """Percent points within which a gap is said to stay as it is: five images of ten thousand."""
+RUNNING = "measured during the epoch, while the weights still change"
+"""What a training accuracy is."""
 
-OVERVIEW = (
-    "network", "parameters", "published", "receptive field", "best test", "published", "last test",
-    "epochs", "seeds", "targets met",
-)  # fmt: skip
-LAYERS = ("layer", "window", "output", "receptive field", "parameters", "share", "MACs")
-SEEDS = (
-    "seed", "best test", "in epoch", "last test", "best train", "last train",
-    "first at target", "held", "seconds", "device", "targets",
-)  # fmt: skip
-GOALS = ("target", "asked", "found", "met")
-MISTAKES = ("test image", "label", "guess", "confidence, %", "seeds")
+OVERVIEW_NOTE = (
+    "Accuracies are in percent, of each run's best and last epoch, as mean ± standard deviation "
+    "over the seeds. Published figures are those that the document names."
+)
+MISTAKES_NOTE = (
+    "Test images taken for another class: first those that most seeds get wrong, then those of the "
+    "highest confidence."
+)
 
 
 def heading(report: Report) -> str:
@@ -39,15 +39,17 @@ def heading(report: Report) -> str:
 
 def lead(report: Report) -> list[str]:
     """What a hurried reader takes away."""
+    if not report.runs:
+        return ["Made from documents alone; there is no finished run."]
     lines = [f"Made from {_count(report.runs, 'finished run')}."]
+    several = len(report.iterations) > 1
     if report.best and report.best.best_test:
+        whose = f", by {report.best.key}" if several else ""
+        lines.append(f"The best test accuracy is {percent(report.best.best_test)}\u00a0%{whose}.")
+    if report.smallest and several:
         lines.append(
-            f"The best test accuracy is {_percent(report.best.best_test)} %, by {report.best.key}."
-        )
-    if report.smallest:
-        lines.append(
-            "The smallest network of which every run met every target is "
-            f"{report.smallest.key} with {report.smallest.analysis.parameters:,} parameters."
+            "The smallest network whose runs all met the targets of its document is "
+            f"{report.smallest.key}, with {report.smallest.analysis.parameters:,} parameters."
         )
     return lines
 
@@ -57,94 +59,32 @@ def title(iteration: Iteration) -> str:
     return one_line(iteration.analysis.architecture.title)
 
 
-def overview(iteration: Iteration) -> tuple[str, ...]:
-    """A row under `OVERVIEW`; its first cell is the key."""
-    architecture = iteration.analysis.architecture
-    reference = architecture.reference
-    epochs = architecture.train.epochs if architecture.train else None
-    return (
-        iteration.key,
-        f"{iteration.analysis.parameters:,}",
-        NOTHING if reference.parameters is None else f"{reference.parameters:,}",
-        per_axis_text(iteration.analysis.receptive_field),
-        _percent(iteration.best_test),
-        NOTHING if reference.test_accuracy is None else f"{reference.test_accuracy:.2f}",
-        _percent(iteration.over_seeds(lambda run: run.last["test_accuracy"])),
-        NOTHING if epochs is None else str(epochs),
-        str(len(iteration.trained)) if iteration.trained else NOTHING,
-        NOTHING if iteration.met is None else f"{iteration.met} of {len(iteration.trained)}",
+def seeds_note(iteration: Iteration) -> str:
+    """What stands in the table under `SEEDS`."""
+    said = (
+        f"One row per seed, trained on {one_line(iteration.dataset)}. Accuracies are in percent; "
+        f"that of training is {RUNNING}."
     )
+    if iteration.trained[0].at_goal:
+        said += (
+            " First at target is the first epoch that met the target test accuracy; held is how "
+            "many epochs met it without a break up to the last."
+        )
+    return said
 
 
-def layer(row: Row, analysis: Analysis) -> tuple[str, ...]:
-    """A row under `LAYERS`."""
-    share = row.parameters / analysis.parameters if row.parameters else 0.0
-    return (
-        f"{row.path} {printable(row.title)}",
-        window_text(row),
-        written(row.output_shape),
-        field_text(row, analysis),
-        f"{row.parameters:,}" if row.parameters else "",
-        f"{share:.1%}" if share else "",
-        f"{row.macs:,}" if row.macs else "",
-    )
+def confusion_note(iteration: Iteration) -> str:
+    """What stands in the confusion matrix, or why there is none."""
+    runs, classes = len(iteration.evaluated), len(iteration.evaluated[0].classes)
+    if classes > MOST_CLASSES:
+        return f"{classes} classes are too many for a table; the pairs confused most are below."
+    over = f", counted over {runs} seeds" if runs > 1 else ""
+    return f"Test images by label (row) and guess (column){over}, after the last epoch."
 
 
-def seed(run: Trained) -> tuple[str, ...]:
-    """A row under `SEEDS`."""
-    first = run.first_at_goal
-    return (
-        str(run.seed),
-        f"{run.best['test_accuracy']:.2f}",
-        f"{run.best['epoch']:g}",
-        f"{run.last['test_accuracy']:.2f}",
-        f"{run.best_train:.2f}",
-        f"{run.last['train_accuracy']:.2f}",
-        NOTHING if first is None else str(first),
-        str(run.held) if run.at_goal else NOTHING,
-        f"{run.seconds:.0f}",
-        printable(run.device),
-        _judged(run),
-    )
-
-
-def all_seeds(iteration: Iteration) -> tuple[str, ...]:
-    """The row below those of several seeds: mean ± standard deviation."""
-    return (
-        "mean",
-        _percent(iteration.best_test),
-        "",
-        _percent(iteration.over_seeds(lambda run: run.last["test_accuracy"])),
-        _percent(iteration.over_seeds(lambda run: run.best_train)),
-        _percent(iteration.over_seeds(lambda run: run.last["train_accuracy"])),
-        "",
-        "",
-        "",
-        "",
-        NOTHING if iteration.met is None else f"{iteration.met} of {len(iteration.trained)}",
-    )
-
-
-def goal(judged: Goal) -> tuple[str, ...]:
-    """A row under `GOALS`."""
-    found = sorted(set(judged.found))
-    shown = NOTHING
-    if found:
-        shown = figure_text(found[0])
-        if len(found) > 1:
-            shown += f" to {figure_text(found[-1])}"
-    verdict = f"{judged.met} of {judged.of}"
-    if judged.met is None:
-        verdict = f"not judged: {judged.reason}"
-    elif judged.of == 1:
-        verdict = "met" if judged.met else "not met"
-    return judged.target, judged.bound, shown, verdict
-
-
-def mistake(made: Mistake) -> tuple[str, ...]:
-    """A row under `MISTAKES`."""
-    confidence = f"{100 * made.confidence:.1f}"
-    return str(made.index), one_line(made.label), one_line(made.guess), confidence, str(made.seeds)
+def picture_note(iteration: Iteration) -> str:
+    """What the picture of mistakes shows."""
+    return f"The most confident mistakes of seed {iteration.trained[0].seed} after the last epoch."
 
 
 def observations(iteration: Iteration) -> list[str]:
@@ -153,7 +93,7 @@ def observations(iteration: Iteration) -> list[str]:
     lines = [_field(analysis)]
     if iteration.largest:
         sits = [
-            f"{row.path} {printable(row.title)} {row.parameters / analysis.parameters:.1%}"
+            f"{row.path} {printable(row.title)} ({row.parameters / analysis.parameters:.1%})"
             for row in iteration.largest
         ]
         lines.append(f"Most of the parameters sit in {_listed(sits)}.")
@@ -209,16 +149,27 @@ def _field(analysis: Analysis) -> str:
 
 def _gap(gap: Gap, iteration: Iteration) -> str:
     sign = "−" if gap.last < 0 else "+"
-    said = f"Training minus test accuracy is {sign}{abs(gap.last):.2f} points behind the last epoch"
+    said = (
+        "The gap, training minus test accuracy, "
+        f"is {sign}{abs(gap.last):.2f} points after the last epoch"
+    )
     if gap.change is not None:
         over = f"over the last {gap.epochs} epochs"
         if abs(gap.change) < HARDLY:
             said += f" and hardly moved {over}"
         else:
-            said += f"; it {'rose' if gap.change > 0 else 'fell'} by {abs(gap.change):.2f} {over}"
+            said += f"; it {_moved(gap.last, gap.change)} by {abs(gap.change):.2f} {over}"
     train = iteration.analysis.architecture.train
     augmented = ", on augmented images" if train and train.augment else ""
-    return f"{said}. Training accuracy is measured while it is trained{augmented}."
+    return f"{said}. Training accuracy is {RUNNING}{augmented}."
+
+
+def _moved(last: float, change: float) -> str:
+    """How a gap moved: away from zero or towards it, or across it."""
+    before = last - change
+    if before * last <= 0:
+        return "rose" if change > 0 else "fell"
+    return "grew" if abs(last) > abs(before) else "narrowed"
 
 
 def _reached(iteration: Iteration) -> str:
@@ -226,24 +177,20 @@ def _reached(iteration: Iteration) -> str:
     asked = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
     firsts = [run.first_at_goal for run in iteration.trained if run.first_at_goal is not None]
     if not firsts:
-        return f"No epoch kept the target test accuracy{asked}."
+        return f"No epoch met the target test accuracy{asked}."
     held = [run.held for run in iteration.trained]
     kept = [sum(run.at_goal) for run in iteration.trained]
-    who = "" if len(held) == 1 else f" by {len(firsts)} of {len(held)} seeds"
+    who = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
+    first = f"epoch{'s' * (min(firsts) < max(firsts))} {_range(firsts)}"
+    end = f"held over the last {_range(held)}" if any(held) else "not in the last one"
     return (
-        f"The target test accuracy{asked} is first kept in epoch {_range(firsts)}{who}, in "
-        f"{_range(kept)} epochs in all, and held for the last {_range(held)}."
+        f"The target test accuracy{asked} is first met in {first}{who}; it is met in "
+        f"{_range(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
     )
 
 
-def _judged(run: Trained) -> str:
-    if run.met is None:
-        return NOTHING
-    missed = [v.target.replace("_", " ") for v in run.verdicts if v.met is False]
-    return f"not met: {', '.join(missed)}" if missed else "met"
-
-
-def _percent(spread: Spread | None) -> str:
+def percent(spread: Spread | None) -> str:
+    """A figure over the seeds, mean ± standard deviation."""
     if spread is None:
         return NOTHING
     if spread.deviation is None:

@@ -9,12 +9,14 @@ from tempfile import TemporaryDirectory
 from netbuilder.errors import ConfigError, MachineError, printable
 from netbuilder.files import remove_leftovers, write_atomic
 from netbuilder.report.facts import Iteration, Report
-from netbuilder.report.html import MOST_CLASSES, page
+from netbuilder.report.html import page
 from netbuilder.report.markdown import text_of
-from netbuilder.report.words import one_line, title
+from netbuilder.report.words import MOST_CLASSES, one_line, title
 
 MARKDOWN, HTML = "report.md", "report.html"
 SIZES = "accuracy-against-parameters.png"
+LABEL = 20
+"""The longest name of a class in a picture."""
 PNG = b"\x89PNG\r\n\x1a\n"
 _MANIFEST = re.compile(r"<!-- netbuilder report:([A-Za-z0-9._ -]*) -->\n\Z")
 """The last line of the markdown: the files that belong to a report, so that it may be renewed."""
@@ -118,10 +120,15 @@ def _pictures(report: Report) -> dict[str, bytes]:
                 plots.draw_curves_of_seeds(path, name, runs, goal)
                 keep(f"{iteration.key}-curves.png")
             if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
-                classes = [one_line(each) for each in iteration.evaluated[0].classes]
+                classes = [_short(one_line(each)) for each in iteration.evaluated[0].classes]
                 plots.draw_confusion(path, name, classes, np.array(iteration.confusion))
                 keep(f"{iteration.key}-confusion.png")
     return found
+
+
+def _short(name: str) -> str:
+    """A class's name beside a picture, which it must not push aside."""
+    return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
 
 
 def _heading(iteration: Iteration) -> str:

@@ -11,12 +11,12 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
+from netbuilder.choices import TEMPLATES, require_choice
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.loader import parse_architecture
 from netbuilder.schema import FOLDER_NAME, Architecture
 from netbuilder.yaml_text import parse, read_text
 
-TEMPLATES = ("plain", "residual", "mobile")
 WIDTH = 96
 """Where the lines of notes are broken."""
 LEFT_OUT = ("name", "title", "reference", "notes")
@@ -65,8 +65,7 @@ def from_template(template: str, name: str) -> Draft:
         ConfigError: there is no such template, or ``name`` is none.
     """
     _require_name(name)
-    if template not in TEMPLATES:
-        raise ConfigError(f"--template: found {template!r}; allowed: {', '.join(TEMPLATES)}")
+    require_choice("--template", template, TEMPLATES)
     file = files("netbuilder") / "templates" / f"{template}.yaml"
     text = file.read_text(encoding="utf-8").replace(f"name: {template}\n", f"name: {name}\n", 1)
     return Draft(text, tuple(_to_edit(text, name)))

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import DOCUMENT
 
-from netbuilder.drafting import TEMPLATES, from_template, next_document
+from netbuilder.choices import TEMPLATES
+from netbuilder.drafting import from_template, next_document
 from netbuilder.errors import ConfigError
 from netbuilder.loader import load, parse_architecture
 from netbuilder.schema import Architecture

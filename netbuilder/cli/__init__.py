@@ -23,6 +23,7 @@ from netbuilder.cli import (
     training,
     tuning,
 )
+from netbuilder.cli.usage import UsageError, usage_message
 from netbuilder.errors import MachineError, NetbuilderError
 
 P = ParamSpec("P")
@@ -30,8 +31,10 @@ P = ParamSpec("P")
 PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
 
+WRONG_USE = 2
+
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="""Declarative YAML to torch networks: checked, shown, trained.
@@ -94,11 +97,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
     ] = False,
 ) -> None:
-    """Hold the options that stand before a command."""
+    """Hold the options that stand before a command; show the help where none stands."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(WRONG_USE)
 
 
 def main() -> None:
@@ -107,7 +114,10 @@ def main() -> None:
         # A title may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except UsageError as error:
+        print(usage_message(error), file=sys.stderr)
+        sys.exit(WRONG_USE)
     except NetbuilderError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

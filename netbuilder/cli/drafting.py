@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from netbuilder.cli.completion import documents
-from netbuilder.cli.options import Force, Plugins, give, require_free
+from netbuilder.choices import TEMPLATES
+from netbuilder.cli.completion import earlier
+from netbuilder.cli.options import Force, Plugins, choice, give, require_free
 from netbuilder.errors import ConfigError
 
 
@@ -20,12 +21,10 @@ def new(
             "--from",
             metavar="NAME|PATH",
             help="The document before it; a name is looked for in . and archs.",
-            autocompletion=documents,
+            autocompletion=earlier,
         ),
     ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Begin afresh: plain, residual or mobile.")
-    ] = None,
+    template: Annotated[str | None, choice("--template", TEMPLATES, "Begin afresh.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The file; else NAME.yaml beside the one before it.")
     ] = None,

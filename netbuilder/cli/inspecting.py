@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.options import Documents, Plugins
+from netbuilder.cli.options import Documents, Plugins, TextOrJson, choice, table_format, whole
 from netbuilder.cli.watching import draw_check, draw_summary, watch
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
@@ -23,13 +23,9 @@ SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
 
 def summarize(
     paths: Documents,
-    output: Annotated[
-        str,
-        typer.Option("--format", help="rich, plain, json, markdown, csv or torchsummary."),
-    ] = "",
+    output: Annotated[str | None, choice("--format", SUMMARY_FORMATS)] = None,
     depth: Annotated[
-        int | None,
-        typer.Option(min=0, help="Sum up layers inside more than this many containers."),
+        int | None, whole("--depth", 0, "Sum up layers inside more than this many containers.")
     ] = None,
     again: Watch = False,
     plugins: Plugins = None,
@@ -42,9 +38,7 @@ def summarize(
         if output not in ("", "rich", "plain"):
             raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
         watch(paths, lambda look: draw_summary(look, depth))
-    output = output or ("rich" if sys.stdout.isatty() else "plain")
-    if output not in SUMMARY_FORMATS:
-        raise ConfigError(f"--format: found {output!r}; allowed: {', '.join(SUMMARY_FORMATS)}")
+    output = output or table_format()
     from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
@@ -91,7 +85,7 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
 
 def check(
     paths: Documents,
-    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    output: TextOrJson = "text",
     advice: Annotated[
         bool, typer.Option("--advice", help="Also what an experienced engineer would say.")
     ] = False,
@@ -108,8 +102,6 @@ def check(
 
     Example: netbuilder check archs/iter10.yaml --advice
     """
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     if again:
         if output == "json":
             raise ConfigError("--watch shows text; leave --format json out")

@@ -10,8 +10,17 @@ from typing import Annotated
 import typer
 
 from netbuilder.cli.completion import documents
-from netbuilder.cli.options import DataDir, Plugins
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.cli.options import (
+    DataDir,
+    Dataset,
+    Device,
+    Plugins,
+    Precision,
+    TextOrJson,
+    positive,
+    whole,
+)
+from netbuilder.errors import MachineError
 
 FEW = 30
 """Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
@@ -21,22 +30,22 @@ def lr_find(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="A document.", autocompletion=documents)
     ],
-    lowest: Annotated[float, typer.Option("--from", help="The first step's rate.")] = 1e-5,
-    highest: Annotated[float, typer.Option("--to", help="The last step's rate.")] = 10.0,
+    lowest: Annotated[float, positive("--from", "The first step's rate.")] = 1e-5,
+    highest: Annotated[float, positive("--to", "The last step's rate.")] = 10.0,
     steps: Annotated[
-        int | None, typer.Option(min=2, help="A twelfth of an epoch's unless given.")
+        int | None, whole("--steps", 2, "A twelfth of an epoch's unless given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    seed: Annotated[int, whole("--seed", 0, "Settles the weights and all draws.")] = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="As for train, any field."),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="In place of the document's.")] = None,
+    dataset: Dataset = None,
     data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
-    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
     """Find out which learning rates a network can take, in under a tenth of an epoch's time.
@@ -46,8 +55,6 @@ def lr_find(
 
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
     """
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     from netbuilder.loader import load
     from netbuilder.plots import draw_range_test
     from netbuilder.range_test import JSON_NAME, PICTURE_NAME

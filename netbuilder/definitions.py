@@ -74,6 +74,14 @@ def entries(node: Node) -> dict[str, Node]:
     return node.value if isinstance(node.value, dict) else {}
 
 
+def inclusions(root: Node) -> list[Node]:
+    """What a document names to include, rightly or not."""
+    node = entries(root).get("include")
+    if node is None:
+        return []
+    return node.value if isinstance(node.value, list) else [node]
+
+
 class Filler:
     """Computes expressions, and counts what a document comes to."""
 
@@ -164,10 +172,8 @@ class Definitions:
             ConfigError: with all that is wrong with them.
         """
         sections = entries(root)
-        if "include" in sections:
-            node = sections["include"]
-            for item in node.value if isinstance(node.value, list) else [node]:
-                self._try(self._include, item, self.scope(file, "include"))
+        for item in inclusions(root):
+            self._try(self._include, item, self.scope(file, "include"))
         self._define(sections, file)
         for name, (_, override) in self.changes.items():
             if name not in self._places:

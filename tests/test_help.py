@@ -93,7 +93,7 @@ def completed(line: str, cwd: Path) -> list[str]:
             "COMP_CWORD": str(len(words) - 1),
         },
     )  # fmt: skip
-    return done.stdout.strip("\n").split("\n") if done.stdout.strip() else []
+    return done.stdout.strip().splitlines()
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed here")

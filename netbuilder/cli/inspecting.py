@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli.options import Documents, Plugins, TextOrJson, choice, table_format, whole
-from netbuilder.cli.watching import draw_check, draw_summary, watch
+from netbuilder.cli.watching import Look, watch
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
     from netbuilder.analysis import Analysis
+    from netbuilder.targets import Verdict
 
 Watch = Annotated[bool, typer.Option("--watch", help="Draw it again at each save, until Ctrl-C.")]
 SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
@@ -34,11 +35,11 @@ def summarize(
 
     Example: netbuilder summarize archs/iter10.yaml
     """
-    if again:
-        if output not in ("", "rich", "plain"):
-            raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
-        watch(paths, lambda look: draw_summary(look, depth))
+    if again and output not in (None, "rich", "plain"):
+        raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
     output = output or table_format()
+    if again:
+        watch(paths, lambda look: _draw_summary(look, depth, plain=output == "plain"))
     from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
@@ -105,11 +106,10 @@ def check(
     if again:
         if output == "json":
             raise ConfigError("--watch shows text; leave --format json out")
-        watch(paths, draw_check)
+        watch(paths, lambda look: _draw_check(look, runs if advice else None))
     from dataclasses import asdict
 
     from netbuilder.formats import problem_data
-    from netbuilder.tables import verdict_line
     from netbuilder.targets import judge_document
 
     reports, wrong, unmet = [], False, False
@@ -129,18 +129,53 @@ def check(
                 | ({"advice": [asdict(each) for each in said]} if advice else {})
             )
             continue
-        for problem in problems:
-            print(problem)
-        for verdict in verdicts:
-            print(printable(f"{path}: {verdict_line(verdict)}"))
-        for each in said:
-            print(f"advice: {each}")
-        if not problems and all(verdict.met is not False for verdict in verdicts):
-            print(printable(f"{path}: ok"))
+        _say_checked(path, problems, verdicts, said)
     if output == "json":
         print(json.dumps(reports, indent=2))
     if wrong or unmet:
         raise typer.Exit(2 if wrong else 1)
+
+
+def _say_checked(
+    path: Path, problems: list[Problem], verdicts: list[Verdict], said: list[Advice]
+) -> None:
+    from netbuilder.tables import verdict_line
+
+    for problem in problems:
+        print(problem)
+    for verdict in verdicts:
+        print(printable(f"{path}: {verdict_line(verdict)}"))
+    for each in said:
+        print(f"advice: {each}")
+    if not problems and all(verdict.met is not False for verdict in verdicts):
+        print(printable(f"{path}: ok"))
+
+
+def _draw_summary(look: Look, depth: int | None, *, plain: bool) -> None:
+    """The table as far as there is one; where it is wrong, why, and the totals before that."""
+    from netbuilder import tables
+
+    if look.analysis is not None:
+        tables.show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
+    shown = look.analysis.fault if look.analysis else None
+    for problem in look.problems:
+        if problem != shown:
+            print(problem)
+    look.say_last_right()
+
+
+def _draw_check(look: Look, evidence: Path | None) -> None:
+    """As `check` says it, and the totals before a mistake."""
+    from netbuilder.targets import judge_document
+
+    problems, analysis = look.problems, None if look.problems else look.analysis
+    verdicts, said = [], []
+    if analysis:
+        problems = _unsound(analysis)
+        verdicts = judge_document(analysis)
+        said = _advised(analysis, evidence) if evidence else []
+    _say_checked(look.path, problems, verdicts, said)
+    look.say_last_right()
 
 
 def _advised(analysis: Analysis, runs: Path) -> list[Advice]:
@@ -156,19 +191,26 @@ def _advised(analysis: Analysis, runs: Path) -> list[Advice]:
 
 def _examined(path: Path) -> tuple[list[Problem], Analysis | None]:
     """A document's problems, and what is known of it if it can be read."""
-    from netbuilder.analysis import analyse, require_classes
+    from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
     try:
         analysis = analyse(load(path))
     except ConfigError as error:
         return error.problems, None
+    return _unsound(analysis), analysis
+
+
+def _unsound(analysis: Analysis) -> list[Problem]:
+    """The layer that cannot take what reaches it, or that the data set has other classes."""
+    from netbuilder.analysis import require_classes
+
     try:
         analysis.require_sound()
         require_classes(analysis)
     except ConfigError as error:
-        return error.problems, analysis
-    return [], analysis
+        return error.problems
+    return []
 
 
 def schema(

@@ -117,7 +117,10 @@ class Filler:
         """
         self.left -= count
         if self.left < 0:
-            message = f"the document has more than {MAX_EXPANDED:,} values once it is written out"
+            message = (
+                f"the document has more than {MAX_EXPANDED:,} values once it is written out; "
+                "repeat less"
+            )
             raise TooLarge([_problem(node, scope, message)])
 
     def _text(self, text: str, node: Node, scope: Scope) -> Node:
@@ -212,7 +215,7 @@ class Definitions:
             raise ConfigError([Problem(str(path), 1, 1, "", message)])
         for key, (line, column) in root.keys.items():
             if key not in ("values", "blocks"):
-                message = "an included file holds values and blocks, nothing else"
+                message = "an included file holds values and blocks; move this into the document"
                 raise ConfigError([Problem(str(path), line, column, key, message)])
         self.included[name] = text
         self._define(root.value, str(path))
@@ -230,7 +233,7 @@ class Definitions:
             message = f"found {quoted(name)}; allowed: a file in the document's own folder"
             raise refuse(item, scope, message)
         if odd:
-            raise refuse(item, scope, f"{quoted(name)} is no ordinary file")
+            raise refuse(item, scope, f"{quoted(name)} is no ordinary file; name one")
         return self.folder / name
 
     def _define(self, sections: Mapping[str, Node], file: str) -> None:

@@ -24,7 +24,7 @@ from netbuilder.cli import (
     tuning,
 )
 from netbuilder.cli.usage import UsageError, usage_message
-from netbuilder.errors import MachineError, NetbuilderError
+from netbuilder.errors import MachineError, NetbuilderError, printable, why_unwritten
 
 P = ParamSpec("P")
 
@@ -62,8 +62,11 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
         except OSError as error:
+            if error.filename is not None:  # a path that a system call refuses, not the output
+                why = why_unwritten(error)
+                raise MachineError(printable(f"{error.filename}: {why}")) from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise MachineError(f"the output cannot be written: {error.strerror}") from error
+            raise MachineError(f"the output cannot be written: {why_unwritten(error)}") from error
 
     return run
 

@@ -14,7 +14,7 @@ import typer
 from netbuilder.choices import VERDICTS
 from netbuilder.cli.completion import datasets, either
 from netbuilder.cli.options import Force, Plugins, choice, require_free, table_format, whole
-from netbuilder.errors import ConfigError, MachineError, printable
+from netbuilder.errors import ConfigError, MachineError, printable, why_unwritten
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
@@ -196,7 +196,7 @@ def compare(
         try:
             draw_sizes(picture, "Best test accuracy against parameters", drawn)
         except OSError as error:
-            raise MachineError(f"{picture}: cannot be written: {error.strerror}") from error
+            raise MachineError(f"{picture}: cannot be written: {why_unwritten(error)}") from error
         print(f"wrote {picture}", file=sys.stderr)
 
 

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.options import Documents, Plugins, TextOrJson, choice, table_format, whole
+from netbuilder.cli.options import (
+    Documents,
+    Plugins,
+    TextOrJson,
+    choice,
+    require_free,
+    table_format,
+    whole,
+)
 from netbuilder.cli.watching import Look, watch
-from netbuilder.errors import ConfigError, MachineError, Problem, printable
+from netbuilder.errors import ConfigError, MachineError, Problem, printable, why_unwritten
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
@@ -234,9 +242,10 @@ def schema(
         return
     if out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
+    require_free(out, force=True)
     from netbuilder.files import write_atomic
 
     try:
         write_atomic(out, text.encode())
     except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
+        raise MachineError(f"{out}: cannot be written: {why_unwritten(error)}") from error

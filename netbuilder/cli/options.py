@@ -13,7 +13,7 @@ import typer
 
 from netbuilder.choices import DEVICES, PRECISIONS, WEIGHTS, require_choice
 from netbuilder.cli.completion import datasets, documents
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.errors import ConfigError, MachineError, why_unwritten
 
 
 def choice(option: str, allowed: Sequence[str], meaning: str = "") -> Any:
@@ -131,5 +131,5 @@ def give(text: str, out: Path | None) -> None:
     try:
         write_atomic(out, text.encode())
     except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
+        raise MachineError(f"{out}: cannot be written: {why_unwritten(error)}") from error
     print(f"wrote {out}")

@@ -20,7 +20,7 @@ from netbuilder.cli.options import (
     positive,
     whole,
 )
-from netbuilder.errors import MachineError
+from netbuilder.errors import MachineError, why_unwritten
 
 FEW = 30
 """Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
@@ -81,7 +81,7 @@ def lr_find(
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)
     except OSError as error:
-        raise MachineError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise MachineError(f"{folder}: cannot be written: {why_unwritten(error)}") from error
     if output == "json":
         print(json.dumps(asdict(test)))
         return

@@ -300,7 +300,7 @@ def _require_sane(shape: Shape) -> None:
     if prod(shape) > LARGEST_TENSOR:
         raise ShapeError(
             f"it makes a tensor of {written(shape)} = {prod(shape):,} values; "
-            f"at most {LARGEST_TENSOR:,} are taken"
+            f"at most {LARGEST_TENSOR:,} are taken, use smaller sizes"
         )
 
 

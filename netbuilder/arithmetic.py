@@ -89,7 +89,9 @@ def evaluate(text: str, names: Mapping[str, Value]) -> Value:
             try:
                 stack.append(bounded(_OPERATORS[does](left, right)))
             except ZeroDivisionError:
-                raise ExpressionError(f"'{does}' divides by zero") from None
+                raise ExpressionError(
+                    f"'{does}' divides by zero; change what is behind it"
+                ) from None
     return stack[0]
 
 
@@ -110,7 +112,9 @@ def fill(text: str, names: Mapping[str, Value]) -> Value:
         written += [text[at:start], _as_text(evaluate(text[start + 2 : end], names))]
         room -= len(written[-1])
         if room < 0:
-            raise ExpressionError(f"it makes a text of more than {MAX_FILLED:,} characters")
+            raise ExpressionError(
+                f"it makes a text of more than {MAX_FILLED:,} characters; make it shorter"
+            )
         at = end + 1
     return "".join(written) + text[at:]
 
@@ -128,9 +132,9 @@ def bounded(number: int | float) -> int | float:
     """
     if isinstance(number, float):
         if not math.isfinite(number):
-            raise ExpressionError("it gives no finite number")
+            raise ExpressionError("it gives no finite number; compute with smaller ones")
     elif abs(number) > LARGEST_WHOLE:
-        raise ExpressionError("it gives a whole number beyond 2**53")
+        raise ExpressionError("it gives a whole number beyond 2**53; compute with smaller ones")
     return number
 
 
@@ -205,7 +209,7 @@ class _Parser:
     def _operand(self) -> list[_Step]:
         self._nesting += 1
         if self._nesting > MAX_NESTING:
-            raise ExpressionError(f"nested deeper than {MAX_NESTING} levels")
+            raise ExpressionError(f"nested deeper than {MAX_NESTING} levels; nest less")
         try:
             if self._take("-"):
                 return [*self._operand(), _Step("negate")]

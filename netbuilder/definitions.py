@@ -74,6 +74,14 @@ def entries(node: Node) -> dict[str, Node]:
     return node.value if isinstance(node.value, dict) else {}
 
 
+def inclusions(root: Node) -> list[Node]:
+    """What a document names to include, rightly or not."""
+    node = entries(root).get("include")
+    if node is None:
+        return []
+    return node.value if isinstance(node.value, list) else [node]
+
+
 class Filler:
     """Computes expressions, and counts what a document comes to."""
 
@@ -109,7 +117,10 @@ class Filler:
         """
         self.left -= count
         if self.left < 0:
-            message = f"the document has more than {MAX_EXPANDED:,} values once it is written out"
+            message = (
+                f"the document has more than {MAX_EXPANDED:,} values once it is written out; "
+                "repeat less"
+            )
             raise TooLarge([_problem(node, scope, message)])
 
     def _text(self, text: str, node: Node, scope: Scope) -> Node:
@@ -164,10 +175,8 @@ class Definitions:
             ConfigError: with all that is wrong with them.
         """
         sections = entries(root)
-        if "include" in sections:
-            node = sections["include"]
-            for item in node.value if isinstance(node.value, list) else [node]:
-                self._try(self._include, item, self.scope(file, "include"))
+        for item in inclusions(root):
+            self._try(self._include, item, self.scope(file, "include"))
         self._define(sections, file)
         for name, (_, override) in self.changes.items():
             if name not in self._places:
@@ -206,7 +215,7 @@ class Definitions:
             raise ConfigError([Problem(str(path), 1, 1, "", message)])
         for key, (line, column) in root.keys.items():
             if key not in ("values", "blocks"):
-                message = "an included file holds values and blocks, nothing else"
+                message = "an included file holds values and blocks; move this into the document"
                 raise ConfigError([Problem(str(path), line, column, key, message)])
         self.included[name] = text
         self._define(root.value, str(path))
@@ -224,7 +233,7 @@ class Definitions:
             message = f"found {quoted(name)}; allowed: a file in the document's own folder"
             raise refuse(item, scope, message)
         if odd:
-            raise refuse(item, scope, f"{quoted(name)} is no ordinary file")
+            raise refuse(item, scope, f"{quoted(name)} is no ordinary file; name one")
         return self.folder / name
 
     def _define(self, sections: Mapping[str, Node], file: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -11,12 +12,13 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
+from netbuilder.choices import TEMPLATES, require_choice
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.loader import parse_architecture
 from netbuilder.schema import FOLDER_NAME, Architecture
 from netbuilder.yaml_text import parse, read_text
 
-TEMPLATES = ("plain", "residual", "mobile")
+SCHEMA_LINE = re.compile(r"^(# yaml-language-server: \$schema=)(\S+)", re.MULTILINE)
 WIDTH = 96
 """Where the lines of notes are broken."""
 LEFT_OUT = ("name", "title", "reference", "notes")
@@ -32,29 +34,44 @@ class Draft:
     Attributes:
         text: the whole of it.
         edit: what its author has to look at, with the line of each, from 1.
+        trained: whether it says how.
     """
 
     text: str
     edit: tuple[tuple[int, str], ...]
+    trained: bool
 
 
-def next_document(source: Path, name: str) -> Draft:
+def next_document(source: Path, name: str, folder: Path | None = None) -> Draft:
     """The document behind ``source``: the same text, whose notes have become what was learned.
 
     Comments, layout and order stay. The title and the other notes are left empty, and published
     figures, which were of the network before, are left out.
 
+    Args:
+        source: the document before it.
+        name: the new one's.
+        folder: where it will lie, beside ``source`` unless given; what it includes must lie
+            there too, and the schema that it names for editors is named as seen from there.
+
     Raises:
-        ConfigError: the document is wrong, ``name`` is none, or its text is too unusual to edit.
+        ConfigError: the document is wrong, ``name`` is none, its text is too unusual to edit, or
+            what it includes is not in ``folder``.
     """
     _require_name(name)
     text = read_text(source)
     before = parse_architecture(text, str(source), folder=source.parent)
+    folder = source.parent if folder is None else folder
+    for included in before.included():
+        theirs, ours = source.parent / included, folder / included
+        if not ours.is_file() or ours.read_bytes() != theirs.read_bytes():
+            message = f"it includes {included}, which must lie in {folder} as well; copy it there"
+            raise ConfigError([Problem(str(source), 0, 0, "", message)])
     sections = dict(_sections(text, str(source)))
     head = sections.pop("") + f'name: {name}\ntitle: ""\n'
     kept = (part for key, part in sections.items() if key not in LEFT_OUT)
     body = "".join(part if part.endswith("\n") else f"{part}\n" for part in (head, *kept))
-    draft = body.rstrip("\n") + f"\n\n{_notes(before)}"
+    draft = _schema_from(body, source.parent, folder).rstrip("\n") + f"\n\n{_notes(before)}"
     return _checked(draft, source, name, before)
 
 
@@ -65,14 +82,40 @@ def from_template(template: str, name: str) -> Draft:
         ConfigError: there is no such template, or ``name`` is none.
     """
     _require_name(name)
-    if template not in TEMPLATES:
-        raise ConfigError(f"--template: found {template!r}; allowed: {', '.join(TEMPLATES)}")
+    require_choice("--template", template, TEMPLATES)
     file = files("netbuilder") / "templates" / f"{template}.yaml"
     text = file.read_text(encoding="utf-8").replace(f"name: {template}\n", f"name: {name}\n", 1)
-    return Draft(text, tuple(_to_edit(text, name)))
+    return _draft(text, name)
+
+
+def _draft(text: str, name: str) -> Draft:
+    keys = parse(text, name)[0].keys
+    return Draft(text, tuple(_to_edit(keys)), "train" in keys)
+
+
+def named_schema(text: str) -> tuple[int, str] | None:
+    """The JSON Schema that a comment names for editors, and the comment's line, from 1."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := SCHEMA_LINE.match(line):
+            return number, found[2]
+        if line.strip() and not line.startswith("#"):
+            break
+    return None
+
+
+def _schema_from(text: str, old: Path, new: Path) -> str:
+    """The text with the schema beside the document before it named from another folder."""
+    named = named_schema(text)
+    if named is None or old.resolve() == new.resolve() or not (old / named[1]).is_file():
+        return text
+    path = Path(os.path.relpath(old.resolve() / named[1], new.resolve())).as_posix()
+    return SCHEMA_LINE.sub(lambda found: found[1] + path, text, count=1)
 
 
 def _require_name(name: str) -> None:
+    if name.endswith((".yaml", ".yml")):
+        stem = name.rpartition(".")[0]
+        raise ConfigError(f"NAME: found {name!r}; name it {stem}, the file gets its ending")
     if not re.fullmatch(FOLDER_NAME, name):
         raise ConfigError(
             f"NAME: found {name!r}; allowed: at most 64 letters, digits, dots, dashes and "
@@ -139,11 +182,10 @@ def _checked(text: str, source: Path, name: str, before: Architecture) -> Draft:
     if any(after.get(key) != wanted[key] for key in wanted if key not in ("reference", "notes")):
         message = "an anchor in its name, title, reference or notes is used elsewhere; move it"
         raise ConfigError([Problem(str(source), 1, 1, "", message)])
-    return Draft(text, tuple(_to_edit(text, name)))
+    return _draft(text, name)
 
 
-def _to_edit(text: str, file: str) -> Iterator[tuple[int, str]]:
-    places = parse(text, file)[0].keys
+def _to_edit(places: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, str]]:
     words: Mapping[str, str] = {
         "title": "what is new, in a few words",
         "layers": "the network",

@@ -16,6 +16,7 @@ is and exits with ``exit_code``.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -87,6 +88,21 @@ class MachineError(NetbuilderError):
 def missing_extra(package: str, extra: str) -> MachineError:
     """What to raise where ``package``, which the package's ``extra`` brings, is not installed."""
     return MachineError(f"{package} is not installed; pip install 'netbuilder[{extra}]'")
+
+
+_WRITING = {
+    errno.ENOSPC: "the disk is full; make room",
+    errno.EDQUOT: "the disk is full; make room",
+    errno.EROFS: "the folder is read-only; name another place",
+    errno.EACCES: "the folder may not be written; name another place",
+    errno.EPERM: "the folder may not be written; name another place",
+}
+
+
+def why_unwritten(error: OSError) -> str:
+    """Why a file could not be written, and what to do."""
+    known = _WRITING.get(error.errno or 0)
+    return known or f"{error.strerror or error}; name another place, or see to the disk"
 
 
 class DataError(MachineError):

@@ -147,7 +147,9 @@ class Expander:
 
     def _deeper(self, node: Node, scope: Scope) -> Scope:
         if scope.depth >= MAX_NESTED:
-            message = f"it lies in more than {MAX_NESTED} containers once it is written out"
+            message = (
+                f"it lies in more than {MAX_NESTED} containers once it is written out; nest less"
+            )
             raise refuse(node, scope, message)
         return replace(scope, depth=scope.depth + 1)
 
@@ -227,10 +229,13 @@ class Expander:
         self._filler.spend(COST, node, scope)
         if block.name in scope.stack:
             cycle = " → ".join([*scope.stack[scope.stack.index(block.name) :], block.name])
-            message = f"the block {block.name}, defined in {block.place}, uses itself: {cycle}"
+            message = (
+                f"the block {block.name}, defined in {block.place}, uses itself: {cycle}; "
+                "take one of these uses out"
+            )
             raise refuse(node, scope, message)
         if len(scope.stack) >= MAX_DEPTH:
-            raise refuse(node, scope, f"blocks are used deeper than {MAX_DEPTH} levels")
+            raise refuse(node, scope, f"blocks are used deeper than {MAX_DEPTH} levels; nest less")
         used = f"used in {scope.file}:{node.line}:{node.column} {path_text(scope.place)}"
         known = self._known
         inside = Scope(

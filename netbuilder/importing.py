@@ -46,7 +46,8 @@ def find(target: str) -> nn.Sequential:
             found = found()
         except Exception as error:  # whatever code of others raises
             raise ConfigError(
-                f"{target}: calling it without arguments failed: {words(error)}"
+                f"{target}: calling it without arguments failed: {words(error)}; "
+                "name what needs none"
             ) from None
     if not isinstance(found, nn.Sequential):
         raise ConfigError(
@@ -178,7 +179,9 @@ def _layer(module: nn.Module, x: Shape, path: str) -> Layer:
         if kind and issubclass(kind, TorchLayer) and type(module) is kind.torch_class():
             return _torch_layer(kind, module, x, path)
     except ValidationError as error:
-        raise ConfigError(f"module {path}, {kind and kind.kind}: {_first_message(error)}") from None
+        raise ConfigError(
+            f"module {path}, {kind and kind.kind}: {_first_message(error)}; mend it there"
+        ) from None
     raise ConfigError(
         f"module {path}: {_named_class(module)} is no layer kind"
         f"{did_you_mean(type(module).__name__, LAYERS.kinds)}; a kind of your own comes by --plugin"
@@ -188,7 +191,9 @@ def _layer(module: nn.Module, x: Shape, path: str) -> Layer:
 def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str) -> TorchLayer:
     where = f"module {path}, {kind.kind}"
     if getattr(module, "return_indices", False):
-        raise ConfigError(f"{where}: return_indices gives two tensors; a layer gives one")
+        raise ConfigError(
+            f"{where}: return_indices gives two tensors, a layer gives one; leave it out"
+        )
     layer = kind.model_validate(kind.read_back(module))
     try:
         layer.output_shape(x)
@@ -228,7 +233,7 @@ def _require_no_sharing(model: nn.Module) -> None:
         first = seen.setdefault(id(parameter), name)
         if first != name:
             raise ConfigError(
-                f"{first} and {name} are one parameter; layers of a document do not share weights"
+                f"{first} and {name} are one parameter; a document shares none; give each its own"
             )
 
 
@@ -244,7 +249,7 @@ def _require_same(model: nn.Module, architecture: Architecture) -> None:
     if found != made:
         raise ConfigError(
             f"{architecture.name}: it has weights that its layer kinds do not: "
-            f"{len(found)} tensors, the document's network {len(made)}"
+            f"{len(found)} tensors, the document's network {len(made)}; move them into such layers"
         )
     ours.load_state_dict(dict(zip(keys, state.values(), strict=True)))
     generator = torch.Generator().manual_seed(0)

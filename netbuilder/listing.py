@@ -9,8 +9,6 @@ from pathlib import Path
 from netbuilder.errors import NetbuilderError
 from netbuilder.runs import Run
 
-VERDICTS = ("met", "not met", "not judged", "unfinished", "damaged")
-
 
 @dataclass(frozen=True)
 class Listed:
@@ -18,7 +16,7 @@ class Listed:
 
     Attributes:
         path: the folder.
-        verdict: one of `VERDICTS`; "not judged" without a target, or on a stand-in's data.
+        verdict: one of `choices.VERDICTS`; "not judged" without a target, or on a stand-in's data.
         name: the architecture's.
         started: when, in ISO 8601 with its offset.
         seed: the run's.

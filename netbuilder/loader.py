@@ -110,7 +110,7 @@ def _told(problems: list[Problem]) -> list[Problem]:
     if len(problems) <= MAX_TOLD:
         return problems
     last = problems[MAX_TOLD - 1]
-    more = f"… and {len(problems) - MAX_TOLD:,} more problems behind this one"
+    more = f"… and {len(problems) - MAX_TOLD:,} more problems behind this one; mend these first"
     return [*problems[:MAX_TOLD], Problem(last.file, last.line, last.column, "", more)]
 
 
@@ -261,7 +261,11 @@ def _override(document: dict[str, Any], text: str) -> Place:
                 raise _refused(text, f"there is no [{step}] here; the list holds {count}")
         elif not isinstance(here, dict):
             parent = path_text(place[:position])
-            raise _refused(text, f"{parent} is {describe(here)}, which has no field {step}")
+            item = f"{parent}[0]" if isinstance(here, list) and here else parent
+            instead = f"set {item}{' or the like' * (item != parent)}"
+            raise _refused(
+                text, f"{parent} is {describe(here)}, which has no field {step}; {instead}"
+            )
         if behind is None:
             here[step] = value
         else:

@@ -114,7 +114,17 @@ class Run:
             configs = sorted(path.rglob("config.json")) if path.is_dir() else []
             runs = [cls(config.parent) for config in configs if ".tmp" not in config.parent.suffix]
             if not runs:
-                raise ConfigError([Problem(str(path), 0, 0, "", "no run folder in it")])
+                raise ConfigError(
+                    [
+                        Problem(
+                            str(path),
+                            0,
+                            0,
+                            "",
+                            "no run folder in it; `netbuilder train` makes them",
+                        )
+                    ]
+                )
             found += runs
         return found
 
@@ -318,10 +328,14 @@ class Run:
             raise self._damaged(name, str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
-            raise MachineError(printable(f"{path}: cannot be read: {reason}")) from error
+            raise MachineError(
+                printable(f"{path}: cannot be read: {reason}; see whether the disk is sound")
+            ) from error
 
     def _damaged(self, name: str, why: str) -> ConfigError:
-        return self._wrong(name, f"cannot be read: {why}; it is no record that `train` wrote")
+        return self._wrong(
+            name, f"cannot be read: {why}; it is no record that `train` wrote; take another run"
+        )
 
     def _wrong(self, name: str, message: str) -> ConfigError:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])

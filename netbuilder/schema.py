@@ -213,7 +213,7 @@ class Architecture(StrictModel):
         if self.train and self.train.dataset.shape != self.input:
             message = (
                 f"found {written(self.input)}, but the images of {self.train.dataset.kind} "
-                f"are {written(self.train.dataset.shape)}"
+                f"are {written(self.train.dataset.shape)}; write {list(self.train.dataset.shape)}"
             )
             raise faults_at([(("input",), message, self.input)])
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from shutil import get_terminal_size
 
 POLL = 0.04
 """Seconds between two looks; a look asks the system for nothing but a file's size and times."""
@@ -16,19 +17,23 @@ Stamp = tuple[int, int, int] | None
 
 
 def saves(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
-    """Yields at once, and then behind each change of one of the files.
+    """Yields at once, and then behind each change of one of the files, or of the terminal's size.
 
     Args:
         files: asked anew at each look, for what a document includes may change.
     """
     known = _stamps(files())
+    size = get_terminal_size()
     yield
     while True:
         time.sleep(POLL)
         found = _stamps(files())
-        if found == known:
+        # A file that is watched only since that look counts as changed, for it may have been.
+        if found != known:
+            known = _settled(files, found)
+        elif get_terminal_size() == size:
             continue
-        known = _settled(files, found)
+        size = get_terminal_size()
         yield
 
 
@@ -52,6 +57,6 @@ def _stamp(file: Path) -> Stamp:
     """What changes when a file is written or replaced; None where there is none."""
     try:
         status = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return None
     return status.st_mtime_ns, status.st_ino, status.st_size

@@ -86,9 +86,9 @@ def read_text(path: Path) -> str:
         raise refuse("it is a folder; name a document in it, such as archs/iter10.yaml") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise refuse(f"cannot be read: {reason}") from None
+        raise refuse(f"cannot be read: {reason}; name a file that can be") from None
     if len(data) > MAX_BYTES:
-        raise refuse(f"more than {MAX_BYTES} bytes; a document is far smaller")
+        raise refuse(f"more than {MAX_BYTES} bytes; a document is far smaller; name one")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -173,8 +173,10 @@ class _Composer:
         except yaml.YAMLError as error:
             line, column = _place_of(error)
             here = text.splitlines()[line - 1 : line]
-            hint = '; inside [ ] and { } it is quoted: "${...}"' if "${" in "".join(here) else ""
-            raise self._refuse(line, column, _words_of(error) + hint) from None
+            hint = "mend the text here or above"
+            if "${" in "".join(here):
+                hint = 'inside [ ] and { } it is quoted: "${...}"'
+            raise self._refuse(line, column, f"{_words_of(error)}; {hint}") from None
         return root, self._problems
 
     def _document(self, events: Iterator[yaml.Event]) -> Node:
@@ -185,19 +187,21 @@ class _Composer:
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event, events, depth=1)
         if root is None:
-            raise self._refuse(1, 1, "it holds nothing but comments")
+            raise self._refuse(
+                1, 1, "it holds nothing but comments; a document has name, input and layers"
+            )
         return root
 
     def _node(self, event: yaml.NodeEvent, events: Iterator[yaml.Event], depth: int) -> Node:
         self._count(event)
         if depth > MAX_DEPTH:
-            raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels")
+            raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels; nest less")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "all there is"
         if event.tag is not None:
             raise self._refuse_at(
-                event, f"the tag {quoted(event.tag)}: a document is plain data, without tags"
+                event, f"the tag {quoted(event.tag)}: a document is plain data; remove the tag"
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -209,10 +213,13 @@ class _Composer:
             assert isinstance(event, yaml.MappingStartEvent), "all there is"
             node = self._mapping(event, events, depth)
         if node.depth > MAX_DEPTH:
-            raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels by its aliases")
+            raise self._refuse_at(
+                event, f"nested deeper than {MAX_DEPTH} levels by its aliases; nest less"
+            )
         if node.size > MAX_NODES:
             raise self._refuse_at(
-                event, f"it holds more than {MAX_NODES:,} values once its aliases are expanded"
+                event,
+                f"it holds more than {MAX_NODES:,} values once its aliases are expanded; use fewer",
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = node
@@ -222,15 +229,22 @@ class _Composer:
         """Bound the work as well as the result: merging the same keys over and over adds none."""
         self._steps += 1
         if self._steps > MAX_NODES:
-            raise self._refuse_at(event, f"it takes more than {MAX_NODES:,} values to read")
+            raise self._refuse_at(
+                event, f"it takes more than {MAX_NODES:,} values to read; use fewer aliases"
+            )
 
     def _alias(self, event: yaml.AliasEvent) -> Node:
         name = event.anchor or ""
         if name not in self._anchors:
-            raise self._refuse_at(event, f"the alias *{quoted(name)} has no anchor before it")
+            raise self._refuse_at(
+                event,
+                f"the alias *{quoted(name)} has no anchor before it; write &name at a value above",
+            )
         node = self._anchors[name]
         if node is None:
-            raise self._refuse_at(event, f"the alias *{quoted(name)} stands inside its own anchor")
+            raise self._refuse_at(
+                event, f"the alias *{quoted(name)} stands inside its own anchor; remove it"
+            )
         return node
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
@@ -238,7 +252,9 @@ class _Composer:
         plain = event.implicit[0]
         if plain and len(event.value) > MAX_DIGITS and event.value[:1] in "+-.0123456789":
             if any(kind.fullmatch(event.value) for kind in (_INT, _BASED, _FLOAT)):
-                raise self._refuse_at(event, f"a number of more than {MAX_DIGITS} digits")
+                raise self._refuse_at(
+                    event, f"a number of more than {MAX_DIGITS} digits; write fewer"
+                )
             return Node(event.value, line, column)
         return Node(_resolve(event.value) if plain else event.value, line, column)
 
@@ -262,11 +278,13 @@ class _Composer:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
-                raise self._refuse_at(event, "a key is plain text")
+                raise self._refuse_at(
+                    event, "a key is plain text; quote it, or mend the indentation"
+                )
             if event.anchor is not None:
-                raise self._refuse_at(event, "an anchor stands at a value, not at a key")
+                raise self._refuse_at(event, "an anchor stands at a value, not at a key; move it")
             if len(own) >= MAX_KEYS:
-                raise self._refuse_at(event, f"a mapping of more than {MAX_KEYS:,} keys")
+                raise self._refuse_at(event, f"a mapping of more than {MAX_KEYS:,} keys; use fewer")
             value = self._node(_node_event(next(events)), events, depth + 1)
             key = event.value
             if key == "<<" and event.implicit[0]:
@@ -290,7 +308,9 @@ class _Composer:
     def _merged(self, key: yaml.Event, value: Node) -> Iterator[tuple[str, Node, tuple[int, int]]]:
         for source in value.value if isinstance(value.value, list) else [value]:
             if not isinstance(source.value, dict):
-                raise self._refuse_at(key, "<< merges a mapping or a list of mappings")
+                raise self._refuse_at(
+                    key, "<< merges a mapping or a list of mappings; write one behind it"
+                )
             for name, node in source.value.items():
                 self._count(key)
                 yield name, node, source.keys[name]

@@ -119,12 +119,13 @@ WRONG: dict[str, tuple[str, str]] = {
     "itself": (
         "blocks:\n  a: {layers: [a]}\nlayers: [a]\n",
         "net.yaml:4:16: blocks.a.layers[0]: the block a, defined in net.yaml:4:3, uses itself: "
-        "a → a (used in net.yaml:5:10 layers[0])",
+        "a → a; take one of these uses out (used in net.yaml:5:10 layers[0])",
     ),
     "each other": (
         "blocks:\n  a: {layers: [b]}\n  b: {layers: [{a: }]}\nlayers: [a]\n",
         "net.yaml:5:16: blocks.b.layers[0].a: the block a, defined in net.yaml:4:3, uses itself: "
-        "a → b → a (used in net.yaml:4:16 blocks.a.layers[0]; used in net.yaml:6:10 layers[0])",
+        "a → b → a; take one of these uses out "
+        "(used in net.yaml:4:16 blocks.a.layers[0]; used in net.yaml:6:10 layers[0])",
     ),
     "a value inside": (
         UNIT + "layers: [ReLU, {unit: 0}]\n",

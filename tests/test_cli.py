@@ -28,9 +28,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("summarise", "small.yaml"), "No such command 'summarise'"),
-        (("summarize",), "Missing argument 'PATH...'"),
-        (("summarize", "small.yaml", "--frmat", "json"), "No such option: --frmat"),
+        (("summarise", "small.yaml"), "no such command summarise; did you mean summarize?"),
+        (("summarize",), "PATH... is missing; example: netbuilder summarize archs/iter10.yaml"),
+        (
+            ("summarize", "small.yaml", "--frmat", "json"),
+            "no such option --frmat; did you mean --format?",
+        ),
+        (("import", "a:b"), "--input is missing; example: netbuilder import mynets.small:net"),
+        (("new", "a", "b"), "extra argument(s) (b); usage: "),
+        (("check", "small.yaml", "--format"), "requires an argument; netbuilder COMMAND --help"),
+        (("train", "small.yaml", "--epochs", "two"), "allowed: a whole number of at least 1"),
+        (("train", "small.yaml", "--device", "tpu"), "allowed: auto, cpu, cuda, mps"),
+        (("lr-find", "small.yaml", "--to", "-1"), "--to: found '-1'; allowed: a number above 0"),
         (("summarize", "small.yaml", "--format", "xml"), "--format: found 'xml'; allowed: rich,"),
         (("check", "small.yaml", "--format", "xml"), "--format: found 'xml'; allowed: text, json"),
     ],
@@ -40,6 +49,13 @@ def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...], message: 
     done = run(*arguments)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_a_line_without_a_command_shows_the_help() -> None:
+    """On stderr, for nothing was done."""
+    done = run()
+    assert (done.code, done.out) == (2, "")
+    assert "Example: netbuilder summarize archs/iter10.yaml" in done.err
 
 
 def test_the_version_is_told() -> None:

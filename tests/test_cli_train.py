@@ -83,7 +83,10 @@ def test_pictures_are_drawn_from_the_run(folder: Path) -> None:
     [
         (["small.yaml", "--set", "train.optimizer.SGD.momentun=1"], "did you mean momentum?"),
         (["small.yaml", "--set", "train.epochs=no"], "found the text 'no'; allowed: a whole"),
-        (["small.yaml", "--epochs", "0"], "train.epochs: found the number 0; allowed: at least 1"),
+        (
+            ["small.yaml", "--epochs", "0"],
+            "--epochs: found '0'; allowed: a whole number of at least 1",
+        ),
         (["small.yaml", "--dataset", "imagenet"], "unknown data set 'imagenet'"),
         (["small.yaml", "--device", "gpu"], "--device: found 'gpu'; allowed: auto, cpu"),
         (["none.yaml"], "none.yaml: no such file"),
@@ -200,7 +203,7 @@ def test_a_full_disk_under_the_output_is_a_line_and_exit_code_3(folder: Path) ->
             check=False,
         )
     assert done.returncode == 3
-    assert done.stderr == "the output cannot be written: No space left on device\n"
+    assert done.stderr == "the output cannot be written: the disk is full; make room\n"
 
 
 @pytest.mark.parametrize("name", ["config.json", "environment.json"])
@@ -246,7 +249,8 @@ def test_results_adds_up_the_seeds(folder: Path) -> None:
     assert len(table) == 3
     assert table[2].startswith("| small on mnist5k | ")
     nothing = netbuilder("results", "small.yaml", cwd=folder)
-    assert (nothing.returncode, nothing.stderr) == (2, "small.yaml: no run folder in it\n")
+    assert nothing.returncode == 2
+    assert nothing.stderr == "small.yaml: no run folder in it; `netbuilder train` makes them\n"
 
 
 def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:

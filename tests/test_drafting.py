@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import DOCUMENT
 
-from netbuilder.drafting import TEMPLATES, from_template, next_document
+from netbuilder.choices import TEMPLATES
+from netbuilder.drafting import from_template, next_document
 from netbuilder.errors import ConfigError
 from netbuilder.loader import load, parse_architecture
 from netbuilder.schema import Architecture
@@ -136,7 +137,10 @@ def test_the_next_document_lies_beside_the_one_before(
     assert (ran.code, path.read_text()) == (2, "mine")
     assert "--force replaces it" in ran.err
     for arguments, message in (
-        (("small3", "--from", "smal"), "no such document; looked for smal, smal.yaml, archs/smal"),
+        (("small3", "--from", "smal"), "--from smal: no such document; did you mean small?"),
+        (("small3", "--from", "wide"), "--from wide: no such document; known: small, small2"),
+        (("small3.yaml", "--from", "small"), "name it small3, the file gets its ending"),
+        (("small3", "--from", "small", "--out", "no/a.yaml"), "there is no folder no; make it"),
         (("sm all", "--from", "small"), "NAME: found 'sm all'; allowed: at most 64 letters"),
         (("small3",), "--from the document before it, or --template"),
         (("small3", "--template", "wide"), "found 'wide'; allowed: plain, residual, mobile"),
@@ -145,3 +149,41 @@ def test_the_next_document_lies_beside_the_one_before(
         assert ran.code == 2
         assert message in ran.err
     assert from_template("plain", "x").text.count("name: x\n") == 1
+
+
+def test_a_document_elsewhere_finds_what_its_text_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema is named as seen from there; what it includes has to be there first."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("archs", "else where"):
+        (tmp_path / folder).mkdir()
+    line = "# yaml-language-server: $schema=netbuilder.schema.json\n"
+    (tmp_path / "archs" / "small.yaml").write_text(line + DOCUMENT + "include: blocks.yaml\n")
+    (tmp_path / "archs" / "blocks.yaml").write_text("values: {width: 4}\n")
+    ran = run("new", "small2", "--from", "small")
+    assert "archs/small2.yaml:1: for editors: netbuilder schema --out archs/netbuilder" in ran.out
+    assert run("schema", "--out", "archs/netbuilder.schema.json").code == 0
+    assert "for editors" not in run("new", "small3", "--from", "small").out
+    there = ("new", "small4", "--from", "small", "--out", "else where/small4.yaml")
+    ran = run(*there)
+    assert ran.code == 2
+    assert "it includes blocks.yaml, which must lie in else where as well; copy it" in ran.err
+    assert not (tmp_path / "else where" / "small4.yaml").exists()
+    (tmp_path / "else where" / "blocks.yaml").write_text("values: {width: 4}\n")
+    ran = run(*there)
+    assert ran.code == 0, ran.err
+    assert ran.out.endswith(
+        "then: netbuilder check 'else where/small4.yaml' && "
+        "netbuilder train 'else where/small4.yaml'\n"
+    )
+    text = (tmp_path / "else where" / "small4.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=../archs/netbuilder.schema.json\n")
+    assert run("check", "else where/small4.yaml").code == 0
+
+
+def test_what_is_not_trained_is_only_checked(tmp_path: Path) -> None:
+    """No command is named that would fail."""
+    (tmp_path / "bare.yaml").write_text(DOCUMENT.split("train:")[0])
+    ran = run("new", "bare2", "--from", str(tmp_path / "bare.yaml"))
+    assert ran.out.endswith(f"then: netbuilder check {tmp_path}/bare2.yaml\n")

@@ -299,10 +299,10 @@ WRONG = {
     "allowed: an nn.Sequential that runs its children in order",
     "nets3:net": "module 0, Conv2d: it takes channels x height x width, found 6",
     "nets3:tied": "0.weight and 1.weight are one parameter; "
-    "layers of a document do not share weights",
+    "a document shares none; give each its own",
     "nets3:hooked": "its output is not that of its layers: a hook or a parametrisation",
     "nets3:normed": "torch.nn.utils.parametrize.ParametrizedLinear is no layer kind",
-    "nets3:indices": "module 0, MaxPool2d: return_indices gives two tensors; a layer gives one",
+    "nets3:indices": "module 0, MaxPool2d: return_indices gives two tensors, a layer gives one",
     "nets3:lazy": "LazyLinear is no layer kind; did you mean Linear?",
     "nets3:odd_pad": "module 0, MaxPool2d: padding 5x5 is more than half of kernel 2x2",
 }

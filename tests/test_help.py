@@ -83,17 +83,17 @@ def test_an_example_runs(name: str, folder: Path) -> None:
 
 def completed(line: str, cwd: Path) -> list[str]:
     """What bash is told to offer at the end of a line."""
-    words = line.split(" ")
+    words = re.split(r"(?<!\\) ", line)
     done = subprocess.run(
         [SCRIPT], cwd=cwd, capture_output=True, text=True, check=False,
         env=os.environ
         | {
             "_NETBUILDER_COMPLETE": "complete_bash",
-            "COMP_WORDS": line,
+            "COMP_WORDS": "\n".join(words),  # as typer's script joins them
             "COMP_CWORD": str(len(words) - 1),
         },
     )  # fmt: skip
-    return done.stdout.split()
+    return done.stdout.strip().splitlines()
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed here")
@@ -114,6 +114,54 @@ def test_a_shell_completes_documents_and_runs(folder: Path) -> None:
     assert Run.open(run)
     (older / "config.json").unlink()
     older.rmdir()
+
+
+@pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed here")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("netbuilder export archs/iter10.yaml --to s", ["safetensors"]),
+        ("netbuilder runs --verdict not", ["not-met", "not-judged"]),
+        ("netbuilder new net --template ", ["plain", "residual", "mobile"]),
+        ("netbuilder new net --from iter1", ["iter1", "iter10"]),
+        ("netbuilder train --plugin nowhere --device c", ["cpu", "cuda"]),
+        ("netbuilder train --epochs x --dataset mnist", ["mnist", "mnist5k"]),
+        ("netbuilder bench --peers bound,ordinary-", ["bound,ordinary-0"]),
+    ],
+)
+def test_a_shell_completes_what_an_option_allows(
+    line: str, offered: list[str], folder: Path
+) -> None:
+    """Whatever stands before it, and without importing a plugin."""
+    assert completed(line, folder) == offered
+
+
+def test_every_option_that_names_its_values_offers_them() -> None:
+    """A list in the help is a list for the shell."""
+    listed = [
+        option
+        for command in COMMANDS.values()
+        for option in command.params
+        if "|" in (option.metavar or "") and option.opts[0].startswith("-")
+    ]
+    assert len(listed) > 20
+    for option in listed:
+        if option.opts[0] == "--from":
+            continue  # a name or a path
+        context = typer.Context(typer.main.get_command(app))
+        offered = [item.value for item in option.shell_complete(context, "")]
+        assert offered == option.metavar.split("|")
+
+
+@pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed here")
+def test_bash_gets_a_name_as_its_line_needs_it(tmp_path: Path) -> None:
+    """Blanks and quotes are escaped where no quote is open; a single folder is looked into."""
+    for name in ("two words.yaml", "it's.yaml", "pay$.yml", "other.txt"):
+        (tmp_path / "nets" / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "nets" / "mine" / name).touch()
+    names = [r"nets/mine/it\'s.yaml", r"nets/mine/pay\$.yml", r"nets/mine/two\ words.yaml"]
+    assert completed("netbuilder check ne", tmp_path) == names
+    assert completed('netbuilder check "nets/mine/tw', tmp_path) == ["nets/mine/two words.yaml"]
 
 
 def test_completing_imports_nothing_heavy() -> None:

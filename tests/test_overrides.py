@@ -64,9 +64,9 @@ def test_later_overrides_see_earlier_ones() -> None:
         ("layers[-1]=ReLU", "write it as field.path=value, such as train.epochs=5"),
         ("layers[9]=ReLU", "there is no [9] here; the list holds 5"),
         ("name[0]=a", "there is no [0] here; the list holds 0"),
-        ("name.first=a", "name is the text 'small', which has no field first"),
+        ("name.first=a", "name is the text 'small', which has no field first; set name"),
         ("train.epochs=[1", "not YAML: did not find expected ',' or ']' while parsing a flow "
-         "sequence"),
+         "sequence; mend the text here or above"),
         ("train.epochs=none", "train.epochs: found the text 'none'; allowed: a whole number"),
         ("train.epoch=3", "train.epoch: unknown field; did you mean epochs?"),
         ("layers[0].Conv2d.kernel_size=0", "layers[0].Conv2d.kernel_size: found the number 0; "

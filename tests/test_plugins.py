@@ -108,11 +108,20 @@ def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:
     ("text", "message"),
     [
         ("import nothing_of_that_name", r"^--plugin bad: cannot be imported: ModuleNotFoundError"),
-        ("1 / 0", r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero$"),
+        (
+            "1 / 0",
+            r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero; mend it",
+        ),
         ("x = (", r"^--plugin bad: cannot be imported: SyntaxError: .*$"),
         ("from netbuilder.layers.base import Layer", r"^--plugin bad: it defines no layer kind;"),
-        ("raise SystemExit(3)", r"^--plugin bad: cannot be imported: SystemExit: 3$"),
-        ("raise ValueError('a\\n  b')", r"^--plugin bad: cannot be imported: ValueError: a b$"),
+        (
+            "raise SystemExit(3)",
+            r"^--plugin bad: cannot be imported: SystemExit: 3; mend it or its name$",
+        ),
+        (
+            "raise ValueError('a\\n  b')",
+            r"^--plugin bad: cannot be imported: ValueError: a b; mend it or its name$",
+        ),
         ("from netbuilder.layers.activation import Tanh", r"^--plugin bad: it defines no layer"),
         (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
         (

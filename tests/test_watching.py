@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,59 @@ def test_what_a_document_includes_is_watched_too(tmp_path: Path) -> None:
     lines = watcher.until("target receptive field")
     assert any("target parameters below 1,500: 2,978, NOT met" in line for line in lines)
     assert watcher.end() == (130, "")
+
+
+def test_a_wrong_included_file_is_watched_from_the_start(tmp_path: Path) -> None:
+    """Whether it is wrong or not there."""
+    (tmp_path / "blocks.yaml").write_text("values: {width: 4")
+    text = SMALL.replace("out_channels: 4", 'out_channels: "${width}"')
+    (tmp_path / "small.yaml").write_text(text + "include: blocks.yaml\n")
+    watcher = Watcher("check", "small.yaml", cwd=tmp_path)
+    watcher.until("not YAML")
+    (tmp_path / "blocks.yaml").unlink()
+    watcher.until("'blocks.yaml': no such file")
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    watcher.until("small.yaml: ok")
+    assert watcher.end() == (130, "")
+
+
+def test_a_watched_check_says_what_a_check_says(document: Path) -> None:
+    """The classes that the data set has, and the advice where it is asked for."""
+    train = "train: {dataset: mnist, epochs: 1, batch_size: 64, optimizer: {SGD: {lr: 0.1}}}\n"
+    text = SMALL.replace("[1, 12, 12]", "[1, 28, 28]").replace("below: 1500", "below: 9000")
+    document.write_text(text.replace("Linear: 10", "Linear: 7") + train)
+    watcher = Watcher("check", "small.yaml", "--advice", cwd=document.parent)
+    assert any("mnist has 10 classes" in line for line in watcher.until("target receptive field"))
+    document.write_text(text.replace(", bias: false", "") + train)
+    lines = watcher.until("small.yaml: ok")
+    assert any(line.startswith("advice: small.yaml:5:5: ") for line in lines)
+    assert (
+        lines[1:]
+        == run("check", "--advice", str(document))
+        .out.replace(str(document), "small.yaml")
+        .splitlines()
+    )
+    assert watcher.end() == (130, "")
+
+
+def test_a_terminal_that_changes_its_size_is_drawn_anew(document: Path) -> None:
+    """For a table that no longer fits leaves columns out, and says which."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
+    with subprocess.Popen(
+        [sys.executable, "-m", "netbuilder", "summarize", document, "--watch"],
+        stdout=theirs, env={k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")},
+    ) as process:  # fmt: skip
+        shown = b""
+        while b"target receptive field" not in shown:
+            shown += os.read(ours, 4096)
+        assert b"too narrow" not in shown
+        termios.tcsetwinsize(theirs, (24, 70))
+        while b"too narrow for memory" not in shown:
+            shown += os.read(ours, 4096)
+        process.kill()
+    os.close(theirs)
+    os.close(ours)
 
 
 def test_only_text_is_watched(document: Path) -> None:

@@ -82,5 +82,8 @@ def network(architecture: Architecture, keras: Any) -> Any:
             case "Linear":
                 made.append(keras.layers.Dense(given["out_features"], use_bias=given["bias"]))
             case other:
-                raise ConfigError(f"layer {row.path}, {other}, is not translated to Keras")
+                raise ConfigError(
+                    f"layer {row.path}, {other}, is not translated to Keras; "
+                    "leave Keras out of --peers"
+                )
     return keras.Sequential([*made, keras.layers.Flatten()])

@@ -97,7 +97,10 @@ def _turn(number: int, peer: str, document: Path, steps: int, data_dir: Path | N
     if done.returncode == MISSING:
         return Turn(number, peer, None, last)
     if done.returncode:
-        raise MachineError(f"peer {peer} failed with exit code {done.returncode}: {last}")
+        raise MachineError(
+            f"peer {peer} failed with exit code {done.returncode}: {last}; "
+            "leave it out of --peers, or mend that"
+        )
     found = json.loads(done.stdout.splitlines()[-1])
     return Turn(number, peer, Measurement(**found))
 

@@ -23,15 +23,18 @@ from netbuilder.cli import (
     training,
     tuning,
 )
-from netbuilder.errors import MachineError, NetbuilderError
+from netbuilder.cli.usage import UsageError, usage_message
+from netbuilder.errors import MachineError, NetbuilderError, printable, why_unwritten
 
 P = ParamSpec("P")
 
 PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
 
+WRONG_USE = 2
+
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="""Declarative YAML to torch networks: checked, shown, trained.
@@ -59,8 +62,11 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
         except OSError as error:
+            if error.filename is not None:  # a path that a system call refuses, not the output
+                why = why_unwritten(error)
+                raise MachineError(printable(f"{error.filename}: {why}")) from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise MachineError(f"the output cannot be written: {error.strerror}") from error
+            raise MachineError(f"the output cannot be written: {why_unwritten(error)}") from error
 
     return run
 
@@ -94,11 +100,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
     ] = False,
 ) -> None:
-    """Hold the options that stand before a command."""
+    """Hold the options that stand before a command; show the help where none stands."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(WRONG_USE)
 
 
 def main() -> None:
@@ -107,7 +117,10 @@ def main() -> None:
         # A title may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except UsageError as error:
+        print(usage_message(error), file=sys.stderr)
+        sys.exit(WRONG_USE)
     except NetbuilderError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netbuilder.cli.completion import documents
-from netbuilder.errors import ConfigError
+from netbuilder.cli.completion import peers as names_of_peers
+from netbuilder.cli.options import choice, whole
 
 if TYPE_CHECKING:
     from netbuilder.bench import Measurement
@@ -23,12 +24,12 @@ def bench(
         Path, typer.Argument(metavar="[ARCH]", help="A document.", autocompletion=documents)
     ] = Path("archs/iter10.yaml"),
     peers: Annotated[
-        str, typer.Option(help="Names with commas between, or all.")
+        str, typer.Option(help="Names with commas between, or all.", autocompletion=names_of_peers)
     ] = "netbuilder,ordinary,device,bound",
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each peer.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps that a turn counts.")] = 300,
+    rounds: Annotated[int, whole("--rounds", 1, "Turns of each peer.")] = 3,
+    steps: Annotated[int, whole("--steps", 1, "Optimizer steps that a turn counts.")] = 300,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="As for train.")] = None,
-    output: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+    output: Annotated[str, choice("--format", ("text", "markdown", "json"))] = "text",
 ) -> None:
     """Measure how fast a network trains here, beside other ways of training it.
 
@@ -37,8 +38,6 @@ def bench(
 
     Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary,bound
     """
-    if output not in ("text", "markdown", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, markdown, json")
     from netbuilder.analysis import require_trainable
     from netbuilder.bench.rounds import PEERS, images_of, import_seconds, measure
     from netbuilder.loader import load

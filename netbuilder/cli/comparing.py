@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.completion import either
-from netbuilder.cli.options import Force, Plugins, require_free
-from netbuilder.errors import ConfigError, MachineError, printable
+from netbuilder.choices import VERDICTS
+from netbuilder.cli.completion import datasets, either
+from netbuilder.cli.options import Force, Plugins, choice, require_free, table_format, whole
+from netbuilder.errors import ConfigError, MachineError, printable, why_unwritten
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
@@ -22,16 +23,10 @@ if TYPE_CHECKING:
 RUN_COLUMNS = (
     "run", "started", "data set", "device", "epochs", "best test", "last test", "verdict",
 )  # fmt: skip
+VERDICT_WORDS = tuple(verdict.replace(" ", "-") for verdict in VERDICTS)
 FORMATS = ("rich", "plain", "markdown", "json")
-Format = Annotated[str, typer.Option("--format", help="rich, plain, markdown or json.")]
+Format = Annotated[str | None, choice("--format", FORMATS)]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where documents' runs are looked for.")]
-
-
-def _chosen(output: str) -> str:
-    output = output or ("rich" if sys.stdout.isatty() else "plain")
-    if output not in FORMATS:
-        raise ConfigError(f"--format: found {output!r}; allowed: {', '.join(FORMATS)}")
-    return output
 
 
 def diff(
@@ -41,7 +36,7 @@ def diff(
     after: Annotated[
         Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
     ],
-    output: Format = "",
+    output: Format = None,
     runs: RunsFolder = Path("runs"),
     plugins: Plugins = None,
 ) -> None:
@@ -49,7 +44,7 @@ def diff(
 
     Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
     """
-    output = _chosen(output)
+    output = output or table_format()
     from netbuilder import changes, tables
     from netbuilder.analysis import analyse
     from netbuilder.difference import difference
@@ -72,25 +67,21 @@ def runs(
         Path, typer.Argument(metavar="[FOLDER]", help="Where runs lie.", file_okay=False)
     ] = Path("runs"),
     name: Annotated[str, typer.Option(help="Only architectures of this name; * for any.")] = "*",
-    verdict: Annotated[
-        str | None, typer.Option(help="met, not-met, not-judged, unfinished or damaged.")
+    verdict: Annotated[str | None, choice("--verdict", VERDICT_WORDS)] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Only what trained on this data set.", autocompletion=datasets),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only what trained on this data set.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
-    output: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+    limit: Annotated[int | None, whole("--limit", 1, "Only the newest so many.")] = None,
+    output: Annotated[str, choice("--format", ("text", "markdown", "json"))] = "text",
 ) -> None:
     """List run folders, the newest first.
 
     Example: netbuilder runs archs/results --name 'iter*' --limit 5
     """
-    from netbuilder.listing import VERDICTS, list_runs
+    from netbuilder.listing import list_runs
 
-    if output not in ("text", "markdown", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, markdown, json")
     wanted = verdict.replace("-", " ") if verdict else None
-    if wanted and wanted not in VERDICTS:
-        allowed = ", ".join(known.replace(" ", "-") for known in VERDICTS)
-        raise ConfigError(f"--verdict: found {verdict!r}; allowed: {allowed}")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; `netbuilder train` makes it, or name another")
     rows = [
@@ -154,7 +145,7 @@ def compare(
             autocompletion=either,
         ),
     ],
-    output: Format = "",
+    output: Format = None,
     picture: Annotated[
         Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
     ] = None,
@@ -169,7 +160,7 @@ def compare(
 
     Example: netbuilder compare archs/results --out compare.png --force
     """
-    output = _chosen(output)
+    output = output or table_format()
     require_free(picture, force)
     from netbuilder import tables
     from netbuilder.formats import markdown_table
@@ -205,7 +196,7 @@ def compare(
         try:
             draw_sizes(picture, "Best test accuracy against parameters", drawn)
         except OSError as error:
-            raise MachineError(f"{picture}: cannot be written: {error.strerror}") from error
+            raise MachineError(f"{picture}: cannot be written: {why_unwritten(error)}") from error
         print(f"wrote {picture}", file=sys.stderr)
 
 

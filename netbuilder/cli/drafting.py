@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
-from netbuilder.cli.completion import documents
-from netbuilder.cli.options import Force, Plugins, give, require_free
+from netbuilder.choices import TEMPLATES
+from netbuilder.cli.completion import earlier
+from netbuilder.cli.options import Force, Plugins, choice, give, require_free
 from netbuilder.errors import ConfigError
 
 
@@ -20,12 +22,10 @@ def new(
             "--from",
             metavar="NAME|PATH",
             help="The document before it; a name is looked for in . and archs.",
-            autocompletion=documents,
+            autocompletion=earlier,
         ),
     ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Begin afresh: plain, residual or mobile.")
-    ] = None,
+    template: Annotated[str | None, choice("--template", TEMPLATES, "Begin afresh.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The file; else NAME.yaml beside the one before it.")
     ] = None,
@@ -36,33 +36,44 @@ def new(
 
     Example: netbuilder new iter11 --from archs/iter10.yaml --out iter11.yaml
     """
-    from netbuilder.drafting import from_template, next_document
+    from netbuilder.drafting import from_template, named_schema, next_document
 
     if (source is None) == (template is None):
         raise ConfigError(
             "name one of both: --from the document before it, or --template plain, residual or "
             "mobile"
         )
-    if source is None:
-        draft = from_template(template or "", name)
-        folder = Path("archs") if Path("archs").is_dir() else Path()
-    else:
-        path = _found(source)
-        draft = next_document(path, name)
-        folder = path.parent
-    out = out or folder / f"{name}.yaml"
+    path = _found(source) if source is not None else None
+    archs = Path("archs") if Path("archs").is_dir() else Path()
+    out = out or (path.parent if path else archs) / f"{name}.yaml"
     require_free(out, force)
+    if path is None:
+        draft = from_template(template or "", name)
+    else:
+        draft = next_document(path, name, out.parent)
     give(draft.text, out)
     for line, what in draft.edit:
         print(f"{out}:{line}: {what}")
-    print(f"then: netbuilder check {out} && netbuilder train {out}")
+    schema = named_schema(draft.text)
+    if schema and not (out.parent / schema[1]).is_file():
+        there = quote(str(out.parent / schema[1]))
+        print(f"{out}:{schema[0]}: for editors: netbuilder schema --out {there}")
+    written = quote(str(out))
+    train = f" && netbuilder train {written}" if draft.trained else ""
+    print(f"then: netbuilder check {written}{train}")
 
 
 def _found(source: str) -> Path:
     """The document of a path or a name."""
-    places = [Path(source), Path(f"{source}.yaml"), Path("archs") / f"{source}.yaml"]
+    names = (source, f"{source}.yaml")
+    places = [Path(name) for name in names] + [Path("archs") / name for name in names]
     for path in places:
         if path.is_file():
             return path
-    looked = ", ".join(map(str, places))
-    raise ConfigError(f"--from {source}: no such document; looked for {looked}")
+    from netbuilder.strict import did_you_mean
+
+    there = sorted(
+        path.stem for folder in (Path(), Path("archs")) for path in folder.glob("*.yaml")
+    )
+    hint = did_you_mean(Path(source).stem, there) if there else "; there is none in . and archs"
+    raise ConfigError(f"--from {source}: no such document{hint}")

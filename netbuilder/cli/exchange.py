@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli import completion
-from netbuilder.cli.options import DataDir, Force, Plugins, give, require_free
+from netbuilder.cli.options import (
+    DataDir,
+    Force,
+    Plugins,
+    TextOrJson,
+    Weights,
+    choice,
+    give,
+    require_free,
+)
 from netbuilder.errors import ConfigError
 from netbuilder.shapes import Shape
 
@@ -65,17 +74,15 @@ def export(
         ),
     ],
     to: Annotated[
-        str, typer.Option(help="python, or of a run: onnx, torch-export or safetensors.")
+        str, choice("--to", (PYTHON, *FORMS), "python; or of a run, one of the others.")
     ] = "python",
-    weights: Annotated[str, typer.Option(help="Of a run: best or last.")] = "best",
+    weights: Weights = "best",
     out: Annotated[
         Path | None, typer.Option(help="Write to this file; else python goes to the terminal.")
     ] = None,
     force: Force = False,
     data_dir: DataDir = None,
-    output: Annotated[
-        str, typer.Option("--format", help="Of what is told: text or json.")
-    ] = "text",
+    output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
     """Write a network in another form.
@@ -87,12 +94,6 @@ def export(
 
     Example: netbuilder export archs/iter10.yaml --to python
     """
-    if to not in (PYTHON, *FORMS):
-        raise ConfigError(f"--to: found {to!r}; allowed: {', '.join((PYTHON, *FORMS))}")
-    if weights not in ("best", "last"):
-        raise ConfigError(f"--weights: found {weights!r}; allowed: best, last")
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     from netbuilder.runs import Run
 
     if to == PYTHON:

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.options import Documents, Plugins
-from netbuilder.cli.watching import draw_check, draw_summary, watch
-from netbuilder.errors import ConfigError, MachineError, Problem, printable
+from netbuilder.cli.options import (
+    Documents,
+    Plugins,
+    TextOrJson,
+    choice,
+    require_free,
+    table_format,
+    whole,
+)
+from netbuilder.cli.watching import Look, watch
+from netbuilder.errors import ConfigError, MachineError, Problem, printable, why_unwritten
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
     from netbuilder.analysis import Analysis
+    from netbuilder.targets import Verdict
 
 Watch = Annotated[bool, typer.Option("--watch", help="Draw it again at each save, until Ctrl-C.")]
 SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
@@ -23,13 +32,9 @@ SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
 
 def summarize(
     paths: Documents,
-    output: Annotated[
-        str,
-        typer.Option("--format", help="rich, plain, json, markdown, csv or torchsummary."),
-    ] = "",
+    output: Annotated[str | None, choice("--format", SUMMARY_FORMATS)] = None,
     depth: Annotated[
-        int | None,
-        typer.Option(min=0, help="Sum up layers inside more than this many containers."),
+        int | None, whole("--depth", 0, "Sum up layers inside more than this many containers.")
     ] = None,
     again: Watch = False,
     plugins: Plugins = None,
@@ -38,13 +43,11 @@ def summarize(
 
     Example: netbuilder summarize archs/iter10.yaml
     """
+    if again and output not in (None, "rich", "plain"):
+        raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
+    output = output or table_format()
     if again:
-        if output not in ("", "rich", "plain"):
-            raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
-        watch(paths, lambda look: draw_summary(look, depth))
-    output = output or ("rich" if sys.stdout.isatty() else "plain")
-    if output not in SUMMARY_FORMATS:
-        raise ConfigError(f"--format: found {output!r}; allowed: {', '.join(SUMMARY_FORMATS)}")
+        watch(paths, lambda look: _draw_summary(look, depth, plain=output == "plain"))
     from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
@@ -91,7 +94,7 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
 
 def check(
     paths: Documents,
-    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    output: TextOrJson = "text",
     advice: Annotated[
         bool, typer.Option("--advice", help="Also what an experienced engineer would say.")
     ] = False,
@@ -108,16 +111,13 @@ def check(
 
     Example: netbuilder check archs/iter10.yaml --advice
     """
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     if again:
         if output == "json":
             raise ConfigError("--watch shows text; leave --format json out")
-        watch(paths, draw_check)
+        watch(paths, lambda look: _draw_check(look, runs if advice else None))
     from dataclasses import asdict
 
     from netbuilder.formats import problem_data
-    from netbuilder.tables import verdict_line
     from netbuilder.targets import judge_document
 
     reports, wrong, unmet = [], False, False
@@ -137,18 +137,53 @@ def check(
                 | ({"advice": [asdict(each) for each in said]} if advice else {})
             )
             continue
-        for problem in problems:
-            print(problem)
-        for verdict in verdicts:
-            print(printable(f"{path}: {verdict_line(verdict)}"))
-        for each in said:
-            print(f"advice: {each}")
-        if not problems and all(verdict.met is not False for verdict in verdicts):
-            print(printable(f"{path}: ok"))
+        _say_checked(path, problems, verdicts, said)
     if output == "json":
         print(json.dumps(reports, indent=2))
     if wrong or unmet:
         raise typer.Exit(2 if wrong else 1)
+
+
+def _say_checked(
+    path: Path, problems: list[Problem], verdicts: list[Verdict], said: list[Advice]
+) -> None:
+    from netbuilder.tables import verdict_line
+
+    for problem in problems:
+        print(problem)
+    for verdict in verdicts:
+        print(printable(f"{path}: {verdict_line(verdict)}"))
+    for each in said:
+        print(f"advice: {each}")
+    if not problems and all(verdict.met is not False for verdict in verdicts):
+        print(printable(f"{path}: ok"))
+
+
+def _draw_summary(look: Look, depth: int | None, *, plain: bool) -> None:
+    """The table as far as there is one; where it is wrong, why, and the totals before that."""
+    from netbuilder import tables
+
+    if look.analysis is not None:
+        tables.show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
+    shown = look.analysis.fault if look.analysis else None
+    for problem in look.problems:
+        if problem != shown:
+            print(problem)
+    look.say_last_right()
+
+
+def _draw_check(look: Look, evidence: Path | None) -> None:
+    """As `check` says it, and the totals before a mistake."""
+    from netbuilder.targets import judge_document
+
+    problems, analysis = look.problems, None if look.problems else look.analysis
+    verdicts, said = [], []
+    if analysis:
+        problems = _unsound(analysis)
+        verdicts = judge_document(analysis)
+        said = _advised(analysis, evidence) if evidence else []
+    _say_checked(look.path, problems, verdicts, said)
+    look.say_last_right()
 
 
 def _advised(analysis: Analysis, runs: Path) -> list[Advice]:
@@ -164,19 +199,26 @@ def _advised(analysis: Analysis, runs: Path) -> list[Advice]:
 
 def _examined(path: Path) -> tuple[list[Problem], Analysis | None]:
     """A document's problems, and what is known of it if it can be read."""
-    from netbuilder.analysis import analyse, require_classes
+    from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
     try:
         analysis = analyse(load(path))
     except ConfigError as error:
         return error.problems, None
+    return _unsound(analysis), analysis
+
+
+def _unsound(analysis: Analysis) -> list[Problem]:
+    """The layer that cannot take what reaches it, or that the data set has other classes."""
+    from netbuilder.analysis import require_classes
+
     try:
         analysis.require_sound()
         require_classes(analysis)
     except ConfigError as error:
-        return error.problems, analysis
-    return [], analysis
+        return error.problems
+    return []
 
 
 def schema(
@@ -200,9 +242,10 @@ def schema(
         return
     if out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
+    require_free(out, force=True)
     from netbuilder.files import write_atomic
 
     try:
         write_atomic(out, text.encode())
     except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
+        raise MachineError(f"{out}: cannot be written: {why_unwritten(error)}") from error

@@ -2,17 +2,71 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from netbuilder.cli.completion import documents
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.choices import DEVICES, PRECISIONS, WEIGHTS, require_choice
+from netbuilder.cli.completion import datasets, documents
+from netbuilder.errors import ConfigError, MachineError, why_unwritten
+
+
+def choice(option: str, allowed: Sequence[str], meaning: str = "") -> Any:
+    """An option that takes a name of a closed list, which help shows and a shell completes."""
+
+    def read(found: str) -> str:
+        require_choice(option, found, allowed)
+        return found
+
+    def begun(incomplete: str) -> list[str]:
+        return [name for name in allowed if name.startswith(incomplete)]
+
+    names = "|".join(allowed)
+    return typer.Option(option, metavar=names, parser=read, autocompletion=begun, help=meaning)
+
+
+def whole(option: str, least: int, meaning: str) -> Any:
+    """An option that takes a whole number of at least ``least``."""
+
+    def read(found: str | int) -> int:  # a default comes as it is
+        if not re.fullmatch("[0-9]{1,18}", str(found)) or int(found) < least:
+            allowed = f"a whole number of at least {least}"
+            raise ConfigError(f"{option}: found {str(found)!r}; allowed: {allowed}")
+        return int(found)
+
+    return typer.Option(option, metavar="N", parser=read, help=meaning)
+
+
+def positive(option: str, meaning: str) -> Any:
+    """An option that takes a number above 0."""
+
+    def read(found: str | float) -> float:
+        try:
+            number = float(found)
+        except ValueError:
+            number = 0.0
+        if not (isfinite(number) and number > 0):
+            raise ConfigError(f"{option}: found {str(found)!r}; allowed: a number above 0")
+        return number
+
+    return typer.Option(option, metavar="NUMBER", parser=read, help=meaning)
+
 
 Documents = Annotated[
     list[Path],
     typer.Argument(metavar="PATH...", help="Documents.", autocompletion=documents),
+]
+Device = Annotated[str, choice("--device", DEVICES)]
+Precision = Annotated[str, choice("--precision", PRECISIONS)]
+Weights = Annotated[str, choice("--weights", WEIGHTS, "Which of the run's.")]
+TextOrJson = Annotated[str, choice("--format", ("text", "json"))]
+Dataset = Annotated[
+    str | None, typer.Option(help="In place of the document's.", autocompletion=datasets)
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
 DataDir = Annotated[
@@ -24,8 +78,8 @@ DataDir = Annotated[
 ]
 
 
-def _load_plugins(modules: list[str] | None) -> None:
-    if modules:
+def _load_plugins(ctx: typer.Context, modules: list[str] | None) -> None:
+    if modules and not ctx.resilient_parsing:  # a key press runs nobody's code
         from netbuilder.layers.plugins import load_plugin
 
         for module in modules:
@@ -44,14 +98,21 @@ Plugins = Annotated[
 """Its modules are imported while the command line is read; the commands need not do anything."""
 
 
+def table_format() -> str:
+    """What a table is shown as unless told: plain text where the output is no terminal."""
+    return "rich" if sys.stdout.isatty() else "plain"
+
+
 def require_free(out: Path | None, force: bool) -> None:
-    """Refuse to replace a file that nobody said may go.
+    """Refuse to replace a file that nobody said may go, before anything is computed for it.
 
     Raises:
-        ConfigError: there is one, or a folder.
+        ConfigError: there is one, or a folder, or no folder to put it in.
     """
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file in it")
+    if out is not None and not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
     if out is not None and out.exists() and not force:
         raise ConfigError(f"--out {out}: there is one already; --force replaces it")
 
@@ -70,5 +131,5 @@ def give(text: str, out: Path | None) -> None:
     try:
         write_atomic(out, text.encode())
     except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
+        raise MachineError(f"{out}: cannot be written: {why_unwritten(error)}") from error
     print(f"wrote {out}")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from netbuilder.cli import completion
-from netbuilder.cli.options import Plugins
+from netbuilder.cli.options import Device, Plugins, TextOrJson, Weights
 from netbuilder.errors import ConfigError, printable
 
 COLUMNS = ("picture", "class", "probability", "else")
@@ -24,10 +24,10 @@ def predict(
         list[Path],
         typer.Argument(metavar="IMAGES...", help="PNG or JPEG files, or folders of them."),
     ],
-    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    weights: Weights = "best",
+    device: Device = "auto",
     plugins: Plugins = None,
-    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    output: TextOrJson = "text",
 ) -> None:
     """Name the class of each picture, with its probability.
 
@@ -37,10 +37,6 @@ def predict(
 
     Example: netbuilder predict runs/iter10/2026-11-24T12-00-00-seed0 digits/
     """
-    if weights not in ("best", "last"):
-        raise ConfigError(f"--weights: found {weights!r}; allowed: best, last")
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     from netbuilder.runs import Run
 
     recorded = Run.open(run)

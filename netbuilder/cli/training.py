@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
+from netbuilder.choices import DEVICES, PRECISIONS, SCHEDULES, SWITCH
 from netbuilder.cli import completion
-from netbuilder.cli.options import DataDir, Plugins
+from netbuilder.cli.options import (
+    DataDir,
+    Dataset,
+    Device,
+    Plugins,
+    TextOrJson,
+    Weights,
+    choice,
+    whole,
+)
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,17 +38,17 @@ def train(
         list[Path] | None,
         typer.Argument(metavar="PATH...", help="Documents.", autocompletion=completion.documents),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="In place of the document's.")] = None,
+    epochs: Annotated[int | None, whole("--epochs", 1, "In place of the document's.")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Settles the weights and all draws; 0 unless given.")
+        int | None, whole("--seed", 0, "Settles the weights and all draws; 0 unless given.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    device: Annotated[str | None, choice("--device", DEVICES)] = None,
+    precision: Annotated[str | None, choice("--precision", PRECISIONS)] = None,
     compile: Annotated[
-        str | None, typer.Option(help="auto (from the second epoch, where it pays), on or off.")
+        str | None, choice("--compile", SWITCH, "auto: from the second epoch, where it pays.")
     ] = None,
     graph: Annotated[
-        str | None, typer.Option(help="auto (where a CUDA graph can be captured), on or off.")
+        str | None, choice("--graph", SWITCH, "auto: where a CUDA graph can be captured.")
     ] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="The same bits on a GPU too, or say why not.")
@@ -49,7 +59,7 @@ def train(
             "--set", metavar="FIELD=VALUE", help="train.optimizer.SGD.lr=0.05, any field."
         ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="In place of the document's.")] = None,
+    dataset: Dataset = None,
     data_dir: DataDir = None,
     out: Annotated[
         Path | None, typer.Option(help="Where run folders are made; runs unless given.")
@@ -58,16 +68,21 @@ def train(
         Path | None,
         typer.Option(
             metavar="RUN",
-            autocompletion=completion.runs,
+            autocompletion=completion.resumable,
             help="Go on with this run folder; auto: with the documents' newest, if there is one.",
         ),
     ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="With --resume RUN --epochs N: extend the schedule, or hold its end."),
+        choice(
+            "--schedule",
+            SCHEDULES,
+            "With --resume RUN --epochs N: extend the schedule, or hold its end.",
+        ),
     ] = None,
     logger: Annotated[
-        str | None, typer.Option(help="tensorboard: write RUN/tensorboard too, which it opens.")
+        str | None,
+        choice("--logger", ("tensorboard",), "Write RUN/tensorboard too, which it opens."),
     ] = None,
     plugins: Plugins = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a run.")] = False,
@@ -86,8 +101,6 @@ def train(
         overrides.append(f"train.dataset={dataset}")
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
-    if logger not in (None, "tensorboard"):
-        raise ConfigError(f"--logger: found {logger!r}; allowed: tensorboard")
     one = resume is not None and str(resume) != "auto"
     if schedule is not None and not (one and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
@@ -161,11 +174,11 @@ def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=completion.runs)
     ],
-    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    weights: Weights = "best",
+    device: Device = "auto",
     data_dir: DataDir = None,
     plugins: Plugins = None,
-    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    output: TextOrJson = "text",
 ) -> None:
     """Test a run's kept weights.
 
@@ -173,10 +186,6 @@ def evaluate(
 
     Example: netbuilder evaluate runs/iter10/2026-11-24T12-00-00-seed0
     """
-    if weights not in ("best", "last"):
-        raise ConfigError(f"--weights: found {weights!r}; allowed: best, last")
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     from netbuilder.runs import Run
 
     recorded = Run.open(run)
@@ -219,7 +228,7 @@ def results(
             autocompletion=completion.runs,
         ),
     ],
-    output: Annotated[str, typer.Option("--format", help="rich, markdown or json.")] = "rich",
+    output: Annotated[str, choice("--format", ("rich", "markdown", "json"))] = "rich",
     plugins: Plugins = None,
 ) -> None:
     """Compare finished runs with published figures.
@@ -238,7 +247,7 @@ def results(
         typer.echo(markdown(summaries), nl=False)
     elif output == "json":
         typer.echo(json.dumps([asdict(summary) for summary in summaries]))
-    elif output == "rich":
+    else:
         from rich.table import Table
 
         from netbuilder.tables import show
@@ -248,8 +257,6 @@ def results(
         for summary in summaries:
             table.add_row(*cells(summary))
         show(table, plain=plain)
-    else:
-        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
 
 
 class _Stop:

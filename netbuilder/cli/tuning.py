@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli.completion import documents
-from netbuilder.cli.options import DataDir, Plugins
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.cli.options import (
+    DataDir,
+    Dataset,
+    Device,
+    Plugins,
+    Precision,
+    TextOrJson,
+    positive,
+    whole,
+)
+from netbuilder.errors import MachineError, why_unwritten
 
 if TYPE_CHECKING:
     from netbuilder.range_test import RangeTest
@@ -27,28 +36,26 @@ def lr_find(
     ],
     lowest: Annotated[
         float | None,
-        typer.Option(
-            "--from", help="The first step's rate; 1e-4 for SGD, 1e-5 for others unless given."
-        ),
+        positive("--from", "The first step's rate; 1e-4 for SGD, 1e-5 for others unless given."),
     ] = None,
     highest: Annotated[
         float | None,
-        typer.Option("--to", help="The last step's rate; 10 for SGD, 1 for others unless given."),
+        positive("--to", "The last step's rate; 10 for SGD, 1 for others unless given."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=2, help="A fourteenth of an epoch's, or 50, unless given.")
+        int | None, whole("--steps", 2, "A fourteenth of an epoch's, or 50, unless given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Settles the weights and all draws.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    seed: Annotated[int, whole("--seed", 0, "Settles the weights and all draws.")] = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="As for train, any field."),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="In place of the document's.")] = None,
+    dataset: Dataset = None,
     data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
-    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
     """Find out which learning rates a network can take, in under a tenth of an epoch's time.
@@ -58,8 +65,6 @@ def lr_find(
 
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
     """
-    if output not in ("text", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: text, json")
     from netbuilder.loader import load
     from netbuilder.plots import draw_range_test
     from netbuilder.range_test import JSON_NAME, PICTURE_NAME
@@ -86,8 +91,7 @@ def lr_find(
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)
     except OSError as error:
-        message = f"{folder}: cannot be written: {error.strerror}; name another folder by --out"
-        raise MachineError(message) from error
+        raise MachineError(f"{folder}: cannot be written: {why_unwritten(error)}") from error
     if output == "json":
         print(json.dumps(asdict(test)))
         return

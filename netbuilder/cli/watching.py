@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from netbuilder.errors import ConfigError, Problem, printable
+from netbuilder.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from netbuilder.analysis import Analysis
@@ -38,7 +38,7 @@ class Look:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The document and what it included when it was last right."""
+        """The document and what it includes."""
         return self.path, *self._included
 
     def again(self) -> None:
@@ -51,6 +51,7 @@ class Look:
             architecture = load(self.path)
         except ConfigError as error:
             self.problems = error.problems
+            self._included = _included(self.path)
             part = load_until_fault(self.path)
             self.analysis = analyse(part) if part else None
             return
@@ -60,6 +61,31 @@ class Look:
             self.problems = [self.analysis.fault]
         else:
             self.good = self.analysis
+
+    def say_last_right(self) -> None:
+        """Where it is wrong, the totals of before that."""
+        from rich.text import Text
+
+        from netbuilder.tables import show, totals
+
+        if self.problems and self.good:
+            plain = not sys.stdout.isatty()
+            show(Text(f"last right: {totals(self.good)}"), plain=plain)
+
+
+def _included(path: Path) -> tuple[Path, ...]:
+    """What a wrong document names to include, there or not; nothing outside its folder."""
+    from netbuilder.definitions import inclusions
+    from netbuilder.yaml_text import parse, read_text
+
+    try:
+        root, _ = parse(read_text(path), str(path))
+    except ConfigError:
+        return ()
+    names = [Path(item.value) for item in inclusions(root) if isinstance(item.value, str)]
+    return tuple(
+        path.parent / name for name in names if not name.is_absolute() and ".." not in name.parts
+    )
 
 
 def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
@@ -83,39 +109,3 @@ def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
             sys.stdout.flush()
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-
-
-def draw_summary(look: Look, depth: int | None) -> None:
-    """The table as far as there is one; where it is wrong, why, and the totals before that."""
-    from netbuilder import tables
-
-    plain = not sys.stdout.isatty()
-    if look.analysis is not None:
-        tables.show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
-    shown = look.analysis.fault if look.analysis else None
-    _say_problems(look, shown)
-
-
-def draw_check(look: Look) -> None:
-    """As `check` says it, and the totals before a mistake."""
-    from netbuilder.tables import verdict_line
-    from netbuilder.targets import judge_document
-
-    _say_problems(look, None)
-    if look.problems or look.analysis is None:
-        return
-    verdicts = judge_document(look.analysis)
-    for verdict in verdicts:
-        print(printable(f"{look.path}: {verdict_line(verdict)}"))
-    if all(verdict.met is not False for verdict in verdicts):
-        print(printable(f"{look.path}: ok"))
-
-
-def _say_problems(look: Look, shown: Problem | None) -> None:
-    from netbuilder import tables
-
-    for problem in look.problems:
-        if problem != shown:
-            print(problem)
-    if look.problems and look.good:
-        print(f"last right: {tables.totals(look.good)}")

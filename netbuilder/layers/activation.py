@@ -44,7 +44,7 @@ class RReLU(Elementwise):
     @model_validator(mode="after")
     def _ordered(self) -> RReLU:
         if self.lower > self.upper:
-            raise fault(f"lower {self.lower} is greater than upper {self.upper}")
+            raise fault(f"lower {self.lower} is greater than upper {self.upper}; swap them")
         return self
 
 
@@ -58,7 +58,7 @@ class Hardtanh(Elementwise):
     @model_validator(mode="after")
     def _ordered(self) -> Hardtanh:
         if self.min_val >= self.max_val:
-            raise fault(f"min_val {self.min_val} is not below max_val {self.max_val}")
+            raise fault(f"min_val {self.min_val} is not below max_val {self.max_val}; raise that")
         return self
 
 
@@ -196,7 +196,9 @@ class GLU(Unparametrised):
     def output_shape(self, x: Shape) -> Shape:
         axis = sample_axis(self.dim, x)
         if x[axis] % 2:
-            raise ShapeError(f"axis {self.dim} of its input {written(x)} has no two equal halves")
+            raise ShapeError(
+                f"axis {self.dim} of its input {written(x)} has no two equal halves; make it even"
+            )
         return (*x[:axis], x[axis] // 2, *x[axis + 1 :])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:

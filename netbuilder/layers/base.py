@@ -144,7 +144,9 @@ def require_init(layer: Layer, shapes: Mapping[str, Shape]) -> None:
         if name not in shapes:
             raise ShapeError(f"init: the layer has no {name} here; remove it")
         if problem := initializer.problem(shapes[name]):
-            raise ShapeError(f"init: {problem}, and {name} is {written(shapes[name])}")
+            raise ShapeError(
+                f"init: {problem}, and {name} is {written(shapes[name])}; take another"
+            )
 
 
 class Unparametrised(TorchLayer, abstract=True):

@@ -59,9 +59,14 @@ class _Conv(Weighted, abstract=True):
     @model_validator(mode="after")
     def _fits_itself(self) -> _Conv:
         if self.padding == "same" and set(self.stride) != {1}:
-            raise fault(f"padding same needs stride 1, found stride {written(self.stride)}")
+            raise fault(
+                f"padding same needs stride 1, found {written(self.stride)}; write a number"
+            )
         if self.out_channels % self.groups:
-            raise fault(f"out_channels {self.out_channels} is no multiple of groups {self.groups}")
+            raise fault(
+                f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
+                "change one of the two"
+            )
         return self
 
     def output_shape(self, x: Shape) -> Shape:
@@ -69,7 +74,7 @@ class _Conv(Weighted, abstract=True):
         if x[0] % self.groups:
             raise ShapeError(
                 f"groups {self.groups} does not divide the {x[0]} channels of its input "
-                f"{written(x)}"
+                f"{written(x)}; change one of the two"
             )
         self._require_room_to_pad(x)
         if self.padding == "same":
@@ -138,7 +143,7 @@ class _Conv(Weighted, abstract=True):
             if pad > size + most:
                 raise ShapeError(
                     f"padding {pad} in mode {self.padding_mode} needs an axis of at least "
-                    f"{pad - most}, found input {written(x)}"
+                    f"{pad - most}, found input {written(x)}; use less"
                 )
 
 

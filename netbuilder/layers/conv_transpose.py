@@ -46,10 +46,13 @@ class _ConvTranspose(Weighted, abstract=True):
             if more >= max(step, dilation):
                 raise fault(
                     f"output_padding {more} is not below the larger of stride {step} and "
-                    f"dilation {dilation}"
+                    f"dilation {dilation}; use less"
                 )
         if self.out_channels % self.groups:
-            raise fault(f"out_channels {self.out_channels} is no multiple of groups {self.groups}")
+            raise fault(
+                f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
+                "change one of the two"
+            )
         return self
 
     def output_shape(self, x: Shape) -> Shape:
@@ -57,7 +60,7 @@ class _ConvTranspose(Weighted, abstract=True):
         if x[0] % self.groups:
             raise ShapeError(
                 f"groups {self.groups} does not divide the {x[0]} channels of its input "
-                f"{written(x)}"
+                f"{written(x)}; change one of the two"
             )
         out = tuple(
             (size - 1) * step - 2 * pad + dilation * (kernel - 1) + more + 1

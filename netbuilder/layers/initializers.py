@@ -88,7 +88,7 @@ class Uniform(Initializer):
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
         if self.a > self.b:
-            raise fault(f"a {self.a} is greater than b {self.b}")
+            raise fault(f"a {self.a} is greater than b {self.b}; swap them")
         return self
 
 
@@ -114,7 +114,7 @@ class TruncNormal(Initializer):
     @model_validator(mode="after")
     def _ordered(self) -> TruncNormal:
         if self.a >= self.b:
-            raise fault(f"a {self.a} is not below b {self.b}")
+            raise fault(f"a {self.a} is not below b {self.b}; raise b")
         return self
 
 

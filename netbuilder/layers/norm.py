@@ -139,7 +139,8 @@ class GroupNorm(Weighted):
     def output_shape(self, x: Shape) -> Shape:
         if x[0] % self.num_groups:
             raise ShapeError(
-                f"num_groups {self.num_groups} does not divide the {x[0]} channels of {written(x)}"
+                f"num_groups {self.num_groups} does not divide the {x[0]} channels of "
+                f"{written(x)}; change one of the two"
             )
         if prod(x) == self.num_groups:
             raise ShapeError(
@@ -171,7 +172,7 @@ class LocalResponseNorm(Unparametrised):
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) < 2:
-            raise ShapeError(f"it takes channels and positions, found {written(x)}")
+            raise ShapeError(f"it takes channels and positions, found {written(x)}; move it")
         return x
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:

@@ -66,7 +66,9 @@ class _Pad(Unparametrised, abstract=True):
                 )
         out = tuple(size + sum(pads) for size, pads in zip(x[1:], self._each, strict=True))
         if min(out) < 1:
-            raise ShapeError(f"padding {list(self.padding)} leaves nothing of {written(x)}")
+            raise ShapeError(
+                f"padding {list(self.padding)} leaves nothing of {written(x)}; cut less"
+            )
         return (x[0], *out)
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:

@@ -34,7 +34,9 @@ def import_named(module: str, said: str) -> ModuleType:
     try:
         return import_module(module)
     except (Exception, SystemExit) as error:  # whatever a module of others raises
-        raise ConfigError(f"{said}: cannot be imported: {words(error)}") from None
+        raise ConfigError(
+            f"{said}: cannot be imported: {words(error)}; mend it or its name"
+        ) from None
 
 
 def load_plugin(module: str) -> tuple[type[Layer], ...]:
@@ -85,7 +87,7 @@ def installed(name: str) -> type[Layer] | None:
         try:
             kind = entry.load()
         except (Exception, SystemExit) as error:  # whatever a module of others raises
-            raise fault(f"{said} cannot be imported: {words(error)}") from None
+            raise fault(f"{said} cannot be imported: {words(error)}; mend or remove it") from None
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
             raise fault(f"{said} is no layer kind; it must be a subclass of Layer")
         if kind.kind != name:

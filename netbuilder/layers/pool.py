@@ -48,7 +48,7 @@ class _Pool(Unparametrised, abstract=True):
         ):
             raise fault(
                 f"padding {written(self._padding)} is more than half of "
-                f"kernel {written(self.kernel_size)}"
+                f"kernel {written(self.kernel_size)}; use less"
             )
         return self
 

@@ -76,7 +76,7 @@ class _Upsample(Unparametrised, abstract=True):
     @model_validator(mode="after")
     def _says_one(self) -> _Upsample:
         if (self.size is None) == (self.scale_factor is None):
-            raise fault("it takes either size or scale_factor")
+            raise fault("it takes either size or scale_factor; write one of them")
         return self
 
     @abstractmethod
@@ -89,16 +89,19 @@ class _Upsample(Unparametrised, abstract=True):
         if axes not in RANKS.get(mode, (1, 2, 3)):
             allowed = " or ".join(map(str, RANKS.get(mode, (1, 2, 3))))
             raise ShapeError(
-                f"mode {mode} takes channels and {allowed} spatial axes, found {written(x)}"
+                f"mode {mode} takes channels and {allowed} spatial axes, found {written(x)}; "
+                "choose another"
             )
         each = self._each(axes)
         if len(each) != axes:
-            raise ShapeError(f"it gives {len(each)} sizes for the {axes} axes of {written(x)}")
+            raise ShapeError(
+                f"it gives {len(each)} sizes for the {axes} axes of {written(x)}; write {axes}"
+            )
         out = tuple(
             floor(n * s) if self.size is None else int(s) for n, s in zip(x[1:], each, strict=True)
         )
         if min(out) < 1:
-            raise ShapeError(f"scale_factor leaves nothing of {written(x)}")
+            raise ShapeError(f"scale_factor leaves nothing of {written(x)}; use more")
         return (x[0], *out)
 
     def _each(self, axes: int) -> tuple[float, ...]:
@@ -153,7 +156,7 @@ class Upsample(_Upsample):
         if self.align_corners is not None and self.mode.startswith("nearest"):
             raise fault(f"align_corners has no meaning in mode {self.mode}; leave it out")
         if self.recompute_scale_factor and self.scale_factor is None:
-            raise fault("recompute_scale_factor has no meaning without scale_factor")
+            raise fault("recompute_scale_factor has no meaning without scale_factor; leave it out")
         return self
 
     def _how(self) -> tuple[Mode, bool]:
@@ -194,7 +197,9 @@ class PixelShuffle(Unparametrised):
         require_image(self, x)
         r = self.upscale_factor
         if x[0] % r**2:
-            raise ShapeError(f"{x[0]} channels of {written(x)} are no multiple of {r} x {r}")
+            raise ShapeError(
+                f"{x[0]} channels of {written(x)} are no multiple of {r} x {r}; change one"
+            )
         return (x[0] // r**2, x[1] * r, x[2] * r)
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
@@ -214,7 +219,9 @@ class PixelUnshuffle(Unparametrised):
         require_image(self, x)
         r = self.downscale_factor
         if x[1] % r or x[2] % r:
-            raise ShapeError(f"height and width of {written(x)} are no multiples of {r}")
+            raise ShapeError(
+                f"height and width of {written(x)} are no multiples of {r}; change one"
+            )
         return (x[0] * r**2, x[1] // r, x[2] // r)
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:

@@ -32,7 +32,9 @@ class Flatten(Unparametrised):
     def output_shape(self, x: Shape) -> Shape:
         first, last = sample_axis(self.start_dim, x), sample_axis(self.end_dim, x)
         if first > last:
-            raise ShapeError(f"start_dim {self.start_dim} comes after end_dim {self.end_dim}")
+            raise ShapeError(
+                f"start_dim {self.start_dim} comes after end_dim {self.end_dim}; swap them"
+            )
         return (*x[:first], prod(x[first : last + 1]), *x[last + 1 :])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
@@ -50,7 +52,9 @@ class ChannelShuffle(Unparametrised):
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) < 2 or x[0] % self.groups:
-            raise ShapeError(f"groups {self.groups} does not divide the channels of {written(x)}")
+            raise ShapeError(
+                f"groups {self.groups} does not divide the channels of {written(x)}; change one"
+            )
         return x
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
@@ -84,7 +88,7 @@ class Unflatten(Unparametrised):
         if prod(sizes) != x[axis]:
             raise ShapeError(
                 f"unflattened_size {list(self.unflattened_size)} does not make up the {x[axis]} "
-                f"of axis {self.dim} of {written(x)}"
+                f"of axis {self.dim} of {written(x)}; write one of them as -1"
             )
         return sizes
 
@@ -128,7 +132,8 @@ class Unfold(_Sliding):
         positions = self._positions(x[1:])
         if min(positions) < 1:
             raise ShapeError(
-                f"kernel {written(self.kernel_size)} is larger than its input {written(x)}"
+                f"kernel {written(self.kernel_size)} is larger than its input {written(x)}; "
+                "use a smaller one"
             )
         return (x[0] * prod(self.kernel_size), prod(positions))
 

@@ -149,5 +149,8 @@ def _checked(run: Run, name: str, kind: TypeAdapter[T], value: object) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        message = f"cannot be read: {place}: {first['msg']}; it is no record that `train` wrote"
+        message = (
+            f"cannot be read: {place}: {first['msg']}; it is no record that `train` wrote; "
+            "take another run"
+        )
         raise ConfigError([Problem(str(run.path / name), 0, 0, "", message)]) from None

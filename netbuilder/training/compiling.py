@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from netbuilder.analysis import Analysis
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.choices import SWITCH, require_choice
+from netbuilder.errors import MachineError
 from netbuilder.training.hardware import Hardware
 
-CHOICES = ("auto", "on", "off")
 OVERHEAD_SECONDS = 0.002
 MACS_PER_SECOND = 2e10
 WORTH_SECONDS = 50.0
@@ -50,8 +50,7 @@ def decide(
         ConfigError: ``asked`` is nothing of that.
         MachineError: it is ``on`` and there is no compiler.
     """
-    if asked not in CHOICES:
-        raise ConfigError(f"--compile: found {asked!r}; allowed: {', '.join(CHOICES)}")
+    require_choice("--compile", asked, SWITCH)
     if asked == "off":
         return None, "not compiled, as asked"
     lacking = "" if hardware.device.type == "cpu" and has_compiler() else "no C++ compiler here"

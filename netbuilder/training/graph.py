@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from netbuilder.choices import SWITCH, require_choice
 from netbuilder.errors import ConfigError, MachineError
 from netbuilder.recipe.optimizers import Optimizer
 from netbuilder.training.hardware import Hardware
 
-CHOICES = ("auto", "on", "off")
 WARM_UPS = 3
 """Runs before the capture, in which libraries choose their kernels and take their workspaces."""
 
@@ -31,8 +31,7 @@ def decide_graph(asked: str, optimizer: Optimizer, hardware: Hardware) -> bool:
         ConfigError: ``asked`` is nothing of that, or it is ``on`` and the optimizer is not served.
         MachineError: it is ``on`` and there is no CUDA device.
     """
-    if asked not in CHOICES:
-        raise ConfigError(f"--graph: found {asked!r}; allowed: {', '.join(CHOICES)}")
+    require_choice("--graph", asked, SWITCH)
     on_cuda = hardware.device.type == "cuda"
     if asked == "on" and not on_cuda:
         raise MachineError(

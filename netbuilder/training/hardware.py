@@ -14,10 +14,8 @@ from typing import Any
 import torch
 
 import netbuilder
-from netbuilder.errors import ConfigError, MachineError
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16")
+from netbuilder.choices import DEVICES, PRECISIONS, require_choice
+from netbuilder.errors import MachineError
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,8 @@ class Hardware:
             ConfigError: a name that does not exist.
             MachineError: this machine does not have what was asked for.
         """
-        if device not in DEVICES:
-            raise ConfigError(f"--device: found {device!r}; allowed: {', '.join(DEVICES)}")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"--precision: found {precision!r}; allowed: {', '.join(PRECISIONS)}")
+        require_choice("--device", device, DEVICES)
+        require_choice("--precision", precision, PRECISIONS)
         there = {
             "cuda": torch.cuda.is_available(),
             "mps": torch.backends.mps.is_available(),

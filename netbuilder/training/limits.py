@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
@@ -11,7 +10,7 @@ from pathlib import Path
 import torch
 
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis
-from netbuilder.errors import Diverged, MachineError, printable
+from netbuilder.errors import Diverged, MachineError, printable, why_unwritten
 
 STANDS = "; the last checkpoint stands, go on with --resume"
 
@@ -27,12 +26,8 @@ def limits(
     try:
         yield
     except OSError as error:
-        found = {
-            errno.ENOSPC: "the disk is full",
-            errno.EROFS: "the folder is read-only",
-            errno.EACCES: "the folder may not be written",
-        }.get(error.errno or 0, error.strerror or str(error))
-        raise MachineError(printable(f"{error.filename or place}: {found}{stands}")) from error
+        found = f"{error.filename or place}: {why_unwritten(error)}{stands}"
+        raise MachineError(printable(found)) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
     except Diverged as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netbuilder.analysis import Analysis, require_trainable
+from netbuilder.choices import SCHEDULES, require_choice
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.data.feeding import must_stream
 from netbuilder.errors import ConfigError
@@ -22,8 +23,6 @@ from netbuilder.training.limits import STANDS, limits
 from netbuilder.training.recorded import open_recorded_data
 from netbuilder.training.records import Record
 from netbuilder.training.session import Session, never
-
-SCHEDULES = ("extend", "hold")
 
 
 def train(
@@ -149,8 +148,7 @@ def extend(run: Run, epochs: int, schedule: str, images: int) -> dict[str, Any]:
         ConfigError: they are not more, or the schedule cannot span them.
     """
     config = run.architecture.trained
-    if schedule not in SCHEDULES:
-        raise ConfigError(f"--schedule: found {schedule!r}; allowed: {', '.join(SCHEDULES)}")
+    require_choice("--schedule", schedule, SCHEDULES)
     if epochs <= config.epochs:
         raise ConfigError(
             f"--epochs {epochs}: {run.path} has {config.epochs} epochs; allowed: more than those"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from warnings import catch_warnings, simplefilter
 
-from netbuilder.errors import missing_extra, printable
+from netbuilder.errors import printable
 from netbuilder.training import EpochEnded, Finished, Record, Started
 
 if TYPE_CHECKING:
@@ -27,16 +26,6 @@ SCALARS = {
     "seconds/test": "test_seconds",
 }
 """Each tag, and the figure of an epoch that it shows; accuracies are in percent."""
-
-
-def require_tensorboard() -> None:
-    """Refuse before anything is trained.
-
-    Raises:
-        MachineError: the package is not installed.
-    """
-    if find_spec("tensorboard") is None:
-        raise missing_extra("tensorboard", "tensorboard")
 
 
 class TensorBoardLog:

@@ -48,10 +48,12 @@ def require_free(out: Path | None, force: bool) -> None:
     """Refuse to replace a file that nobody said may go.
 
     Raises:
-        ConfigError: there is one, or a folder.
+        ConfigError: there is one, or a folder, or no folder to put it in.
     """
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file in it")
+    if out is not None and not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
     if out is not None and out.exists() and not force:
         raise ConfigError(f"--out {out}: there is one already; --force replaces it")
 

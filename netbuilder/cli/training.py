@@ -16,7 +16,7 @@ import typer
 
 from netbuilder.cli import completion
 from netbuilder.cli.options import DataDir, Plugins
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
     from netbuilder.tensorboard_log import TensorBoardLog
@@ -111,9 +111,7 @@ def train(
         from netbuilder.training import train as begin
 
         if logger:
-            from netbuilder.tensorboard_log import require_tensorboard
-
-            require_tensorboard()
+            require_extra("tensorboard", "tensorboard")
         met = []
         if resume is not None and one:
             records = go_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from warnings import catch_warnings, simplefilter
@@ -65,8 +66,14 @@ class TensorBoardLog:
             return  # it is finished, and only shown again
         from torch.utils.tensorboard import SummaryWriter
 
+        from netbuilder.training.limits import limits
+
         folder = started.run.path / FOLDER
         new = not folder.exists()
+        # Tried here: the writer fails in a thread of its own, which would tell it by a traceback.
+        with limits(folder, "; put that right, or leave out --logger"):
+            folder.mkdir(exist_ok=True)
+            TemporaryFile(dir=folder).close()
         done = started.progress.epoch
         self._writer = SummaryWriter(str(folder), purge_step=done + 1)
         if new:

@@ -67,6 +67,20 @@ def test_a_resumed_run_goes_on_in_the_same_log(tmp_path: Path) -> None:
     assert found == [1, 2]
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """One line with the place and what to do, exit code 3; without the logger, the run goes on."""
+    architecture = parse_architecture(TEXT, "small.yaml")
+    folder, _ = run_until_stopped(train(architecture, out=tmp_path, stop=after(60)))
+    (folder / "tensorboard").write_text("mine")
+    ran = run("train", "--resume", str(folder), "-q", "--logger", "tensorboard")
+    assert ran.code == 3
+    assert ran.err == (
+        f"{folder}/tensorboard: File exists; put that right, or leave out --logger\n"
+    )
+    assert (folder / "tensorboard").read_text() == "mine"
+    assert run("train", "--resume", str(folder), "-q").code == 0
+
+
 def test_without_the_package_nothing_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

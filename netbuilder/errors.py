@@ -17,8 +17,12 @@ is and exits with ``exit_code``.
 from __future__ import annotations
 
 import errno
+import shlex
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -86,8 +90,28 @@ class MachineError(NetbuilderError):
 
 
 def missing_extra(package: str, extra: str) -> MachineError:
-    """What to raise where ``package``, which the package's ``extra`` brings, is not installed."""
-    return MachineError(f"{package} is not installed; pip install 'netbuilder[{extra}]'")
+    """What to raise where ``package``, which netbuilder's ``extra`` brings, is not installed.
+
+    The command is for this interpreter, and for the clone that is run: an index may know another
+    package by the name.
+    """
+    root = Path(__file__).parents[1]
+    cloned = (root / "pyproject.toml").is_file()
+    source = ("-e", f"{root}[{extra}]") if cloned else (f"netbuilder[{extra}]",)
+    command = shlex.join((sys.executable, "-m", "pip", "install", *source))
+    return MachineError(f"{package} is not installed; install it with: {command}")
+
+
+def require_extra(package: str, extra: str) -> None:
+    """Refuse before anything else is done.
+
+    Raises:
+        MachineError: ``package``, which netbuilder's ``extra`` brings, cannot be imported.
+    """
+    try:
+        import_module(package)
+    except ImportError as error:  # one that is there may lack another
+        raise missing_extra(error.name or package, extra) from error
 
 
 _WRITING = {

@@ -7,14 +7,13 @@ import os
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import netbuilder
-from netbuilder.errors import CheckFailed, MachineError, missing_extra
+from netbuilder.errors import CheckFailed, MachineError, require_extra
 from netbuilder.runs import Run
 
 if TYPE_CHECKING:
@@ -83,8 +82,7 @@ def export_run(
     """
     chosen = FORMS[form]
     for package in chosen.packages:
-        if find_spec(package) is None:
-            raise missing_extra(package, form)
+        require_extra(package, form)
     import torch
 
     from netbuilder.builder import build
@@ -104,9 +102,8 @@ def export_run(
         except OSError:
             raise
         except Exception as error:  # whatever a layer that it does not carry makes an exporter do
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise MachineError(
-                f"{form} cannot carry {run.architecture.name}: {reason}; take another form"
+                f"{form} cannot carry {run.architecture.name}: {_reason(error)}; take another form"
             ) from error
         predict = chosen.read(aside, build(run.architecture).eval())
         with torch.no_grad():
@@ -122,6 +119,13 @@ def export_run(
         os.replace(aside, out)  # noqa: PTH105  # from a folder that is removed behind it
     same = wanted.flatten(1).argmax(1) == found.flatten(1).argmax(1)
     return Exported(out, size, len(batch), difference, int(same.sum()))
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what began it; what was raised over it tells of the exporter's steps."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def metadata(run: Run, which: str) -> dict[str, Any]:

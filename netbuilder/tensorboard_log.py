@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from warnings import catch_warnings, simplefilter
 
-from netbuilder.errors import missing_extra, printable
+from netbuilder.errors import printable
 from netbuilder.training import EpochEnded, Finished, Record, Started
 
 if TYPE_CHECKING:
@@ -27,16 +27,6 @@ SCALARS = {
     "seconds/test": "test_seconds",
 }
 """Each tag, and the figure of an epoch that it shows; accuracies are in percent."""
-
-
-def require_tensorboard() -> None:
-    """Refuse before anything is trained.
-
-    Raises:
-        MachineError: the package is not installed.
-    """
-    if find_spec("tensorboard") is None:
-        raise missing_extra("tensorboard", "tensorboard")
 
 
 class TensorBoardLog:
@@ -76,8 +66,14 @@ class TensorBoardLog:
             return  # it is finished, and only shown again
         from torch.utils.tensorboard import SummaryWriter
 
+        from netbuilder.training.limits import limits
+
         folder = started.run.path / FOLDER
         new = not folder.exists()
+        # Tried here: the writer fails in a thread of its own, which would tell it by a traceback.
+        with limits(folder, "; put that right, or leave out --logger"):
+            folder.mkdir(exist_ok=True)
+            TemporaryFile(dir=folder).close()
         done = started.progress.epoch
         self._writer = SummaryWriter(str(folder), purge_step=done + 1)
         if new:

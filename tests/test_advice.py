@@ -13,7 +13,7 @@ from small import DOCUMENT, small
 
 from netbuilder.advice import Evidence, advise
 from netbuilder.analysis import analyse
-from netbuilder.drafting import TEMPLATES
+from netbuilder.choices import TEMPLATES
 from netbuilder.loader import load
 
 ROOT = Path(__file__).parents[1]

@@ -12,6 +12,7 @@ from small import DOCUMENT
 from netbuilder.bench.handover import handed_over
 from netbuilder.bench.peers import BY_NAME
 from netbuilder.bench.rounds import PEERS
+from netbuilder.errors import missing_extra
 
 
 def test_peers_take_turns_and_are_compared(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_a_package_that_is_missing_is_left_out_by_name(
         "--steps", "2",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    said = "lightning: left out, lightning is not installed; pip install 'netbuilder[bench]'"
+    said = f"lightning: left out, {missing_extra('lightning', 'bench')}"
     assert ran.err.splitlines().count(said) == 1
     assert " device " in ran.out
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,14 +31,23 @@ layers:
   - {AdaptiveAvgPool2d: 1}
   - {Conv2d: [10, 1]}
 train:"""
+NO_ONNX = """\
+layers:
+  - Conv2d: {out_channels: 4, kernel_size: 5, stride: 3}
+  - AdaptiveMaxPool2d: 3
+  - Flatten
+  - Linear: 10
+train:"""
+ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """A run of a plain network and one of a nested network."""
+    """A run of a plain network, one of a nested one, and one that ONNX has no operators for."""
     text = DOCUMENT.replace("epochs: 3", "epochs: 1").split("targets:")[0]
     head, _, rest = text.partition("layers:")
-    texts = {"small": text, "nested": head + NESTED + rest.partition("train:")[2]}
+    tail = rest.partition("train:")[2]
+    texts = {"small": text, "nested": head + NESTED + tail, "no_onnx": head + NO_ONNX + tail}
     out = tmp_path_factory.mktemp("runs")
     made = {}
     for name, document in texts.items():
@@ -61,7 +73,7 @@ def test_a_file_computes_what_the_network_does(
     if form == "onnx":
         pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
         pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    out = tmp_path / "net.file"
+    out = tmp_path / f"net{ENDINGS[form]}"
     ran = run("export", str(runs[name].path), "--to", form, "--out", str(out), "--format", "json")
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
@@ -96,7 +108,7 @@ def test_a_file_computes_what_the_network_does(
     assert carried["classes"] == list("0123456789")
     assert (carried["input"], carried["weights"]) == ([1, 28, 28], "best")
     assert carried["mean"] == list(Mnist5k().mean)
-    assert [path.name for path in tmp_path.iterdir()] == ["net.file"]
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
 def test_a_file_that_computes_something_else_is_not_kept(
@@ -120,13 +132,49 @@ def test_a_file_that_computes_something_else_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
 def test_a_missing_package_is_a_line_that_names_the_command(
-    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3, before anything is loaded."""
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    """Exit code 3; the command is this interpreter's and installs this clone's extra."""
+    for other in exporting.FORMS["onnx"].packages:
+        if other != package:
+            pytest.importorskip(other, reason="the extra onnx is not installed")
+    monkeypatch.setitem(sys.modules, package, None)  # import raises what it does without it
     ran = run("export", str(runs["small"].path), "--to", "onnx", "--out", str(tmp_path / "a.onnx"))
-    assert (ran.code, ran.err) == (3, "onnx is not installed; pip install 'netbuilder[onnx]'\n")
+    assert ran.code == 3
+    clone = Path(__file__).parents[1]
+    assert ran.err == (
+        f"{package} is not installed; install it with: "
+        f"{shlex.join([sys.executable, '-m', 'pip', 'install', '-e', f'{clone}[onnx]'])}\n"
+    )
+
+
+def test_an_operator_that_onnx_lacks_is_named(runs: dict[str, Run], tmp_path: Path) -> None:
+    """Not the exporter's step in which it was missed; one line, and no file."""
+    for package in exporting.FORMS["onnx"].packages:
+        pytest.importorskip(package, reason="the extra onnx is not installed")
+    out = tmp_path / "net.onnx"
+    ran = run("export", str(runs["no_onnx"].path), "--to", "onnx", "--out", str(out))
+    assert ran.code == 3
+    assert ran.err.startswith("onnx cannot carry small: No ONNX function found for ")
+    assert "adaptive_max_pool2d" in ran.err
+    assert ran.err.endswith("; take another form\n")
+    assert (ran.err.count("\n"), ran.err.count("\x1b"), list(tmp_path.iterdir())) == (1, 0, [])
+
+
+def test_records_without_their_weights_are_told_as_such(
+    runs: dict[str, Run], tmp_path: Path
+) -> None:
+    """Nothing is to be resumed there; the message says how to have the weights again."""
+    record = tmp_path / "record"
+    shutil.copytree(runs["small"].path, record, ignore=shutil.ignore_patterns("*.safetensors"))
+    ran = run("export", str(record), "--to", "safetensors", "--out", str(tmp_path / "a"))
+    assert ran.code == 3
+    assert ran.err == (
+        f"{record}/best.safetensors: no such file; the run's records are there without its "
+        f"weights. Train it again with: netbuilder train {record}/architecture.yaml\n"
+    )
 
 
 def test_a_layer_that_a_form_cannot_carry_is_told(
@@ -166,6 +214,8 @@ def test_what_has_no_weights_or_is_there_already_is_refused(
         ((str(document), "--to", "onnx"), "writes trained weights, and a document has none"),
         ((folder, "--to", "tflite"), "--to: found 'tflite'; allowed: python, onnx, torch-export"),
         ((folder, "--to", "torch-export", "--out", str(taken)), "--force replaces it"),
+        ((folder, "--to", "torch-export", "--out", "net.pt"), "takes names that end with .pt2"),
+        ((folder, "--to", "onnx", "--out", f"{tmp_path}/no/a.onnx"), "no folder"),
         ((str(tmp_path), "--to", "safetensors"), "no run folder"),
         ((folder, "--to", "onnx", "--weights", "worst"), "allowed: best, last"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 from command import run
 from small import DOCUMENT, after, fingerprint, run_until_stopped
 
-from netbuilder import tensorboard_log
 from netbuilder.loader import parse_architecture
 from netbuilder.tensorboard_log import SCALARS
 from netbuilder.training import train
@@ -67,17 +67,32 @@ def test_a_resumed_run_goes_on_in_the_same_log(tmp_path: Path) -> None:
     assert found == [1, 2]
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """One line with the place and what to do, exit code 3; without the logger, the run goes on."""
+    architecture = parse_architecture(TEXT, "small.yaml")
+    folder, _ = run_until_stopped(train(architecture, out=tmp_path, stop=after(60)))
+    (folder / "tensorboard").write_text("mine")
+    ran = run("train", "--resume", str(folder), "-q", "--logger", "tensorboard")
+    assert ran.code == 3
+    assert ran.err == (
+        f"{folder}/tensorboard: File exists; put that right, or leave out --logger\n"
+    )
+    assert (folder / "tensorboard").read_text() == "mine"
+    assert run("train", "--resume", str(folder), "-q").code == 0
+
+
 def test_without_the_package_nothing_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line that names the command to install it, exit code 3, and no run folder."""
     (tmp_path / "small.yaml").write_text(TEXT)
-    monkeypatch.setattr(tensorboard_log, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # import raises what it does without it
     out = tmp_path / "runs"
     arguments = ("train", str(tmp_path / "small.yaml"), "--out", str(out))
     ran = run(*arguments, "--logger", "tensorboard")
     assert ran.code == 3
-    assert ran.err == "tensorboard is not installed; pip install 'netbuilder[tensorboard]'\n"
+    assert ran.err.startswith("tensorboard is not installed; install it with: ")
+    assert ran.err.endswith("[tensorboard]'\n")
     assert not out.exists()
     ran = run(*arguments, "--logger", "wandb")
     assert (ran.code, ran.err) == (2, "--logger: found 'wandb'; allowed: tensorboard\n")

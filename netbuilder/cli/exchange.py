@@ -111,6 +111,8 @@ def export(
     run = Run.open(path)
     out = out or Path(f"{run.architecture.name}{FORMS[to]}")
     require_free(out, force)
+    if to == "torch-export" and out.suffix != FORMS[to]:
+        raise ConfigError(f"--out {out}: torch.export.load takes names that end with {FORMS[to]}")
     from netbuilder.exporting import export_run
     from netbuilder.training.limits import limits
 

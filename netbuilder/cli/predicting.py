@@ -13,7 +13,7 @@ from netbuilder.cli import completion
 from netbuilder.cli.options import Device, Plugins, TextOrJson, Weights
 from netbuilder.errors import ConfigError, printable
 
-COLUMNS = ("picture", "class", "probability", "else")
+COLUMNS = ("class", "probability", "else")
 
 
 def predict(
@@ -31,9 +31,10 @@ def predict(
 ) -> None:
     """Name the class of each picture, with its probability.
 
-    Pictures of any size become what the network was trained on: drawings bright on black, in the
-    middle and as large as the data set's; photographs cropped around their centre. One that has
-    the data set's size already keeps its pixels. What cannot be read is told behind the others.
+    Pictures of any size become what the network was trained on: drawings, on whatever paper and in
+    whatever light, bright on black, in the middle and as large as the data set's; photographs
+    cropped around their centre. One that has the data set's size and reaches from black to white
+    keeps its pixels. What cannot be read is told behind the others.
 
     Example: netbuilder predict runs/iter10/2026-11-24T12-00-00-seed0 digits/
     """
@@ -68,13 +69,14 @@ def predict(
             )
         )
     elif found.made:
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
         from netbuilder.tables import show
 
         plain = not sys.stdout.isatty()
-        table = Table(*COLUMNS, box=None) if plain else Table(*COLUMNS)
+        pictures = Column("picture", overflow="fold")  # a path's end tells it from the others
+        table = Table(pictures, *COLUMNS, box=None) if plain else Table(pictures, *COLUMNS)
         for made in found.made:
             order = sorted(range(len(classes)), key=lambda i: -made.probabilities[i])
             shares = [f"{100 * made.probabilities[i]:.1f} %" for i in order[:2]]

@@ -26,7 +26,7 @@ from netbuilder.cli.options import (
     choice,
     whole,
 )
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
     from netbuilder.tensorboard_log import TensorBoardLog
@@ -124,9 +124,7 @@ def train(
         from netbuilder.training import train as begin
 
         if logger:
-            from netbuilder.tensorboard_log import require_tensorboard
-
-            require_tensorboard()
+            require_extra("tensorboard", "tensorboard")
         met = []
         if resume is not None and one:
             records = go_on(

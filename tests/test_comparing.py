@@ -8,118 +8,16 @@ from typing import Any
 
 import pytest
 from command import run
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from nested import nested
 from small import DOCUMENT, run_until_stopped
-from strategies import inputs
 
 from netbuilder.analysis import analyse
-from netbuilder.difference import difference
 from netbuilder.loader import parse_architecture
 from netbuilder.results import compare_subjects
-from netbuilder.schema import Architecture
 from netbuilder.subjects import Subject
 from netbuilder.training import train
 
 ROOT = Path(__file__).parents[1]
-FEW = settings(max_examples=100, deadline=None, derandomize=True)
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace("last_epochs: 2", "last_epochs: 1")
-
-
-@FEW
-@given(architecture=nested(inputs(4, 9)))
-def test_a_document_does_not_differ_from_itself(architecture: Architecture) -> None:
-    """Every layer is kept, and the whole is no difference."""
-    found = difference(analyse(architecture), analyse(architecture))
-    assert not found
-    assert found.count("kept") == len(found.layers) == len(analyse(architecture).rows)
-
-
-@FEW
-@given(before=nested(inputs(4, 9)), after=nested(inputs(4, 9)))
-def test_every_row_of_both_sides_is_there_once(before: Architecture, after: Architecture) -> None:
-    """Added, kept and changed make up the second; removed, kept and changed the first; in order."""
-    first, second = analyse(before), analyse(after)
-    found = difference(first, second)
-    assert [c.before for c in found.layers if c.before] == list(first.rows)
-    assert [c.after for c in found.layers if c.after] == list(second.rows)
-    assert found.count("added") + found.count("kept") + found.count("changed") == len(second.rows)
-    back = difference(second, first)
-    assert (back.count("added"), back.count("removed")) == (
-        found.count("removed"),
-        found.count("added"),
-    )
-
-
-@FEW
-@given(architecture=nested(inputs(4, 9)), data=st.data())
-def test_a_layer_put_in_is_one_layer_added(architecture: Architecture, data: st.DataObject) -> None:
-    """All others are kept, and nothing before it has other figures."""
-    layers = list(architecture.layers)
-    at = data.draw(st.integers(0, len(layers)))
-    identity = Architecture.model_validate(
-        {"name": "a", "input": list(architecture.input), "layers": [{"Softsign": {}}]}
-    ).layers[0]
-    longer = architecture.model_copy(update={"layers": (*layers[:at], identity, *layers[at:])})
-    found = difference(analyse(architecture), analyse(longer))
-    assert (found.count("added"), found.count("removed"), found.count("changed")) == (1, 0, 0)
-    assert not any(layer.affected for layer in found.layers if layer.change == "kept")
-
-
-FAULTY = """\
-name: faulty
-input: [1, 12, 12]
-layers:
-  - Conv2d: {out_channels: 4, kernel_size: 3}
-  - MaxPool2d: 8
-  - Conv2d: {out_channels: 4, kernel_size: 3}
-  - ReLU
-"""
-
-
-def test_the_same_fault_in_two_files_is_no_difference() -> None:
-    """Wherever it stands in them; layers behind it that differ, or another fault, are one."""
-    texts = [FAULTY, f"# moved\n{FAULTY}", FAULTY.replace("ReLU", "GELU"), FAULTY.replace("8", "9")]
-    first, moved, behind, other = (
-        analyse(parse_architecture(text, f"{number}.yaml")) for number, text in enumerate(texts)
-    )
-    assert not difference(first, moved)
-    assert difference(first, behind).behind_fault
-    assert difference(first, behind)
-    assert difference(first, other)
-
-
-def test_layers_that_differ_behind_a_fault_are_told(tmp_path: Path) -> None:
-    """There are no rows of them."""
-    before, after = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    before.write_text(FAULTY)
-    after.write_text(FAULTY.replace("ReLU", "GELU"))
-    told = run("diff", str(before), str(after)).out
-    assert "layers behind the fault differ; mend it to see which" in told
-    assert "no difference" not in told
-    assert "behind the" not in run("diff", str(before), str(before)).out
-
-
-def test_a_figure_that_falls_to_nothing_is_a_zero(tmp_path: Path) -> None:
-    """Not an arrow to nowhere; a layer that never had any shows none."""
-    before, after = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    before.write_text(FAULTY.replace("8", "2") + "  - BatchNorm2d\n")
-    after.write_text(FAULTY.replace("8", "2") + "  - BatchNorm2d: {affine: false}\n")
-    told = run("diff", str(before), str(after), "--format", "markdown").out
-    [row] = [line for line in told.splitlines() if line.startswith("| changed")]
-    assert "| 8 -&#62; 0 |" in row
-
-
-def test_what_changed_is_told_with_its_figures_before_and_after() -> None:
-    """From the fifth iteration to the sixth: layers, training, targets, all in one answer."""
-    found = json.loads(
-        run("diff", str(ROOT / "archs/iter9.yaml"), str(ROOT / "archs/iter10.yaml"),
-            "--runs", str(ROOT / "archs/results"), "--format", "json").out
-    )  # fmt: skip
-    fields = {change["field"]: (change["before"], change["after"]) for change in found["train"]}
-    assert any(field.startswith("train.scheduler") for field in fields)
-    assert fields["train.epochs"] == (12, 15)
 
 
 @pytest.fixture(scope="module")

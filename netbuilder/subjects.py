@@ -112,7 +112,7 @@ def _readable(configs: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
         run = Run(config.parent)
         try:
             _ = run.experiment, run.metrics, run.result
-            found.append((run.environment["started"], str(run.path), run))
+            found.append((run.started, str(run.path), run))
         except ConfigError as error:
             unreadable.append(str(error))
     found.sort(key=lambda entry: entry[:2], reverse=True)

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from command import run
+from documents import HOSTILE
+from made_runs import made_run
 from small import DOCUMENT, run_until_stopped
 
 from netbuilder.analysis import analyse
 from netbuilder.loader import parse_architecture
 from netbuilder.results import compare_subjects
+from netbuilder.runs import Run
+from netbuilder.schema import Architecture
 from netbuilder.subjects import Subject
 from netbuilder.training import train
 
@@ -108,3 +112,127 @@ def test_runs_of_another_text_are_left_out_and_told(folder: Path, tmp_path: Path
     assert ran.err == (
         f"{path}: 2 runs of its name left out, trained from another text or with other settings\n"
     )
+
+
+def network(name: str, channels: int) -> Architecture:
+    """A network of that many channels, to make up runs of."""
+    text = TEXT.replace("name: small", f"name: {name}")
+    return parse_architecture(text.replace("channels: 4", f"channels: {channels}"), f"{name}.yaml")
+
+
+def on(run: Run, dataset: str) -> None:
+    """Write into a record that it is of that data set."""
+    path = run.path / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["data"]["kind"] = dataset
+    path.write_text(json.dumps(environment))
+
+
+def test_a_front_is_one_of_a_data_set(tmp_path: Path) -> None:
+    """A smaller network that is better on easier data beats nothing; the picture has two panels."""
+    made_run(tmp_path / "runs", network("wide", 9), [(90, 95), (95, 97)])
+    made_run(tmp_path / "runs", network("wider", 12), [(90, 94)])
+    on(made_run(tmp_path / "runs", network("narrow", 2), [(99, 99)]), "mnist")
+    rows = compare_subjects(Subject.open_all([tmp_path / "runs"]))
+    assert {row.name: (row.dataset, row.front) for row in rows} == {
+        "narrow": ("mnist", True), "wide": ("mnist5k", True), "wider": ("mnist5k", False),
+    }  # fmt: skip
+    heights = []
+    for folder in ("narrow", ""):
+        picture = tmp_path / "picture.png"
+        arguments = [str(tmp_path / "runs" / folder), "--out", str(picture), "--force"]
+        assert run("compare", *arguments).code == 0
+        heights.append(int.from_bytes(picture.read_bytes()[20:24]))
+    assert heights[1] > 1.5 * heights[0]
+
+
+def test_what_is_named_more_than_once_counts_once(tmp_path: Path) -> None:
+    """A document, its runs one by one, one of them again, and their folder are one row."""
+    document = tmp_path / "wide.yaml"
+    document.write_text(network("wide", 9).text())
+    out = tmp_path / "runs"
+    runs = [made_run(out, network("wide", 9), [(90, 95 + s)], seed=s) for s in (0, 1)]
+    paths = [document, *(run.path for run in runs), runs[0].path / ".." / runs[0].path.name, out]
+    [row] = compare_subjects(Subject.open_all(paths, tmp_path / "nowhere"))
+    assert row.summary
+    assert (row.summary.seeds, row.best) == ((0, 1), 95.5)
+
+
+def test_an_unfinished_run_is_told(tmp_path: Path) -> None:
+    """In the table where there is no other, and in a line."""
+    out = tmp_path / "runs"
+    made_run(out, network("wide", 9), [(90, 95)], finished=False)
+    ran = run("compare", str(out))
+    assert "unfinished" in ran.out
+    assert ran.err == f"{out}: 1 run of wide left out, not finished\n"
+
+
+def test_networks_are_compared_on_narrow_terminals(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and best accuracies stay whole; what is left out is named."""
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = run("compare", str(folder / "runs"), "--format", "rich").out
+        assert max(map(len, out.splitlines())) <= width
+        [small] = [line for line in out.splitlines() if line.startswith("small")]
+        assert "±" in small
+        assert "too narrow for device" in out
+
+
+def test_a_difference_is_readable_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every layer is named and no figure is cut; long cells are broken between words."""
+    arguments = ("diff", str(ROOT / "archs/iter1.yaml"), str(ROOT / "archs/iter2.yaml"))
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = run(*arguments, "--format", "rich").out
+        table = [line for line in out.splitlines() if line[:1] in "~+-" and "train." not in line]
+        assert max(map(len, table)) <= width
+        assert "…" not in out
+        assert any(line.startswith("~ 13 Conv2d") for line in table)
+
+
+def test_two_runs_of_a_document_differ_in_their_seeds(tmp_path: Path) -> None:
+    """And in device and precision; a run against a document does not."""
+    out = tmp_path / "runs"
+    first, second = (
+        made_run(out, network("wide", 9), [(90, 95 + seed)], seed=seed) for seed in (0, 1)
+    )
+    ran = run("diff", str(first.path), str(second.path))
+    assert "~ run.seed 0 -> 1" in ran.out.splitlines()
+    assert "test accuracy on mnist5k: best +1.00, last +1.00 points" in ran.out
+    found = json.loads(run("diff", str(first.path), str(second.path), "--format", "json").out)
+    assert found["differs"]
+    assert found["run"] == [{"field": "run.seed", "before": 0, "after": 1}]
+    document = tmp_path / "wide.yaml"
+    document.write_text(network("wide", 9).text())
+    assert "no difference" in run("diff", str(document), str(second.path)).out
+
+
+def test_a_data_set_of_any_name_comes_out_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In tables, markdown and the picture; a record can be edited by hand."""
+    monkeypatch.setenv("COLUMNS", "300")
+    out, name = tmp_path / "runs", HOSTILE + "\n\x1b[31m\u202e\U0001f98a"
+    made = made_run(out, network("wide", 9), [(90, 95)])
+    on(made, name)
+    picture = ("--out", str(tmp_path / "picture.png"))
+    for arguments in (
+        ("compare", str(out), *picture),
+        ("compare", str(out), "--format", "rich"),
+        ("diff", str(made.path), str(made.path)),
+        ("results", str(out)),
+        ("runs", str(out)),
+    ):
+        ran = run(*arguments)
+        assert ran.code == 0, ran.err
+        assert "\x1b" not in ran.out
+        assert "\u202e" not in ran.out
+        assert HOSTILE[:20] in ran.out
+        assert "Glyph" not in ran.err
+        if "--out" not in arguments and "--format" not in arguments:
+            markdown = run(*arguments, "--format", "markdown").out
+            assert "<b>" not in markdown
+            assert "`a|b`" not in markdown
+            assert json.loads(run(*arguments, "--format", "json").out)

@@ -212,12 +212,17 @@ def _cheapest(
     while end < shortest - start and cost(len(first) - 1 - end, len(second) - 1 - end) == 0:
         end += 1
     n, m = len(first) - end, len(second) - end
+    # From the back, so that of several equal ways the one with the earliest pairs is found.
     total, middle = _middle(
-        first[start:n], second[start:m], lambda i, j: cost(start + i, start + j), cells
+        first[start:n][::-1],
+        second[start:m][::-1],
+        lambda i, j: cost(n - 1 - i, m - 1 - j),
+        cells,
     )
     steps: list[Step] = [(i, i) for i in range(start)]
     steps += [
-        (None if i is None else start + i, None if j is None else start + j) for i, j in middle
+        (None if i is None else n - 1 - i, None if j is None else m - 1 - j)
+        for i, j in reversed(middle)
     ]
     steps += [(n + i, m + i) for i in range(end)]
     return total, steps

@@ -279,14 +279,16 @@ def accuracy_lines(before: Subject, after: Subject) -> list[str]:
                 f"{spread_text(summary.best_test)}, last {spread_text(summary.last_test)}; "
                 f"training best {spread_text(summary.best_train)}"
             )
-        if not summaries:
+        if not summaries and subject.architecture.train is None:
+            lines.append(f"{subject.architecture.name}: nothing to train it with, no train section")
+        elif not summaries:
             how = "--resume " if subject.path.is_dir() else ""
             lines.append(
                 f"{subject.architecture.name}: no finished run; train it with: "
                 f"netbuilder train {how}{printable(str(subject.path))}"
             )
-        if subject.otherwise:
-            lines.append(changed_since(subject))
+        if subject.left_out:
+            lines.append(printable(subject.left_out))
         lines += [f"passed over: {line}" for line in subject.unreadable]
     for a in sides[0][1]:
         lines += [_moved(a, b) for b in sides[1][1] if a.dataset == b.dataset]
@@ -298,12 +300,3 @@ def _moved(a: Summary, b: Summary) -> str:
         fmean(getattr(b, name)) - fmean(getattr(a, name)) for name in ("best_test", "last_test")
     )
     return f"test accuracy on {printable(a.dataset)}: best {best:+.2f}, last {last:+.2f} points"
-
-
-def changed_since(subject: Subject) -> str:
-    """How many runs of the same name are left out, and why."""
-    count = len(subject.otherwise)
-    return (
-        f"{subject.architecture.name}: {count} run{'s' * (count != 1)} left out, for the document "
-        "was another then"
-    )

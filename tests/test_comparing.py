@@ -236,3 +236,14 @@ def test_a_data_set_of_any_name_comes_out_as_text(
             assert "<b>" not in markdown
             assert "`a|b`" not in markdown
             assert json.loads(run(*arguments, "--format", "json").out)
+
+
+def test_a_document_without_a_train_section_has_no_runs_to_come(tmp_path: Path) -> None:
+    """It is not said how to train it; every setting of the other side is one that is gone."""
+    bare, whole = tmp_path / "bare.yaml", tmp_path / "whole.yaml"
+    whole.write_text(TEXT)
+    bare.write_text(TEXT[: TEXT.index("train:")])
+    told = run("diff", str(whole), str(bare)).out
+    assert "small: nothing to train it with, no train section" in told
+    assert f"netbuilder train {bare}" not in told
+    assert "- train.epochs 1" in told.splitlines()

@@ -149,6 +149,15 @@ def test_blocks_that_became_a_repetition_are_kept() -> None:
     assert (found.count("added"), found.count("removed"), found.count("changed")) == (1, 0, 0)
 
 
+def test_of_equal_pairs_the_earliest_are_taken() -> None:
+    """A network cut to its beginning shares that, not layers from everywhere."""
+    conv = "Conv2d: {out_channels: 4, kernel_size: 3, bias: false}"
+    biased = conv.replace("false", "true")
+    found = difference(network(*[conv, "ReLU"] * 3), network(biased, "ReLU", "Softsign"))
+    assert told(found)[:2] == ["~ 0 Conv2d", "  1 ReLU"]
+    assert found.count("removed") == 4
+
+
 def test_a_layer_that_moved_is_removed_and_added() -> None:
     """Once each; what it passed is kept."""
     conv = "Conv2d: {out_channels: 4, kernel_size: 3}"

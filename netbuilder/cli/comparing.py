@@ -242,10 +242,6 @@ def _remarks(subject: Subject) -> list[str]:
             f"{subject.path}: {unfinished} run{'s' * (unfinished > 1)} of "
             f"{subject.architecture.name} left out, not finished"
         )
-    if subject.otherwise:
-        count = len(subject.otherwise)
-        lines.append(
-            f"{subject.path}: {count} run{'s' * (count > 1)} of its name left out, trained from "
-            "another text or with other settings"
-        )
+    if subject.left_out:
+        lines.append(subject.left_out)
     return lines

@@ -83,7 +83,7 @@ def _listed(run: Run) -> Listed:
             run.path,
             verdict,
             str(config["architecture"]["name"]),
-            run.started.astimezone(UTC).isoformat(timespec="seconds"),
+            datetime.fromisoformat(environment["started"]).astimezone(UTC).isoformat(),
             int(config["seed"]),
             str(environment["data"]["kind"]),
             f"{config['device']} {config['precision']}",

@@ -132,16 +132,17 @@ class Run:
             environment["data"].keys() >= {"sha256", "fell_back"}
         ):
             raise self._damaged(name, "it lacks data.sha256 or data.fell_back")
+        started = environment["started"]
+        try:
+            datetime.fromisoformat(started).astimezone()
+        except (TypeError, ValueError, OverflowError):
+            raise self._damaged(name, f"started is no time: {started!r}") from None
         return environment
 
     @property
     def started(self) -> datetime:
         """When it was; records are of machines anywhere, and their texts are in no order."""
-        text = self.environment["started"]
-        try:
-            return datetime.fromisoformat(text).astimezone()
-        except (TypeError, ValueError, OverflowError):
-            raise self._damaged("environment.json", f"started is no time: {text!r}") from None
+        return datetime.fromisoformat(self.environment["started"]).astimezone()
 
     @cached_property
     def architecture(self) -> Architecture:

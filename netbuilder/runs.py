@@ -128,10 +128,11 @@ class Run:
         """Versions, device, threads, data set and its digest."""
         name = "environment.json"
         environment = self._read(name, "data", "device", "precision", "seed", "started")
-        if not isinstance(environment["data"], dict) or not (
-            environment["data"].keys() >= {"sha256", "fell_back"}
-        ):
-            raise self._damaged(name, "it lacks data.sha256 or data.fell_back")
+        data = environment["data"]
+        if not isinstance(data, dict) or not data.keys() >= {"kind", "sha256", "fell_back"}:
+            raise self._damaged(name, "it lacks data.kind, data.sha256 or data.fell_back")
+        if not isinstance(data["kind"], str):
+            raise self._damaged(name, f"data.kind is no name: {data['kind']!r}")
         started = environment["started"]
         try:
             datetime.fromisoformat(started).astimezone()

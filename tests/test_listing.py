@@ -161,6 +161,13 @@ def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
     assert ["test_accuracy is no percentage: nan" in fault for fault in faults] == [False, True]
     assert "started is no time: 'today'" in faults[0]
     assert "NaN" not in run("runs", str(tmp_path), "--format", "json").out
+    record = json.loads(environment.read_text()) | {"started": "2026-01-01"}
+    for data, fault in (({}, "it lacks data.kind"), ({"kind": 5}, "data.kind is no name: 5")):
+        record["data"] = {"sha256": "", "fell_back": False} | data
+        environment.write_text(json.dumps(record))
+        ran = run("compare", str(tmp_path / "time"))
+        assert ran.code == 2
+        assert fault in ran.err
     (tmp_path / "nan" / "metrics.jsonl").write_text("")
     assert "no epoch is in it, and the run has a result" in run("runs", str(tmp_path)).err
 

@@ -16,6 +16,7 @@ from netbuilder.difference import Difference, FieldChange, LayerChange, as_json
 from netbuilder.errors import printable
 from netbuilder.formats import escaped, problem_data
 from netbuilder.results import Summary, spread_text, summarise
+from netbuilder.runs import Run
 from netbuilder.shapes import written
 from netbuilder.subjects import Subject
 from netbuilder.tables import Fitted, memory_text, per_axis_text
@@ -23,6 +24,9 @@ from netbuilder.tables import Fitted, memory_text, per_axis_text
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
 STYLES = {"added": "green", "removed": "red", "changed": "yellow", "kept": ""}
 COLUMNS = ("layer", "arguments", "output", "receptive field", "parameters", "MACs")
+FOLDING = COLUMNS[1:]
+DISPENSABLE = ("MACs", "receptive field", "output", "parameters")
+"""What a narrow terminal does without, the first of them first."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,34 @@ class Compared:
     before: Subject
     after: Subject
     difference: Difference
+
+    @property
+    def run(self) -> tuple[FieldChange, ...]:
+        """What differs beside the documents where both sides are run folders."""
+        if not (self.before.path.is_dir() and self.after.path.is_dir()):
+            return ()
+        before, after = (_setting(subject.runs[0]) for subject in (self.before, self.after))
+        return tuple(
+            FieldChange(f"run.{name}", value, after[name])
+            for name, value in before.items()
+            if value != after[name]
+        )
+
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        """Everything that differs beside the layers."""
+        return self.difference.fields + self.run
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does."""
+        return bool(self.difference) or bool(self.run)
+
+
+def _setting(run: Run) -> dict[str, Any]:
+    names = ("seed", "device", "precision")
+    data = {"data": run.environment["data"].get("kind")}
+    return data | {name: run.config[name] for name in names}
 
 
 def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
@@ -43,8 +75,8 @@ def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
             [Text(cell, style=STYLES[layer.change] if layer else "dim") for cell in cells]
             for layer, cells in layer_rows(found)
         ]
-        parts.append(Fitted(COLUMNS, rows, plain=plain))
-    parts += [Text(field_line(field), style=STYLES[_change(field)]) for field in found.fields]
+        parts.append(Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE, folding=FOLDING))
+    parts += [Text(field_line(field), style=STYLES[_change(field)]) for field in compared.fields]
     parts += [Text(line) for line in closing(compared)]
     return Group(*parts)
 
@@ -63,7 +95,7 @@ def as_markdown(compared: Compared) -> str:
                 texts[0] = escaped(f"{layer.row.path} {printable(layer.row.title)}")
             lines.append(f"| {layer.change if layer else ''} | {' | '.join(texts)} |")
         lines.append("")
-    notes = [*map(field_line, found.fields), *closing(compared)]
+    notes = [*map(field_line, compared.fields), *closing(compared)]
     return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
 
 
@@ -73,7 +105,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
     return {
         "before": _side_data(compared.before, found),
         "after": _side_data(compared.after, found),
-        "differs": bool(found),
+        "differs": compared.differs,
         "layers": [
             {
                 "change": layer.change,
@@ -86,6 +118,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
         "document": [_field_data(field) for field in found.document],
         "train": [_field_data(field) for field in found.train],
         "targets": [_field_data(field) for field in found.targets],
+        "run": [_field_data(field) for field in compared.run],
     }
 
 
@@ -213,7 +246,7 @@ def closing(compared: Compared) -> list[str]:
     """The totals, what happened to accuracy, and the faults."""
     found = compared.difference
     sides = (found.before, found.after)
-    lines = [] if found else ["no difference"]
+    lines = [] if compared.differs else ["no difference"]
     figures = {
         "parameters": [side.parameters for side in sides],
         "MACs": [side.macs for side in sides],
@@ -242,18 +275,20 @@ def accuracy_lines(before: Subject, after: Subject) -> list[str]:
         for summary in summaries:
             seeds = f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}"
             lines.append(
-                f"{summary.name} on {summary.dataset}, {seeds}: test accuracy best "
+                f"{summary.name} on {printable(summary.dataset)}, {seeds}: test accuracy best "
                 f"{spread_text(summary.best_test)}, last {spread_text(summary.last_test)}; "
                 f"training best {spread_text(summary.best_train)}"
             )
-        if not summaries:
+        if not summaries and subject.architecture.train is None:
+            lines.append(f"{subject.architecture.name}: nothing to train it with, no train section")
+        elif not summaries:
             how = "--resume " if subject.path.is_dir() else ""
             lines.append(
                 f"{subject.architecture.name}: no finished run; train it with: "
                 f"netbuilder train {how}{printable(str(subject.path))}"
             )
-        if subject.otherwise:
-            lines.append(changed_since(subject))
+        if subject.left_out:
+            lines.append(printable(subject.left_out))
         lines += [f"passed over: {line}" for line in subject.unreadable]
     for a in sides[0][1]:
         lines += [_moved(a, b) for b in sides[1][1] if a.dataset == b.dataset]
@@ -264,13 +299,4 @@ def _moved(a: Summary, b: Summary) -> str:
     best, last = (
         fmean(getattr(b, name)) - fmean(getattr(a, name)) for name in ("best_test", "last_test")
     )
-    return f"test accuracy on {a.dataset}: best {best:+.2f}, last {last:+.2f} points"
-
-
-def changed_since(subject: Subject) -> str:
-    """How many runs of the same name are left out, and why."""
-    count = len(subject.otherwise)
-    return (
-        f"{subject.architecture.name}: {count} run{'s' * (count != 1)} left out, for the document "
-        "was another then"
-    )
+    return f"test accuracy on {printable(a.dataset)}: best {best:+.2f}, last {last:+.2f} points"

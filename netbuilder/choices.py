@@ -15,7 +15,7 @@ SCHEDULES = ("extend", "hold")
 WEIGHTS = ("best", "last")
 """The epoch whose weights of a run are taken."""
 TEMPLATES = ("plain", "residual", "mobile")
-VERDICTS = ("met", "not met", "not judged", "unfinished", "damaged")
+VERDICTS = ("met", "not met", "not judged", "running", "unfinished", "damaged")
 """What became of a run."""
 
 

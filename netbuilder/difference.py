@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+from netbuilder.alignment import aligned, aligned_rows, pair_cost
 from netbuilder.analysis import Analysis, Row
 from netbuilder.component import Component
-
-T = TypeVar("T")
-
-GAP = 10
-"""What it costs to leave an entry alone. Two of them cost more than any pair of one kind."""
-CHANGED, PER_ARGUMENT, MOST_CHANGED = 6, 2, 16
-"""What a pair of one kind costs: its first argument that differs, each further one, at most."""
-ELSEWHERE = 1
-"""What it costs more where a pair stands in another depth or branch."""
-CELLS = 1_000_000
-"""Pairs that are looked at; beyond, only those near the diagonal."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,7 @@ class Difference:
 
 def difference(before: Analysis, after: Analysis) -> Difference:
     """What differs from ``before`` to ``after``; rows are paired so that the least has changed."""
-    pairs = _aligned(before.rows, after.rows, _row_costs(before.rows, after.rows))
+    pairs = aligned_rows(before.rows, after.rows)
     first, second = before.architecture, after.architecture
     return Difference(
         before=before,
@@ -144,108 +134,6 @@ def _layer_change(before: Row | None, after: Row | None) -> LayerChange:
         return LayerChange("removed", before, None)
     arguments = _mappings("", before.arguments, after.arguments)
     return LayerChange("changed" if arguments else "kept", before, after, arguments)
-
-
-# --- alignment -----------------------------------------------------------------------------------
-
-Cost = Callable[[int, int], int | None]
-"""What pairing entry i of one side with entry j of the other costs; None where it cannot be."""
-
-
-def _row_costs(before: Sequence[Row], after: Sequence[Row]) -> Cost:
-    # Equal kinds and arguments get one number: thousands of layers are mostly the same few.
-    numbers: dict[str, int] = {}
-    known: list[Row] = []
-
-    def number(row: Row) -> int:
-        key = f"{row.kind} {row.arguments!r}"
-        if key not in numbers:
-            numbers[key] = len(known)
-            known.append(row)
-        return numbers[key]
-
-    firsts, seconds = list(map(number, before)), list(map(number, after))
-    branches = [[row.name.rpartition(".")[0] for row in rows] for rows in (before, after)]
-    costs: dict[tuple[int, int], int | None] = {}
-
-    def cost(i: int, j: int) -> int | None:
-        pair = firsts[i], seconds[j]
-        if pair not in costs:
-            a, b = (known[n] for n in pair)
-            costs[pair] = _pair_cost(a.kind == b.kind, a.arguments, b.arguments)
-        found = costs[pair]
-        if found is None:
-            return None
-        stays = before[i].depth == after[j].depth and branches[0][i] == branches[1][j]
-        return found if stays else found + ELSEWHERE
-
-    return cost
-
-
-def _pair_cost(alike: bool, a: Mapping[str, Any], b: Mapping[str, Any]) -> int | None:
-    if not alike:
-        return None
-    differing = sum(a.get(name) != b.get(name) for name in {*a, *b})
-    return min(CHANGED + PER_ARGUMENT * (differing - 1), MOST_CHANGED) if differing else 0
-
-
-def _aligned(
-    before: Sequence[T], after: Sequence[T], cost: Cost
-) -> list[tuple[T | None, T | None]]:
-    """Both sequences in order, entries paired at the least cost (Needleman and Wunsch, 1970)."""
-    start, end = 0, 0
-    shortest = min(len(before), len(after))
-    while start < shortest and cost(start, start) == 0:
-        start += 1
-    while end < shortest - start and cost(len(before) - 1 - end, len(after) - 1 - end) == 0:
-        end += 1
-    n, m = len(before) - start - end, len(after) - start - end
-    pairs: list[tuple[T | None, T | None]] = []
-    pairs += zip(before[:start], after[:start], strict=True)
-    for i, j in _middle(n, m, lambda i, j: cost(start + i, start + j)):
-        first = None if i is None else before[start + i]
-        pairs.append((first, None if j is None else after[start + j]))
-    pairs += zip(before[start + n :], after[start + m :], strict=True)
-    return pairs
-
-
-def _middle(n: int, m: int, cost: Cost) -> list[tuple[int | None, int | None]]:
-    """The cheapest alignment of ``n`` entries with ``m``, as positions; None is a gap."""
-    if not n or not m:
-        return [(i, None) for i in range(n)] + [(None, j) for j in range(m)]
-    reach = CELLS // n
-    far = (n + m + 1) * GAP
-    # steps[i] holds, from column lows[i] on, how (i, j) was reached: a pair, a gap below or beside.
-    steps: list[bytearray] = []
-    lows: list[int] = []
-    above: list[int] = []
-    for i in range(n + 1):
-        middle = i * m // n
-        low, high = max(0, middle - reach), min(m, middle + reach)
-        here: list[int] = []
-        how = bytearray()
-        for j in range(low, high + 1):
-            best, step = (0, 0) if i == j == 0 else (far, 0)
-            if i and 0 <= (k := j - 1 - lows[-1]) < len(above):
-                paired = cost(i - 1, j - 1)
-                if paired is not None and above[k] + paired < best:
-                    best, step = above[k] + paired, 1
-            if j > low and here[-1] + GAP < best:
-                best, step = here[-1] + GAP, 3
-            if i and 0 <= (k := j - lows[-1]) < len(above) and above[k] + GAP < best:
-                best, step = above[k] + GAP, 2
-            here.append(best)
-            how.append(step)
-        above = here
-        steps.append(how)
-        lows.append(low)
-    i, j = n, m
-    found: list[tuple[int | None, int | None]] = []
-    while i or j:
-        step = steps[i][j - lows[i]]
-        i, j = i - (step != 3), j - (step != 2)
-        found.append((None if step == 3 else i, None if step == 2 else j))
-    return found[::-1]
 
 
 # --- fields --------------------------------------------------------------------------------------
@@ -295,10 +183,10 @@ def _component_lists(
     a, b = tuple(before or ()), tuple(after or ())
 
     def cost(i: int, j: int) -> int | None:
-        return _pair_cost(a[i].kind == b[j].kind, a[i].arguments(), b[j].arguments())
+        return pair_cost(a[i].kind == b[j].kind, a[i].arguments(), b[j].arguments())
 
     changes: list[FieldChange] = []
-    for first, second in _aligned(a, b, cost):
+    for first, second in aligned(a, b, cost):
         changes += _changes(field, first, second)
     return tuple(changes)
 

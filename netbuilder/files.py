@@ -8,10 +8,15 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+LOOK = 0.1
+"""Seconds, longer than a look at a lock takes."""
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -69,16 +74,42 @@ def sole_user(folder: Path) -> Iterator[bool]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except BlockingIOError:
-            alone = False
-        except OSError:  # a network's disk without locks
-            alone = True
+        alone = _lock(descriptor, fcntl.LOCK_EX)
+        if not alone:  # `is_held` may look just now, which takes it no time
+            sleep(LOOK)
+            alone = _lock(descriptor, fcntl.LOCK_EX)
         yield alone
     finally:
         os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether `sole_user` holds ``folder`` in some process; not, where that cannot be known."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    """Whether nobody else holds it in a way that forbids ``kind``."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a network's disk without locks
+        return True
+    return True
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from netbuilder.errors import NetbuilderError
@@ -16,7 +17,8 @@ class Listed:
 
     Attributes:
         path: the folder.
-        verdict: one of `choices.VERDICTS`; "not judged" without a target, or on a stand-in's data.
+        verdict: one of `choices.VERDICTS`; "not judged" without a target, or on a stand-in's data;
+            "running" while a process of this machine trains it.
         name: the architecture's.
         started: when, in ISO 8601 with its offset.
         seed: the run's.
@@ -42,6 +44,12 @@ class Listed:
     last: float | None = None
     fault: str = ""
 
+    @property
+    def begun(self) -> datetime:
+        """When it started, in this machine's time zone; the earliest of times if unknown."""
+        earliest = datetime.min.replace(tzinfo=UTC)
+        return datetime.fromisoformat(self.started).astimezone() if self.started else earliest
+
 
 def list_runs(folder: Path) -> list[Listed]:
     """Every run folder below ``folder``, the newest first, damaged ones behind all others.
@@ -49,7 +57,7 @@ def list_runs(folder: Path) -> list[Listed]:
     Documents are not checked again, so that hundreds of runs are read in a blink.
     """
     rows = [_listed(Run(path)) for path in _folders(folder)]
-    rows.sort(key=lambda row: (row.started or "", str(row.path)), reverse=True)
+    rows.sort(key=lambda row: (row.started is not None, row.begun, str(row.path)), reverse=True)
     return rows
 
 
@@ -65,14 +73,15 @@ def _listed(run: Run) -> Listed:
         config, environment, metrics = run.config, run.environment, run.metrics
         result = run.result
         tested = [epoch["test_accuracy"] for epoch in metrics]
-        verdict = "unfinished"
-        if result is not None:
+        if result is None:
+            verdict = "running" if run.is_running else "unfinished"
+        else:
             verdict = {True: "met", False: "not met", None: "not judged"}[result["met"]]
         return Listed(
             run.path,
             verdict,
             str(config["architecture"]["name"]),
-            str(environment["started"]),
+            datetime.fromisoformat(environment["started"]).astimezone(UTC).isoformat(),
             int(config["seed"]),
             str(environment["data"]["kind"]),
             f"{config['device']} {config['precision']}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from netbuilder.analysis import analyse
-from netbuilder.runs import Metrics, Run, natural
-from netbuilder.schema import AccuracyTarget
+from netbuilder.errors import printable
+from netbuilder.formats import escaped
+from netbuilder.runs import Metrics, Run, experiment, natural
+from netbuilder.schema import AccuracyTarget, Architecture
 from netbuilder.subjects import Subject
 from netbuilder.targets import meets
 
@@ -68,7 +70,7 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
             key = (
                 natural(run.architecture.name),
                 run.environment["data"]["kind"],
-                run.experiment,
+                experiment(run.architecture.model_dump(mode="json")),
             )
             groups.setdefault(key, {})[run.config["seed"]] = run
     return [
@@ -82,28 +84,33 @@ def _summary(runs: Sequence[Run]) -> Summary:
     reached = []
     if target and not first.environment["data"]["fell_back"]:
         reached = [_at_target(run.metrics, target) for run in runs]
-    results: list[dict[str, Any]] = [run.result for run in runs if run.result is not None]
-    judged = [result["met"] for result in results if result["met"] is not None]
+    judged = [run.result["met"] for run in runs if run.result and run.result["met"] is not None]
+    analysis = analyse(first.architecture)
+    epochs = [run.metrics for run in runs]
+    tested, trained = (
+        [[epoch[f"{which}_accuracy"] for epoch in metrics] for metrics in epochs]
+        for which in ("test", "train")
+    )
     return Summary(
         name=first.architecture.name,
         dataset=first.environment["data"]["kind"],
-        parameters=results[0]["parameters"],
-        macs=analyse(first.architecture).macs,
-        epochs=results[0]["epochs"],
+        parameters=analysis.parameters,
+        macs=analysis.macs,
+        epochs=len(epochs[0]),
         seeds=tuple(run.config["seed"] for run in runs),
         devices=tuple(sorted({f"{r.config['device']} {r.config['precision']}" for r in runs})),
-        best_train=tuple(result["best_train_accuracy"] for result in results),
-        best_test=tuple(result["best"]["test_accuracy"] for result in results),
-        last_test=tuple(result["last"]["test_accuracy"] for result in results),
-        last_train=tuple(result["last"]["train_accuracy"] for result in results),
+        best_train=tuple(map(max, trained)),
+        best_test=tuple(map(max, tested)),
+        last_test=tuple(accuracies[-1] for accuracies in tested),
+        last_train=tuple(accuracies[-1] for accuracies in trained),
         seconds=tuple(
-            sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in run.metrics)
-            for run in runs
+            sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in metrics)
+            for metrics in epochs
         ),
         first_at_target=tuple(epoch for epoch, _ in reached),
         held=tuple(held for _, held in reached),
         met=sum(judged) if judged else None,
-        reference=results[0]["reference"],
+        reference=first.architecture.reference.model_dump(exclude_none=True),
     )
 
 
@@ -130,7 +137,7 @@ def cells(summary: Summary) -> tuple[str, ...]:
     """A summary as text under `COLUMNS`; accuracies are means over the seeds, in percent."""
     reference = summary.reference
     return (
-        summary.name + ("" if summary.dataset == "mnist" else f" on {summary.dataset}"),
+        summary.name + ("" if summary.dataset == "mnist" else f" on {printable(summary.dataset)}"),
         f"{summary.parameters:,}",
         f"{reference['parameters']:,}" if "parameters" in reference else "–",
         f"{fmean(summary.best_train):.2f}",
@@ -142,14 +149,14 @@ def cells(summary: Summary) -> tuple[str, ...]:
         "–" if summary.met is None else f"{summary.met} of {len(summary.seeds)}",
         str(summary.epochs),
         ", ".join(map(str, summary.seeds)),
-        ", ".join(summary.devices),
+        printable(", ".join(summary.devices)),
     )
 
 
 def markdown(summaries: Sequence[Summary]) -> str:
     """The table as markdown; a spread is the standard deviation over the seeds."""
     lines = [COLUMNS, tuple("---:" if i else "---" for i in range(len(COLUMNS)))]
-    lines += [cells(summary) for summary in summaries]
+    lines += [tuple(map(escaped, cells(summary))) for summary in summaries]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
@@ -159,22 +166,25 @@ def _percent(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """A network among others; what only runs tell is None, or empty, where there is none.
+    """A network among others; what only runs tell is None where there is no finished one.
 
     Attributes:
-        name: the architecture's, with the data set where it is not mnist.
+        name: the architecture's.
+        dataset: what was trained on.
         parameters: learnable values.
         macs: multiply-accumulates for one sample.
-        epochs: how many were trained.
+        epochs: how many were trained; without a run, how many are asked for.
         best: the mean over the seeds of the best test accuracy, percent.
         worst_seed: the lowest best test accuracy of a seed, percent.
         best_seed: the highest.
         summary: the runs that these are of.
-        front: whether no other has both fewer parameters and a higher best accuracy, or one of
-            them with the other alike.
+        unfinished: how many runs there are that have no result.
+        front: whether no other on that data set has both fewer parameters and a higher best
+            accuracy, or one of them with the other alike.
     """
 
     name: str
+    dataset: str | None
     parameters: int
     macs: int
     epochs: int | None
@@ -182,30 +192,42 @@ class Compared:
     worst_seed: float | None
     best_seed: float | None
     summary: Summary | None
-    front: bool
+    unfinished: int
+    front: bool = False
 
 
 def compare_subjects(subjects: Iterable[Subject]) -> list[Compared]:
-    """A row a network on a data set, in the order given."""
-    rows = []
+    """A row a network on a data set, in the order given, whatever names it more than once."""
+    networks: dict[str, tuple[Architecture, dict[Path, Run]]] = {}
     for subject in subjects:
-        summaries: Sequence[Summary | None] = summarise(subject.finished) or [None]
-        rows += [_compared(subject, summary) for summary in summaries]
+        key = experiment(subject.architecture.model_dump(mode="json"))
+        _, runs = networks.setdefault(key, (subject.architecture, {}))
+        runs.update({run.path.resolve(): run for run in subject.runs})
+    rows: list[Compared] = []
+    for architecture, runs in networks.values():
+        finished = [run for run in runs.values() if run.result is not None]
+        unfinished = len(runs) - len(finished)
+        summaries: Sequence[Summary | None] = summarise(finished) or [None]
+        rows += [_compared(architecture, summary, unfinished) for summary in summaries]
     return [replace(row, front=_on_front(row, rows)) for row in rows]
 
 
-def _compared(subject: Subject, summary: Summary | None) -> Compared:
-    analysis = analyse(subject.architecture)
-    name = subject.architecture.name
-    if summary is None:
-        train = subject.architecture.train
-        epochs = train.epochs if train else None
-        empty = (None, None, None, None)
-        return Compared(name, analysis.parameters, analysis.macs, epochs, *empty, front=False)
-    name += "" if summary.dataset == "mnist" else f" on {summary.dataset}"
-    tested = summary.best_test
-    figures = (fmean(tested), min(tested), max(tested), summary)
-    return Compared(name, analysis.parameters, analysis.macs, summary.epochs, *figures, front=False)
+def _compared(architecture: Architecture, summary: Summary | None, unfinished: int) -> Compared:
+    analysis = analyse(architecture)
+    train = architecture.train
+    tested = summary.best_test if summary else ()
+    return Compared(
+        name=architecture.name,
+        dataset=summary.dataset if summary else None,
+        parameters=analysis.parameters,
+        macs=analysis.macs,
+        epochs=summary.epochs if summary else train.epochs if train else None,
+        best=fmean(tested) if tested else None,
+        worst_seed=min(tested, default=None),
+        best_seed=max(tested, default=None),
+        summary=summary,
+        unfinished=unfinished,
+    )
 
 
 def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
@@ -213,6 +235,7 @@ def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
         return False
     return not any(
         other.best is not None
+        and other.dataset == row.dataset
         and (other.parameters, -other.best) != (row.parameters, -row.best)
         and other.parameters <= row.parameters
         and other.best >= row.best
@@ -221,27 +244,35 @@ def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
 
 
 COMPARED = (
-    "network", "parameters", "MACs", "epochs", "best test", "last test", "last train",
-    "at target from", "held", "seconds", "device", "seeds", "front",
+    "network", "data set", "parameters", "MACs", "epochs", "best test", "last test", "best train",
+    "last train", "at target from", "held", "seconds", "device", "seeds", "front",
 )  # fmt: skip
+DISPENSABLE = (
+    "device", "MACs", "best train", "last train", "seconds", "epochs", "at target from", "held",
+    "last test", "seeds", "data set",
+)  # fmt: skip
+"""What a narrow terminal does without, the first of them first."""
 
 
 def compared_cells(row: Compared) -> tuple[str, ...]:
     """A network as text under `COMPARED`; a spread is the standard deviation over the seeds."""
-    known = (row.name, f"{row.parameters:,}", f"{row.macs:,}", str(row.epochs or ""))
     found = row.summary
+    named = (row.name, printable(row.dataset or ""))
+    known = (*named, f"{row.parameters:,}", f"{row.macs:,}", str(row.epochs or ""))
     if found is None:
-        return (*known, "no runs", *[""] * (len(COMPARED) - len(known) - 1))
+        what = "unfinished" if row.unfinished else "no runs"
+        return (*known, what, *[""] * (len(COMPARED) - len(known) - 1))
     reached = [epoch for epoch in found.first_at_target if epoch is not None]
     return (
         *known,
         spread_text(found.best_test),
         spread_text(found.last_test),
+        spread_text(found.best_train),
         spread_text(found.last_train),
         _range(reached) if reached else "never" if found.first_at_target else "–",
         _range(found.held) if found.held else "–",
         f"{fmean(found.seconds):.0f}",
-        ", ".join(found.devices),
+        printable(", ".join(found.devices)),
         ", ".join(map(str, found.seeds)),
         "*" if row.front else "",
     )

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbuilder.errors import ConfigError, MachineError, Problem, printable
-from netbuilder.files import remove_leftovers, sole_user, sync_folder, write_atomic
+from netbuilder.files import is_held, remove_leftovers, sole_user, sync_folder, write_atomic
 
 if TYPE_CHECKING:
     from netbuilder.schema import Architecture
@@ -138,11 +138,22 @@ class Run:
         """Versions, device, threads, data set and its digest."""
         name = "environment.json"
         environment = self._read(name, "data", "device", "precision", "seed", "started")
-        if not isinstance(environment["data"], dict) or not (
-            environment["data"].keys() >= {"sha256", "fell_back"}
-        ):
-            raise self._damaged(name, "it lacks data.sha256 or data.fell_back")
+        data = environment["data"]
+        if not isinstance(data, dict) or not data.keys() >= {"kind", "sha256", "fell_back"}:
+            raise self._damaged(name, "it lacks data.kind, data.sha256 or data.fell_back")
+        if not isinstance(data["kind"], str):
+            raise self._damaged(name, f"data.kind is no name: {data['kind']!r}")
+        started = environment["started"]
+        try:
+            datetime.fromisoformat(started).astimezone()
+        except (TypeError, ValueError, OverflowError):
+            raise self._damaged(name, f"started is no time: {started!r}") from None
         return environment
+
+    @property
+    def started(self) -> datetime:
+        """When it was; records are of machines anywhere, and their texts are in no order."""
+        return datetime.fromisoformat(self.environment["started"]).astimezone()
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -198,6 +209,13 @@ class Run:
             raise self._damaged(file.name, str(error)) from None
         if not all(isinstance(epoch, dict) and epoch.keys() >= _FIGURES for epoch in epochs):
             raise self._damaged(file.name, f"an epoch lacks one of {', '.join(sorted(_FIGURES))}")
+        if not epochs and (self.path / "result.json").exists():
+            raise self._damaged(file.name, "no epoch is in it, and the run has a result")
+        for epoch in epochs:
+            for name in ("train_accuracy", "test_accuracy"):
+                value = epoch[name]
+                if not isinstance(value, int | float) or not 0 <= value <= 100:
+                    raise self._damaged(file.name, f"{name} is no percentage: {value!r}")
         return epochs
 
     @property
@@ -250,6 +268,11 @@ class Run:
         config["scheduled_epochs"] = scheduled
         write_atomic(self.path / "config.json", _json(config))
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a process trains it just now, as far as this machine can tell."""
+        return is_held(self.path)
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep every other process from writing into the folder.
@@ -284,7 +307,7 @@ class Run:
             try:
                 same = run.config["architecture"] == wanted and run.config["seed"] == seed
                 if same and precision in (None, "auto", run.config["precision"]):
-                    found.append((run.result is None, run.environment["started"], run.path.name))
+                    found.append((run.result is None, run.started, run.path.name))
             except ConfigError:
                 continue  # what cannot be read is no run to go on with
         if not found:

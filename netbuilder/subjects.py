@@ -39,6 +39,17 @@ class Subject:
         """The runs that have a result, the newest first."""
         return tuple(run for run in self.runs if run.result is not None)
 
+    @property
+    def left_out(self) -> str:
+        """A line on the runs of its name that are not of it; empty where there is none."""
+        count = len(self.otherwise)
+        if not count:
+            return ""
+        return (
+            f"{self.path}: {count} run{'s' * (count > 1)} of its name left out, trained from "
+            "another text or with other settings"
+        )
+
     @classmethod
     def open(cls, path: Path, runs: Path = RUNS) -> Subject:
         """The document at ``path`` with its runs below ``runs``, or the run folder at ``path``.
@@ -112,7 +123,7 @@ def _readable(configs: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
         run = Run(config.parent)
         try:
             _ = run.experiment, run.metrics, run.result
-            found.append((run.environment["started"], str(run.path), run))
+            found.append((run.started, str(run.path), run))
         except ConfigError as error:
             unreadable.append(str(error))
     found.sort(key=lambda entry: entry[:2], reverse=True)

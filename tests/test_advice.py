@@ -265,8 +265,13 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs/small/2026-01-01T00-00-00-seed0"
     folder.mkdir(parents=True)
     architecture = analysis_of(text).architecture
-    environment: dict[str, Any] = {"data": {"sha256": "", "fell_back": False}, "device": "cpu",
-                                   "precision": "fp32", "seed": 0, "started": "2026"}  # fmt: skip
+    environment: dict[str, Any] = {
+        "data": {"kind": "mnist5k", "sha256": "", "fell_back": False},
+        "device": "cpu",
+        "precision": "fp32",
+        "seed": 0,
+        "started": "2026-01-01T00:00:00+00:00",
+    }
     config = {"architecture": architecture.model_dump(mode="json"), "seed": 0, "device": "cpu",
               "precision": "fp32"}  # fmt: skip
     names = ("epoch", "train_loss", "test_loss", "learning_rate", "train_seconds", "test_seconds")

@@ -8,118 +8,20 @@ from typing import Any
 
 import pytest
 from command import run
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from nested import nested
+from documents import HOSTILE
+from made_runs import made_run
 from small import DOCUMENT, run_until_stopped
-from strategies import inputs
 
 from netbuilder.analysis import analyse
-from netbuilder.difference import difference
 from netbuilder.loader import parse_architecture
 from netbuilder.results import compare_subjects
+from netbuilder.runs import Run
 from netbuilder.schema import Architecture
 from netbuilder.subjects import Subject
 from netbuilder.training import train
 
 ROOT = Path(__file__).parents[1]
-FEW = settings(max_examples=100, deadline=None, derandomize=True)
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace("last_epochs: 2", "last_epochs: 1")
-
-
-@FEW
-@given(architecture=nested(inputs(4, 9)))
-def test_a_document_does_not_differ_from_itself(architecture: Architecture) -> None:
-    """Every layer is kept, and the whole is no difference."""
-    found = difference(analyse(architecture), analyse(architecture))
-    assert not found
-    assert found.count("kept") == len(found.layers) == len(analyse(architecture).rows)
-
-
-@FEW
-@given(before=nested(inputs(4, 9)), after=nested(inputs(4, 9)))
-def test_every_row_of_both_sides_is_there_once(before: Architecture, after: Architecture) -> None:
-    """Added, kept and changed make up the second; removed, kept and changed the first; in order."""
-    first, second = analyse(before), analyse(after)
-    found = difference(first, second)
-    assert [c.before for c in found.layers if c.before] == list(first.rows)
-    assert [c.after for c in found.layers if c.after] == list(second.rows)
-    assert found.count("added") + found.count("kept") + found.count("changed") == len(second.rows)
-    back = difference(second, first)
-    assert (back.count("added"), back.count("removed")) == (
-        found.count("removed"),
-        found.count("added"),
-    )
-
-
-@FEW
-@given(architecture=nested(inputs(4, 9)), data=st.data())
-def test_a_layer_put_in_is_one_layer_added(architecture: Architecture, data: st.DataObject) -> None:
-    """All others are kept, and nothing before it has other figures."""
-    layers = list(architecture.layers)
-    at = data.draw(st.integers(0, len(layers)))
-    identity = Architecture.model_validate(
-        {"name": "a", "input": list(architecture.input), "layers": [{"Softsign": {}}]}
-    ).layers[0]
-    longer = architecture.model_copy(update={"layers": (*layers[:at], identity, *layers[at:])})
-    found = difference(analyse(architecture), analyse(longer))
-    assert (found.count("added"), found.count("removed"), found.count("changed")) == (1, 0, 0)
-    assert not any(layer.affected for layer in found.layers if layer.change == "kept")
-
-
-FAULTY = """\
-name: faulty
-input: [1, 12, 12]
-layers:
-  - Conv2d: {out_channels: 4, kernel_size: 3}
-  - MaxPool2d: 8
-  - Conv2d: {out_channels: 4, kernel_size: 3}
-  - ReLU
-"""
-
-
-def test_the_same_fault_in_two_files_is_no_difference() -> None:
-    """Wherever it stands in them; layers behind it that differ, or another fault, are one."""
-    texts = [FAULTY, f"# moved\n{FAULTY}", FAULTY.replace("ReLU", "GELU"), FAULTY.replace("8", "9")]
-    first, moved, behind, other = (
-        analyse(parse_architecture(text, f"{number}.yaml")) for number, text in enumerate(texts)
-    )
-    assert not difference(first, moved)
-    assert difference(first, behind).behind_fault
-    assert difference(first, behind)
-    assert difference(first, other)
-
-
-def test_layers_that_differ_behind_a_fault_are_told(tmp_path: Path) -> None:
-    """There are no rows of them."""
-    before, after = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    before.write_text(FAULTY)
-    after.write_text(FAULTY.replace("ReLU", "GELU"))
-    told = run("diff", str(before), str(after)).out
-    assert "layers behind the fault differ; mend it to see which" in told
-    assert "no difference" not in told
-    assert "behind the" not in run("diff", str(before), str(before)).out
-
-
-def test_a_figure_that_falls_to_nothing_is_a_zero(tmp_path: Path) -> None:
-    """Not an arrow to nowhere; a layer that never had any shows none."""
-    before, after = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    before.write_text(FAULTY.replace("8", "2") + "  - BatchNorm2d\n")
-    after.write_text(FAULTY.replace("8", "2") + "  - BatchNorm2d: {affine: false}\n")
-    told = run("diff", str(before), str(after), "--format", "markdown").out
-    [row] = [line for line in told.splitlines() if line.startswith("| changed")]
-    assert "| 8 -&#62; 0 |" in row
-
-
-def test_what_changed_is_told_with_its_figures_before_and_after() -> None:
-    """From the fifth iteration to the sixth: layers, training, targets, all in one answer."""
-    found = json.loads(
-        run("diff", str(ROOT / "archs/iter9.yaml"), str(ROOT / "archs/iter10.yaml"),
-            "--runs", str(ROOT / "archs/results"), "--format", "json").out
-    )  # fmt: skip
-    fields = {change["field"]: (change["before"], change["after"]) for change in found["train"]}
-    assert any(field.startswith("train.scheduler") for field in fields)
-    assert fields["train.epochs"] == (12, 15)
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +112,138 @@ def test_runs_of_another_text_are_left_out_and_told(folder: Path, tmp_path: Path
     assert ran.err == (
         f"{path}: 2 runs of its name left out, trained from another text or with other settings\n"
     )
+
+
+def network(name: str, channels: int) -> Architecture:
+    """A network of that many channels, to make up runs of."""
+    text = TEXT.replace("name: small", f"name: {name}")
+    return parse_architecture(text.replace("channels: 4", f"channels: {channels}"), f"{name}.yaml")
+
+
+def on(run: Run, dataset: str) -> None:
+    """Write into a record that it is of that data set."""
+    path = run.path / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["data"]["kind"] = dataset
+    path.write_text(json.dumps(environment))
+
+
+def test_a_front_is_one_of_a_data_set(tmp_path: Path) -> None:
+    """A smaller network that is better on easier data beats nothing; the picture has two panels."""
+    made_run(tmp_path / "runs", network("wide", 9), [(90, 95), (95, 97)])
+    made_run(tmp_path / "runs", network("wider", 12), [(90, 94)])
+    on(made_run(tmp_path / "runs", network("narrow", 2), [(99, 99)]), "mnist")
+    rows = compare_subjects(Subject.open_all([tmp_path / "runs"]))
+    assert {row.name: (row.dataset, row.front) for row in rows} == {
+        "narrow": ("mnist", True), "wide": ("mnist5k", True), "wider": ("mnist5k", False),
+    }  # fmt: skip
+    heights = []
+    for folder in ("narrow", ""):
+        picture = tmp_path / "picture.png"
+        arguments = [str(tmp_path / "runs" / folder), "--out", str(picture), "--force"]
+        assert run("compare", *arguments).code == 0
+        heights.append(int.from_bytes(picture.read_bytes()[20:24]))
+    assert heights[1] > 1.5 * heights[0]
+
+
+def test_what_is_named_more_than_once_counts_once(tmp_path: Path) -> None:
+    """A document, its runs one by one, one of them again, and their folder are one row."""
+    document = tmp_path / "wide.yaml"
+    document.write_text(network("wide", 9).text())
+    out = tmp_path / "runs"
+    runs = [made_run(out, network("wide", 9), [(90, 95 + s)], seed=s) for s in (0, 1)]
+    paths = [document, *(run.path for run in runs), runs[0].path / ".." / runs[0].path.name, out]
+    [row] = compare_subjects(Subject.open_all(paths, tmp_path / "nowhere"))
+    assert row.summary
+    assert (row.summary.seeds, row.best) == ((0, 1), 95.5)
+
+
+def test_an_unfinished_run_is_told(tmp_path: Path) -> None:
+    """In the table where there is no other, and in a line."""
+    out = tmp_path / "runs"
+    made_run(out, network("wide", 9), [(90, 95)], finished=False)
+    ran = run("compare", str(out))
+    assert "unfinished" in ran.out
+    assert ran.err == f"{out}: 1 run of wide left out, not finished\n"
+
+
+def test_networks_are_compared_on_narrow_terminals(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and best accuracies stay whole; what is left out is named."""
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = run("compare", str(folder / "runs"), "--format", "rich").out
+        assert max(map(len, out.splitlines())) <= width
+        [small] = [line for line in out.splitlines() if line.startswith("small")]
+        assert "±" in small
+        assert "too narrow for device" in out
+
+
+def test_a_difference_is_readable_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every layer is named and no figure is cut; long cells are broken between words."""
+    arguments = ("diff", str(ROOT / "archs/iter1.yaml"), str(ROOT / "archs/iter2.yaml"))
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = run(*arguments, "--format", "rich").out
+        table = [line for line in out.splitlines() if line[:1] in "~+-" and "train." not in line]
+        assert max(map(len, table)) <= width
+        assert "…" not in out
+        assert any(line.startswith("~ 13 Conv2d") for line in table)
+
+
+def test_two_runs_of_a_document_differ_in_their_seeds(tmp_path: Path) -> None:
+    """And in device and precision; a run against a document does not."""
+    out = tmp_path / "runs"
+    first, second = (
+        made_run(out, network("wide", 9), [(90, 95 + seed)], seed=seed) for seed in (0, 1)
+    )
+    ran = run("diff", str(first.path), str(second.path))
+    assert "~ run.seed 0 -> 1" in ran.out.splitlines()
+    assert "test accuracy on mnist5k: best +1.00, last +1.00 points" in ran.out
+    found = json.loads(run("diff", str(first.path), str(second.path), "--format", "json").out)
+    assert found["differs"]
+    assert found["run"] == [{"field": "run.seed", "before": 0, "after": 1}]
+    document = tmp_path / "wide.yaml"
+    document.write_text(network("wide", 9).text())
+    assert "no difference" in run("diff", str(document), str(second.path)).out
+
+
+def test_a_data_set_of_any_name_comes_out_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In tables, markdown and the picture; a record can be edited by hand."""
+    monkeypatch.setenv("COLUMNS", "300")
+    out, name = tmp_path / "runs", HOSTILE + "\n\x1b[31m\u202e\U0001f98a"
+    made = made_run(out, network("wide", 9), [(90, 95)])
+    on(made, name)
+    picture = ("--out", str(tmp_path / "picture.png"))
+    for arguments in (
+        ("compare", str(out), *picture),
+        ("compare", str(out), "--format", "rich"),
+        ("diff", str(made.path), str(made.path)),
+        ("results", str(out)),
+        ("runs", str(out)),
+    ):
+        ran = run(*arguments)
+        assert ran.code == 0, ran.err
+        assert "\x1b" not in ran.out
+        assert "\u202e" not in ran.out
+        assert HOSTILE[:20] in ran.out
+        assert "Glyph" not in ran.err
+        if "--out" not in arguments and "--format" not in arguments:
+            markdown = run(*arguments, "--format", "markdown").out
+            assert "<b>" not in markdown
+            assert "`a|b`" not in markdown
+            assert json.loads(run(*arguments, "--format", "json").out)
+
+
+def test_a_document_without_a_train_section_has_no_runs_to_come(tmp_path: Path) -> None:
+    """It is not said how to train it; every setting of the other side is one that is gone."""
+    bare, whole = tmp_path / "bare.yaml", tmp_path / "whole.yaml"
+    whole.write_text(TEXT)
+    bare.write_text(TEXT[: TEXT.index("train:")])
+    told = run("diff", str(whole), str(bare)).out
+    assert "small: nothing to train it with, no train section" in told
+    assert f"netbuilder train {bare}" not in told
+    assert "- train.epochs 1" in told.splitlines()

@@ -24,6 +24,7 @@ ROOMS = (
     ("definitions",),
     ("expansion",),
     ("loader", "targets"),
+    ("alignment",),
     ("difference",),
     ("json_schema", "builder", "contract", "drafting", "advice"),
     ("data", "python_code", "importing"),

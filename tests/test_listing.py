@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from command import run
 from documents import HOSTILE
+from rich.cells import cell_len
 from small import DOCUMENT, after, run_until_stopped
 
 from netbuilder.listing import list_runs
 from netbuilder.loader import parse_architecture
+from netbuilder.runs import Run
+from netbuilder.subjects import Subject
 from netbuilder.training import train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace(
@@ -93,7 +97,95 @@ def test_the_table_names_folder_and_verdict(runs: Path, tmp_path: Path) -> None:
     ran = run("runs", str(runs), "--format", "markdown")
     assert ran.out.count("\n") == 7
     ran = run("runs", str(tmp_path))
-    assert (ran.code, ran.out) == (0, f"{tmp_path}: no run of that kind in it\n")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == f"{tmp_path}: no run in it; `netbuilder train` makes them\n"
+
+
+def test_a_filter_that_nothing_passes_says_what_there_is(runs: Path) -> None:
+    """Names, data sets and verdicts; programs get an empty list all the same."""
+    ran = run("runs", str(runs), "--dataset", "mnst")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == (
+        f"{runs}: none of its 5 runs is of that kind; there are names: other, small; "
+        "data sets: mnist5k; verdicts: damaged, met, not-met, unfinished\n"
+    )
+    assert listed(runs, "--dataset", "mnst") == []
+
+
+def test_runs_of_other_time_zones_stand_where_they_belong(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the moment at which they began, and told in this machine's time."""
+    [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
+    for name, started in (
+        ("first", "2026-01-02T01:00:00+05:00"),
+        ("second", "2026-01-01T23:00:00+00:00"),
+        ("third", "2026-01-01T20:00:00-08:00"),
+    ):
+        copied = shutil.copytree(met, tmp_path / name) / "environment.json"
+        copied.write_text(json.dumps(json.loads(copied.read_text()) | {"started": started}))
+    assert [row.path.name for row in list_runs(tmp_path)] == ["third", "second", "first"]
+    assert [run.path.name for run in Subject.open_all([tmp_path])[0].runs] == [
+        "third", "second", "first",
+    ]  # fmt: skip
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert "second  2026-01-02 08:00" in run("runs", str(tmp_path)).out
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_run_that_a_process_trains_is_running(runs: Path) -> None:
+    """Looking at it is no hindrance; once the process is gone, it is unfinished."""
+    [stopped] = [Run(row.path) for row in list_runs(runs) if row.verdict == "unfinished"]
+    with stopped.in_use():
+        assert [row["seed"] for row in listed(runs, "--verdict", "running")] == [2]
+    assert listed(runs, "--verdict", "running") == []
+    with stopped.in_use():
+        pass
+
+
+def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
+    runs: Path, tmp_path: Path
+) -> None:
+    """They are told, and what programs read holds no NaN."""
+    [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
+    environment = shutil.copytree(met, tmp_path / "time") / "environment.json"
+    environment.write_text(json.dumps(json.loads(environment.read_text()) | {"started": "today"}))
+    metrics = shutil.copytree(met, tmp_path / "nan") / "metrics.jsonl"
+    epoch = json.loads(metrics.read_text())
+    metrics.write_text(json.dumps(epoch | {"test_accuracy": float("nan")}) + "\n")
+    faults = [str(row["fault"]) for row in listed(tmp_path)]
+    assert ["test_accuracy is no percentage: nan" in fault for fault in faults] == [False, True]
+    assert "started is no time: 'today'" in faults[0]
+    assert "NaN" not in run("runs", str(tmp_path), "--format", "json").out
+    record = json.loads(environment.read_text()) | {"started": "2026-01-01"}
+    for data, fault in (({}, "it lacks data.kind"), ({"kind": 5}, "data.kind is no name: 5")):
+        record["data"] = {"sha256": "", "fell_back": False} | data
+        environment.write_text(json.dumps(record))
+        ran = run("compare", str(tmp_path / "time"))
+        assert ran.code == 2
+        assert fault in ran.err
+    (tmp_path / "nan" / "metrics.jsonl").write_text("")
+    assert "no epoch is in it, and the run has a result" in run("runs", str(tmp_path)).err
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_folder_and_verdict_fit_a_narrow_terminal(
+    width: int, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no room is left out and named."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = run("runs", str(runs), "--format", "rich").out
+    for row in list_runs(runs):
+        assert any(
+            f"{row.path.relative_to(runs)} " in line and row.verdict in line
+            for line in out.splitlines()
+        )
+    assert max(map(len, out.splitlines())) <= width
+    assert "too narrow for device" in out
 
 
 def test_names_with_markup_come_out_as_text(runs: Path, tmp_path: Path) -> None:
@@ -109,11 +201,25 @@ def test_names_with_markup_come_out_as_text(runs: Path, tmp_path: Path) -> None:
     assert "<b>" not in run("runs", str(tmp_path / "runs"), "--format", "markdown").out
 
 
+def test_columns_stand_below_each_other_whatever_the_letters_are(
+    runs: Path, tmp_path: Path
+) -> None:
+    """In a pipe too, where a letter may be two columns wide."""
+    [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
+    for name in ("mnist5k", "\u6570\u5b57", "\U0001f98a"):
+        path = shutil.copytree(met, tmp_path / name.encode("ascii", "backslashreplace").hex())
+        environment = json.loads((path / "environment.json").read_text())
+        environment["data"]["kind"] = name
+        (path / "environment.json").write_text(json.dumps(environment))
+    lines = run("runs", str(tmp_path)).out.splitlines()
+    assert len({cell_len(line[: line.index(" cpu")]) for line in lines[1:]}) == 1
+
+
 def test_what_is_asked_for_wrongly_is_told(tmp_path: Path) -> None:
     """A verdict that there is not, a folder that there is not, a format."""
     for arguments, message in (
-        (("--verdict", "good"), "allowed: met, not-met, not-judged, unfinished, damaged"),
-        (("--format", "xml"), "allowed: text, markdown, json"),
+        (("--verdict", "good"), "met, not-met, not-judged, running, unfinished, damaged"),
+        (("--format", "xml"), "allowed: rich, plain, markdown, json"),
     ):
         ran = run("runs", str(tmp_path), *arguments)
         assert ran.code == 2

@@ -24,6 +24,8 @@ RUN_COLUMNS = (
     "run", "started", "data set", "device", "epochs", "best test", "last test", "verdict",
 )  # fmt: skip
 VERDICT_WORDS = tuple(verdict.replace(" ", "-") for verdict in VERDICTS)
+DISPENSABLE = ("device", "started", "data set", "last test", "epochs", "best test")
+"""What a narrow terminal does without, the first of them first."""
 FORMATS = ("rich", "plain", "markdown", "json")
 Format = Annotated[str | None, choice("--format", FORMATS)]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where documents' runs are looked for.")]
@@ -41,6 +43,8 @@ def diff(
     plugins: Plugins = None,
 ) -> None:
     """Show what differs from A to B: layers, figures, training, targets and accuracy.
+
+    The exit code is 0 whether or not anything does; --format json says which as "differs".
 
     Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
     """
@@ -73,48 +77,68 @@ def runs(
         typer.Option(help="Only what trained on this data set.", autocompletion=datasets),
     ] = None,
     limit: Annotated[int | None, whole("--limit", 1, "Only the newest so many.")] = None,
-    output: Annotated[str, choice("--format", ("text", "markdown", "json"))] = "text",
+    output: Format = None,
 ) -> None:
-    """List run folders, the newest first.
+    """List run folders, the newest first, in this machine's time.
 
     Example: netbuilder runs archs/results --name 'iter*' --limit 5
     """
+    output = output or table_format()
     from netbuilder.listing import list_runs
 
     wanted = verdict.replace("-", " ") if verdict else None
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; `netbuilder train` makes it, or name another")
+    there = list_runs(folder)
     rows = [
         row
-        for row in list_runs(folder)
+        for row in there
         if fnmatchcase(row.name or "", name)
         and wanted in (None, row.verdict)
         and dataset in (None, row.dataset)
     ][:limit]
     if output == "json":
         print(json.dumps([asdict(row) | {"path": str(row.path)} for row in rows], indent=2))
-        return
-    cells = [_cells(row, folder) for row in rows]
-    if output == "markdown":
+    elif output == "markdown":
         from netbuilder.formats import markdown_table
 
-        print(markdown_table(RUN_COLUMNS, cells), end="")
-        return
-    if not rows:
-        print(f"{folder}: no run of that kind in it")
-        return
-    from rich.table import Table
+        print(markdown_table(RUN_COLUMNS, [_cells(row, folder) for row in rows]), end="")
+    elif rows:
+        _show_runs(rows, folder, plain=output == "plain")
+    if there and not rows:
+        print(_what_there_is(there, folder), file=sys.stderr)
+    elif not rows:
+        print(f"{folder}: no run in it; `netbuilder train` makes them", file=sys.stderr)
+    for row in rows:
+        if row.fault:
+            print(printable(row.fault), file=sys.stderr)
+
+
+def _show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
     from rich.text import Text
 
-    from netbuilder.tables import show
+    from netbuilder.tables import Fitted, show
 
-    plain = not sys.stdout.isatty()
-    table = Table(*RUN_COLUMNS, box=None) if plain else Table(*RUN_COLUMNS)
     styles = {"met": "green", "not met": "red", "damaged": "red", "unfinished": "yellow"}
-    for row, line in zip(rows, cells, strict=True):
-        style = styles.get(row.verdict, "")
-        table.add_row(*map(Text, line[:-1]), Text(line[-1], style=style))
-    show(table, plain=plain)
+    lines = [
+        [*map(Text, cells[:-1]), Text(cells[-1], style=styles.get(row.verdict, ""))]
+        for row in rows
+        for cells in (_cells(row, folder),)
+    ]
+    show(Fitted(RUN_COLUMNS, lines, plain=plain, dispensable=DISPENSABLE), plain=plain)
+
+
+def _what_there_is(rows: list[Listed], folder: Path) -> str:
+    """That no run is of the kind that was asked for, and which could be."""
+    from netbuilder.runs import natural
+
+    names = sorted({row.name for row in rows if row.name}, key=natural)
+    datasets = sorted({row.dataset for row in rows if row.dataset})
+    verdicts = sorted({row.verdict.replace(" ", "-") for row in rows})
+    kinds = {"names": names, "data sets": datasets, "verdicts": verdicts}
+    there = "; ".join(f"{kind}: {', '.join(found)}" for kind, found in kinds.items() if found)
+    count = f"{len(rows)} run{'s' * (len(rows) != 1)}"
+    return printable(f"{folder}: none of its {count} is of that kind; there are {there}")
 
 
 def _cells(row: Listed, folder: Path) -> list[str]:
@@ -123,12 +147,12 @@ def _cells(row: Listed, folder: Path) -> list[str]:
 
     path = printable(str(row.path.relative_to(folder)))
     if row.verdict == "damaged":
-        return [path, *[""] * 6, f"damaged: {printable(row.fault)}"]
+        return [path, *[""] * 6, row.verdict]
     return [
         path,
-        (row.started or "")[:16].replace("T", " "),
+        f"{row.begun:%Y-%m-%d %H:%M}",
         printable(row.dataset or ""),
-        row.device or "",
+        printable(row.device or ""),
         f"{row.epochs} of {row.asked}",
         percent(row.best),
         percent(row.last),
@@ -156,7 +180,7 @@ def compare(
     """Compare networks by size, cost and what their runs reached.
 
     Means over the seeds of a document, in percent, with their standard deviation. A star marks
-    those that no other beats in both parameters and best test accuracy.
+    those that no other on their data set beats in both parameters and best test accuracy.
 
     Example: netbuilder compare archs/results --out compare.png --force
     """
@@ -164,7 +188,7 @@ def compare(
     require_free(picture, force)
     from netbuilder import tables
     from netbuilder.formats import markdown_table
-    from netbuilder.results import COMPARED, compare_subjects, compared_cells
+    from netbuilder.results import COMPARED, DISPENSABLE, compare_subjects, compared_cells
     from netbuilder.subjects import Subject
 
     subjects = Subject.open_all(paths, runs)
@@ -178,19 +202,22 @@ def compare(
         from rich.text import Text
 
         plain = output == "plain"
-        table = tables.Fitted(COMPARED, [list(map(Text, line)) for line in cells], plain=plain)
+        texts = [list(map(Text, line)) for line in cells]
+        table = tables.Fitted(COMPARED, texts, plain=plain, dispensable=DISPENSABLE)
         tables.show(table, plain=plain)
-    for subject in subjects:
-        for line in _remarks(subject):
-            print(printable(line), file=sys.stderr)
+    for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
+        print(printable(line), file=sys.stderr)
     if picture is not None:
         from netbuilder.plots import Sized, draw_sizes
 
         drawn = [
-            Sized(row.name, row.parameters, row.best, row.worst_seed, row.best_seed, row.front)
+            Sized(
+                row.name, row.summary.dataset, row.parameters, row.best,
+                min(row.summary.best_test), max(row.summary.best_test), row.front,
+            )
             for row in rows
-            if row.best is not None and row.worst_seed is not None and row.best_seed is not None
-        ]
+            if row.summary is not None and row.best is not None
+        ]  # fmt: skip
         if not drawn:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
         try:
@@ -203,10 +230,11 @@ def compare(
 def _remarks(subject: Subject) -> list[str]:
     """What the table does not tell of a subject's runs."""
     lines = list(subject.unreadable)
-    if subject.otherwise:
-        count = len(subject.otherwise)
+    if unfinished := len(subject.runs) - len(subject.finished):
         lines.append(
-            f"{subject.path}: {count} run{'s' * (count > 1)} of its name left out, trained from "
-            "another text or with other settings"
+            f"{subject.path}: {unfinished} run{'s' * (unfinished > 1)} of "
+            f"{subject.architecture.name} left out, not finished"
         )
+    if subject.left_out:
+        lines.append(subject.left_out)
     return lines

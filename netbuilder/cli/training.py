@@ -247,13 +247,14 @@ def results(
         typer.echo(json.dumps([asdict(summary) for summary in summaries]))
     else:
         from rich.table import Table
+        from rich.text import Text
 
         from netbuilder.tables import show
 
         plain = not sys.stdout.isatty()
         table = Table(*COLUMNS, box=None) if plain else Table(*COLUMNS)
         for summary in summaries:
-            table.add_row(*cells(summary))
+            table.add_row(*map(Text, cells(summary)))
         show(table, plain=plain)
 
 

@@ -182,7 +182,7 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
         return _between(TALL - WIDE_BOTTOM, TOP, (accuracy - low) / max(high - low, 1e-9))
 
     places = [(across(log), up(spread.mean)) for log, (_, spread) in zip(logs, tested, strict=True)]
-    labels = place_labels(places, [i.key for i, _ in tested], LABEL, (0, WIDE))
+    labels = place_labels(places, [i.key for i, _ in tested], LABEL, (0.0, 0.0, WIDE, TALL))
     points = [
         Point(
             key=iteration.key,

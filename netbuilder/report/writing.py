@@ -104,7 +104,9 @@ def _pictures(report: Report) -> dict[str, bytes]:
             found[name] = path.read_bytes()
 
         sizes = [
-            plots.Sized(i.key, i.analysis.parameters, tested.mean, tested.low, tested.high)
+            plots.Sized(
+                i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high
+            )
             for i in report.iterations
             if (tested := i.best_test) and i.analysis.parameters
         ]

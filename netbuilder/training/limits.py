@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
@@ -12,6 +11,7 @@ import torch
 
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis
 from netbuilder.errors import Diverged, MachineError, printable
+from netbuilder.files import reason
 
 STANDS = "; the last checkpoint stands, go on with --resume"
 
@@ -27,12 +27,8 @@ def limits(
     try:
         yield
     except OSError as error:
-        found = {
-            errno.ENOSPC: "the disk is full",
-            errno.EROFS: "the folder is read-only",
-            errno.EACCES: "the folder may not be written",
-        }.get(error.errno or 0, error.strerror or str(error))
-        raise MachineError(printable(f"{error.filename or place}: {found}{stands}")) from error
+        message = f"{error.filename or place}: {reason(error)}{stands}"
+        raise MachineError(printable(message)) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
     except Diverged as error:

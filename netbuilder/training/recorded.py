@@ -59,14 +59,18 @@ def kept_model(run: Run, which: str) -> nn.Sequential:
         most = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
         model.load_state_dict(load_weights(path, most=most))
     except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no such file; the run has not finished an epoch. "
-            f"Go on with: netbuilder train --resume {run.path}"
-        ) from None
+        found = f"{path}: no such file; the run has not finished an epoch. "
+        message = f"{found}Go on with: netbuilder train --resume {run.path}"
+        if run.metrics:
+            message = (
+                f"{path}: no such file, though epochs are recorded; put it back, or train anew"
+            )
+        raise CheckpointError(printable(message)) from None
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        other = "last" if which == "best" else "best"
         raise CheckpointError(
-            printable(f"{path}: cannot be loaded: {reason}; take the other of best and last")
+            printable(f"{path}: cannot be loaded: {reason}; take --weights {other}")
         ) from None
     return model
 

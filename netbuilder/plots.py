@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import product
@@ -10,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from netbuilder.errors import printable
 from netbuilder.files import write_atomic
 from netbuilder.range_test import RangeTest
 from netbuilder.runs import Metrics
+
+# While it is imported, it tells at length of a home that may not be written.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+from matplotlib.figure import Figure  # noqa: E402  # see above
+from matplotlib.ticker import MaxNLocator  # noqa: E402  # see above
 
 TRAIN, TEST, GOAL = "#c26a00", "#00629b", "#777777"
 COLUMNS = 5
@@ -142,7 +149,8 @@ def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
     axes.set_ylabel("best test accuracy, %")
     axes.margins(0.08, 0.12)
     axes.grid(alpha=0.3)
-    figure.draw_without_rendering()  # the places of points are known from here on
+    with _quiet():
+        figure.draw_without_rendering()  # the places of points are known from here on
     pixels = axes.transData.transform([(n.parameters, n.accuracy) for n in networks])
     per_point = figure.dpi / 72
     points = [(float(x) / per_point, float(y) / per_point) for x, y in pixels]
@@ -241,10 +249,19 @@ def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    with _quiet():
+        figure.savefig(buffer, format="png", dpi=120)
     write_atomic(path, buffer.getvalue())
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A sign that the fonts lack becomes a box; neither that nor a long name is warned of."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph |constrained_layout", UserWarning)
+        yield
+
+
 def _plain(text: str) -> str:
-    """Text as itself: a dollar sign would start a formula."""
-    return text.replace("$", r"\$")
+    """Text as itself: a dollar sign would start a formula, an override turn what is behind it."""
+    return "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")

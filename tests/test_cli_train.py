@@ -246,7 +246,10 @@ def test_results_adds_up_the_seeds(folder: Path) -> None:
     assert len(table) == 3
     assert table[2].startswith("| small on mnist5k | ")
     nothing = netbuilder("results", "small.yaml", cwd=folder)
-    assert (nothing.returncode, nothing.stderr) == (2, "small.yaml: no run folder in it\n")
+    assert (nothing.returncode, nothing.stderr) == (
+        2,
+        "small.yaml: no run folder in it; `train` makes them\n",
+    )
 
 
 def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_table_names_folder_and_verdict(runs: Path, tmp_path: Path) -> None:
     ran = run("runs", str(runs), "--format", "markdown")
     assert ran.out.count("\n") == 7
     ran = run("runs", str(tmp_path))
-    assert (ran.code, ran.out) == (0, f"{tmp_path}: no run of that kind in it\n")
+    assert (ran.code, ran.out) == (0, f"{tmp_path}: no run in it; `netbuilder train` makes them\n")
 
 
 def test_names_with_markup_come_out_as_text(runs: Path, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from netbuilder.bench.rounds import MISSING, images_of
+from netbuilder.bench.rounds import MISSING, TOLD, images_of
 from netbuilder.errors import NetbuilderError, missing_extra
 
 
@@ -35,7 +35,9 @@ def main() -> int:
         return MISSING
     except NetbuilderError as error:
         print(str(error).splitlines()[0], file=sys.stderr)
-        return error.exit_code + 10
+        return error.exit_code + TOLD
+    if isinstance(steady, Generator):
+        steady.close()  # it removes what it wrote
     print(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)  # a peer's own threads and workers would be waited for

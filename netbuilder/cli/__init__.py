@@ -23,7 +23,7 @@ from netbuilder.cli import (
     training,
     tuning,
 )
-from netbuilder.errors import MachineError, NetbuilderError
+from netbuilder.errors import MachineError, NetbuilderError, printable
 
 P = ParamSpec("P")
 
@@ -59,6 +59,8 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
         except OSError as error:
+            if error.filename is not None:  # no output: a path that nobody thought of
+                raise MachineError(f"{error.filename}: {error.strerror}; name another") from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise MachineError(f"the output cannot be written: {error.strerror}") from error
 
@@ -109,5 +111,6 @@ def main() -> None:
     try:
         app()
     except NetbuilderError as error:
-        print(error, file=sys.stderr)
+        # Its lines are its own; what else in it moves a cursor is a user's, or a file's.
+        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         sys.exit(error.exit_code)

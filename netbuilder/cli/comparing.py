@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli.completion import either
-from netbuilder.cli.options import Force, Plugins, require_free
-from netbuilder.errors import ConfigError, MachineError, printable
+from netbuilder.cli.options import Force, Plugins, RunsFolder, require_free
+from netbuilder.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
@@ -24,7 +24,6 @@ RUN_COLUMNS = (
 )  # fmt: skip
 FORMATS = ("rich", "plain", "markdown", "json")
 Format = Annotated[str, typer.Option("--format", help="rich, plain, markdown or json.")]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Where documents' runs are looked for.")]
 
 
 def _chosen(output: str) -> str:
@@ -110,7 +109,9 @@ def runs(
         print(markdown_table(RUN_COLUMNS, cells), end="")
         return
     if not rows:
-        print(f"{folder}: no run of that kind in it")
+        asked = (name, wanted, dataset) != ("*", None, None)
+        none = "of that kind in it" if asked else "in it; `netbuilder train` makes them"
+        print(printable(f"{folder}: no run {none}"))
         return
     from rich.table import Table
     from rich.text import Text
@@ -193,6 +194,7 @@ def compare(
         for line in _remarks(subject):
             print(printable(line), file=sys.stderr)
     if picture is not None:
+        from netbuilder.files import writing
         from netbuilder.plots import Sized, draw_sizes
 
         drawn = [
@@ -202,11 +204,9 @@ def compare(
         ]
         if not drawn:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
-        try:
+        with writing(picture):
             draw_sizes(picture, "Best test accuracy against parameters", drawn)
-        except OSError as error:
-            raise MachineError(f"{picture}: cannot be written: {error.strerror}") from error
-        print(f"wrote {picture}", file=sys.stderr)
+        print(printable(f"wrote {picture}"), file=sys.stderr)
 
 
 def _remarks(subject: Subject) -> list[str]:

@@ -12,7 +12,7 @@ import typer
 
 from netbuilder.cli import completion
 from netbuilder.cli.options import DataDir, Force, Plugins, give, require_free
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, printable
 from netbuilder.shapes import Shape
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def export(
         raise ConfigError(f"--weights: found {weights!r}; allowed: best, last")
     if output not in ("text", "json"):
         raise ConfigError(f"--format: found {output!r}; allowed: text, json")
+    from netbuilder.files import writing
     from netbuilder.runs import Run
 
     if to == PYTHON:
@@ -113,13 +114,14 @@ def export(
     from netbuilder.exporting import export_run
     from netbuilder.training.limits import limits
 
-    with limits(out):
+    with limits(out), writing(out):
         made = export_run(run, to, out, which=weights, data_dir=data_dir)
     if output == "json":
         print(json.dumps(asdict(made) | {"path": str(made.path)}))
         return
     print(
-        f"wrote {made.path}, {made.size:,} bytes; on {made.images} test images its outputs are at "
+        printable(f"wrote {made.path}, {made.size:,} bytes; ")
+        + f"on {made.images} test images its outputs are at "
         f"most {made.difference:.2g} off, {made.agreeing} of them of the same class"
     )
 

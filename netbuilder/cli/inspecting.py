@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli.options import Documents, Plugins
+from netbuilder.cli.options import Documents, Plugins, RunsFolder, give, require_free
 from netbuilder.cli.watching import draw_check, draw_summary, watch
-from netbuilder.errors import ConfigError, MachineError, Problem, printable
+from netbuilder.errors import ConfigError, Problem, printable
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
@@ -93,11 +93,13 @@ def check(
     paths: Documents,
     output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     advice: Annotated[
-        bool, typer.Option("--advice", help="Also what an experienced engineer would say.")
+        bool,
+        typer.Option(
+            "--advice",
+            help="Also what an experienced engineer would say.",
+        ),
     ] = False,
-    runs: Annotated[
-        Path, typer.Option(help="With --advice: where run folders lie, which are evidence.")
-    ] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
@@ -192,17 +194,9 @@ def schema(
     from netbuilder.json_schema import FILE_NAME, document_schema
     from netbuilder.layers.plugins import load_installed
 
-    load_installed()
-
-    text = json.dumps(document_schema(), indent=2) + "\n"
-    if out is None:
-        print(text, end="")
-        return
-    if out.is_dir():
+    if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
-    from netbuilder.files import write_atomic
-
-    try:
-        write_atomic(out, text.encode())
-    except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
+    require_free(out, force=True)  # made by no hand: what lies there is an earlier one
+    load_installed()
+    text = json.dumps(document_schema(), indent=2) + "\n"
+    give(text, out)

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from netbuilder.cli.completion import documents
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.errors import ConfigError, printable
 
+RUNS = Path("runs")
+"""Where run folders are looked for; nobody need have made it."""
 Documents = Annotated[
     list[Path],
     typer.Argument(metavar="PATH...", help="Documents.", autocompletion=documents),
@@ -21,6 +23,18 @@ DataDir = Annotated[
         "--data-dir",
         help="Where data sets lie; else NETBUILDER_DATA, else the user's cache folder.",
     ),
+]
+
+
+def _existing(folder: Path) -> Path:
+    if folder != RUNS and not folder.is_dir():
+        raise ConfigError(f"--runs {folder}: no such folder; name the one that `train` wrote into")
+    return folder
+
+
+RunsFolder = Annotated[
+    Path,
+    typer.Option("--runs", help="Where documents' runs are looked for.", callback=_existing),
 ]
 
 
@@ -45,15 +59,30 @@ Plugins = Annotated[
 
 
 def require_free(out: Path | None, force: bool) -> None:
-    """Refuse to replace a file that nobody said may go.
+    """Refuse a file that cannot be made there, or would replace one that nobody said may go.
 
     Raises:
-        ConfigError: there is one, or a folder.
+        ConfigError: there is one, or a folder, or no folder for it.
     """
-    if out is not None and out.is_dir():
+    if out is None:
+        return
+    if out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file in it")
-    if out is not None and out.exists() and not force:
+    if out.exists() and not force:
         raise ConfigError(f"--out {out}: there is one already; --force replaces it")
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it, or name another")
+
+
+def require_folder(out: Path | None) -> None:
+    """Refuse a place where no folder can be made.
+
+    Raises:
+        ConfigError: it is a file, or below one.
+    """
+    for place in (out, *out.parents) if out else ():
+        if place.is_file():
+            raise ConfigError(f"--out {out}: {place} is a file; name a folder")
 
 
 def give(text: str, out: Path | None) -> None:
@@ -65,10 +94,8 @@ def give(text: str, out: Path | None) -> None:
     if out is None:
         print(text, end="")
         return
-    from netbuilder.files import write_atomic
+    from netbuilder.files import write_atomic, writing
 
-    try:
+    with writing(out):
         write_atomic(out, text.encode())
-    except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {error.strerror}") from error
-    print(f"wrote {out}")
+    print(printable(f"wrote {out}"))

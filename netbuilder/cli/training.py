@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from netbuilder.cli import completion
-from netbuilder.cli.options import DataDir, Plugins
+from netbuilder.cli.options import DataDir, Plugins, require_folder
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def train(
         overrides.append(f"train.dataset={dataset}")
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
+    require_folder(out)
     if logger not in (None, "tensorboard"):
         raise ConfigError(f"--logger: found {logger!r}; allowed: tensorboard")
     one = resume is not None and str(resume) != "auto"
@@ -232,13 +233,25 @@ def results(
 
     from netbuilder.results import COLUMNS, cells, markdown, summarise
     from netbuilder.runs import Run
+    from netbuilder.subjects import readable
 
-    summaries = summarise(Run.find(paths))
+    if output not in ("rich", "markdown", "json"):
+        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
+    kept, unreadable = readable(run.path for run in Run.find(paths))
+    if not kept:
+        raise ConfigError("\n".join(unreadable))
+    summaries = summarise(kept)
+    for line in unreadable:
+        print(line, file=sys.stderr)
+    if not summaries:
+        print(
+            "no finished run in it; go on with one: netbuilder train --resume RUN", file=sys.stderr
+        )
     if output == "markdown":
         typer.echo(markdown(summaries), nl=False)
     elif output == "json":
         typer.echo(json.dumps([asdict(summary) for summary in summaries]))
-    elif output == "rich":
+    else:
         from rich.table import Table
 
         from netbuilder.tables import show
@@ -248,8 +261,6 @@ def results(
         for summary in summaries:
             table.add_row(*cells(summary))
         show(table, plain=plain)
-    else:
-        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
 
 
 class _Stop:

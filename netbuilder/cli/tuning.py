@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netbuilder.cli.completion import documents
-from netbuilder.cli.options import DataDir, Plugins
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.cli.options import DataDir, Plugins, require_folder
+from netbuilder.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from netbuilder.range_test import RangeTest
 
 FEW = 30
 """Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
@@ -48,6 +51,8 @@ def lr_find(
     """
     if output not in ("text", "json"):
         raise ConfigError(f"--format: found {output!r}; allowed: text, json")
+    require_folder(out)
+    from netbuilder.files import writing
     from netbuilder.loader import load
     from netbuilder.plots import draw_range_test
     from netbuilder.range_test import JSON_NAME, PICTURE_NAME
@@ -68,21 +73,24 @@ def lr_find(
         )
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    if output == "json":
+        print(json.dumps(asdict(test)))
+    else:
+        _tell(test, architecture.name, data.dataset.kind, lowest, highest)
+    # What was found is told before: a disk that is full takes nothing away from it.
     folder = out / architecture.name
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)
-    except OSError as error:
-        raise MachineError(f"{folder}: cannot be written: {error.strerror}") from error
-    if output == "json":
-        print(json.dumps(asdict(test)))
-        return
+    if output == "text":
+        print(printable(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}"))
+
+
+def _tell(test: RangeTest, name: str, dataset: str, lowest: float, highest: float) -> None:
+    """What a range test speaks for."""
     ended = "did not diverge" if test.diverged_at is None else f"diverged at {test.diverged_at:.3g}"
-    print(
-        f"{architecture.name} on {data.dataset.kind}: {len(test.losses)} steps from {lowest:g}, "
-        f"the loss {ended}"
-    )
+    print(f"{name} on {dataset}: {len(test.losses)} steps from {lowest:g}, the loss {ended}")
     if test.suggestion is None:
         print("it did not fall: give it more --steps, or another range by --from and --to")
     else:
@@ -98,4 +106,3 @@ def lr_find(
         )
     if test.still_falling:
         print(f"the loss still fell at the end: look further with --to {10 * highest:g}")
-    print(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}")

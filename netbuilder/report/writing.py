@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from netbuilder.errors import ConfigError, MachineError, printable
-from netbuilder.files import remove_leftovers, write_atomic
+from netbuilder.files import ELSEWHERE, reason, remove_leftovers, write_atomic
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.report.html import MOST_CLASSES, page
 from netbuilder.report.markdown import text_of
@@ -48,7 +48,7 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
     except OSError as error:
         where = error.filename or out
         raise MachineError(
-            printable(f"{where}: cannot be written: {error.strerror}; name another --out")
+            printable(f"{where}: cannot be written: {reason(error)}; {ELSEWHERE}")
         ) from error
     return [out / MARKDOWN, out / HTML]
 

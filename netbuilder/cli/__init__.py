@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -23,10 +24,11 @@ from netbuilder.cli import (
     training,
     tuning,
 )
-from netbuilder.errors import MachineError, NetbuilderError, printable
+from netbuilder.errors import ConfigError, MachineError, NetbuilderError, printable
 
 P = ParamSpec("P")
 
+WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
 
@@ -59,8 +61,10 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
         except OSError as error:
-            if error.filename is not None:  # no output: a path that nobody thought of
-                raise MachineError(f"{error.filename}: {error.strerror}; name another") from error
+            if error.errno in WRONG_PATH:
+                raise ConfigError(f"{error.filename}: {error.strerror}; name another") from error
+            if error.filename is not None:
+                raise MachineError(f"{error.filename}: {error.strerror}") from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise MachineError(f"the output cannot be written: {error.strerror}") from error
 

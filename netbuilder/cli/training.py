@@ -16,7 +16,7 @@ import typer
 
 from netbuilder.cli import completion
 from netbuilder.cli.options import DataDir, Plugins, require_folder
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from netbuilder.tensorboard_log import TensorBoardLog
@@ -204,7 +204,7 @@ def evaluate(
     from netbuilder.tables import show
 
     print(
-        f"{weights} weights of {run} on {len(evaluation.labels):,} test images of "
+        f"{weights} weights of {printable(str(run))} on {len(evaluation.labels):,} test images of "
         f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}"
     )
     plain = not sys.stdout.isatty()

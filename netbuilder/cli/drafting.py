@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from netbuilder.cli.completion import documents
 from netbuilder.cli.options import Force, Plugins, give, require_free
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, printable
 
 
 def new(
@@ -54,8 +55,9 @@ def new(
     require_free(out, force)
     give(draft.text, out)
     for line, what in draft.edit:
-        print(f"{out}:{line}: {what}")
-    print(f"then: netbuilder check {out} && netbuilder train {out}")
+        print(printable(f"{out}:{line}: {what}"))
+    path = printable(quote(str(out)))
+    print(f"then: netbuilder check {path} && netbuilder train {path}")
 
 
 def _found(source: str) -> Path:

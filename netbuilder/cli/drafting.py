@@ -56,8 +56,8 @@ def new(
     give(draft.text, out)
     for line, what in draft.edit:
         print(printable(f"{out}:{line}: {what}"))
-    path = printable(quote(str(out)))
-    print(f"then: netbuilder check {path} && netbuilder train {path}")
+    made = printable(quote(str(out)))
+    print(f"then: netbuilder check {made} && netbuilder train {made}")
 
 
 def _found(source: str) -> Path:

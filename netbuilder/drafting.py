@@ -161,11 +161,18 @@ def _notes(before: Architecture) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML: folded where all of it can be shown so, else as JSON writes it."""
+    """A text as YAML: folded where all of it can be shown so, else in quotes."""
     if not text or not text.isprintable():
-        return json.dumps(text)
+        return f'"{"".join(map(_escaped, text))}"'
     lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
     return ">-\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _escaped(sign: str) -> str:
+    """A sign in a quoted text; YAML takes no pair of surrogates, as JSON writes an emoji."""
+    if sign.isprintable() and sign not in '"\\':
+        return sign
+    return json.dumps(sign)[1:-1] if ord(sign) < 1 << 16 else f"\\U{ord(sign):08x}"
 
 
 def _checked(text: str, source: Path, name: str, before: Architecture) -> Draft:

@@ -16,7 +16,6 @@ is and exits with ``exit_code``.
 
 from __future__ import annotations
 
-import errno
 import shlex
 import sys
 from collections.abc import Iterable
@@ -112,21 +111,6 @@ def require_extra(package: str, extra: str) -> None:
         import_module(package)
     except ImportError as error:  # one that is there may lack another
         raise missing_extra(error.name or package, extra) from error
-
-
-_WRITING = {
-    errno.ENOSPC: "the disk is full; make room",
-    errno.EDQUOT: "the disk is full; make room",
-    errno.EROFS: "the folder is read-only; name another place",
-    errno.EACCES: "the folder may not be written; name another place",
-    errno.EPERM: "the folder may not be written; name another place",
-}
-
-
-def why_unwritten(error: OSError) -> str:
-    """Why a file could not be written, and what to do."""
-    known = _WRITING.get(error.errno or 0)
-    return known or f"{error.strerror or error}; name another place, or see to the disk"
 
 
 class DataError(MachineError):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -178,7 +178,10 @@ def _write_torch_export(model: nn.Module, batch: Tensor, carried: str, path: Pat
 
     shapes = ({0: torch.export.Dim("batch")},)
     program = torch.export.export(model, (batch,), dynamic_shapes=shapes)
-    torch.export.save(program, path, extra_files={f"{METADATA}.json": carried})
+    # Not to the path: its writer ends the whole process where the disk is full.
+    content = BytesIO()
+    torch.export.save(program, content, extra_files={f"{METADATA}.json": carried})
+    path.write_bytes(content.getvalue())
 
 
 def _read_torch_export(path: Path, model: nn.Module) -> Predict:

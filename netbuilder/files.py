@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -11,8 +12,35 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
+from netbuilder.errors import MachineError, printable
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+ELSEWHERE = "name another place with --out"
+
+
+def reason(error: OSError) -> str:
+    """What the system says, in words that tell what to look at."""
+    return {
+        errno.ENOSPC: "the disk is full",
+        errno.EROFS: "the folder is read-only",
+        errno.EACCES: "the folder may not be written",
+    }.get(error.errno or 0, error.strerror or str(error))
+
+
+@contextmanager
+def writing(place: Path, then: str = ELSEWHERE) -> Iterator[None]:
+    """Turn what keeps ``place`` from being written into a line that says so, and what to do.
+
+    Raises:
+        MachineError: in place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"{place}: cannot be written: {reason(error)}; {then}"
+        raise MachineError(printable(message)) from error
 
 
 LOOK = 0.1

@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from netbuilder.errors import printable
 from netbuilder.runs import Metrics, Run
 from netbuilder.tables import show, stdout
 from netbuilder.targets import figure_text
@@ -164,7 +165,7 @@ def opening_line(run: Run) -> str:
         f"{streamed}; "
         f"{environment['precision']} on {environment['device']}{compiled}, "
         f"seed {environment['seed']}; "
-        f"{run.path}"
+        f"{printable(str(run.path))}"
     )
 
 
@@ -174,7 +175,8 @@ def closing_line(run: Run) -> str:
     best, last = result["best"], result["last"]
     return (
         f"best test accuracy {best['test_accuracy']:.2f} in epoch {best['epoch']:.0f}, last "
-        f"{last['test_accuracy']:.2f}; {result['seconds']:.0f} s; {run.path}"
+        f"{last['test_accuracy']:.2f}; {result['seconds']:.0f} s; "
+        f"{printable(str(run.path))}"
     )
 
 

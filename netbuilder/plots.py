@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import product
@@ -10,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from netbuilder.errors import printable
 from netbuilder.files import write_atomic
 from netbuilder.range_test import RangeTest
 from netbuilder.runs import Metrics
+
+# While it is imported, it tells at length of a home that may not be written.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+from matplotlib.axes import Axes  # noqa: E402  # see above
+from matplotlib.figure import Figure  # noqa: E402  # see above
+from matplotlib.font_manager import FontProperties, findfont, get_font  # noqa: E402  # see above
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator  # noqa: E402  # see above
 
 TRAIN, TEST, GOAL = "#c26a00", "#00629b", "#777777"
 COLUMNS = 5
@@ -318,12 +325,26 @@ def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    with _quiet():
+        figure.savefig(buffer, format="png", dpi=120)
     write_atomic(path, buffer.getvalue())
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What is too long for its place is not warned of."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "constrained_layout", UserWarning)
+        yield
+
+
 def _plain(text: str) -> str:
-    """Text as itself: a dollar sign would start a formula, and not every letter has a picture."""
-    glyphs = get_font(findfont(FontProperties()))
-    shown = (c if c.isspace() or glyphs.get_char_index(ord(c)) else "?" for c in text)
-    return "".join(shown).replace("$", r"\$")
+    """Text as itself: a dollar sign would start a formula, an override turn what is behind it.
+
+    A letter of which the font has no picture is a question mark.
+    """
+    known = get_font(findfont(FontProperties())).get_char_index
+    lines = (
+        "".join(c if known(ord(c)) else "?" for c in printable(line)) for line in text.split("\n")
+    )
+    return "\n".join(lines).replace("$", r"\$")

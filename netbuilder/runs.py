@@ -48,6 +48,9 @@ _FIGURES = {
 }
 
 
+_CONFIG = ("architecture", "seed", "device", "precision")
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder on disk."""
@@ -72,8 +75,8 @@ class Run:
         remove_leftovers(parent)
         stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config['seed']}"
         aside = parent / f".{stem}.{os.getpid()}.tmp"
-        aside.mkdir()
         try:
+            aside.mkdir()
             (aside / "checkpoints").mkdir()
             write_atomic(aside / "architecture.yaml", architecture.text().encode())
             for name, text in architecture.included().items():
@@ -84,8 +87,10 @@ class Run:
             write_atomic(aside / "config.json", _json(resolved))
             write_atomic(aside / "environment.json", _json(environment))
             made = _rename_to_free(aside, parent / stem)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
+            if isinstance(error, OSError):  # nobody knows the name that it was made under
+                raise OSError(error.errno, error.strerror, str(parent / stem)) from error
             raise
         try:
             sync_folder(parent)
@@ -102,7 +107,10 @@ class Run:
             ConfigError: there is no run folder.
         """
         if not (path / "config.json").is_file():
-            message = "no run folder: it has no config.json; name a folder that `train` made"
+            what = "no run folder: it has no config.json" if path.is_dir() else "no such folder"
+            if path.is_file():
+                what = "a file, no run folder"
+            message = f"{what}; name a folder that `train` made"
             raise ConfigError([Problem(str(path), 0, 0, "", message)])
         return cls(path)
 
@@ -114,24 +122,16 @@ class Run:
             configs = sorted(path.rglob("config.json")) if path.is_dir() else []
             runs = [cls(config.parent) for config in configs if ".tmp" not in config.parent.suffix]
             if not runs:
-                raise ConfigError(
-                    [
-                        Problem(
-                            str(path),
-                            0,
-                            0,
-                            "",
-                            "no run folder in it; `netbuilder train` makes them",
-                        )
-                    ]
-                )
+                what = "no run folder in it" if path.exists() else "no such folder"
+                message = f"{what}; `netbuilder train` makes them"
+                raise ConfigError([Problem(str(path), 0, 0, "", message)])
             found += runs
         return found
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The document resolved, with seed, device and precision."""
-        return self._read("config.json", "architecture", "seed", "device", "precision")
+        return self._read("config.json", *_CONFIG)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -209,8 +209,8 @@ class Run:
             raise self._damaged(file.name, str(error)) from None
         if not all(isinstance(epoch, dict) and epoch.keys() >= _FIGURES for epoch in epochs):
             raise self._damaged(file.name, f"an epoch lacks one of {', '.join(sorted(_FIGURES))}")
-        if not epochs and (self.path / "result.json").exists():
-            raise self._damaged(file.name, "no epoch is in it, and the run has a result")
+        if (done := self._result) and len(epochs) < done["epochs"]:
+            raise self._damaged(file.name, f"it has {len(epochs)} of {done['epochs']} epochs")
         for epoch in epochs:
             for name in ("train_accuracy", "test_accuracy"):
                 value = epoch[name]
@@ -224,11 +224,20 @@ class Run:
 
         That of a run which was given more epochs since is no result of it.
         """
-        if not (self.path / "result.json").exists():
-            return None
-        result = self._read("result.json", "best", "last", "parameters", "epochs", "met")
+        result = self._result
         # Not by the checked document: a list of hundreds of runs reads none of theirs.
-        return result if result["epochs"] >= self.asked_epochs else None
+        return result if result and result["epochs"] >= self.asked_epochs else None
+
+    @property
+    def _result(self) -> dict[str, Any] | None:
+        """What the run recorded at its end, be it that of fewer epochs than it has now."""
+        name = "result.json"
+        if not (self.path / name).exists():
+            return None
+        result = self._read(name, "best", "last", "parameters", "epochs", "met")
+        if type(result["epochs"]) is not int:
+            raise self._damaged(name, "its epochs are no number")
+        return result
 
     @property
     def evaluation(self) -> dict[str, Any] | None:
@@ -249,8 +258,10 @@ class Run:
 
     def write_metrics(self, metrics: Iterable[Metrics]) -> None:
         """Replace the epochs; a run's file is small, and one whole file cannot be torn."""
-        text = "".join(json.dumps(epoch) + "\n" for epoch in metrics)
-        write_atomic(self.path / "metrics.jsonl", text.encode())
+        path = self.path / "metrics.jsonl"
+        content = "".join(json.dumps(epoch) + "\n" for epoch in metrics).encode()
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomic(path, content)
 
     def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
         """Record what the network makes of the test set at its end."""
@@ -260,13 +271,22 @@ class Run:
         """Mark the run as finished."""
         write_atomic(self.path / "result.json", _json(result))
 
-    def extend(self, epochs: int, scheduled: int) -> None:
-        """Give the run more epochs; ``scheduled`` of them are those that a schedule spans."""
-        config = self._read("config.json", "architecture")
+    def extended(self, epochs: int, scheduled: int) -> Run:
+        """The run with more epochs, which `write_config` makes true on the disk.
+
+        ``scheduled`` of them are those that a schedule spans.
+        """
+        config = self._read("config.json", *_CONFIG)
         config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
         config["architecture"]["train"]["epochs"] = epochs
         config["scheduled_epochs"] = scheduled
-        write_atomic(self.path / "config.json", _json(config))
+        run = Run(self.path)
+        run.__dict__["config"] = config  # where the cached property keeps it
+        return run
+
+    def write_config(self) -> None:
+        """Record the document and the settings as this run has them."""
+        write_atomic(self.path / "config.json", _json(self.config))
 
     @property
     def is_running(self) -> bool:
@@ -347,7 +367,9 @@ class Run:
             if path.exists() and not path.is_file():  # a pipe would be waited for
                 raise self._damaged(name, "it is no file")
             return path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._damaged(name, "no such file") from None
+        except UnicodeDecodeError as error:
             raise self._damaged(name, str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
@@ -356,9 +378,10 @@ class Run:
             ) from error
 
     def _damaged(self, name: str, why: str) -> ConfigError:
-        return self._wrong(
-            name, f"cannot be read: {why}; it is no record that `train` wrote; take another run"
-        )
+        again = f"delete it, and `netbuilder train --resume {self.path}` writes it anew"
+        if name in ("config.json", "environment.json"):
+            again = "put back the one that `train` wrote, or train anew"
+        return self._wrong(name, f"cannot be read: {why}; {again}")
 
     def _wrong(self, name: str, message: str) -> ConfigError:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])

@@ -63,9 +63,10 @@ class Subject:
         architecture = load(path)
         wanted = experiment(architecture.model_dump(mode="json"))
         # Folders that begin with a dot are being made, or never were to the end.
-        readable, unreadable = _readable((runs / architecture.name).glob("[!.]*/config.json"))
-        same = tuple(run for run in readable if _trained(run, wanted))
-        otherwise = tuple(run for run in readable if run not in same)
+        configs = (runs / architecture.name).glob("[!.]*/config.json")
+        found, unreadable = readable(config.parent for config in configs)
+        same = tuple(run for run in found if _trained(run, wanted))
+        otherwise = tuple(run for run in found if run not in same)
         return cls(path, architecture, same, otherwise, unreadable)
 
     @classmethod
@@ -90,14 +91,15 @@ class Subject:
 
     @classmethod
     def _inside(cls, folder: Path) -> list[Subject]:
-        readable, unreadable = _readable(
-            config for config in folder.rglob("config.json") if config.parent.suffix != ".tmp"
+        configs = folder.rglob("config.json")
+        found, unreadable = readable(
+            config.parent for config in configs if config.parent.suffix != ".tmp"
         )
-        if not readable:
+        if not found:
             message = unreadable[0] if unreadable else "no run folder in it; `train` makes them"
             raise ConfigError([Problem(str(folder), 0, 0, "", message)])
         groups: dict[str, list[Run]] = {}
-        for run in readable:
+        for run in found:
             groups.setdefault(run.experiment, []).append(run)
         subjects = [cls(folder, group[0].architecture, tuple(group)) for group in groups.values()]
         subjects.sort(key=lambda subject: natural(subject.architecture.name))
@@ -116,11 +118,11 @@ def _trained(run: Run, wanted: str) -> bool:
         return False
 
 
-def _readable(configs: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
+def readable(folders: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
     """The runs whose records can be read, the newest first, and a line for each other."""
     found, unreadable = [], []
-    for config in sorted(configs):
-        run = Run(config.parent)
+    for folder in sorted(folders):
+        run = Run(folder)
         try:
             _ = run.experiment, run.metrics, run.result
             found.append((run.started, str(run.path), run))

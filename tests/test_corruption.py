@@ -135,7 +135,7 @@ def test_evaluate_says_that_weights_are_damaged(whole: Path, tmp_path: Path) -> 
     assert (code, out) == (3, "")
     assert err == (
         f"{run / 'best.safetensors'}: cannot be loaded: its SHA-256 is not the one that was "
-        "written; take the other of best and last\n"
+        "written; take --weights last\n"
     )
     assert command("evaluate", str(run), "--weights", "last").code == 0
 
@@ -430,7 +430,7 @@ def test_a_folder_of_checkpoints_that_cannot_be_read_is_an_error(folder: Path) -
     (folder / "checkpoints").rename(folder / "moved")
     code, _, err = command("train", "--resume", str(folder), "-q")
     assert code == 3
-    assert err.startswith(f"{folder / 'checkpoints'}: No such file or directory")
+    assert err.startswith(f"{folder / 'checkpoints'}: no such folder; put it back, or train anew")
     assert len(err.splitlines()) == 1
 
 

@@ -169,7 +169,7 @@ def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
         assert ran.code == 2
         assert fault in ran.err
     (tmp_path / "nan" / "metrics.jsonl").write_text("")
-    assert "no epoch is in it, and the run has a result" in run("runs", str(tmp_path)).err
+    assert "it has 0 of 1 epochs" in run("runs", str(tmp_path)).err
 
 
 @pytest.mark.parametrize("width", [60, 80])

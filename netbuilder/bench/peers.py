@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from netbuilder.builder import build
 from netbuilder.data import open_dataset
 from netbuilder.data.batches import epoch_order, normalise, to_unit
+from netbuilder.errors import ConfigError
 from netbuilder.schema import Architecture
 from netbuilder.training import Stepped, train
 from netbuilder.training.compiling import compiled, forward_pass, has_compiler
@@ -46,6 +47,8 @@ def loader(architecture: Architecture, data_dir: Path | None, workers: int) -> A
             transforms.Normalize(config.dataset.mean, config.dataset.std),
         ]
     )
+    if config.dataset.kind not in classes:
+        raise ConfigError(f"it has no loader of {config.dataset.kind}; leave it out of --peers")
     made = classes[config.dataset.kind](
         str(data_dir), train=True, transform=transform, download=True
     )

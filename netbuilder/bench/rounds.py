@@ -26,6 +26,9 @@ PEERS = {
 DEFAULT = ("netbuilder", "ordinary", "device", "bound")
 MISSING = 3
 """The exit code of a worker whose packages are not installed."""
+TOLD = 10
+"""Added to the exit code of an error that a worker has told in words."""
+REFUSED = TOLD + ConfigError.exit_code
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def measure(
         data_dir: as for `netbuilder.train`.
 
     Raises:
-        ConfigError: there is no peer of a name.
+        ConfigError: there is no peer of a name, or it cannot take the document.
         MachineError: a peer failed.
     """
     for peer in peers:
@@ -96,6 +99,8 @@ def _turn(number: int, peer: str, document: Path, steps: int, data_dir: Path | N
     last = (done.stderr.strip().splitlines() or ["no word"])[-1]
     if done.returncode == MISSING:
         return Turn(number, peer, None, last)
+    if done.returncode == REFUSED:
+        raise ConfigError(f"peer {peer}: {last}")
     if done.returncode:
         raise MachineError(
             f"peer {peer} failed with exit code {done.returncode}: {last}; "

@@ -7,11 +7,12 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import islice
 from pathlib import Path
 
-from netbuilder.bench.rounds import MISSING, images_of
-from netbuilder.errors import NetbuilderError, missing_extra
+from netbuilder.bench.rounds import MISSING, TOLD, images_of
+from netbuilder.errors import ConfigError, NetbuilderError, missing_extra
 
 
 def main() -> int:
@@ -35,7 +36,9 @@ def main() -> int:
         return MISSING
     except NetbuilderError as error:
         print(str(error).splitlines()[0], file=sys.stderr)
-        return error.exit_code + 10
+        return error.exit_code + TOLD
+    if isinstance(steady, Generator):
+        steady.close()  # it removes what it wrote
     print(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)  # a peer's own threads and workers would be waited for
@@ -58,10 +61,10 @@ def _measured(
     seen = next(peer)
     now()
     first = time.time() - began
-    seen += sum(next(peer) for _ in range(warm_up))
+    seen += _taken(peer, warm_up)
     start = now()
     warm = time.time() - began
-    images = sum(next(peer) for _ in range(steps))
+    images = _taken(peer, steps)
     seconds = now() - start
     peak = 1024 * sum(
         resource.getrusage(who).ru_maxrss
@@ -76,6 +79,17 @@ def _measured(
         "peak_memory_bytes": peak,
         "device": Hardware.choose().describe()["device_name"],
     }
+
+
+def _taken(peer: Iterator[int], steps: int) -> int:
+    """The images of so many steps."""
+    images = list(islice(peer, steps))
+    if len(images) < steps:
+        raise ConfigError(
+            "the training ends before the counted steps; take fewer --steps, or a document of "
+            "more epochs"
+        )
+    return sum(images)
 
 
 if __name__ == "__main__":

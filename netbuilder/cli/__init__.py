@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -24,10 +25,12 @@ from netbuilder.cli import (
     tuning,
 )
 from netbuilder.cli.usage import UsageError, usage_message
-from netbuilder.errors import MachineError, NetbuilderError, printable, why_unwritten
+from netbuilder.errors import ConfigError, MachineError, NetbuilderError, printable
+from netbuilder.files import reason
 
 P = ParamSpec("P")
 
+WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
 
@@ -62,11 +65,14 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
         except OSError as error:
+            if error.errno in WRONG_PATH:
+                raise ConfigError(f"{error.filename}: {error.strerror}; name another") from error
             if error.filename is not None:  # a path that a system call refuses, not the output
-                why = why_unwritten(error)
-                raise MachineError(printable(f"{error.filename}: {why}")) from error
+                message = f"{error.filename}: {reason(error)}; see to it, or name another"
+                raise MachineError(message) from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise MachineError(f"the output cannot be written: {why_unwritten(error)}") from error
+            message = f"the output cannot be written: {reason(error)}; send it elsewhere"
+            raise MachineError(message) from error
 
     return run
 
@@ -122,5 +128,6 @@ def main() -> None:
         print(usage_message(error), file=sys.stderr)
         sys.exit(WRONG_USE)
     except NetbuilderError as error:
-        print(error, file=sys.stderr)
+        # Its lines are its own; what else in it moves a cursor is a user's, or a file's.
+        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         sys.exit(error.exit_code)

@@ -13,8 +13,16 @@ import typer
 
 from netbuilder.choices import VERDICTS
 from netbuilder.cli.completion import datasets, either
-from netbuilder.cli.options import Force, Plugins, choice, require_free, table_format, whole
-from netbuilder.errors import ConfigError, MachineError, printable, why_unwritten
+from netbuilder.cli.options import (
+    Force,
+    Plugins,
+    RunsFolder,
+    choice,
+    require_free,
+    table_format,
+    whole,
+)
+from netbuilder.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
@@ -28,7 +36,6 @@ DISPENSABLE = ("device", "started", "data set", "last test", "epochs", "best tes
 """What a narrow terminal does without, the first of them first."""
 FORMATS = ("rich", "plain", "markdown", "json")
 Format = Annotated[str | None, choice("--format", FORMATS)]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Where documents' runs are looked for.")]
 
 
 def diff(
@@ -108,7 +115,8 @@ def runs(
     if there and not rows:
         print(_what_there_is(there, folder), file=sys.stderr)
     elif not rows:
-        print(f"{folder}: no run in it; `netbuilder train` makes them", file=sys.stderr)
+        none = f"{folder}: no run in it; `netbuilder train` makes them"
+        print(printable(none), file=sys.stderr)
     for row in rows:
         if row.fault:
             print(printable(row.fault), file=sys.stderr)
@@ -208,6 +216,7 @@ def compare(
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
     if picture is not None:
+        from netbuilder.files import writing
         from netbuilder.plots import Sized, draw_sizes
 
         drawn = [
@@ -220,11 +229,9 @@ def compare(
         ]  # fmt: skip
         if not drawn:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
-        try:
+        with writing(picture):
             draw_sizes(picture, "Best test accuracy against parameters", drawn)
-        except OSError as error:
-            raise MachineError(f"{picture}: cannot be written: {why_unwritten(error)}") from error
-        print(f"wrote {picture}", file=sys.stderr)
+        print(printable(f"wrote {picture}"), file=sys.stderr)
 
 
 def _remarks(subject: Subject) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 from netbuilder.choices import TEMPLATES
 from netbuilder.cli.completion import earlier
 from netbuilder.cli.options import Force, Plugins, choice, give, require_free
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, printable
 
 
 def new(
@@ -53,14 +53,14 @@ def new(
         draft = next_document(path, name, out.parent)
     give(draft.text, out)
     for line, what in draft.edit:
-        print(f"{out}:{line}: {what}")
+        print(printable(f"{out}:{line}: {what}"))
     schema = named_schema(draft.text)
     if schema and not (out.parent / schema[1]).is_file():
         there = quote(str(out.parent / schema[1]))
-        print(f"{out}:{schema[0]}: for editors: netbuilder schema --out {there}")
+        print(printable(f"{out}:{schema[0]}: for editors: netbuilder schema --out {there}"))
     written = quote(str(out))
     train = f" && netbuilder train {written}" if draft.trained else ""
-    print(f"then: netbuilder check {written}{train}")
+    print(printable(f"then: netbuilder check {written}{train}"))
 
 
 def _found(source: str) -> Path:

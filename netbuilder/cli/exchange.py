@@ -21,7 +21,7 @@ from netbuilder.cli.options import (
     give,
     require_free,
 )
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, printable
 from netbuilder.shapes import Shape
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def export(
 
     Example: netbuilder export archs/iter10.yaml --to python
     """
+    from netbuilder.files import writing
     from netbuilder.runs import Run
 
     if to == PYTHON:
@@ -116,13 +117,14 @@ def export(
     from netbuilder.exporting import export_run
     from netbuilder.training.limits import limits
 
-    with limits(out):
+    with limits(out), writing(out):
         made = export_run(run, to, out, which=weights, data_dir=data_dir)
     if output == "json":
         print(json.dumps(asdict(made) | {"path": str(made.path)}))
         return
     print(
-        f"wrote {made.path}, {made.size:,} bytes; on {made.images} test images its outputs are at "
+        printable(f"wrote {made.path}, {made.size:,} bytes; ")
+        + f"on {made.images} test images its outputs are at "
         f"most {made.difference:.2g} off, {made.agreeing} of them of the same class"
     )
 

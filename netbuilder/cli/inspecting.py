@@ -12,14 +12,16 @@ import typer
 from netbuilder.cli.options import (
     Documents,
     Plugins,
+    RunsFolder,
     TextOrJson,
     choice,
+    give,
     require_free,
     table_format,
     whole,
 )
 from netbuilder.cli.watching import Look, watch
-from netbuilder.errors import ConfigError, MachineError, Problem, printable, why_unwritten
+from netbuilder.errors import ConfigError, Problem, printable
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
@@ -96,11 +98,13 @@ def check(
     paths: Documents,
     output: TextOrJson = "text",
     advice: Annotated[
-        bool, typer.Option("--advice", help="Also what an experienced engineer would say.")
+        bool,
+        typer.Option(
+            "--advice",
+            help="Also what an experienced engineer would say.",
+        ),
     ] = False,
-    runs: Annotated[
-        Path, typer.Option(help="With --advice: where run folders lie, which are evidence.")
-    ] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
@@ -234,18 +238,9 @@ def schema(
     from netbuilder.json_schema import FILE_NAME, document_schema
     from netbuilder.layers.plugins import load_installed
 
-    load_installed()
-
-    text = json.dumps(document_schema(), indent=2) + "\n"
-    if out is None:
-        print(text, end="")
-        return
-    if out.is_dir():
+    if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
-    require_free(out, force=True)
-    from netbuilder.files import write_atomic
-
-    try:
-        write_atomic(out, text.encode())
-    except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {why_unwritten(error)}") from error
+    require_free(out, force=True)  # made by no hand: what lies there is an earlier one
+    load_installed()
+    text = json.dumps(document_schema(), indent=2) + "\n"
+    give(text, out)

@@ -13,7 +13,7 @@ import typer
 
 from netbuilder.choices import DEVICES, PRECISIONS, WEIGHTS, require_choice
 from netbuilder.cli.completion import datasets, documents
-from netbuilder.errors import ConfigError, MachineError, why_unwritten
+from netbuilder.errors import ConfigError, printable
 
 
 def choice(option: str, allowed: Sequence[str], meaning: str = "") -> Any:
@@ -57,6 +57,8 @@ def positive(option: str, meaning: str) -> Any:
     return typer.Option(option, metavar="NUMBER", parser=read, help=meaning)
 
 
+RUNS = Path("runs")
+"""Where run folders are looked for; nobody need have made it."""
 Documents = Annotated[
     list[Path],
     typer.Argument(metavar="PATH...", help="Documents.", autocompletion=documents),
@@ -75,6 +77,18 @@ DataDir = Annotated[
         "--data-dir",
         help="Where data sets lie; else NETBUILDER_DATA, else the user's cache folder.",
     ),
+]
+
+
+def _existing(folder: Path) -> Path:
+    if folder != RUNS and not folder.is_dir():
+        raise ConfigError(f"--runs {folder}: no such folder; name the one that `train` wrote into")
+    return folder
+
+
+RunsFolder = Annotated[
+    Path,
+    typer.Option("--runs", help="Where documents' runs are looked for.", callback=_existing),
 ]
 
 
@@ -104,17 +118,30 @@ def table_format() -> str:
 
 
 def require_free(out: Path | None, force: bool) -> None:
-    """Refuse to replace a file that nobody said may go, before anything is computed for it.
+    """Refuse a file that cannot be made, or may not go, before anything is computed for it.
 
     Raises:
         ConfigError: there is one, or a folder, or no folder to put it in.
     """
-    if out is not None and out.is_dir():
+    if out is None:
+        return
+    if out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file in it")
-    if out is not None and not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
-    if out is not None and out.exists() and not force:
+    if out.exists() and not force:
         raise ConfigError(f"--out {out}: there is one already; --force replaces it")
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it, or name another")
+
+
+def require_folder(out: Path | None) -> None:
+    """Refuse a place where no folder can be made.
+
+    Raises:
+        ConfigError: it is a file, or below one.
+    """
+    for place in (out, *out.parents) if out else ():
+        if place.is_file():
+            raise ConfigError(f"--out {out}: {place} is a file; name a folder")
 
 
 def give(text: str, out: Path | None) -> None:
@@ -126,10 +153,8 @@ def give(text: str, out: Path | None) -> None:
     if out is None:
         print(text, end="")
         return
-    from netbuilder.files import write_atomic
+    from netbuilder.files import write_atomic, writing
 
-    try:
+    with writing(out):
         write_atomic(out, text.encode())
-    except OSError as error:
-        raise MachineError(f"{out}: cannot be written: {why_unwritten(error)}") from error
-    print(f"wrote {out}")
+    print(printable(f"wrote {out}"))

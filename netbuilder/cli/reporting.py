@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from netbuilder.cli.completion import either
-from netbuilder.cli.options import Plugins
+from netbuilder.cli.options import Plugins, RunsFolder
 
 
 def report(
@@ -21,7 +21,7 @@ def report(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("report"),
-    runs: Annotated[Path, typer.Option(help="Where the runs of documents are.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that holds something else.")
     ] = False,

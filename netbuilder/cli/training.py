@@ -24,9 +24,10 @@ from netbuilder.cli.options import (
     TextOrJson,
     Weights,
     choice,
+    require_folder,
     whole,
 )
-from netbuilder.errors import ConfigError, require_extra
+from netbuilder.errors import ConfigError, printable, require_extra
 
 if TYPE_CHECKING:
     from netbuilder.tensorboard_log import TensorBoardLog
@@ -101,6 +102,7 @@ def train(
         overrides.append(f"train.dataset={dataset}")
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
+    require_folder(out)
     one = resume is not None and str(resume) != "auto"
     if schedule is not None and not (one and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
@@ -210,7 +212,7 @@ def evaluate(
     from netbuilder.tables import show
 
     print(
-        f"{weights} weights of {run} on {len(evaluation.labels):,} test images of "
+        f"{weights} weights of {printable(str(run))} on {len(evaluation.labels):,} test images of "
         f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}"
     )
     plain = not sys.stdout.isatty()
@@ -239,8 +241,20 @@ def results(
 
     from netbuilder.results import COLUMNS, cells, markdown, summarise
     from netbuilder.runs import Run
+    from netbuilder.subjects import readable
 
-    summaries = summarise(Run.find(paths))
+    if output not in ("rich", "markdown", "json"):
+        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
+    kept, unreadable = readable(run.path for run in Run.find(paths))
+    if not kept:
+        raise ConfigError("\n".join(unreadable))
+    summaries = summarise(kept)
+    for line in unreadable:
+        print(line, file=sys.stderr)
+    if not summaries:
+        print(
+            "no finished run in it; go on with one: netbuilder train --resume RUN", file=sys.stderr
+        )
     if output == "markdown":
         typer.echo(markdown(summaries), nl=False)
     elif output == "json":

@@ -19,9 +19,10 @@ from netbuilder.cli.options import (
     Precision,
     TextOrJson,
     positive,
+    require_folder,
     whole,
 )
-from netbuilder.errors import MachineError, why_unwritten
+from netbuilder.errors import printable
 
 if TYPE_CHECKING:
     from netbuilder.range_test import RangeTest
@@ -65,6 +66,8 @@ def lr_find(
 
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
     """
+    require_folder(out)
+    from netbuilder.files import writing
     from netbuilder.loader import load
     from netbuilder.plots import draw_range_test
     from netbuilder.range_test import JSON_NAME, PICTURE_NAME
@@ -85,21 +88,21 @@ def lr_find(
         )
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    if output == "json":
+        print(json.dumps(asdict(test)))
+    else:
+        epoch = -(-len(data.train_labels) // architecture.trained.batch_size)
+        print(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
+        for line in _said(test, epoch):
+            print(line)
+    # What was found is told before: a disk that is full takes nothing away from it.
     folder = out / architecture.name
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)
-    except OSError as error:
-        raise MachineError(f"{folder}: cannot be written: {why_unwritten(error)}") from error
-    if output == "json":
-        print(json.dumps(asdict(test)))
-        return
-    epoch = -(-len(data.train_labels) // architecture.trained.batch_size)
-    print(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
-    for line in _said(test, epoch):
-        print(line)
-    print(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}")
+    if output == "text":
+        print(printable(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}"))
 
 
 def _summary(test: RangeTest) -> str:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netbuilder.errors import ConfigError, MachineError, printable, why_unwritten
-from netbuilder.files import remove_leftovers, write_atomic
+from netbuilder.errors import ConfigError, MachineError, printable
+from netbuilder.files import ELSEWHERE, reason, remove_leftovers, write_atomic
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.report.html import page
 from netbuilder.report.markdown import text_of
@@ -50,7 +50,7 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
     except OSError as error:
         where = error.filename or out
         raise MachineError(
-            printable(f"{where}: cannot be written: {why_unwritten(error)}")
+            printable(f"{where}: cannot be written: {reason(error)}; {ELSEWHERE}")
         ) from error
     return [out / MARKDOWN, out / HTML]
 

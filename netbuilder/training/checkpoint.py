@@ -98,10 +98,12 @@ def restore(folder: Path, trainee: Trainee) -> tuple[Progress, list[str]]:
         How far the run is, and a line for each newer file that was found damaged.
 
     Raises:
-        CheckpointError: there are some, and all are damaged.
+        CheckpointError: there are some, and all are damaged; or there is no folder of them.
         OSError: the folder cannot be read.
     """
     damaged: list[tuple[Path, str]] = []
+    if not folder.exists():
+        raise CheckpointError(printable(f"{folder}: no such folder; put it back, or train anew"))
     found = _newest_first(folder)
     if not found:
         return Progress(), []  # killed before the first: the seed settles how it began

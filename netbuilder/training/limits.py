@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis
-from netbuilder.errors import Diverged, MachineError, printable, why_unwritten
+from netbuilder.errors import Diverged, MachineError, printable
+from netbuilder.files import reason
 
 STANDS = "; the last checkpoint stands, go on with --resume"
 
@@ -26,8 +27,8 @@ def limits(
     try:
         yield
     except OSError as error:
-        found = f"{error.filename or place}: {why_unwritten(error)}{stands}"
-        raise MachineError(printable(found)) from error
+        message = f"{error.filename or place}: {reason(error)}{stands}"
+        raise MachineError(printable(message)) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
     except Diverged as error:

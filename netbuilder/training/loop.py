@@ -14,6 +14,7 @@ from netbuilder.choices import SCHEDULES, require_choice
 from netbuilder.data import LoadedData, open_dataset
 from netbuilder.data.feeding import must_stream
 from netbuilder.errors import ConfigError
+from netbuilder.files import ELSEWHERE
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture, TrainConfig
 from netbuilder.training.compiling import decide
@@ -85,11 +86,11 @@ def train(
     if must_stream(data.train_images, memory := hardware.memory()):
         size = f"{data.train_images.nbytes / 2**30:.1f} GiB"
         environment["data"]["streamed"] = f"{size} of images, too many for {memory / 2**30:.1f} GiB"
-    with limits(Path(out)):
+    with limits(Path(out), f"; {ELSEWHERE}"):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS), run.in_use():
         session = Session(run, analysis, hardware, seed, data, data_dir, stop)
-        yield from session.records(resumed=False)
+        yield from session.records(resumed=None)
 
 
 def resume(
@@ -130,19 +131,19 @@ def resume(
     hardware = Hardware.choose(device or run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
     with limits(run.path, STANDS), run.in_use():
-        told = extend(run, epochs, schedule, len(data.train_labels)) if epochs else {}
-        run = Run.open(run.path)
+        told: dict[str, Any] = {}
+        run = Run.open(run.path)  # as it is now that nobody else writes into it
+        if epochs:
+            run = extended(run, epochs, schedule, len(data.train_labels))
+            told = {"epochs": epochs, "schedule": schedule}
         analysis = require_trainable(run.architecture)
-        if run.result is None:
-            run.remove_leftovers()
-            run.add_session(hardware.describe() | _now() | told)
         seed = run.config["seed"]
         session = Session(run, analysis, hardware, seed, data, data_dir, stop)
-        yield from session.records(resumed=True)
+        yield from session.records(resumed=hardware.describe() | _now() | told)
 
 
-def extend(run: Run, epochs: int, schedule: str, images: int) -> dict[str, Any]:
-    """Give a run more epochs, and tell what is to be recorded of that.
+def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:
+    """The run with more epochs, not yet on the disk.
 
     Raises:
         ConfigError: they are not more, or the schedule cannot span them.
@@ -158,8 +159,7 @@ def extend(run: Run, epochs: int, schedule: str, images: int) -> dict[str, Any]:
     for scheduler in config.scheduler:
         if problem := scheduler.problem(steps):
             raise ConfigError(f"--epochs {epochs}: {problem}")
-    run.extend(epochs, spanned)
-    return {"epochs": epochs, "schedule": schedule}
+    return run.extended(epochs, spanned)
 
 
 def prepare(

@@ -59,21 +59,21 @@ def kept_model(run: Run, which: str) -> nn.Sequential:
         most = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
         model.load_state_dict(load_weights(path, most=most))
     except FileNotFoundError:
+        message = (
+            "no such file; the run has not finished an epoch. "
+            f"Go on with: netbuilder train --resume {run.path}"
+        )
         if run.metrics:  # records may be kept, and given away, without what is large
             message = (
                 "no such file; the run's records are there without its weights. "
                 f"Train it again with: netbuilder train {run.path / 'architecture.yaml'}"
             )
-        else:
-            message = (
-                "no such file; the run has not finished an epoch. "
-                f"Go on with: netbuilder train --resume {run.path}"
-            )
-        raise CheckpointError(f"{path}: {message}") from None
+        raise CheckpointError(printable(f"{path}: {message}")) from None
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        other = "last" if which == "best" else "best"
         raise CheckpointError(
-            printable(f"{path}: cannot be loaded: {reason}; take the other of best and last")
+            printable(f"{path}: cannot be loaded: {reason}; take --weights {other}")
         ) from None
     return model
 

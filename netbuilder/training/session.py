@@ -17,7 +17,7 @@ from netbuilder.data import LoadedData
 from netbuilder.data.batches import epoch_order
 from netbuilder.data.feeding import Feed, Held, Streamed, must_stream
 from netbuilder.data.loaded import NAMES
-from netbuilder.errors import Diverged, Interrupted
+from netbuilder.errors import CheckpointError, Diverged, Interrupted, printable
 from netbuilder.runs import Metrics, Run
 from netbuilder.targets import judge_run
 from netbuilder.training import checkpoint
@@ -92,8 +92,11 @@ class Session:
         )
         self.progress = Progress()
 
-    def records(self, *, resumed: bool) -> Iterator[Record]:
-        """The run from here to its end, as it happens."""
+    def records(self, *, resumed: dict[str, Any] | None) -> Iterator[Record]:
+        """The run from here to its end, as it happens.
+
+        ``resumed`` is what environment.json is to say of a session that goes on with a run.
+        """
         exact = self.run.config.get("deterministic", False)
         with limits(self.run.path, STANDS, self._smaller), deterministic(wanted=exact):
             yield from self._records(resumed=resumed)
@@ -113,10 +116,11 @@ class Session:
             f"rows {fits} should: begin anew with --set train.batch_size={fits}"
         )
 
-    def _records(self, *, resumed: bool) -> Iterator[Record]:
+    def _records(self, *, resumed: dict[str, Any] | None) -> Iterator[Record]:
         warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
-        if resumed:
+        if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
+            self._record_resumption(resumed)
             warnings += [*damaged, *self._respan()]
         else:
             self._save()
@@ -134,6 +138,20 @@ class Session:
             yield from self._train_epoch()
             yield self._end_epoch()
         yield self._finish()
+
+    def _record_resumption(self, session: dict[str, Any]) -> None:
+        """Write into the folder only once it is known from where the run goes on."""
+        none = not any(self.run.checkpoints.glob("*.safetensors"))
+        if none and self.run.metrics:  # it would begin afresh, over what is recorded
+            raise CheckpointError(
+                f"{printable(str(self.run.checkpoints))}: no checkpoint in it, though epochs are "
+                "recorded; put one back, or train anew"
+            )
+        if self.run.result is None:
+            self.run.remove_leftovers()
+            if "epochs" in session:
+                self.run.write_config()
+            self.run.add_session(session)
 
     def _respan(self) -> list[str]:
         """Bring the schedule of a run with more epochs than it began with to its place."""
@@ -209,10 +227,11 @@ class Session:
     def _finish(self) -> Finished:
         evaluation = self._evaluate()
         result = self.run.result
+        self.run.write_metrics(self.progress.history)  # they may have been lost since
+        if result is None or self.run.evaluation is None:
+            self.run.write_evaluation(_recorded(evaluation, self.full_data.dataset.classes))
         if result is None:
             result = _result(self.analysis, self.progress.history, self.full_data)
-            self.run.write_metrics(self.progress.history)
-            self.run.write_evaluation(_recorded(evaluation, self.full_data.dataset.classes))
             self.run.write_result(result)
         return Finished(self.run, result, evaluation, self.full_data)
 

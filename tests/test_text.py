@@ -1,0 +1,207 @@
+"""A title, a note and a name are text in every form: each form's own reader gives them back."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import html5lib
+import pytest
+import yaml
+from command import run
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from matplotlib import cbook
+from PIL import Image
+from small import DOCUMENT, small
+
+from netbuilder import formats, plots, tables
+from netbuilder.analysis import analyse
+from netbuilder.data import open_dataset
+from netbuilder.drafting import next_document
+from netbuilder.errors import printable
+from netbuilder.loader import parse_architecture
+from netbuilder.python_code import python_code
+from netbuilder.recipe.datasets import Mnist5k
+from netbuilder.schema import Architecture
+
+HOSTILE = (
+    '=1+1 <b>"x"</b> | `a` *b* _c_ [red]d[/red] $x^2$ &amp; \'\'\' """ \\ \\n 😀 日本 שלום العربية',
+    "ends in a backslash \\",
+    'ends in quotes """',
+    "turns \u202e what follows",
+    "\x1b[31mred\x1b[0m \x9b31m \a",
+    "two\nlines\r\n\tand a tab",
+    "😀\n",
+    "# no heading",
+    "1. no list",
+    "| no | table |",
+    "<!-- no comment",
+    "a  b",
+    "$",
+    r"\$a$",
+)
+BARE = DOCUMENT.split("targets:")[0].replace("title: Small $enough\n", "")
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+def hostile(test: Callable[..., None]) -> Callable[..., None]:
+    """Give a test these texts, and any."""
+    for text in HOSTILE:
+        test = example(text=text)(test)
+    return settings(deadline=None, max_examples=60)(given(text=texts)(test))
+
+
+def titled(title: str) -> Architecture:
+    """A document of this title."""
+    return small().model_copy(update={"title": title})
+
+
+def one_space(text: str) -> str:
+    """As a page shows it, whose lines and spaces run together."""
+    return " ".join(text.split())
+
+
+def shown(markdown: str) -> str:
+    """The text of a page that is written in markdown, as a reader sees it."""
+    page = html5lib.parse(MarkdownIt("commonmark").enable("table").render(markdown))
+    return one_space("".join(page.itertext()))
+
+
+@hostile
+def test_a_line_for_a_terminal_moves_nothing_on_it(text: str) -> None:
+    """It is one printable line, whose letters stay in their order, and stays as it is."""
+    line = printable(text)
+    assert line.isprintable()
+    assert printable(line) == line
+    kept = "".join(sign if sign.isprintable() else "\0" for sign in text).split("\0")
+    assert all(part in line for part in kept)
+
+
+@hostile
+def test_json_holds_a_title_as_it_is(text: str) -> None:
+    """Whatever the sign."""
+    said = json.dumps(formats.as_data(analyse(titled(text))))
+    assert json.loads(said)["title"] == text
+
+
+@hostile
+def test_a_terminal_shows_a_title_as_text(text: str) -> None:
+    """In the first line, with nothing taken for colours or a layout."""
+    with redirect_stdout(io.StringIO()) as out:
+        tables.show(tables.summary(analyse(titled(text)), plain=True), plain=True)
+    first = out.getvalue().split("\n")[0]
+    assert first.rstrip() == f"small  {printable(text)}".rstrip()
+
+
+@hostile
+def test_markdown_shows_a_title_as_text(text: str) -> None:
+    """In the heading, with nothing taken for markup or HTML."""
+    page = shown(formats.as_markdown(analyse(titled(text))))
+    heading = ": ".join(filter(None, ("small", printable(text))))
+    assert page.startswith(one_space(heading))
+
+
+@hostile
+def test_markdown_keeps_a_cell_a_cell(text: str) -> None:
+    """A table of two columns has two in each line."""
+    table = formats.markdown_table(["a", "b"], [[printable(text), "c"]])
+    assert shown(table) == one_space(f"a b {printable(text)} c")
+
+
+@hostile
+def test_python_holds_a_title_in_its_docstring(text: str) -> None:
+    """No quote or backslash of it ends the docstring, or is more than itself."""
+    module = ast.parse(python_code(titled(text)))
+    title = f"{printable(text)} " if text else ""
+    assert ast.get_docstring(module, clean=False) == f"{title}(netbuilder)"
+
+
+@hostile
+def test_a_picture_writes_a_title_as_text(text: str) -> None:
+    """No dollar sign of it begins a formula, and nothing turns what stands beside it."""
+    drawn = plots._plain(text)
+    assert not cbook.is_math_text(drawn)
+    wanted = "\n".join(map(printable, text.split("\n")))
+    assert all(a in (b, "?") for a, b in zip(drawn.replace(r"\$", "$"), wanted, strict=True))
+
+
+@hostile
+def test_a_draft_keeps_the_notes_of_the_document_before(text: str) -> None:
+    """They become what was learned, in words that the loader reads as they were."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "small.yaml"
+        words = yaml.safe_dump({"notes": {"analysis": text}, "title": text}, allow_unicode=True)
+        path.write_text(BARE + words, encoding="utf-8")
+        draft = next_document(path, "next")
+    learned = parse_architecture(draft.text, "next.yaml").notes.learned
+    assert one_space(text) in learned
+
+
+RED, TURNED = "\x1b[31m", "\u202e"
+NAME = f"=1 [red] <b> 日本 שלום {RED}{TURNED}"
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of an odd name, with a document, a run of it and a picture."""
+    folder = tmp_path_factory.mktemp("odd") / NAME
+    folder.mkdir()
+    words = yaml.safe_dump({"title": " ".join(HOSTILE)}, allow_unicode=True)
+    (folder / "d.yaml").write_text(BARE.replace("epochs: 3", "epochs: 1") + words, encoding="utf-8")
+    image = open_dataset(Mnist5k()).test_images[3, 0].numpy()
+    Image.fromarray(image).save(folder / f"{RED}{TURNED}.png")
+    (folder / f"{RED}{TURNED}.jpg").write_bytes(b"none")
+    assert run("train", str(folder / "d.yaml"), "--out", str(folder / "runs"), "-q").code == 0
+    return folder
+
+
+COMMANDS = """
+summarize d.yaml
+summarize none.yaml
+check d.yaml --advice --runs runs
+check none.yaml
+train d.yaml --out new
+train --resume RUN
+evaluate RUN
+evaluate runs
+predict RUN .
+lr-find d.yaml --steps 3 --out new
+diff d.yaml RUN
+runs runs
+runs none
+compare d.yaml runs --runs runs --out c.png --force
+compare d.yaml --runs none
+results runs
+results none
+report d.yaml --runs runs --out report
+report d.yaml --out d.yaml
+export RUN
+export RUN --to safetensors --out weights --force
+export none --to safetensors
+export d.yaml --out d.yaml
+new b --from d.yaml --out b.yaml --force
+schema --out s.json
+schema --out .
+"""
+
+
+@pytest.mark.parametrize("line", COMMANDS.split("\n")[1:-1])
+def test_no_path_of_the_user_moves_the_cursor(line: str, odd: Path) -> None:
+    """Titles, folders and pictures of odd names are escaped in all that a command says."""
+    [made] = (odd / "runs" / "small").iterdir()
+    paths = {"RUN": str(made)} | {
+        word: str(odd / word)
+        for word in line.split()[1:]
+        if word in (".", "runs", "none", "new", "report", "weights") or "." in word
+    }
+    command, *words = line.split()
+    ran = run(command, *(paths.get(word, word) for word in words))
+    for said in (ran.out + ran.err).split("\n"):
+        assert said.isprintable(), ascii(said)

@@ -14,12 +14,14 @@ from rich.text import Text
 from netbuilder.analysis import Row
 from netbuilder.difference import Difference, FieldChange, LayerChange, as_json
 from netbuilder.errors import printable
-from netbuilder.formats import escaped, problem_data
+from netbuilder.fitted import Fitted
+from netbuilder.formats import problem_data
+from netbuilder.markdown import escaped, items, table
 from netbuilder.results import Summary, spread_text, summarise
 from netbuilder.runs import Run
 from netbuilder.shapes import written
 from netbuilder.subjects import Subject
-from netbuilder.tables import Fitted, memory_text, per_axis_text
+from netbuilder.tables import memory_text, per_axis_text
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
 STYLES = {"added": "green", "removed": "red", "changed": "yellow", "kept": ""}
@@ -84,19 +86,16 @@ def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
 def as_markdown(compared: Compared) -> str:
     """The same as a section of markdown."""
     found = compared.difference
-    lines = [f"### {escaped(heading(compared))}", ""]
+    parts = [f"### {escaped(heading(compared))}\n"]
     if any(not layer.same for layer in found.layers):
-        lines += [
-            f"| | {' | '.join(COLUMNS)} |", f"| --- | --- | --- |{' ---: |' * (len(COLUMNS) - 2)}",
-        ]  # fmt: skip
+        rows = []
         for layer, cells in layer_rows(found):
-            texts = [escaped(cell.strip()) for cell in cells]
-            if layer:
-                texts[0] = escaped(f"{layer.row.path} {printable(layer.row.title)}")
-            lines.append(f"| {layer.change if layer else ''} | {' | '.join(texts)} |")
-        lines.append("")
-    notes = [*map(field_line, compared.fields), *closing(compared)]
-    return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes), ""])
+            first, *rest = map(str.strip, cells)
+            name = f"{layer.row.path} {printable(layer.row.title)}" if layer else first
+            rows.append((layer.change if layer else "", name, *rest))
+        parts.append(table(("", *COLUMNS), rows))
+    parts.append(items([*map(field_line, compared.fields), *closing(compared)]))
+    return "\n".join(parts)
 
 
 def as_data(compared: Compared) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from math import prod
 from typing import Any
 
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis, Row
-from netbuilder.errors import Problem
+from netbuilder.errors import Problem, printable
+from netbuilder.markdown import Marked, escaped, items, table
 from netbuilder.shapes import written
 from netbuilder.tables import (
     field_text,
@@ -77,41 +78,28 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
     The receptive field of the first layer that sees the whole input is bold.
     """
     whole = first_whole(analysis, depth)
-    lines = [
-        f"### {escaped(title_text(analysis, ': '))}",
-        "",
-        "| layer | window | output | receptive field | jump | parameters | MACs |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for row in analysis.folded(depth):
-        field = field_text(row, analysis)
-        lines.append(
-            f"| {row.path} {row.title} | {window_text(row)} | {written(row.output_shape)} "
-            f"| {f'**{field}**' if row is whole else field} | {per_axis_text(row.jump)} "
-            f"| {row.parameters:,} | {row.macs:,} |"
+    rows = [
+        (
+            f"{row.path} {printable(row.title)}",
+            window_text(row),
+            written(row.output_shape),
+            Marked(f"**{field}**") if row is whole else field,
+            per_axis_text(row.jump),
+            f"{row.parameters:,}",
+            f"{row.macs:,}",
         )
+        for row in analysis.folded(depth)
+        for field in (field_text(row, analysis),)
+    ]
     notes = [totals(analysis, depth), *map(verdict_line, judge_document(analysis))]
     notes += [str(analysis.fault)] if analysis.fault else []
-    return "\n".join([*lines, "", *(f"- {escaped(note)}" for note in notes), ""])
+    heading = f"### {escaped(title_text(analysis, ': '))}\n"
+    return "\n".join([heading, table(MARKDOWN_COLUMNS, rows), items(map(printable, notes))])
 
 
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of texts, none of which can be markup."""
-    lines = [columns, ["---"] * len(columns), *(map(escaped, row) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-_ESCAPES = str.maketrans(
-    {character: f"\\{character}" for character in "\\`*_{}[]()#+~$"}
-    | {character: f"&#{ord(character)};" for character in "<>&|"}
-)
-
-
-def escaped(text: str) -> str:
-    """Text that markdown and HTML leave as it is."""
-    return text.translate(_ESCAPES)
-
-
+MARKDOWN_COLUMNS = (
+    "layer", "window", "output", "receptive field", "jump", "parameters", "MACs",
+)  # fmt: skip
 CSV_COLUMNS = (
     "name", "path", "kind", "depth", "output_shape", "receptive_field", "jump", "parameters",
     "macs", "activation_bytes",

@@ -9,7 +9,6 @@ from statistics import fmean, stdev
 
 from netbuilder.analysis import analyse
 from netbuilder.errors import printable
-from netbuilder.formats import escaped
 from netbuilder.runs import Metrics, Run, experiment, natural
 from netbuilder.schema import AccuracyTarget, Architecture
 from netbuilder.subjects import Subject
@@ -151,13 +150,6 @@ def cells(summary: Summary) -> tuple[str, ...]:
         ", ".join(map(str, summary.seeds)),
         printable(", ".join(summary.devices)),
     )
-
-
-def markdown(summaries: Sequence[Summary]) -> str:
-    """The table as markdown; a spread is the standard deviation over the seeds."""
-    lines = [COLUMNS, tuple("---:" if i else "---" for i in range(len(COLUMNS)))]
-    lines += [tuple(map(escaped, cells(summary))) for summary in summaries]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def _percent(value: float | None) -> str:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from netbuilder.analysis import Analysis, Row
 from netbuilder.errors import printable
+from netbuilder.fitted import Fitted
 from netbuilder.shapes import spatial, written
 from netbuilder.targets import Verdict, figure_text, judge_document
 
 COLUMNS = (
     "layer", "window", "output", "receptive field", "jump", "parameters", "share", "MACs", "memory",
 )  # fmt: skip
-TEXT_COLUMNS = (
-    "layer", "window", "share", "name", "targets", "arguments", "field", "run", "started",
-    "data set", "device", "verdict", "seeds", "front", "network",
-)  # fmt: skip
-"""The columns that stand at the left; all others are numbers."""
 DISPENSABLE = ("memory", "jump", "share", "MACs", "window")
 """What a narrow terminal does without, the first of them first."""
 BAR_WIDTH = 8
-GAP = "  "
 INDENT = "  "
 UNBOUNDED = 1_000_000
 """Wider than any table: text in a pipe is never folded."""
@@ -62,7 +53,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> Ren
     ]
     return Group(
         Text(title_text(analysis, "  "), style="bold"),
-        Fitted(COLUMNS, rows, plain=plain),
+        Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE),
         Text(totals(analysis, depth)),
         *_closing(analysis),
     )
@@ -74,11 +65,10 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
     for analysis in analyses:
         verdicts = judge_document(analysis)
         met = sum(verdict.met is True for verdict in verdicts)
-        kept = Text(f"{met} of {len(verdicts)} met" if verdicts else "")
+        style = "red" if met < len(verdicts) else ""
+        kept = Text(f"{met} of {len(verdicts)} met" if verdicts else "", style=style)
         if analysis.fault:
             kept = Text("fault", style="red bold")
-        elif met < len(verdicts):
-            kept.stylize("red")
         rows.append(
             (
                 Text(analysis.architecture.name),
@@ -92,104 +82,11 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
             )
         )
     names = ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory")
-    return Fitted((*names, "targets"), rows, plain=plain)
+    return Fitted((*names, "targets"), rows, plain=plain, dispensable=DISPENSABLE)
 
 
 def _style(row: Row) -> str:
     return "bold" if row.is_container else ""
-
-
-class Fitted:
-    """A table that leaves out columns, and says which, where the console is too narrow for all.
-
-    Those in ``dispensable`` go, the first of them first. Those in ``folding`` are before that
-    broken between words, where lines are no longer than the console.
-    """
-
-    def __init__(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Text]],
-        *,
-        plain: bool,
-        dispensable: Sequence[str] = DISPENSABLE,
-        folding: Sequence[str] = (),
-    ) -> None:
-        self._rows = rows
-        self._plain = plain
-        self._dispensable = dispensable
-        # A header stands in one line where lines are long, else a word a line.
-        self._headers = {name: name if plain else name.replace(" ", "\n") for name in columns}
-        headers = [[len(word) for word in self._headers[name].split("\n")] for name in columns]
-        cells = [[cell.cell_len for cell in row] for row in rows]
-        widths = zip(map(max, headers), *cells, strict=True)
-        self._widths = dict(zip(columns, map(max, widths), strict=True))
-        self._least = dict(self._widths)
-        for name in folding:
-            cut = [row[list(columns).index(name)].plain.split() for row in rows]
-            words = [*self._headers[name].split(), *(word for words in cut for word in words)]
-            self._least[name] = max(map(cell_len, words))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self._plain:
-            # Made by hand: a table of thousands of rows takes rich many seconds.
-            yield Text("\n".join(self._lines()))
-            return
-        kept = list(self._headers)
-        left_out = []
-        for name in self._dispensable:
-            if self._sum(self._least, kept) <= options.max_width:
-                break
-            if name in kept:
-                kept.remove(name)
-                left_out.append(name)
-        widths = {name: self._widths[name] for name in kept}
-        while self._sum(widths, kept) > options.max_width and (
-            wide := [name for name in kept if widths[name] > self._least[name]]
-        ):
-            widths[max(wide, key=widths.__getitem__)] -= 1
-        yield self._table(widths)
-        if left_out:
-            message = f"too narrow for {', '.join(left_out)}; --format plain shows all"
-            yield Text(message, style="dim")
-
-    @staticmethod
-    def _sum(widths: Mapping[str, int], kept: Sequence[str]) -> int:
-        return sum(widths[name] + len(GAP) for name in kept) - len(GAP)
-
-    def _lines(self) -> Iterator[str]:
-        columns = [(_justify(name), width) for name, width in self._widths.items()]
-        for row in (self._headers.values(), *([cell.plain for cell in row] for row in self._rows)):
-            cells = zip(row, columns, strict=True)
-            yield GAP.join(
-                cell + blanks if justify == "left" else blanks + cell
-                for cell, (justify, width) in cells
-                for blanks in (" " * (width - cell_len(cell)),)
-            ).rstrip()
-
-    def _table(self, widths: Mapping[str, int]) -> Table:
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            padding=(0, len(GAP) - 1, 0, 0),  # the box brings one more
-            pad_edge=False,
-            show_edge=False,
-            header_style="bold",
-        )
-        for name, width in widths.items():
-            table.add_column(
-                self._headers[name],
-                justify=_justify(name),
-                no_wrap=self._least[name] == self._widths[name],
-                width=width,
-            )
-        positions = [list(self._headers).index(name) for name in widths]
-        for row in self._rows:
-            table.add_row(*(row[position] for position in positions))
-        return table
-
-
-def _justify(column: str) -> Literal["left", "right"]:
-    return "left" if column in TEXT_COLUMNS else "right"
 
 
 def _closing(analysis: Analysis) -> list[Text]:

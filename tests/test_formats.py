@@ -16,7 +16,7 @@ def test_a_title_is_text_in_markdown() -> None:
     """Neither markdown nor HTML reads anything into it, and it stays one line."""
     analysis = analysis_of(SMALL.replace("A small one", f'"{HOSTILE}"'))
     assert as_markdown(analysis).splitlines()[0] == (
-        r"### small: \[red\]x\[/red\] \[/nope\] :smile: \`a&#124;b\` &#60;b&#62;&#38;amp; \$x\$ "
+        r"### small: \[red\]x\[/red\] \[/nope\] :smile: \`a&#124;b\` &lt;b>&amp;amp; \$x\$ "
         r"\\x1b\[31m \\n"
     )
 

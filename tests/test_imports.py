@@ -32,6 +32,8 @@ ROOMS = (
     ("subjects", "listing", "range_test"),
     ("training",),
     ("bench", "exporting", "predicting"),
+    ("columns",),
+    ("fitted", "markdown"),
     ("tables", "formats", "plots", "results", "live", "tensorboard_log", "changes", "report"),
     ("cli",),
     ("__main__",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from pathlib import Path
@@ -14,15 +13,13 @@ from command import run
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import made_run
-from markdown_it import MarkdownIt
 from small import DOCUMENT, small
 
 from netbuilder.errors import ConfigError
 from netbuilder.report import words
-from netbuilder.report.charts import LABEL, WIDE, _even_ticks, sizes_of
 from netbuilder.report.facts import Gap, Report, report_on
 from netbuilder.report.html import page
-from netbuilder.report.markdown import escaped, text_of
+from netbuilder.report.markdown import text_of
 from netbuilder.report.writing import write_report
 from netbuilder.results import summarise
 from netbuilder.runs import Run
@@ -255,72 +252,6 @@ def test_html_holds_the_text_as_text(text: str) -> None:
     tags, allowed = ([e.tag for e in each.iter()] for each in (tree, other))
     assert set(tags) <= set(allowed)
     assert [tags.count(each) for each in ("script", "style")] == [2, 1]
-
-
-@settings(deadline=None)
-@given(HOSTILE)
-@example("1) a")
-@example("+ a | b")
-@example("=")
-def test_markdown_holds_the_text_as_text(text: str) -> None:
-    """Rendered, it is one paragraph of that very text, also inside a table."""
-    line = words.one_line(replaced(text))
-    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    if line:
-        assert html.unescape(reader.render(escaped(line)).strip()) == f"<p>{line}</p>"
-    table = reader.render(f"| a | b |\n| --- | --- |\n| {escaped(line)} | c |\n")
-    assert [html.unescape(cell).strip() for cell in re.findall(r"<td>(.*?)</td>", table)] == [
-        line, "c",
-    ]  # fmt: skip
-
-
-def test_an_address_is_no_link() -> None:
-    """A code host makes links of what looks like an address, unless it is taken apart."""
-    assert escaped("see www.a.b, WWW.a.b and https://a.b: or a. b") == (
-        "see www\\.a.b, WWW\\.a.b and https\\://a.b: or a. b"
-    )
-
-
-@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
-def test_an_axis_has_ticks(low: float, length: float) -> None:
-    """Four to eleven, rising, inside the axis, each told from the next."""
-    ticks = _even_ticks(low, low + length)
-    values, texts = zip(*ticks, strict=True)
-    assert 4 <= len(ticks) <= 11
-    assert list(values) == sorted(set(values))
-    assert len(set(texts)) == len(texts)
-    assert low - length / 1e6 <= values[0]
-    assert values[-1] <= low + length * (1 + 1e-6)
-
-
-def test_long_names_stay_in_their_pictures(tmp_path: Path) -> None:
-    """Labels of points do not leave the drawing, and those of classes do not push it aside."""
-    names = ("a-network-of-a-very-long-name", "b-network-of-a-very-long-name")
-    for channels, name in zip((2, 40), names, strict=True):
-        network = small(f"name={name}", f"layers[0].Conv2d.out_channels={channels}")
-        made = made_run(tmp_path / "runs", network, ACCURACIES, confused=[(5, 3, 7)])
-        evaluation = json.loads((made.path / "evaluation.json").read_text())
-        evaluation["classes"] = [f"{digit} {'wide' * 40}" for digit in range(10)]
-        (made.path / "evaluation.json").write_text(json.dumps(evaluation))
-    report = report_on(Subject.open_all([tmp_path / "runs"]))
-    sizes = sizes_of(report.iterations)
-    assert sizes
-    for point in sizes.points:
-        half = 0.3 * LABEL * len(point.key)
-        assert half <= point.label[0] <= WIDE - half
-    write_report(report, tmp_path / "out")  # a warning of matplotlib would be an error
-
-
-def test_too_many_classes_are_told_in_both_forms(tmp_path: Path) -> None:
-    """Where there is no matrix, no heading stands alone."""
-    made = made_run(tmp_path, THREE, ACCURACIES, confused=[])
-    evaluation = json.loads((made.path / "evaluation.json").read_text())
-    evaluation |= {"classes": [str(n) for n in range(26)], "confusion": [[1] * 26] * 26}
-    (made.path / "evaluation.json").write_text(json.dumps(evaluation))
-    report = report_on(Subject.open_all([tmp_path]))
-    for text in (page(report, {}), text_of(report, ())):
-        assert "26 classes are too many for a table" in text
-        assert "No mistake is on record" in text
 
 
 def test_data_for_the_script_cannot_end_it(two_seeds: Report) -> None:

@@ -21,12 +21,14 @@ from matplotlib import cbook
 from PIL import Image
 from small import DOCUMENT, small
 
-from netbuilder import formats, plots, tables
+from netbuilder import formats, tables
 from netbuilder.analysis import analyse
 from netbuilder.data import open_dataset
 from netbuilder.drafting import next_document
 from netbuilder.errors import printable
 from netbuilder.loader import parse_architecture
+from netbuilder.markdown import table
+from netbuilder.plots.canvas import plain
 from netbuilder.python_code import python_code
 from netbuilder.recipe.datasets import Mnist5k
 from netbuilder.schema import Architecture
@@ -111,8 +113,8 @@ def test_markdown_shows_a_title_as_text(text: str) -> None:
 @hostile
 def test_markdown_keeps_a_cell_a_cell(text: str) -> None:
     """A table of two columns has two in each line."""
-    table = formats.markdown_table(["a", "b"], [[printable(text), "c"]])
-    assert shown(table) == one_space(f"a b {printable(text)} c")
+    made = table(["a", "b"], [[printable(text), "c"]])
+    assert shown(made) == one_space(f"a b {printable(text)} c")
 
 
 @hostile
@@ -126,7 +128,7 @@ def test_python_holds_a_title_in_its_docstring(text: str) -> None:
 @hostile
 def test_a_picture_writes_a_title_as_text(text: str) -> None:
     """No dollar sign of it begins a formula, and nothing turns what stands beside it."""
-    drawn = plots._plain(text)
+    drawn = plain(text)
     assert not cbook.is_math_text(drawn)
     wanted = "\n".join(map(printable, text.split("\n")))
     assert all(a in (b, "?") for a, b in zip(drawn.replace(r"\$", "$"), wanted, strict=True))

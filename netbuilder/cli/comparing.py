@@ -107,7 +107,7 @@ def runs(
     if output == "json":
         print(json.dumps([asdict(row) | {"path": str(row.path)} for row in rows], indent=2))
     elif output == "markdown":
-        from netbuilder.formats import markdown_table
+        from netbuilder.markdown import table as markdown_table
 
         print(markdown_table(RUN_COLUMNS, [_cells(row, folder) for row in rows]), end="")
     elif rows:
@@ -125,7 +125,8 @@ def runs(
 def _show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
     from rich.text import Text
 
-    from netbuilder.tables import Fitted, show
+    from netbuilder.fitted import Fitted
+    from netbuilder.tables import show
 
     styles = {"met": "green", "not met": "red", "damaged": "red", "unfinished": "yellow"}
     lines = [
@@ -194,8 +195,7 @@ def compare(
     """
     output = output or table_format()
     require_free(picture, force)
-    from netbuilder import tables
-    from netbuilder.formats import markdown_table
+    from netbuilder.markdown import table as markdown_table
     from netbuilder.results import COMPARED, DISPENSABLE, compare_subjects, compared_cells
     from netbuilder.subjects import Subject
 
@@ -209,15 +209,18 @@ def compare(
     else:
         from rich.text import Text
 
+        from netbuilder.fitted import Fitted
+        from netbuilder.tables import show
+
         plain = output == "plain"
         texts = [list(map(Text, line)) for line in cells]
-        table = tables.Fitted(COMPARED, texts, plain=plain, dispensable=DISPENSABLE)
-        tables.show(table, plain=plain)
+        table = Fitted(COMPARED, texts, plain=plain, dispensable=DISPENSABLE)
+        show(table, plain=plain)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
     if picture is not None:
         from netbuilder.files import writing
-        from netbuilder.plots import Sized, draw_sizes
+        from netbuilder.plots.sizes import Sized, draw_sizes
 
         drawn = [
             Sized(

@@ -239,7 +239,8 @@ def results(
     """
     from dataclasses import asdict
 
-    from netbuilder.results import COLUMNS, cells, markdown, summarise
+    from netbuilder.markdown import table as markdown_table
+    from netbuilder.results import COLUMNS, cells, summarise
     from netbuilder.runs import Run
     from netbuilder.subjects import readable
 
@@ -256,7 +257,7 @@ def results(
             "no finished run in it; go on with one: netbuilder train --resume RUN", file=sys.stderr
         )
     if output == "markdown":
-        typer.echo(markdown(summaries), nl=False)
+        print(markdown_table(COLUMNS, map(cells, summaries)), end="")
     elif output == "json":
         typer.echo(json.dumps([asdict(summary) for summary in summaries]))
     else:
@@ -351,7 +352,8 @@ def _log() -> TensorBoardLog:
 
 
 def _draw(finished: Finished) -> None:
-    from netbuilder.plots import Mistake, draw_curves, draw_mistakes
+    from netbuilder.plots.curves import draw_curves
+    from netbuilder.plots.images import Mistake, draw_mistakes
     from netbuilder.training.evaluation import WORST
 
     run, data, evaluation = finished.run, finished.data, finished.evaluation

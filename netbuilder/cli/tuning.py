@@ -69,7 +69,7 @@ def lr_find(
     require_folder(out)
     from netbuilder.files import writing
     from netbuilder.loader import load
-    from netbuilder.plots import draw_range_test
+    from netbuilder.plots.curves import draw_range_test
     from netbuilder.range_test import JSON_NAME, PICTURE_NAME
     from netbuilder.training.range_test import range_test
 

@@ -79,7 +79,7 @@ def curves_of(iteration: Iteration) -> Curves | None:
     """The curves of all its runs; None without a run."""
     if not iteration.trained:
         return None
-    from netbuilder.plots import accuracy_floor
+    from netbuilder.plots.curves import accuracy_floor
 
     runs = iteration.trained
     target = iteration.analysis.architecture.targets.test_accuracy
@@ -167,7 +167,7 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
     tested = [(i, i.best_test) for i in iterations if i.best_test and i.analysis.parameters]
     if not tested:
         return None
-    from netbuilder.plots import place_labels
+    from netbuilder.plots.sizes import place_labels
 
     logs = [math.log10(i.analysis.parameters) for i, _ in tested]
     left, right = min(logs) - 0.15, max(logs) + 0.15

@@ -94,7 +94,9 @@ def _pictures(report: Report) -> dict[str, bytes]:
     """The pictures that the markdown shows, by the names of their files."""
     import numpy as np
 
-    from netbuilder import plots
+    from netbuilder.plots.curves import draw_curves_of_seeds
+    from netbuilder.plots.images import draw_confusion
+    from netbuilder.plots.sizes import Sized, draw_sizes
 
     found = {}
     with TemporaryDirectory() as folder:
@@ -104,14 +106,12 @@ def _pictures(report: Report) -> dict[str, bytes]:
             found[name] = path.read_bytes()
 
         sizes = [
-            plots.Sized(
-                i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high
-            )
+            Sized(i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high)
             for i in report.iterations
             if (tested := i.best_test) and i.analysis.parameters
         ]
         if len(report.iterations) > 1 and sizes:
-            plots.draw_sizes(path, "Best test accuracy against the number of parameters", sizes)
+            draw_sizes(path, "Best test accuracy against the number of parameters", sizes)
             keep(SIZES)
         for iteration in report.iterations:
             name = _heading(iteration)
@@ -119,11 +119,11 @@ def _pictures(report: Report) -> dict[str, bytes]:
                 target = iteration.analysis.architecture.targets.test_accuracy
                 runs = [run.metrics for run in iteration.trained]
                 goal = target.at_least if target else None
-                plots.draw_curves_of_seeds(path, name, runs, goal)
+                draw_curves_of_seeds(path, name, runs, goal)
                 keep(f"{iteration.key}-curves.png")
             if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
                 classes = [_short(one_line(each)) for each in iteration.evaluated[0].classes]
-                plots.draw_confusion(path, name, classes, np.array(iteration.confusion))
+                draw_confusion(path, name, classes, np.array(iteration.confusion))
                 keep(f"{iteration.key}-confusion.png")
     return found
 

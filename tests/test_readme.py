@@ -13,17 +13,21 @@ from pathlib import Path
 
 import pytest
 from documents import SMALL
+from PIL import Image
 from rich.console import Console
-from small import small
+from small import run_until_stopped, small
 from test_catalogue import LEFT_OUT
 
 from netbuilder.analysis import analyse
 from netbuilder.contract import check_layer
+from netbuilder.data import open_dataset
 from netbuilder.layers import KINDS, reshape
 from netbuilder.live import HEADER, closing_line, epoch_row, opening_line, verdict_table
 from netbuilder.loader import load, parse_architecture
+from netbuilder.recipe.datasets import Mnist5k
 from netbuilder.runs import Run
 from netbuilder.shapes import written
+from netbuilder.training import train
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -182,6 +186,20 @@ def test_the_public_interface_works(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "archs" / "iter10.yaml").write_text(document)
     exec(compile(python("import netbuilder"), "README.md", "exec", dont_inherit=True), {})
     assert (next((tmp_path / "runs" / "small").iterdir()) / "result.json").exists()
+
+
+def test_an_exported_file_is_read_without_netbuilder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README's few lines give the class that `predict` gives."""
+    monkeypatch.chdir(tmp_path)
+    folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))
+    image = open_dataset(Mnist5k()).test_images[7, 0]
+    Image.fromarray(image.numpy()).save("digit.png")
+    assert "wrote" in run(f"netbuilder export {folder} --to onnx --out iter10.onnx", tmp_path)
+    exec(compile(python("# classify.py"), "README.md", "exec", dont_inherit=True), {})
+    told = json.loads(run(f"netbuilder predict {folder} digit.png --format json", tmp_path))
+    assert capsys.readouterr().out.strip() == told["predictions"][0]["class"]
 
 
 def test_the_kind_that_is_added_works() -> None:

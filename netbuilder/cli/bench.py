@@ -31,10 +31,10 @@ def bench(
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="As for train.")] = None,
     output: Annotated[str, choice("--format", ("text", "markdown", "json"))] = "text",
 ) -> None:
-    """Measure how fast a network trains here, beside other ways of training it.
+    """Measure how fast a network trains here.
 
-    The peers take turns, each in a process of its own; medians and their spread are shown. Let
-    nothing else run meanwhile.
+    It takes turns with other ways of training, each in a process of its own; medians and their
+    spread are shown. Let nothing else run meanwhile.
 
     Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary,bound
     """

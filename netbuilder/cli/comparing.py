@@ -49,7 +49,9 @@ def diff(
     runs: RunsFolder = Path("runs"),
     plugins: Plugins = None,
 ) -> None:
-    """Show what differs from A to B: layers, figures, training, targets and accuracy.
+    """Show what differs between two documents or runs.
+
+    Layers with their figures, training, targets and accuracy, from A to B.
 
     The exit code is 0 whether or not anything does; --format json says which as "differs".
 

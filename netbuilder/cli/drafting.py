@@ -32,7 +32,9 @@ def new(
     force: Force = False,
     plugins: Plugins = None,
 ) -> None:
-    """Write the next document, with what the last one taught, and say what to edit.
+    """Write the next document, with what the last one taught.
+
+    It says what to edit, line by line.
 
     Example: netbuilder new iter11 --from archs/iter10.yaml --out iter11.yaml
     """

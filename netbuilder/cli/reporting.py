@@ -27,7 +27,9 @@ def report(
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """Write the report of networks and their runs as markdown and as one page of HTML.
+    """Write a report of networks and their runs.
+
+    As markdown with its pictures, and as one page of HTML.
 
     The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
     count up instead: iter2 before iter10.

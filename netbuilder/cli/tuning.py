@@ -59,10 +59,10 @@ def lr_find(
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Find out which learning rates a network can take, in under a tenth of an epoch's time.
+    """Find out which learning rates a network can take.
 
-    The rate rises from step to step until the loss runs away. The curve is kept as OUT/NAME/lr-find
-    .json and .png; `netbuilder check --advice` reads it.
+    The rate rises from step to step until the loss runs away, in under a tenth of an epoch's time.
+    The curve is kept as OUT/NAME/lr-find.json and .png; `netbuilder check --advice` reads it.
 
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
     """

@@ -81,6 +81,8 @@ def export_run(
         CheckFailed: the file computes something else.
     """
     chosen = FORMS[form]
+    # onnxruntime would tell its makers of its use, and leave files in the home and in /tmp.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     for package in chosen.packages:
         require_extra(package, form)
     import torch

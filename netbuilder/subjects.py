@@ -96,7 +96,11 @@ class Subject:
             config.parent for config in configs if config.parent.suffix != ".tmp"
         )
         if not found:
-            message = unreadable[0] if unreadable else "no run folder in it; `train` makes them"
+            message = (
+                unreadable[0]
+                if unreadable
+                else "no run folder in it; `netbuilder train` makes them"
+            )
             raise ConfigError([Problem(str(folder), 0, 0, "", message)])
         groups: dict[str, list[Run]] = {}
         for run in found:

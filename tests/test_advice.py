@@ -154,12 +154,13 @@ def test_a_small_border_is_named_where_it_is_all_that_is_not_seen() -> None:
     assert "average" not in advice.remedy
 
 
-def test_kinds_of_plugins_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kinds_of_plugins_are_left_alone(
+    plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A name that sounds like a known kind promises none of its arguments."""
     kinds = "".join(map(PLUGIN.format, ("OwnDropout", "MaxPoolOwn", "ConvOwn", "BatchNormOwn")))
-    (tmp_path / "sounding.py").write_text("from netbuilder.layers.base import Layer\n" + kinds)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    (plugin_folder / "sounding.py").write_text("from netbuilder.layers.base import Layer\n" + kinds)
+    monkeypatch.syspath_prepend(plugin_folder)
     layers = "[ConvOwn, BatchNormOwn, MaxPoolOwn, Flatten, {Linear: 2}, OwnDropout]"
     Path("net.yaml").write_text(f"name: net\ninput: [1, 2, 2]\nlayers: {layers}\n")
     done = run("check", "net.yaml", "--advice", "--plugin", "sounding")

@@ -203,7 +203,7 @@ def test_a_full_disk_under_the_output_is_a_line_and_exit_code_3(folder: Path) ->
             check=False,
         )
     assert done.returncode == 3
-    assert done.stderr == "the output cannot be written: the disk is full; make room\n"
+    assert done.stderr == "the output cannot be written: the disk is full; send it elsewhere\n"
 
 
 @pytest.mark.parametrize("name", ["config.json", "environment.json"])

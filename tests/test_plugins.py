@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -31,21 +30,6 @@ class {name}(Elementwise):
 DOCUMENT = "name: a\ninput: [4]\nlayers: [Cubed, {Linear: 2}]\n"
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder; kinds and modules that a test brings are gone behind it."""
-    kinds, modules, path = dict(LAYERS.kinds), set(sys.modules), list(sys.path)
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    sys.path[:] = path
-    LAYERS.kinds.clear()
-    LAYERS.kinds.update(kinds)
-    offered.cache_clear()
-    for name in set(sys.modules) - modules:
-        if not name.startswith("netbuilder"):
-            del sys.modules[name]
-
-
 def write(folder: Path, module: str, text: str) -> None:
     (folder / f"{module}.py").write_text(text)
 
@@ -61,10 +45,10 @@ def offer(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     offered.cache_clear()
 
 
-def test_a_module_that_the_command_names_brings_its_kinds(here: Path) -> None:
+def test_a_module_that_the_command_names_brings_its_kinds(plugin_folder: Path) -> None:
     """The command finds the module in the current folder and serves its kinds to documents."""
-    write(here, "cubes", PLUGIN.format(name="Cubed"))
-    (here / "net.yaml").write_text(DOCUMENT)
+    write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
+    (plugin_folder / "net.yaml").write_text(DOCUMENT)
     done = run("summarize", "net.yaml", "--plugin", "cubes")
     assert done.code == 0, done.err
     assert "0 Cubed" in done.out
@@ -73,15 +57,15 @@ def test_a_module_that_the_command_names_brings_its_kinds(here: Path) -> None:
     assert '"Cubed"' in schema
 
 
-def test_runs_with_a_plugin_are_read_with_it(here: Path) -> None:
+def test_runs_with_a_plugin_are_read_with_it(plugin_folder: Path) -> None:
     """Reports take the option too, and say so where it is missing."""
-    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     net = TRAINABLE.replace("layers:\n", "layers:\n  - Cubed\n", 1)
-    (here / "net.yaml").write_text(net)
+    (plugin_folder / "net.yaml").write_text(net)
 
     def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *arguments], cwd=here, capture_output=True, text=True, check=False
+            [*COMMAND, *arguments], cwd=plugin_folder, capture_output=True, text=True, check=False
         )
 
     trained = ran("train", "net.yaml", "--plugin", "cubes", "--quiet", "--set", "targets={}")
@@ -95,10 +79,10 @@ def test_runs_with_a_plugin_are_read_with_it(here: Path) -> None:
     assert "name the module that brings it by --plugin" in refused.stderr
 
 
-def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:
+def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
     """A document alone brings no code in, and the message is that of any unknown layer."""
-    write(here, "cubes", PLUGIN.format(name="Cubed"))
-    (here / "net.yaml").write_text(DOCUMENT)
+    write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
+    (plugin_folder / "net.yaml").write_text(DOCUMENT)
     done = run("summarize", "net.yaml")
     assert (done.code, done.out) == (2, "")
     assert "net.yaml:3:10: layers[0]: unknown layer 'Cubed'" in done.err
@@ -130,9 +114,11 @@ def test_without_the_plugin_the_kind_is_unknown(here: Path) -> None:
         ),
     ],
 )
-def test_a_module_that_cannot_be_served_is_refused(here: Path, text: str, message: str) -> None:
+def test_a_module_that_cannot_be_served_is_refused(
+    plugin_folder: Path, text: str, message: str
+) -> None:
     """One line says which module and what is wrong with it."""
-    write(here, "bad", text)
+    write(plugin_folder, "bad", text)
     with pytest.raises(ConfigError, match=message) as caught:
         load_plugin("bad")
     assert "\n" not in str(caught.value)
@@ -156,10 +142,12 @@ class Broken(Elementwise):
         ("return x[7]", "IndexError: "),
     ],
 )
-def test_a_rule_that_fails_is_told_with_its_place(here: Path, body: str, said: str) -> None:
+def test_a_rule_that_fails_is_told_with_its_place(
+    plugin_folder: Path, body: str, said: str
+) -> None:
     """A plugin's mistake is no traceback: the layer, what reached it, and what was raised."""
-    write(here, "bad", BROKEN.format(body))
-    (here / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Broken"))
+    write(plugin_folder, "bad", BROKEN.format(body))
+    (plugin_folder / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Broken"))
     done = run("summarize", "net.yaml", "--plugin", "bad")
     assert done.code == 2
     place = "net.yaml:3:10: layers[0].Broken: a rule of this plugin's kind failed for "
@@ -168,40 +156,44 @@ def test_a_rule_that_fails_is_told_with_its_place(here: Path, body: str, said: s
     assert len(done.err.splitlines()) == 1
 
 
-def test_a_kind_without_a_class_of_torch_is_told(here: Path) -> None:
+def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
     """Where a family would build torch's class of the kind's name, and there is none."""
     text = "from netbuilder.layers.base import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
-    write(here, "bad", text)
+    write(plugin_folder, "bad", text)
     [kind] = load_plugin("bad")
     with pytest.raises(ConfigError, match=r"kind Nope: torch\.nn has no class of that name; give"):
         kind().build((3,))
-    (here / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
+    (plugin_folder / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
     done = run("export", "net.yaml")
     assert (done.code, done.out) == (2, "")
     assert "layer 0, Nope, is a plugin's own" in done.err
 
 
-def test_families_of_a_module_are_no_kinds(here: Path) -> None:
+def test_families_of_a_module_are_no_kinds(plugin_folder: Path) -> None:
     """Only what can be built is served, and naming the module twice serves the same."""
     family = "\n\nclass Powers(Elementwise, abstract=True):\n    pass\n"
-    write(here, "cubes", PLUGIN.format(name="Cubed") + family)
+    write(plugin_folder, "cubes", PLUGIN.format(name="Cubed") + family)
     assert [kind.kind for kind in load_plugin("cubes")] == ["Cubed"]
     assert load_plugin("cubes") == (LAYERS.kinds["Cubed"],)
 
 
-def test_the_current_folder_comes_first(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_folder_comes_first(
+    plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As with ``python -m``, a module here hides one of the same name elsewhere."""
-    (elsewhere := here / "elsewhere").mkdir()
+    (elsewhere := plugin_folder / "elsewhere").mkdir()
     write(elsewhere, "cubes", PLUGIN.format(name="Squared"))
-    write(here, "cubes", PLUGIN.format(name="Cubed"))
+    write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     monkeypatch.syspath_prepend(elsewhere)
     assert [kind.kind for kind in load_plugin("cubes")] == ["Cubed"]
 
 
-def test_an_installed_package_offers_kinds(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_offers_kinds(
+    plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A kind is found by the name of its entry point, once a document uses it."""
-    write(here, "cubes", PLUGIN.format(name="Cubed"))
-    monkeypatch.syspath_prepend(here)
+    write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
+    monkeypatch.syspath_prepend(plugin_folder)
     offer(monkeypatch, "Cubed", "cubes:Cubed")
     assert "cubes" not in sys.modules
     assert parse_architecture(DOCUMENT, "net.yaml").layers[0].kind == "Cubed"
@@ -218,12 +210,12 @@ def test_an_installed_package_offers_kinds(here: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_a_broken_package_is_told_where_it_is_used(
-    here: Path, monkeypatch: pytest.MonkeyPatch, value: str, message: str
+    plugin_folder: Path, monkeypatch: pytest.MonkeyPatch, value: str, message: str
 ) -> None:
     """The message holds the place in the document and the entry point."""
-    write(here, "leaving", "raise SystemExit(1)")
-    write(here, "cubes", PLUGIN.format(name="Squared"))
-    monkeypatch.syspath_prepend(here)
+    write(plugin_folder, "leaving", "raise SystemExit(1)")
+    write(plugin_folder, "cubes", PLUGIN.format(name="Squared"))
+    monkeypatch.syspath_prepend(plugin_folder)
     offer(monkeypatch, "Cubed", value)
     with pytest.raises(ConfigError, match=message):
         parse_architecture(DOCUMENT, "net.yaml")

@@ -9,10 +9,10 @@ from statistics import fmean, stdev
 
 from netbuilder.analysis import analyse
 from netbuilder.errors import printable
-from netbuilder.runs import Metrics, Run, experiment, natural
-from netbuilder.schema import AccuracyTarget, Architecture
+from netbuilder.figures import Figures, Spread, at_target
+from netbuilder.runs import Run, experiment, natural
+from netbuilder.schema import Architecture
 from netbuilder.subjects import Subject
-from netbuilder.targets import meets
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,12 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
 def _summary(runs: Sequence[Run]) -> Summary:
     first = runs[0]
     target = first.architecture.targets.test_accuracy
-    reached = []
-    if target and not first.environment["data"]["fell_back"]:
-        reached = [_at_target(run.metrics, target) for run in runs]
+    stands_in = bool(first.environment["data"]["fell_back"])
     judged = [run.result["met"] for run in runs if run.result and run.result["met"] is not None]
     analysis = analyse(first.architecture)
-    epochs = [run.metrics for run in runs]
-    tested, trained = (
-        [[epoch[f"{which}_accuracy"] for epoch in metrics] for metrics in epochs]
-        for which in ("test", "train")
-    )
+    epochs = [tuple(run.metrics) for run in runs]
+    figures = [Figures(each, at_target(each, target, stands_in=stands_in)) for each in epochs]
+    reached = [each for each in figures if each.at_target]
     return Summary(
         name=first.architecture.name,
         dataset=first.environment["data"]["kind"],
@@ -98,32 +94,21 @@ def _summary(runs: Sequence[Run]) -> Summary:
         epochs=len(epochs[0]),
         seeds=tuple(run.config["seed"] for run in runs),
         devices=tuple(sorted({f"{r.config['device']} {r.config['precision']}" for r in runs})),
-        best_train=tuple(map(max, trained)),
-        best_test=tuple(map(max, tested)),
-        last_test=tuple(accuracies[-1] for accuracies in tested),
-        last_train=tuple(accuracies[-1] for accuracies in trained),
-        seconds=tuple(
-            sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in metrics)
-            for metrics in epochs
-        ),
-        first_at_target=tuple(epoch for epoch, _ in reached),
-        held=tuple(held for _, held in reached),
+        best_train=tuple(each.best_train for each in figures),
+        best_test=tuple(each.best["test_accuracy"] for each in figures),
+        last_test=tuple(each.last["test_accuracy"] for each in figures),
+        last_train=tuple(each.last["train_accuracy"] for each in figures),
+        seconds=tuple(each.seconds for each in figures),
+        first_at_target=tuple(each.first_at_target for each in reached),
+        held=tuple(each.held for each in reached),
         met=sum(judged) if judged else None,
         reference=first.architecture.reference.model_dump(exclude_none=True),
     )
 
 
-def _at_target(metrics: Sequence[Metrics], target: AccuracyTarget) -> tuple[int | None, int]:
-    """The first epoch within the target, and how many were up to the end."""
-    inside = [meets(target, epoch["test_accuracy"]) for epoch in metrics]
-    held = next((n for n, met in enumerate(reversed(inside)) if not met), len(inside))
-    return next((n for n, met in enumerate(inside, 1) if met), None), held
-
-
 def spread_text(values: Sequence[float]) -> str:
     """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
-    mean = f"{fmean(values):.2f}"
-    return f"{mean} ± {stdev(values):.2f}" if len(values) > 1 else mean
+    return str(Spread.of(values))
 
 
 COLUMNS = (

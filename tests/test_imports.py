@@ -29,7 +29,7 @@ ROOMS = (
     ("json_schema", "builder", "contract", "drafting", "advice"),
     ("data", "python_code", "importing"),
     ("runs",),
-    ("subjects", "listing", "range_test"),
+    ("subjects", "listing", "range_test", "figures"),
     ("training",),
     ("bench", "exporting", "predicting"),
     ("columns",),

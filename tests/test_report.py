@@ -60,7 +60,7 @@ def test_facts_over_the_seeds_are_exact(two_seeds: Report) -> None:
     assert iteration.best_test.deviation == pytest.approx(0.5**0.5)
     # Training minus test is -5, 1, 5 and 10; its second half is two epochs.
     assert iteration.gap == Gap(10.0, 5.0, 2)
-    assert [seed.first_at_goal for seed in iteration.trained] == [3, 2]
+    assert [seed.first_at_target for seed in iteration.trained] == [3, 2]
     assert [seed.held for seed in iteration.trained] == [2, 3]
     assert [(p.label, p.guess, p.count) for p in iteration.confused] == [
         ("5", "3", 9), ("2", "7", 4), ("9", "4", 1),
@@ -76,7 +76,7 @@ def test_a_target_that_was_lost_again_counts_from_the_loss(tmp_path: Path) -> No
     made_run(tmp_path, THREE, [(1, 50), (1, 60), (1, 49.9), (1, 50)])
     [iteration] = report_on(Subject.open_all([tmp_path])).iterations
     [seed] = iteration.trained
-    assert (seed.first_at_goal, seed.held, sum(seed.at_goal)) == (1, 1, 3)
+    assert (seed.first_at_target, seed.held, sum(seed.at_target)) == (1, 1, 3)
     assert seed.met is False
 
 

@@ -59,7 +59,7 @@ def layer(row: Row, analysis: Analysis) -> tuple[str, ...]:
 
 def seed(run: Trained) -> tuple[str, ...]:
     """A row under `SEEDS`."""
-    first = run.first_at_goal
+    first = run.first_at_target
     return (
         str(run.seed),
         f"{run.best['test_accuracy']:.2f}",
@@ -68,7 +68,7 @@ def seed(run: Trained) -> tuple[str, ...]:
         f"{run.best_train:.2f}",
         f"{run.last['train_accuracy']:.2f}",
         NOTHING if first is None else str(first),
-        str(run.held) if run.at_goal else NOTHING,
+        str(run.held) if run.at_target else NOTHING,
         f"{run.seconds:.0f}",
         printable(run.device),
         _judged(run),

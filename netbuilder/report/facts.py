@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from shlex import quote
-from statistics import fmean, linear_regression, stdev
+from statistics import fmean, linear_regression
 
 from netbuilder.analysis import Analysis, Row, analyse
 from netbuilder.difference import difference
 from netbuilder.errors import ConfigError
+from netbuilder.figures import Spread
 from netbuilder.report.changes import change_lines
 from netbuilder.report.records import Evaluation, Trained
 from netbuilder.runs import Run
@@ -22,22 +23,6 @@ MOST = 3
 """How many layers and pairs of classes are named as the largest."""
 WORST = 10
 """How many mistakes are listed."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A figure over the seeds; ``deviation`` is the standard deviation, None of a single seed."""
-
-    mean: float
-    deviation: float | None
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """What ``values``, one a seed, add up to."""
-        deviation = stdev(values) if len(values) > 1 else None
-        return cls(fmean(values), deviation, min(values), max(values))
 
 
 @dataclass(frozen=True)

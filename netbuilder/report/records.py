@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from netbuilder.analysis import Analysis
 from netbuilder.errors import ConfigError, Problem
+from netbuilder.figures import Figures, at_target
 from netbuilder.runs import Metrics, Run
-from netbuilder.targets import Verdict, judge_run, meets
+from netbuilder.targets import Verdict, judge_run
 
 T = TypeVar("T")
 Count = Annotated[int, Field(ge=0)]
@@ -42,7 +42,7 @@ class Evaluation(BaseModel):
 
 
 @dataclass(frozen=True)
-class Trained:
+class Trained(Figures):
     """A finished run, and how it stands against the targets of its document.
 
     Attributes:
@@ -51,9 +51,7 @@ class Trained:
         device: with the precision, as ``cpu bf16``.
         dataset: what it was trained on.
         stands_in: why accuracies prove nothing about the document's data set; else empty.
-        metrics: an entry an epoch.
         verdicts: one a target of the document as it stands now.
-        at_goal: for each epoch whether it kept the bound on the test accuracy; empty without one.
         evaluation: None where the run recorded none.
     """
 
@@ -62,9 +60,7 @@ class Trained:
     device: str
     dataset: str
     stands_in: str
-    metrics: tuple[Metrics, ...]
     verdicts: tuple[Verdict, ...]
-    at_goal: tuple[bool, ...]
     evaluation: Evaluation | None
 
     @classmethod
@@ -81,7 +77,7 @@ class Trained:
         stands_in = f"trained on {kind}, which stood in" if data["fell_back"] else ""
         metrics = _checked(run, "metrics.jsonl", _METRICS, run.metrics)
         evaluation = run.evaluation
-        goal = analysis.architecture.targets.test_accuracy
+        target = analysis.architecture.targets.test_accuracy
         return cls(
             run=run,
             seed=_checked(run, "config.json", _SEED, run.config["seed"]),
@@ -90,42 +86,11 @@ class Trained:
             stands_in=stands_in,
             metrics=tuple(metrics),
             verdicts=tuple(judge_run(analysis, metrics, stands_in)),
-            at_goal=tuple(meets(goal, epoch["test_accuracy"]) for epoch in metrics if goal),
+            at_target=at_target(metrics, target, stands_in=bool(stands_in)),
             evaluation=None
             if evaluation is None
             else _checked(run, "evaluation.json", _EVALUATION, evaluation),
         )
-
-    @cached_property
-    def best(self) -> Metrics:
-        """The first epoch of the highest test accuracy."""
-        return max(self.metrics, key=lambda epoch: epoch["test_accuracy"])
-
-    @property
-    def last(self) -> Metrics:
-        """The last epoch."""
-        return self.metrics[-1]
-
-    @property
-    def best_train(self) -> float:
-        """The highest training accuracy of an epoch, percent."""
-        return max(epoch["train_accuracy"] for epoch in self.metrics)
-
-    @property
-    def first_at_goal(self) -> int | None:
-        """The first epoch that kept the bound on the test accuracy, from 1."""
-        return self.at_goal.index(True) + 1 if True in self.at_goal else None
-
-    @property
-    def held(self) -> int:
-        """How many epochs kept that bound up to the last, without a break."""
-        missed = [epoch for epoch, kept in enumerate(self.at_goal, 1) if not kept]
-        return len(self.at_goal) - max(missed, default=0)
-
-    @property
-    def seconds(self) -> float:
-        """The time of all epochs, testing included."""
-        return sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in self.metrics)
 
     @property
     def met(self) -> bool | None:

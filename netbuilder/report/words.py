@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from netbuilder.analysis import Analysis
 from netbuilder.errors import printable
-from netbuilder.report.facts import Gap, Iteration, Report, Spread
+from netbuilder.figures import Spread
+from netbuilder.report.facts import Gap, Iteration, Report
 from netbuilder.shapes import spatial, written
 from netbuilder.tables import first_whole
 from netbuilder.targets import figure_text
@@ -65,7 +66,7 @@ def seeds_note(iteration: Iteration) -> str:
         f"One row per seed, trained on {one_line(iteration.dataset)}. Accuracies are in percent; "
         f"that of training is {RUNNING}."
     )
-    if iteration.trained[0].at_goal:
+    if iteration.trained[0].at_target:
         said += (
             " First at target is the first epoch that met the target test accuracy; held is how "
             "many epochs met it without a break up to the last."
@@ -99,7 +100,7 @@ def observations(iteration: Iteration) -> list[str]:
         lines.append(f"Most of the parameters sit in {_listed(sits)}.")
     if iteration.gap:
         lines.append(_gap(iteration.gap, iteration))
-    if iteration.trained and iteration.trained[0].at_goal:
+    if iteration.trained and iteration.trained[0].at_target:
         lines.append(_reached(iteration))
     if iteration.confused:
         pairs = [
@@ -175,11 +176,11 @@ def _moved(last: float, change: float) -> str:
 def _reached(iteration: Iteration) -> str:
     bound = iteration.analysis.architecture.targets.test_accuracy
     asked = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
-    firsts = [run.first_at_goal for run in iteration.trained if run.first_at_goal is not None]
+    firsts = [run.first_at_target for run in iteration.trained if run.first_at_target is not None]
     if not firsts:
         return f"No epoch met the target test accuracy{asked}."
     held = [run.held for run in iteration.trained]
-    kept = [sum(run.at_goal) for run in iteration.trained]
+    kept = [sum(run.at_target) for run in iteration.trained]
     who = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
     first = f"epoch{'s' * (min(firsts) < max(firsts))} {_range(firsts)}"
     end = f"held over the last {_range(held)}" if any(held) else "not in the last one"
@@ -191,11 +192,7 @@ def _reached(iteration: Iteration) -> str:
 
 def percent(spread: Spread | None) -> str:
     """A figure over the seeds, mean ± standard deviation."""
-    if spread is None:
-        return NOTHING
-    if spread.deviation is None:
-        return f"{spread.mean:.2f}"
-    return f"{spread.mean:.2f} ± {spread.deviation:.2f}"
+    return NOTHING if spread is None else str(spread)
 
 
 def _range(values: Sequence[int]) -> str:

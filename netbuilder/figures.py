@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
 
-from netbuilder.runs import Metrics
+from netbuilder.run_files import Metrics
 from netbuilder.schema import AccuracyTarget
 from netbuilder.targets import meets
 

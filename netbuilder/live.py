@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from netbuilder.errors import printable
-from netbuilder.runs import Metrics, Run
+from netbuilder.run_files import Metrics
+from netbuilder.runs import Run
 from netbuilder.tables import show, stdout
 from netbuilder.targets import figure_text
 from netbuilder.training import EpochEnded, Evaluation, Finished, Record, Started, Stepped

@@ -10,7 +10,8 @@ from statistics import fmean, stdev
 from netbuilder.analysis import analyse
 from netbuilder.errors import printable
 from netbuilder.figures import Figures, Spread, at_target
-from netbuilder.runs import Run, experiment, natural
+from netbuilder.run_files import experiment, natural
+from netbuilder.runs import Run
 from netbuilder.schema import Architecture
 from netbuilder.subjects import Subject
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.loader import load
-from netbuilder.runs import Run, experiment, natural
+from netbuilder.run_files import experiment, natural
+from netbuilder.runs import Run
 from netbuilder.schema import Architecture
 
 RUNS = Path("runs")

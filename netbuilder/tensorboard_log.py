@@ -13,7 +13,7 @@ from netbuilder.training import EpochEnded, Finished, Record, Started
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from netbuilder.runs import Metrics
+    from netbuilder.run_files import Metrics
 
 FOLDER = "tensorboard"
 """Where the events lie in a run's folder."""

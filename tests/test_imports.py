@@ -28,6 +28,7 @@ ROOMS = (
     ("difference",),
     ("json_schema", "builder", "contract", "drafting", "advice"),
     ("data", "python_code", "importing"),
+    ("run_files",),
     ("runs",),
     ("subjects", "listing", "range_test", "figures"),
     ("training",),

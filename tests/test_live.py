@@ -6,7 +6,7 @@ import torch
 from rich.console import Console
 
 from netbuilder.live import HEADER, epoch_row, evaluation_table, verdict_table
-from netbuilder.runs import Metrics
+from netbuilder.run_files import Metrics
 from netbuilder.training import Evaluation
 
 METRICS: Metrics = {

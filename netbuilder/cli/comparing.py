@@ -141,7 +141,7 @@ def _show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
 
 def _what_there_is(rows: list[Listed], folder: Path) -> str:
     """That no run is of the kind that was asked for, and which could be."""
-    from netbuilder.runs import natural
+    from netbuilder.run_files import natural
 
     names = sorted({row.name for row in rows if row.name}, key=natural)
     datasets = sorted({row.dataset for row in rows if row.dataset})

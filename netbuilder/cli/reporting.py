@@ -39,7 +39,7 @@ def report(
     from netbuilder.errors import printable
     from netbuilder.report.facts import report_on
     from netbuilder.report.writing import write_report
-    from netbuilder.runs import natural
+    from netbuilder.run_files import natural
     from netbuilder.subjects import Subject
 
     if paths == sorted(paths):

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from netbuilder.plots.canvas import GOAL, TEST, TRAIN, plain, save
 from netbuilder.range_test import RangeTest
-from netbuilder.runs import Metrics
+from netbuilder.run_files import Metrics
 
 
 def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float | None) -> None:

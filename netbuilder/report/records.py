@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_valid
 from netbuilder.analysis import Analysis
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.figures import Figures, at_target
-from netbuilder.runs import Metrics, Run
+from netbuilder.run_files import Metrics
+from netbuilder.runs import Run
 from netbuilder.targets import Verdict, judge_run
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from safetensors.torch import save as packed
 
 from netbuilder.errors import CheckpointError, printable
 from netbuilder.files import digest_of, write_atomic
-from netbuilder.runs import Metrics
+from netbuilder.run_files import Metrics
 from netbuilder.training.step import Trainee
 
 KEPT = 2

@@ -7,7 +7,8 @@ from typing import Any
 
 from netbuilder.analysis import Analysis
 from netbuilder.data import LoadedData
-from netbuilder.runs import Metrics, Run
+from netbuilder.run_files import Metrics
+from netbuilder.runs import Run
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.evaluation import Evaluation
 from netbuilder.training.hardware import Hardware

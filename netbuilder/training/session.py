@@ -18,7 +18,8 @@ from netbuilder.data.batches import epoch_order
 from netbuilder.data.feeding import Feed, Held, Streamed, must_stream
 from netbuilder.data.loaded import NAMES
 from netbuilder.errors import CheckpointError, Diverged, Interrupted, printable
-from netbuilder.runs import Metrics, Run
+from netbuilder.run_files import Metrics
+from netbuilder.runs import Run
 from netbuilder.targets import judge_run
 from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -164,13 +164,19 @@ class Run(RunFiles):
 
     @classmethod
     def latest(
-        cls, out: Path, architecture: Architecture, seed: int, precision: str | None
+        cls,
+        out: Path,
+        architecture: Architecture,
+        seed: int,
+        precision: str | None,
+        pass_over: Callable[[ConfigError], None] = lambda error: None,
     ) -> Run | None:
         """The newest unfinished run below ``out`` of the same resolved document and seed.
 
         Where none is unfinished, the newest that is done; None where there is no run of it.
 
-        A ``precision`` of None or ``auto`` is any.
+        A ``precision`` of None or ``auto`` is any. What cannot be read is no run to go on with, and
+        is handed to ``pass_over``.
 
         Raises:
             MachineError: a run may be that one, and cannot be read.
@@ -184,8 +190,8 @@ class Run(RunFiles):
                 same = run.config["architecture"] == wanted and run.config["seed"] == seed
                 if same and precision in (None, "auto", run.config["precision"]):
                     found.append((run.result is None, run.started, run.path.name))
-            except ConfigError:
-                continue  # what cannot be read is no run to go on with
+            except ConfigError as error:
+                pass_over(error)
         if not found:
             return None
         return cls(out / architecture.name / max(found)[2])

@@ -145,7 +145,9 @@ def test_resume_auto_takes_the_newest_unfinished_run(
     run_until_stopped(train(small("train.epochs=1", "title=x"), out=tmp_path, stop=after(5)))
     (tmp_path / "small" / "broken").mkdir()
     (tmp_path / "small" / "broken" / "config.json").write_text("{")
-    found = Run.latest(tmp_path, architecture, 0, None)
+    told: list[str] = []
+    found = Run.latest(tmp_path, architecture, 0, None, lambda error: told.append(str(error)))
+    assert [str(tmp_path / "small" / "broken" / "config.json") in line for line in told] == [True]
     assert found is not None
     assert found.path == half
     run_until_stopped(resume(half))

@@ -274,6 +274,7 @@ begun             | report runs --out rep              | 0 | 0 finished runs; 2 
 unfinished        | evaluate runs/small/R              | 0 | best weights of runs/small/R
 unfinished        | results runs                       | 0 | no finished run in it
 no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train anew
+no environment    | train small.yaml --resume auto -q  | 0 | passed over: runs/small/R/environment.json: cannot be read | runs/small/2
 no environment    | predict runs/small/R digit.png     | 2 | environment.json: cannot be read: no such file; put back
 no environment    | results runs                       | 2 | environment.json: cannot be read: no such file; put back
 no environment    | runs                               | 0 | runs/small/R/environment.json: cannot be read: no such file; put back

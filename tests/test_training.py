@@ -233,9 +233,11 @@ def test_runs_of_the_same_second_do_not_overwrite_each_other(tmp_path: Path) -> 
 def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
     """A diverging run names epoch and step, and what it had saved still loads."""
     architecture = small("train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler=")
-    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, step \d+; the update"):
+    told = r"the loss is (nan|inf) in epoch 1, step \d+; the update"
+    with pytest.raises(Diverged, match=told) as caught:
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
+    assert str(caught.value).count(str(folder)) == str(caught.value).count("stands") == 1
     trainee = Trainee.make(architecture, Hardware.choose("cpu", "fp32"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, damaged) == (0, [])

@@ -143,7 +143,7 @@ def train(
                 tables.show(tables.summary(analysis, plain=plain), plain=plain)
             kept = out or Path("runs")
             if resume is not None and (
-                run := Run.latest(kept, analysis.architecture, seed or 0, precision)
+                run := Run.latest(kept, analysis.architecture, seed or 0, precision, _pass_over)
             ):
                 records = go_on(run.path, device=device, data_dir=data_dir, stop=stop)
                 met.append(show_run(records, stop, quiet=quiet, logged=bool(logger)))
@@ -163,6 +163,10 @@ def train(
             met.append(show_run(records, stop, quiet=quiet, logged=bool(logger)))
     if False in met:
         raise typer.Exit(1)
+
+
+def _pass_over(error: ConfigError) -> None:
+    print(printable(f"passed over: {error}"), file=sys.stderr)
 
 
 def evaluate(

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from netbuilder.analysis import BYTES_PER_VALUE, Analysis
-from netbuilder.errors import Diverged, MachineError, printable
+from netbuilder.errors import MachineError, printable
 from netbuilder.files import reason
 
 STANDS = "; the last checkpoint stands, go on with --resume"
@@ -31,8 +31,6 @@ def limits(
         raise MachineError(printable(message)) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
-    except Diverged as error:
-        raise Diverged(f"{place}: {error}; what was saved before it stands") from None
     except RuntimeError as error:
         if "memory" not in str(error):
             raise

@@ -100,7 +100,11 @@ class Session:
         """
         exact = self.run.config.get("deterministic", False)
         with limits(self.run.path, STANDS, self._smaller), deterministic(wanted=exact):
-            yield from self._records(resumed=resumed)
+            try:
+                yield from self._records(resumed=resumed)
+            except Diverged as error:
+                stands = "what was saved before it stands"
+                raise Diverged(f"{self.run.path}: {error}; {stands}") from None
 
     def _smaller(self) -> str:
         """What to do where memory ran out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
@@ -85,3 +85,12 @@ class Spread:
         """Mean and deviation in percent: ``99.55 ± 0.02``, or ``99.55`` of a single seed."""
         mean = f"{self.mean:.2f}"
         return mean if self.deviation is None else f"{mean} ± {self.deviation:.2f}"
+
+
+def unbeaten(point: tuple[int, float], others: Iterable[tuple[int, float]]) -> bool:
+    """Whether a network is on the Pareto front: none of the others is both smaller and better.
+
+    Each is its parameters and an accuracy; being alike in one of them and ahead in the other beats.
+    """
+    size, accuracy = point
+    return not any(other != point and other[0] <= size and other[1] >= accuracy for other in others)

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 
 from netbuilder.analysis import analyse
 from netbuilder.errors import printable
-from netbuilder.figures import Figures, Spread, at_target
+from netbuilder.figures import Figures, Spread, at_target, unbeaten
 from netbuilder.run_files import experiment, natural
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture
@@ -209,16 +209,12 @@ def _compared(architecture: Architecture, summary: Summary | None, unfinished: i
 
 
 def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
-    if row.best is None:
-        return False
-    return not any(
-        other.best is not None
-        and other.dataset == row.dataset
-        and (other.parameters, -other.best) != (row.parameters, -row.best)
-        and other.parameters <= row.parameters
-        and other.best >= row.best
+    among = [
+        (other.parameters, other.best)
         for other in rows
-    )
+        if other.best is not None and other.dataset == row.dataset
+    ]
+    return row.best is not None and unbeaten((row.parameters, row.best), among)
 
 
 COMPARED = (

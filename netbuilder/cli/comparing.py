@@ -227,7 +227,7 @@ def compare(
         drawn = [
             Sized(
                 row.name, row.summary.dataset, row.parameters, row.best,
-                min(row.summary.best_test), max(row.summary.best_test), row.front,
+                min(row.summary.best_test), max(row.summary.best_test),
             )
             for row in rows
             if row.summary is not None and row.best is not None

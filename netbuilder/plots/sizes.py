@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from netbuilder.figures import unbeaten
 from netbuilder.plots.canvas import GOAL, TEST, TRAIN, plain, quiet, save
 
 LONGEST = 30
@@ -21,8 +22,7 @@ LONGEST = 30
 class Sized:
     """A network among others: its test accuracy in percent against its number of parameters.
 
-    ``low`` and ``high`` are those of its seeds; on the ``front``, no other on that data set beats
-    it in both.
+    ``low`` and ``high`` are those of its seeds.
     """
 
     name: str
@@ -31,7 +31,6 @@ class Sized:
     accuracy: float
     low: float
     high: float
-    front: bool = False
 
 
 def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
@@ -71,19 +70,21 @@ def _draw_points(axes: Axes, networks: Sequence[Sized]) -> None:
     beside = max(0.05, 0.15 * (high - low))
     bottom = low - beside
     axes.set(xlim=(left, right), ylim=(bottom, min(high + beside, 100.05)))
-    if front := sorted((n.parameters, n.accuracy) for n in networks if n.front):
-        # From the lower edge to the right one: what lies below and behind it is beaten.
-        corners = [(front[0][0], bottom), *front, (right, front[-1][1])]
-        axes.step(
-            *zip(*corners, strict=True), where="post", color=TRAIN, linewidth=1, zorder=1,
-            label="no other is both smaller and better",
-        )  # fmt: skip
-        axes.legend(loc="lower right", fontsize=8)
+    points = [(network.parameters, network.accuracy) for network in networks]
+    front = sorted(point for point in points if unbeaten(point, points))
+    # From the lower edge to the right one: what lies below and behind it is beaten.
+    corners = [(front[0][0], bottom), *front, (right, front[-1][1])]
+    axes.step(
+        *zip(*corners, strict=True), where="post", color=TRAIN, linewidth=1, zorder=1,
+        label="no other is both smaller and better",
+    )  # fmt: skip
+    axes.legend(loc="lower right", fontsize=8)
     axes.set_xlabel("parameters")
     axes.set_ylabel("best test accuracy, %")
     axes.xaxis.set_major_formatter(FuncFormatter(_count))
     axes.xaxis.set_minor_formatter(FuncFormatter(_count))
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.tick_params(axis="x", which="both", length=3.5, pad=3.5)  # all numbers at one height
     axes.grid(alpha=0.3)
 
 

@@ -54,6 +54,7 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
             layers=cells.LAYERS,
             seeds=cells.SEEDS,
             mistakes=cells.MISTAKES,
+            curves_note=words.CURVES_NOTE,
             mistakes_note=words.MISTAKES_NOTE,
             # The package's own text, the only one that is no data.
             style=Markup((parts / "page.css").read_text(encoding="utf-8")),

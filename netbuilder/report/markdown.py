@@ -58,7 +58,8 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
         rows += [cells.all_seeds(i)] if len(rows) > 1 else []
         lines += ["### Results", "", escaped(words.seeds_note(i)), ""]
         lines += [table(cells.SEEDS, rows)]
-        lines += _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+        shown = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+        lines += [*shown, words.CURVES_NOTE, ""] if shown else []
     if i.evaluated:
         lines += ["### Confusion", "", escaped(words.confusion_note(i)), ""]
         lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", there)

@@ -201,7 +201,8 @@ def compare_subjects(subjects: Iterable[Subject]) -> list[Compared]:
         unfinished = len(runs) - len(finished)
         summaries: Sequence[Summary | None] = summarise(finished) or [None]
         rows += [_compared(architecture, summary, unfinished) for summary in summaries]
-    return [replace(row, front=_on_front(row, rows)) for row in rows]
+    sized = [(row.dataset, row.parameters, row.best) for row in rows]
+    return [replace(row, front=on) for row, on in zip(rows, on_front(sized), strict=True)]
 
 
 def _compared(architecture: Architecture, summary: Summary | None, unfinished: int) -> Compared:
@@ -222,17 +223,20 @@ def _compared(architecture: Architecture, summary: Summary | None, unfinished: i
     )
 
 
-def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
-    if row.best is None:
-        return False
-    return not any(
-        other.best is not None
-        and other.dataset == row.dataset
-        and (other.parameters, -other.best) != (row.parameters, -row.best)
-        and other.parameters <= row.parameters
-        and other.best >= row.best
-        for other in rows
-    )
+def on_front(networks: Sequence[tuple[str | None, int, float | None]]) -> list[bool]:
+    """For each data set, number of parameters and accuracy whether none there beats it in both."""
+    return [
+        accuracy is not None
+        and not any(
+            other is not None
+            and on == dataset
+            and (size, -other) != (parameters, -accuracy)
+            and size <= parameters
+            and other >= accuracy
+            for on, size, other in networks
+        )
+        for dataset, parameters, accuracy in networks
+    ]
 
 
 COMPARED = (

@@ -285,6 +285,20 @@ def test_pictures_of_the_markdown_lie_beside_it(two_seeds: Report, tmp_path: Pat
     assert all(f'<a id="{link}"></a>' in text for link in re.findall(r"\]\(#(.*?)\)", text))
 
 
+def test_the_picture_of_sizes_is_that_of_compare(tmp_path: Path) -> None:
+    """The front with it: the same bytes."""
+    runs = tmp_path / "runs"
+    for channels, accuracy in ((4, 60.0), (8, 70.0), (16, 65.0)):
+        name, size = f"name=net{channels}", f"layers[0].Conv2d.out_channels={channels}"
+        changed = small(name, size, "train.epochs=1")
+        made_run(runs, changed, [(50.0, accuracy)])
+    write_report(report_on(Subject.open_all([runs])), tmp_path / "out")
+    picture = tmp_path / "compared.png"
+    assert run("compare", str(runs), "--out", str(picture)).code == 0
+    written = tmp_path / "out" / "accuracy-against-parameters.png"
+    assert written.read_bytes() == picture.read_bytes()
+
+
 def test_an_earlier_report_is_renewed_and_nothing_else_is(
     two_seeds: Report, tmp_path: Path
 ) -> None:

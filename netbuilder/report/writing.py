@@ -12,6 +12,7 @@ from netbuilder.report.facts import Iteration, Report
 from netbuilder.report.html import page
 from netbuilder.report.markdown import text_of
 from netbuilder.report.words import MOST_CLASSES, one_line, title
+from netbuilder.results import on_front
 
 MARKDOWN, HTML = "report.md", "report.html"
 SIZES = "accuracy-against-parameters.png"
@@ -105,13 +106,18 @@ def _pictures(report: Report) -> dict[str, bytes]:
         def keep(name: str) -> None:
             found[name] = path.read_bytes()
 
-        sizes = [
-            Sized(i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high)
+        tested = [
+            (i, spread, (i.dataset, i.analysis.parameters, spread.mean))
             for i in report.iterations
-            if (tested := i.best_test) and i.analysis.parameters
+            if (spread := i.best_test) and i.analysis.parameters
+        ]
+        front = on_front([sized for *_, sized in tested])
+        sizes = [
+            Sized(i.key, *sized, spread.low, spread.high, on)
+            for (i, spread, sized), on in zip(tested, front, strict=True)
         ]
         if len(report.iterations) > 1 and sizes:
-            draw_sizes(path, "Best test accuracy against the number of parameters", sizes)
+            draw_sizes(path, sizes)
             keep(SIZES)
         for iteration in report.iterations:
             name = _heading(iteration)

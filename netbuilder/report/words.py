@@ -23,9 +23,7 @@ OVERVIEW_NOTE = (
     "Accuracies are in percent, of each run's best and last epoch, as mean ± standard deviation "
     "over the seeds. Published figures are those that the document names."
 )
-CURVES_NOTE = (
-    "Accuracies below the axis are not drawn, so that the later epochs can be told apart."
-)
+CURVES_NOTE = "Accuracies below the axis are not drawn, so that the later epochs can be told apart."
 MISTAKES_NOTE = (
     "Test images taken for another class, of the most confident mistakes that each run records: "
     "first those on record for most seeds, then those of the highest confidence in any of them."

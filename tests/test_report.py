@@ -299,6 +299,33 @@ def test_the_picture_of_sizes_is_that_of_compare(tmp_path: Path) -> None:
     assert written.read_bytes() == picture.read_bytes()
 
 
+def test_data_sets_are_told_apart(tmp_path: Path) -> None:
+    """Each has its best network and its picture, whose front leaves the others' networks out."""
+    for name, accuracy, dataset in (
+        ("a", 90.0, "mnist5k"),
+        ("b", 80.0, "mnist5k"),
+        ("c", 70.0, "x"),
+    ):
+        done = made_run(tmp_path, small(f"name={name}", "train.epochs=1"), [(50.0, accuracy)])
+        file = done.path / "environment.json"
+        file.write_text(file.read_text().replace("mnist5k", dataset))
+    report = report_on(Subject.open_all([tmp_path]))
+    assert words.lead(report)[1:3] == [
+        "The best test accuracy on mnist5k is 90.00\u00a0%, by a.",
+        "The best test accuracy on x is 70.00\u00a0%, by c.",
+    ]
+    assert "Data sets: mnist5k by a, b; x by c." in text_of(report, [])
+    figures = html5lib.parse(page(report, {}), namespaceHTMLElements=False).findall(
+        ".//figure[@class='sizes']"
+    )
+    assert [len(figure.findall(".//{*}circle")) for figure in figures] == [2, 1]
+    for figure in figures:
+        best, front = figure.find(".//{*}circle"), figure.find(".//{*}polyline")
+        assert best is not None
+        assert front is not None
+        assert front.get("points", "").endswith(f"{float(best.get('cy', '')):.2f}")
+
+
 def test_an_earlier_report_is_renewed_and_nothing_else_is(
     two_seeds: Report, tmp_path: Path
 ) -> None:

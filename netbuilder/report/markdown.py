@@ -22,7 +22,7 @@ def text_of(report: Report, pictures: Iterable[str]) -> str:
         first, *rest = cells.overview(iteration)
         link = f"[{escaped(first)}](#iteration-{iteration.key}) {escaped(words.title(iteration))}"
         rows.append([Marked(link.rstrip()), *rest])
-    lines += [table(cells.OVERVIEW, rows), words.OVERVIEW_NOTE, ""]
+    lines += [table(cells.OVERVIEW, rows), escaped(words.overview_note(report)), ""]
     if "accuracy-against-parameters.png" in there:
         about = "Best test accuracy against the number of parameters"
         lines += [f"![{about}](accuracy-against-parameters.png)", ""]

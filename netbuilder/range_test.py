@@ -34,6 +34,8 @@ FALLEN = 0.9
 """The least loss must lie below so much of the first ones: less of a fall is noise."""
 FIRST = 5
 """Steps whose average is where the loss began; fewer in a test of fewer than four times that."""
+FEW = 30
+"""Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
 JSON_NAME, PICTURE_NAME = "lr-find.json", "lr-find.png"
 
 
@@ -150,6 +152,11 @@ class RangeTest:
     suggestion: float | None
     diverged_at: float | None
     steps: int
+
+    @property
+    def few(self) -> bool:
+        """Whether its steps are too few to trust what it suggests."""
+        return self.steps < FEW
 
     @property
     def still_falling(self) -> bool:

@@ -230,3 +230,13 @@ def test_a_run_is_written_as_python_too(runs: dict[str, Run]) -> None:
     ran = run("export", str(runs["small"].path), "--to", "python")
     assert ran.code == 0
     assert "class Small(nn.Sequential):" in ran.out
+
+
+@pytest.mark.parametrize("option", [("--weights", "last"), ("--format", "json")])
+def test_python_takes_no_option_of_the_others(
+    runs: dict[str, Run], option: tuple[str, str]
+) -> None:
+    """What would change nothing is refused, not passed over."""
+    ran = run("export", str(runs["small"].path), *option)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{' '.join(option)}: --to python writes code, without weights" in ran.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from small import DOCUMENT, small
 
 from netbuilder.errors import ConfigError, Diverged
 from netbuilder.loader import load
+from netbuilder.plots.curves import draw_range_test
 from netbuilder.range_test import MARGIN, Curve, RangeTest, suggest
 from netbuilder.training.range_test import range_test
 
@@ -136,6 +138,17 @@ def test_too_few_steps_are_told(tmp_path: Path) -> None:
     assert "suggested" not in few
     assert "too few" not in enough
     assert "2 steps are too few to trust: give it a lower train.batch_size" in none
+
+
+def test_a_guess_is_drawn_as_one(tmp_path: Path) -> None:
+    """Where the steps are too few, the picture says other words for the same curve."""
+    test, _ = range_test(small(), highest=1e4, device="cpu", precision="fp32", steps=40)
+    assert test.suggestion is not None
+    drawn = []
+    for each in (test, replace(test, steps=41), replace(test, steps=6)):
+        draw_range_test(tmp_path / "drawn.png", "small", each)
+        drawn.append((tmp_path / "drawn.png").read_bytes())
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 @pytest.mark.parametrize(

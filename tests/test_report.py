@@ -285,6 +285,47 @@ def test_pictures_of_the_markdown_lie_beside_it(two_seeds: Report, tmp_path: Pat
     assert all(f'<a id="{link}"></a>' in text for link in re.findall(r"\]\(#(.*?)\)", text))
 
 
+def test_the_picture_of_sizes_is_that_of_compare(tmp_path: Path) -> None:
+    """The front with it: the same bytes."""
+    runs = tmp_path / "runs"
+    for channels, accuracy in ((4, 60.0), (8, 70.0), (16, 65.0)):
+        name, size = f"name=net{channels}", f"layers[0].Conv2d.out_channels={channels}"
+        changed = small(name, size, "train.epochs=1")
+        made_run(runs, changed, [(50.0, accuracy)])
+    write_report(report_on(Subject.open_all([runs])), tmp_path / "out")
+    picture = tmp_path / "compared.png"
+    assert run("compare", str(runs), "--out", str(picture)).code == 0
+    written = tmp_path / "out" / "accuracy-against-parameters.png"
+    assert written.read_bytes() == picture.read_bytes()
+
+
+def test_data_sets_are_told_apart(tmp_path: Path) -> None:
+    """Each has its best network and its picture, whose front leaves the others' networks out."""
+    for name, accuracy, dataset in (
+        ("a", 90.0, "mnist5k"),
+        ("b", 80.0, "mnist5k"),
+        ("c", 70.0, "x"),
+    ):
+        done = made_run(tmp_path, small(f"name={name}", "train.epochs=1"), [(50.0, accuracy)])
+        file = done.path / "environment.json"
+        file.write_text(file.read_text().replace("mnist5k", dataset))
+    report = report_on(Subject.open_all([tmp_path]))
+    assert words.lead(report)[1:3] == [
+        "The best test accuracy on mnist5k is 90.00\u00a0%, by a.",
+        "The best test accuracy on x is 70.00\u00a0%, by c.",
+    ]
+    assert "Data sets: mnist5k by a, b; x by c." in text_of(report, [])
+    figures = html5lib.parse(page(report, {}), namespaceHTMLElements=False).findall(
+        ".//figure[@class='sizes']"
+    )
+    assert [len(figure.findall(".//{*}circle")) for figure in figures] == [2, 1]
+    for figure in figures:
+        best, front = figure.find(".//{*}circle"), figure.find(".//{*}polyline")
+        assert best is not None
+        assert front is not None
+        assert front.get("points", "").endswith(f"{float(best.get('cy', '')):.2f}")
+
+
 def test_an_earlier_report_is_renewed_and_nothing_else_is(
     two_seeds: Report, tmp_path: Path
 ) -> None:

@@ -235,7 +235,7 @@ def compare(
         if not drawn:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
         with writing(picture):
-            draw_sizes(picture, "Best test accuracy against parameters", drawn)
+            draw_sizes(picture, drawn)
         print(printable(f"wrote {picture}"), file=sys.stderr)
 
 

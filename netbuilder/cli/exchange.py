@@ -98,6 +98,12 @@ def export(
     from netbuilder.runs import Run
 
     if to == PYTHON:
+        if weights != "best" or output == "json":
+            option = f"--weights {weights}" if weights != "best" else "--format json"
+            raise ConfigError(
+                f"{option}: --to python writes code, without weights or figures; leave it out, or "
+                f"take --to {', '.join(FORMS)}"
+            )
         require_free(out, force)
         from netbuilder.loader import load
         from netbuilder.python_code import python_code

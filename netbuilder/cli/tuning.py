@@ -27,9 +27,6 @@ from netbuilder.errors import printable
 if TYPE_CHECKING:
     from netbuilder.range_test import RangeTest
 
-FEW = 30
-"""Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
-
 
 def lr_find(
     path: Annotated[
@@ -116,8 +113,9 @@ def _summary(test: RangeTest) -> str:
 
 def _said(test: RangeTest, epoch: int) -> Iterator[str]:
     """What a test speaks for, and what would make it better; ``epoch`` is in steps."""
-    few = test.steps < FEW
-    if few:
+    from netbuilder.range_test import FEW
+
+    if test.few:
         more = f"--steps {FEW}, {FEW / epoch:.0%} of an epoch here, or " if epoch >= FEW else ""
         yield (
             f"{test.steps} steps are too few to trust: give it {more}a lower train.batch_size, "
@@ -129,9 +127,9 @@ def _said(test: RangeTest, epoch: int) -> Iterator[str]:
         return
     rate = f"{test.suggestion:.2g}"
     yield (
-        f"{'a guess' if few else 'suggested'}: {test.field} of {rate}, a tenth of the rate of the "
-        f"least loss; to try it: --set '{test.field}={rate}'"
+        f"{'a guess' if test.few else 'suggested'}: {test.field} of {rate}, a tenth of the rate of "
+        f"the least loss; to try it: --set '{test.field}={rate}'"
     )
-    if test.still_falling and not few:
+    if test.still_falling and not test.few:
         further = 10 * test.learning_rates[-1]
         yield f"the loss still fell at the end: look further with --to {further:.3g}"

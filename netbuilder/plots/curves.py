@@ -76,7 +76,7 @@ def draw_range_test(path: Path, title: str, test: RangeTest) -> None:
     axes.plot(test.learning_rates, test.losses, color=GOAL, linewidth=0.6, label="of a batch")
     axes.plot(test.learning_rates, test.smoothed, color=TEST, label="smoothed")
     for rate, colour, word in (
-        (test.suggestion, TRAIN, "suggested"),
+        (test.suggestion, TRAIN, "a guess" if test.few else "suggested"),
         (test.diverged_at, "black", "diverged"),
     ):
         if rate is not None:

@@ -33,7 +33,7 @@ class Sized:
     high: float
 
 
-def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
+def draw_sizes(path: Path, networks: Sequence[Sized]) -> None:
     """Test accuracy against the number of parameters, a named point a network, as a PNG.
 
     A panel a data set, for accuracies on different ones say nothing about each other. A line joins
@@ -41,7 +41,7 @@ def draw_sizes(path: Path, title: str, networks: Sequence[Sized]) -> None:
     """
     datasets = list(dict.fromkeys(network.dataset for network in networks))
     figure = Figure(figsize=(9, 0.6 + 4.2 * len(datasets)), layout="constrained")
-    figure.suptitle(plain(title))
+    figure.suptitle("Best test accuracy against the number of parameters")
     panels = figure.subplots(len(datasets), squeeze=False).flat
     shown = [
         (axes, [network for network in networks if network.dataset == dataset])

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from netbuilder.figures import unbeaten
 from netbuilder.report.facts import Iteration
 from netbuilder.report.records import Trained
+from netbuilder.report.words import one_line
 
 WIDTH, HEIGHT = 440.0, 274.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 38.0
@@ -68,8 +70,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Best test accuracy against parameters."""
+    """Best test accuracy against parameters; ``front`` joins those that none there beats."""
 
+    dataset: str
+    front: str
     points: tuple[Point, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -163,7 +167,7 @@ def _panel(
 
 
 def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
-    """Every iteration that was trained as a point; None if there is none."""
+    """Every iteration that was trained, on one data set, as a point; None if there is none."""
     tested = [(i, i.best_test) for i in iterations if i.best_test and i.analysis.parameters]
     if not tested:
         return None
@@ -196,7 +200,16 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
         )
         for (iteration, spread), (x, y), label in zip(tested, places, labels, strict=True)
     ]
+    sized = [(i.analysis.parameters, spread.mean) for i, spread in tested]
+    front = sorted(
+        {place for place, each in zip(places, sized, strict=True) if unbeaten(each, sized)}
+    )
+    corners = [(front[0][0], TALL - WIDE_BOTTOM)]
+    for x, y in [*front, (WIDE - RIGHT, front[-1][1])]:
+        corners += [(x, corners[-1][1]), (x, y)]
     return Sizes(
+        dataset=one_line(tested[0][0].dataset),
+        front=" ".join(f"{x:.2f},{y:.2f}" for x, y in corners),
         points=tuple(points),
         x_ticks=tuple((across(math.log10(n)), _short(n)) for n in _round_counts(left, right)),
         y_ticks=tuple((up(value), text) for value, text in _even_ticks(low, high)),

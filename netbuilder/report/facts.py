@@ -202,10 +202,13 @@ class Report:
         return sum(len(iteration.trained) for iteration in self.iterations)
 
     @property
-    def best(self) -> Iteration | None:
-        """The first iteration with the highest mean of its runs' best test accuracies."""
-        tested = [(i.best_test.mean, i) for i in self.iterations if i.best_test]
-        return max(tested, key=lambda pair: pair[0])[1] if tested else None
+    def tested(self) -> dict[str, list[Iteration]]:
+        """Those with runs by their data set; accuracies on two say nothing about each other."""
+        found: dict[str, list[Iteration]] = {}
+        for iteration in self.iterations:
+            if iteration.trained:
+                found.setdefault(iteration.dataset, []).append(iteration)
+        return found
 
     @property
     def smallest(self) -> Iteration | None:

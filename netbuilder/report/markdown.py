@@ -22,7 +22,7 @@ def text_of(report: Report, pictures: Iterable[str]) -> str:
         first, *rest = cells.overview(iteration)
         link = f"[{escaped(first)}](#iteration-{iteration.key}) {escaped(words.title(iteration))}"
         rows.append([Marked(link.rstrip()), *rest])
-    lines += [table(cells.OVERVIEW, rows), words.OVERVIEW_NOTE, ""]
+    lines += [table(cells.OVERVIEW, rows), escaped(words.overview_note(report)), ""]
     if "accuracy-against-parameters.png" in there:
         about = "Best test accuracy against the number of parameters"
         lines += [f"![{about}](accuracy-against-parameters.png)", ""]
@@ -58,7 +58,8 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
         rows += [cells.all_seeds(i)] if len(rows) > 1 else []
         lines += ["### Results", "", escaped(words.seeds_note(i)), ""]
         lines += [table(cells.SEEDS, rows)]
-        lines += _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+        shown = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+        lines += [*shown, words.CURVES_NOTE, ""] if shown else []
     if i.evaluated:
         lines += ["### Confusion", "", escaped(words.confusion_note(i)), ""]
         lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", there)

@@ -20,13 +20,10 @@ HARDLY = 0.05
 RUNNING = "measured during the epoch, while the weights still change"
 """What a training accuracy is."""
 
-OVERVIEW_NOTE = (
-    "Accuracies are in percent, of each run's best and last epoch, as mean ± standard deviation "
-    "over the seeds. Published figures are those that the document names."
-)
+CURVES_NOTE = "Accuracies below the axis are not drawn, so that the later epochs can be told apart."
 MISTAKES_NOTE = (
-    "Test images taken for another class: first those that most seeds get wrong, then those of the "
-    "highest confidence."
+    "Test images taken for another class, of the most confident mistakes that each run records: "
+    "first those on record for most seeds, then those of the highest confidence in any of them."
 )
 
 
@@ -44,15 +41,33 @@ def lead(report: Report) -> list[str]:
         return ["Made from documents alone; there is no finished run."]
     lines = [f"Made from {_count(report.runs, 'finished run')}."]
     several = len(report.iterations) > 1
-    if report.best and report.best.best_test:
-        whose = f", by {report.best.key}" if several else ""
-        lines.append(f"The best test accuracy is {percent(report.best.best_test)}\u00a0%{whose}.")
+    for dataset, iterations in report.tested.items():
+        reached = [(i.best_test.mean, i) for i in iterations if i.best_test]
+        best = max(reached, key=lambda pair: pair[0])[1]
+        on = f" on {one_line(dataset)}" if len(report.tested) > 1 else ""
+        whose = f", by {best.key}" if several else ""
+        lines.append(f"The best test accuracy{on} is {percent(best.best_test)}\u00a0%{whose}.")
     if report.smallest and several:
         lines.append(
             "The smallest network whose runs all met the targets of its document is "
             f"{report.smallest.key}, with {report.smallest.analysis.parameters:,} parameters."
         )
     return lines
+
+
+def overview_note(report: Report) -> str:
+    """What stands in the table under `OVERVIEW`."""
+    said = (
+        "Accuracies are in percent, of each run's best and last epoch, as mean ± standard "
+        "deviation over the seeds. Published figures are those that the document names."
+    )
+    if len(report.tested) > 1:
+        there = (
+            f"{one_line(dataset)} by {', '.join(i.key for i in iterations)}"
+            for dataset, iterations in report.tested.items()
+        )
+        said += f" Data sets: {'; '.join(there)}."
+    return said
 
 
 def title(iteration: Iteration) -> str:

@@ -111,7 +111,7 @@ def _pictures(report: Report) -> dict[str, bytes]:
             if (tested := i.best_test) and i.analysis.parameters
         ]
         if len(report.iterations) > 1 and sizes:
-            draw_sizes(path, "Best test accuracy against the number of parameters", sizes)
+            draw_sizes(path, sizes)
             keep(SIZES)
         for iteration in report.iterations:
             name = _heading(iteration)

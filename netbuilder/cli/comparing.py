@@ -76,9 +76,9 @@ def diff(
 
 
 def runs(
-    folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Where runs lie.", file_okay=False)
-    ] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie.")] = Path(
+        "runs"
+    ),
     name: Annotated[str, typer.Option(help="Only architectures of this name; * for any.")] = "*",
     verdict: Annotated[str | None, choice("--verdict", VERDICT_WORDS)] = None,
     dataset: Annotated[
@@ -96,6 +96,8 @@ def runs(
     from netbuilder.listing import list_runs
 
     wanted = verdict.replace("-", " ") if verdict else None
+    if folder.is_file():
+        raise ConfigError(f"{folder}: it is a file; name a folder of runs")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; `netbuilder train` makes it, or name another")
     there = list_runs(folder)
@@ -156,7 +158,7 @@ def _cells(row: Listed, folder: Path) -> list[str]:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{value:.2f}"
 
-    path = printable(str(row.path.relative_to(folder)))
+    path = printable(str(row.path if row.path == folder else row.path.relative_to(folder)))
     if row.verdict == "damaged":
         return [path, *[""] * 6, row.verdict]
     return [
@@ -175,7 +177,7 @@ def compare(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUNS|ARCHS...",
+            metavar="RUNS|ARCHS",
             help="Run folders, folders of them, or documents.",
             autocompletion=either,
         ),

@@ -27,7 +27,8 @@ def new(
     ] = None,
     template: Annotated[str | None, choice("--template", TEMPLATES, "Begin afresh.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The file; else NAME.yaml beside the one before it.")
+        Path | None,
+        typer.Option(help="The file; else NAME.yaml beside the one before it, or in archs."),
     ] = None,
     force: Force = False,
     plugins: Plugins = None,

@@ -61,7 +61,7 @@ RUNS = Path("runs")
 """Where run folders are looked for; nobody need have made it."""
 Documents = Annotated[
     list[Path],
-    typer.Argument(metavar="PATH...", help="Documents.", autocompletion=documents),
+    typer.Argument(metavar="PATH", help="Documents.", autocompletion=documents),
 ]
 Device = Annotated[str, choice("--device", DEVICES)]
 Precision = Annotated[str, choice("--precision", PRECISIONS)]

@@ -15,7 +15,7 @@ def report(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Documents, run folders or folders of runs.",
             autocompletion=either,
         ),

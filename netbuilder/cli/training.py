@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def train(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PATH...", help="Documents.", autocompletion=completion.documents),
+        typer.Argument(metavar="PATH", help="Documents.", autocompletion=completion.documents),
     ] = None,
     epochs: Annotated[int | None, whole("--epochs", 1, "In place of the document's.")] = None,
     seed: Annotated[
@@ -218,7 +218,7 @@ def results(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUNS...",
+            metavar="RUNS",
             help="Run folders, or folders of them.",
             autocompletion=completion.runs,
         ),

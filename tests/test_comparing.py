@@ -98,8 +98,24 @@ def test_the_comparison_is_a_table_and_a_picture(folder: Path, tmp_path: Path) -
     ran = run("compare", arguments[2], "--out", str(tmp_path / "other.png"))
     assert (ran.code, ran.err) == (
         2,
+        "no runs of none in runs; `netbuilder train` makes them, or name their folder with --runs\n"
         "--out: no network has a finished run to draw; train one first\n",
     )
+    jpeg = tmp_path / "compare.jpg"
+    ran = run("compare", *arguments[:3], "--out", str(jpeg))
+    message = f"--out {jpeg}: it becomes a PNG file; let its name end with .png\n"
+    assert (ran.code, ran.err, jpeg.exists()) == (2, message, False)
+
+
+def test_what_a_shells_pattern_sorts_counts_up() -> None:
+    """As in a report and as the runs of a folder; any other order is kept."""
+    archs = [str(ROOT / f"archs/iter{number}.yaml") for number in (1, 10, 2)]
+    for paths, names in (
+        (archs, ["iter1", "iter2", "iter10"]),
+        (archs[::-1], ["iter2", "iter10", "iter1"]),
+    ):
+        rows = json.loads(run("compare", *paths, "--format", "json").out)
+        assert [row["name"] for row in rows] == names
 
 
 def test_runs_of_another_text_are_left_out_and_told(folder: Path, tmp_path: Path) -> None:
@@ -109,8 +125,9 @@ def test_runs_of_another_text_are_left_out_and_told(folder: Path, tmp_path: Path
     ran = run("compare", str(path), "--runs", str(folder / "runs"))
     assert ran.code == 0
     assert "no runs" in ran.out
-    assert ran.err == (
+    assert ran.err.startswith(
         f"{path}: 2 runs of its name left out, trained from another text or with other settings\n"
+        f"no runs of small in {folder / 'runs'}; "
     )
 
 

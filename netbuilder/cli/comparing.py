@@ -195,15 +195,20 @@ def compare(
     Means over the seeds of a document, in percent, with their standard deviation. A star marks
     those that no other on their data set beats in both parameters and best test accuracy.
 
+    The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
+    count up instead: iter2 before iter10.
+
     Example: netbuilder compare archs/results --out compare.png --force
     """
     output = output or table_format()
     require_free(picture, force)
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise ConfigError(f"--out {picture}: it becomes a PNG file; let its name end with .png")
     from netbuilder.markdown import table as markdown_table
     from netbuilder.results import COMPARED, DISPENSABLE, compare_subjects, compared_cells
-    from netbuilder.subjects import Subject
+    from netbuilder.subjects import Subject, counted_up
 
-    subjects = Subject.open_all(paths, runs)
+    subjects = Subject.open_all(counted_up(paths), runs)
     rows = compare_subjects(subjects)
     cells = [compared_cells(row) for row in rows]
     if output == "json":
@@ -222,6 +227,11 @@ def compare(
         show(table, plain=plain)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
+    bare = [one.architecture for one in subjects if one.architecture.train and not one.runs]
+    if bare:
+        names = ", ".join(dict.fromkeys(architecture.name for architecture in bare))
+        told = f"no runs of {names} in {runs}; `netbuilder train` makes them, or name their folder"
+        print(printable(f"{told} with --runs"), file=sys.stderr)
     if picture is not None:
         from netbuilder.files import writing
         from netbuilder.plots.sizes import Sized, draw_sizes

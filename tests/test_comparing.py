@@ -197,6 +197,20 @@ def test_networks_are_compared_on_narrow_terminals(
         assert "too narrow for device" in out
 
 
+def test_results_are_readable_on_narrow_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figure is cut; what was measured stands beside what was published."""
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = run("results", str(ROOT / "archs/results/iter10"), "--format", "rich").out
+        assert max(map(len, out.splitlines())) <= width
+        [row] = [line.split() for line in out.splitlines() if line.startswith("iter10")]
+        assert row[-4:] == ["99.57", "±", "0.01", "99.56"]
+        assert "too narrow for device" in out
+    plain = run("results", str(ROOT / "archs/results/iter10")).out
+    assert plain == run("results", str(ROOT / "archs/results/iter10"), "--format", "plain").out
+    assert plain.startswith("network  parameters  published parameters  ")
+
+
 def test_a_difference_is_readable_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer is named and no figure is cut; long cells are broken between words."""
     arguments = ("diff", str(ROOT / "archs/iter1.yaml"), str(ROOT / "archs/iter2.yaml"))

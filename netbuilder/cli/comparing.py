@@ -17,6 +17,7 @@ from netbuilder.cli.options import (
     Force,
     Plugins,
     RunsFolder,
+    TableFormat,
     choice,
     require_free,
     table_format,
@@ -34,8 +35,6 @@ RUN_COLUMNS = (
 VERDICT_WORDS = tuple(verdict.replace(" ", "-") for verdict in VERDICTS)
 DISPENSABLE = ("device", "started", "data set", "last test", "epochs", "best test")
 """What a narrow terminal does without, the first of them first."""
-FORMATS = ("rich", "plain", "markdown", "json")
-Format = Annotated[str | None, choice("--format", FORMATS)]
 
 
 def diff(
@@ -45,7 +44,7 @@ def diff(
     after: Annotated[
         Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
     ],
-    output: Format = None,
+    output: TableFormat = None,
     runs: RunsFolder = Path("runs"),
     plugins: Plugins = None,
 ) -> None:
@@ -86,7 +85,7 @@ def runs(
         typer.Option(help="Only what trained on this data set.", autocompletion=datasets),
     ] = None,
     limit: Annotated[int | None, whole("--limit", 1, "Only the newest so many.")] = None,
-    output: Format = None,
+    output: TableFormat = None,
 ) -> None:
     """List run folders, the newest first, in this machine's time.
 
@@ -182,7 +181,7 @@ def compare(
             autocompletion=either,
         ),
     ],
-    output: Format = None,
+    output: TableFormat = None,
     picture: Annotated[
         Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
     ] = None,
@@ -205,7 +204,7 @@ def compare(
     if picture is not None and picture.suffix.lower() != ".png":
         raise ConfigError(f"--out {picture}: it becomes a PNG file; let its name end with .png")
     from netbuilder.markdown import table as markdown_table
-    from netbuilder.results import COMPARED, DISPENSABLE, compare_subjects, compared_cells
+    from netbuilder.results import COMPARED, COMPARED_DISPENSABLE, compare_subjects, compared_cells
     from netbuilder.subjects import Subject, counted_up
 
     subjects = Subject.open_all(counted_up(paths), runs)
@@ -223,7 +222,7 @@ def compare(
 
         plain = output == "plain"
         texts = [list(map(Text, line)) for line in cells]
-        table = Fitted(COMPARED, texts, plain=plain, dispensable=DISPENSABLE)
+        table = Fitted(COMPARED, texts, plain=plain, dispensable=COMPARED_DISPENSABLE)
         show(table, plain=plain)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)

@@ -173,8 +173,10 @@ def test_a_terminal_that_changes_its_size_is_drawn_anew(document: Path) -> None:
 
 def test_only_text_is_watched(document: Path) -> None:
     """Other formats are for programs, which ask again themselves."""
-    ran = run("summarize", str(document), "--watch", "--format", "json")
-    assert (ran.code, ran.err) == (2, "--watch draws tables; found --format 'json', leave it out\n")
+    for command in ("summarize", "check"):
+        ran = run(command, str(document), "--watch", "--format", "json")
+        told = "--watch shows text; found --format 'json', leave it out\n"
+        assert (ran.code, ran.err) == (2, told)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def summarize(
     Example: netbuilder summarize archs/iter10.yaml
     """
     if again and output not in (None, "rich", "plain"):
-        raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
+        raise ConfigError(f"--watch shows text; found --format {output!r}, leave it out")
     output = output or table_format()
     if again:
         watch(paths, lambda look: _draw_summary(look, depth, plain=output == "plain"))
@@ -117,7 +117,7 @@ def check(
     """
     if again:
         if output == "json":
-            raise ConfigError("--watch shows text; leave --format json out")
+            raise ConfigError("--watch shows text; found --format 'json', leave it out")
         watch(paths, lambda look: _draw_check(look, runs if advice else None))
     from dataclasses import asdict
 

@@ -131,14 +131,8 @@ COLUMNS = (
     "spread", "published test", "last test", "targets met", "epochs", "seeds", "device",
 )  # fmt: skip
 DISPENSABLE = (
-    "device",
-    "seeds",
-    "epochs",
-    "last test",
-    "published parameters",
-    "targets met",
-    "parameters",
-)
+    "device", "seeds", "epochs", "last test", "published parameters", "targets met", "parameters",
+)  # fmt: skip
 """What a narrow terminal does without, the first of them first."""
 
 

@@ -223,6 +223,15 @@ def test_a_difference_is_readable_on_a_narrow_terminal(monkeypatch: pytest.Monke
         assert any(line.startswith("~ 13 Conv2d") for line in table)
 
 
+def test_a_block_that_came_is_named_once() -> None:
+    """Its name is the layer's, not an argument too."""
+    zoo = ROOT / "archs/zoo"
+    out = run("diff", str(zoo / "resnet18.yaml"), str(zoo / "resnet50.yaml")).out
+    [block] = [line for line in out.splitlines() if line.startswith("+   1 Repeat 2")][:1]
+    assert block.split()[:5] == ["+", "1", "Repeat", "2", "256x56x56"]
+    assert "name basic -> stage" in out
+
+
 def test_two_runs_of_a_document_differ_in_their_seeds(tmp_path: Path) -> None:
     """And in device and precision; a run against a document does not."""
     out = tmp_path / "runs"

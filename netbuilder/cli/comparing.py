@@ -226,9 +226,8 @@ def compare(
         show(table, plain=plain)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
-    bare = [one.architecture for one in subjects if one.architecture.train and not one.runs]
-    if bare:
-        names = ", ".join(dict.fromkeys(architecture.name for architecture in bare))
+    if bare := list(dict.fromkeys(one.architecture.name for one in subjects if _waits(one))):
+        names = ", ".join(bare)
         told = f"no runs of {names} in {runs}; `netbuilder train` makes them, or name their folder"
         print(printable(f"{told} with --runs"), file=sys.stderr)
     if picture is not None:
@@ -248,6 +247,12 @@ def compare(
         with writing(picture):
             draw_sizes(picture, "Best test accuracy against parameters", drawn)
         print(printable(f"wrote {picture}"), file=sys.stderr)
+
+
+def _waits(subject: Subject) -> bool:
+    """Whether it could be trained and no run of its name is there, left out or not."""
+    found = subject.runs or subject.otherwise or subject.unreadable
+    return subject.architecture.train is not None and not found
 
 
 def _remarks(subject: Subject) -> list[str]:

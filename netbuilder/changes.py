@@ -202,6 +202,7 @@ def arguments_text(layer: LayerChange) -> str:
         f"{argument} {value_text(as_json(value))}"
         for argument, value in layer.row.layer.brief().items()
         if argument in layer.row.arguments
+        and (argument, value) != ("name", layer.row.title)  # the first cell says it
     )
 
 

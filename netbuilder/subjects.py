@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,13 @@ class Subject:
         subjects.sort(key=lambda subject: natural(subject.architecture.name))
         first, *rest = subjects
         return [cls(folder, first.architecture, first.runs, (), unreadable), *rest]
+
+
+def counted_up(paths: Sequence[Path]) -> list[Path]:
+    """Paths in the order given, but iter2 before iter10 where a shell's pattern sorted them."""
+    if list(paths) != sorted(paths):
+        return list(paths)
+    return sorted(paths, key=lambda path: natural(path.name))
 
 
 def _trained(run: Run, wanted: str) -> bool:

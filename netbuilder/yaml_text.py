@@ -83,7 +83,8 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise refuse("no such file; check the path") from None
     except IsADirectoryError:
-        raise refuse("it is a folder; name a document in it, such as archs/iter10.yaml") from None
+        example = min(path.glob("*.yaml"), default="archs/iter10.yaml")
+        raise refuse(f"it is a folder; name a document in it, such as {example}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise refuse(f"cannot be read: {reason}; name a file that can be") from None

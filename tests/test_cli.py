@@ -29,11 +29,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "message"),
     [
         (("summarise", "small.yaml"), "no such command summarise; did you mean summarize?"),
-        (("summarize",), "PATH... is missing; example: netbuilder summarize archs/iter10.yaml"),
+        (("summarize",), "PATH is missing; example: netbuilder summarize archs/iter10.yaml"),
         (
             ("summarize", "small.yaml", "--frmat", "json"),
             "no such option --frmat; did you mean --format?",
         ),
+        (("runs", "small.yaml"), "small.yaml: it is a file; name a folder of runs"),
         (("import", "a:b"), "--input is missing; example: netbuilder import mynets.small:net"),
         (("new", "a", "b"), "extra argument(s) (b); usage: "),
         (("check", "small.yaml", "--format"), "requires an argument; netbuilder COMMAND --help"),

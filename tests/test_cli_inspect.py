@@ -113,7 +113,7 @@ def test_a_folder_is_no_document() -> None:
     """The message says so and what to do instead."""
     done = run("summarize", ".")
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(".: it is a folder; name a document in it")
+    assert done.err == ".: it is a folder; name a document in it, such as faulty.yaml\n"
 
 
 def test_csv_has_one_header() -> None:

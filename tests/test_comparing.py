@@ -98,8 +98,24 @@ def test_the_comparison_is_a_table_and_a_picture(folder: Path, tmp_path: Path) -
     ran = run("compare", arguments[2], "--out", str(tmp_path / "other.png"))
     assert (ran.code, ran.err) == (
         2,
+        "no runs of none in runs; `netbuilder train` makes them, or name their folder with --runs\n"
         "--out: no network has a finished run to draw; train one first\n",
     )
+    jpeg = tmp_path / "compare.jpg"
+    ran = run("compare", *arguments[:3], "--out", str(jpeg))
+    message = f"--out {jpeg}: it becomes a PNG file; let its name end with .png\n"
+    assert (ran.code, ran.err, jpeg.exists()) == (2, message, False)
+
+
+def test_what_a_shells_pattern_sorts_counts_up() -> None:
+    """As in a report and as the runs of a folder; any other order is kept."""
+    archs = [str(ROOT / f"archs/iter{number}.yaml") for number in (1, 10, 2)]
+    for paths, names in (
+        (archs, ["iter1", "iter2", "iter10"]),
+        (archs[::-1], ["iter2", "iter10", "iter1"]),
+    ):
+        rows = json.loads(run("compare", *paths, "--format", "json").out)
+        assert [row["name"] for row in rows] == names
 
 
 def test_runs_of_another_text_are_left_out_and_told(folder: Path, tmp_path: Path) -> None:
@@ -180,6 +196,20 @@ def test_networks_are_compared_on_narrow_terminals(
         assert "too narrow for device" in out
 
 
+def test_results_are_readable_on_narrow_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figure is cut; what was measured stands beside what was published."""
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = run("results", str(ROOT / "archs/results/iter10"), "--format", "rich").out
+        assert max(map(len, out.splitlines())) <= width
+        [row] = [line.split() for line in out.splitlines() if line.startswith("iter10")]
+        assert "99.20 99.34 99.57 ± 0.01 99.56" in " ".join(row)
+        assert "too narrow for device" in out
+    plain = run("results", str(ROOT / "archs/results/iter10")).out
+    assert plain == run("results", str(ROOT / "archs/results/iter10"), "--format", "plain").out
+    assert plain.startswith("network  parameters  published parameters  ")
+
+
 def test_a_difference_is_readable_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer is named and no figure is cut; long cells are broken between words."""
     arguments = ("diff", str(ROOT / "archs/iter1.yaml"), str(ROOT / "archs/iter2.yaml"))
@@ -190,6 +220,15 @@ def test_a_difference_is_readable_on_a_narrow_terminal(monkeypatch: pytest.Monke
         assert max(map(len, table)) <= width
         assert "…" not in out
         assert any(line.startswith("~ 13 Conv2d") for line in table)
+
+
+def test_a_block_that_came_is_named_once() -> None:
+    """Its name is the layer's, not an argument too."""
+    zoo = ROOT / "archs/zoo"
+    out = run("diff", str(zoo / "resnet18.yaml"), str(zoo / "resnet50.yaml")).out
+    [block] = [line for line in out.splitlines() if line.startswith("+   1 Repeat 2")][:1]
+    assert block.split()[:5] == ["+", "1", "Repeat", "2", "256x56x56"]
+    assert "name basic -> stage" in out
 
 
 def test_two_runs_of_a_document_differ_in_their_seeds(tmp_path: Path) -> None:

@@ -187,3 +187,17 @@ def test_what_is_not_trained_is_only_checked(tmp_path: Path) -> None:
     (tmp_path / "bare.yaml").write_text(DOCUMENT.split("train:")[0])
     ran = run("new", "bare2", "--from", str(tmp_path / "bare.yaml"))
     assert ran.out.endswith(f"then: netbuilder check {tmp_path}/bare2.yaml\n")
+
+
+def test_nothing_is_drafted_into_a_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record stays as it was; the next document of the one in it goes where templates go."""
+    monkeypatch.chdir(tmp_path)
+    record = tmp_path / "runs/small/2026-01-01T00-00-00-seed0"
+    record.mkdir(parents=True)
+    (record / "config.json").write_text("{}")
+    (record / "architecture.yaml").write_text(DOCUMENT)
+    ran = run("new", "next", "--from", str(record / "architecture.yaml"))
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "wrote next.yaml")
+    assert {path.name for path in record.iterdir()} == {"config.json", "architecture.yaml"}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from command import run
 from PIL import Image
 from small import DOCUMENT, run_until_stopped
 from test_imports import HEAVY
@@ -63,6 +64,16 @@ def test_every_command_has_an_example_and_so_has_the_whole() -> None:
     assert examples(app.info.help or "")
     for name, command in COMMANDS.items():
         assert examples(command.help or ""), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_example_is_one_line_and_arguments_are_named_once(name: str) -> None:
+    """As they come on a terminal of 80 columns, to be copied."""
+    shown = run(name, "--help").out
+    for example in examples(COMMANDS[name].help):
+        assert f"  Example: {example}\n" in shown
+    usage = shown.split("\n")[0]
+    assert not re.search(r"\.\.\..*\.\.\.|\[\[", usage), usage
 
 
 @pytest.mark.parametrize("name", COMMANDS)

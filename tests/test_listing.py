@@ -101,6 +101,13 @@ def test_the_table_names_folder_and_verdict(runs: Path, tmp_path: Path) -> None:
     assert ran.err == f"{tmp_path}: no run in it; `netbuilder train` makes them\n"
 
 
+def test_a_run_itself_is_a_list_of_one(runs: Path) -> None:
+    """It is named as it was asked for, not by a dot."""
+    [row] = [row for row in listed(runs) if row["seed"] == 0 and row["verdict"] != "damaged"]
+    lines = run("runs", str(row["path"])).out.splitlines()
+    assert [line.split()[0] for line in lines] == ["run", row["path"]]
+
+
 def test_a_filter_that_nothing_passes_says_what_there_is(runs: Path) -> None:
     """Names, data sets and verdicts; programs get an empty list all the same."""
     ran = run("runs", str(runs), "--dataset", "mnst")

@@ -83,6 +83,15 @@ def test_each_save_is_drawn_however_it_is_made(document: Path, watcher: Watcher)
     assert not any("not YAML" in line for line in watcher.until("below 1,504"))
 
 
+def test_several_documents_stand_apart(document: Path) -> None:
+    """An empty line behind each, as without --watch."""
+    (document.parent / "other.yaml").write_text(SMALL.replace("name: small", "name: other"))
+    watcher = Watcher("summarize", "small.yaml", "other.yaml", cwd=document.parent)
+    watcher.until("target receptive field")
+    assert watcher.until("other  A small one") == ["", "other  A small one"]
+    assert watcher.end() == (130, "")
+
+
 def test_a_broken_document_shows_what_stands_before_the_fault(
     document: Path, watcher: Watcher
 ) -> None:
@@ -173,8 +182,10 @@ def test_a_terminal_that_changes_its_size_is_drawn_anew(document: Path) -> None:
 
 def test_only_text_is_watched(document: Path) -> None:
     """Other formats are for programs, which ask again themselves."""
-    ran = run("summarize", str(document), "--watch", "--format", "json")
-    assert (ran.code, ran.err) == (2, "--watch draws tables; found --format 'json', leave it out\n")
+    for command in ("summarize", "check"):
+        ran = run(command, str(document), "--watch", "--format", "json")
+        told = "--watch shows text; found --format 'json', leave it out\n"
+        assert (ran.code, ran.err) == (2, told)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def bench(
     path: Annotated[
-        Path, typer.Argument(metavar="[ARCH]", help="A document.", autocompletion=documents)
+        Path, typer.Argument(metavar="ARCH", help="A document.", autocompletion=documents)
     ] = Path("archs/iter10.yaml"),
     peers: Annotated[
         str, typer.Option(help="Names with commas between, or all.", autocompletion=names_of_peers)
@@ -36,7 +36,7 @@ def bench(
     It takes turns with other ways of training, each in a process of its own; medians and their
     spread are shown. Let nothing else run meanwhile.
 
-    Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary,bound
+    Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary
     """
     from netbuilder.analysis import require_trainable
     from netbuilder.bench.rounds import PEERS, images_of, import_seconds, measure

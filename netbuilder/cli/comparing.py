@@ -17,6 +17,7 @@ from netbuilder.cli.options import (
     Force,
     Plugins,
     RunsFolder,
+    TableFormat,
     choice,
     require_free,
     table_format,
@@ -34,8 +35,6 @@ RUN_COLUMNS = (
 VERDICT_WORDS = tuple(verdict.replace(" ", "-") for verdict in VERDICTS)
 DISPENSABLE = ("device", "started", "data set", "last test", "epochs", "best test")
 """What a narrow terminal does without, the first of them first."""
-FORMATS = ("rich", "plain", "markdown", "json")
-Format = Annotated[str | None, choice("--format", FORMATS)]
 
 
 def diff(
@@ -45,7 +44,7 @@ def diff(
     after: Annotated[
         Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
     ],
-    output: Format = None,
+    output: TableFormat = None,
     runs: RunsFolder = Path("runs"),
     plugins: Plugins = None,
 ) -> None:
@@ -76,9 +75,9 @@ def diff(
 
 
 def runs(
-    folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Where runs lie.", file_okay=False)
-    ] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie.")] = Path(
+        "runs"
+    ),
     name: Annotated[str, typer.Option(help="Only architectures of this name; * for any.")] = "*",
     verdict: Annotated[str | None, choice("--verdict", VERDICT_WORDS)] = None,
     dataset: Annotated[
@@ -86,7 +85,7 @@ def runs(
         typer.Option(help="Only what trained on this data set.", autocompletion=datasets),
     ] = None,
     limit: Annotated[int | None, whole("--limit", 1, "Only the newest so many.")] = None,
-    output: Format = None,
+    output: TableFormat = None,
 ) -> None:
     """List run folders, the newest first, in this machine's time.
 
@@ -96,6 +95,8 @@ def runs(
     from netbuilder.listing import list_runs
 
     wanted = verdict.replace("-", " ") if verdict else None
+    if folder.is_file():
+        raise ConfigError(f"{folder}: it is a file; name a folder of runs")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; `netbuilder train` makes it, or name another")
     there = list_runs(folder)
@@ -156,7 +157,7 @@ def _cells(row: Listed, folder: Path) -> list[str]:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{value:.2f}"
 
-    path = printable(str(row.path.relative_to(folder)))
+    path = printable(str(row.path if row.path == folder else row.path.relative_to(folder)))
     if row.verdict == "damaged":
         return [path, *[""] * 6, row.verdict]
     return [
@@ -175,12 +176,12 @@ def compare(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUNS|ARCHS...",
+            metavar="RUNS|ARCHS",
             help="Run folders, folders of them, or documents.",
             autocompletion=either,
         ),
     ],
-    output: Format = None,
+    output: TableFormat = None,
     picture: Annotated[
         Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
     ] = None,
@@ -193,15 +194,20 @@ def compare(
     Means over the seeds of a document, in percent, with their standard deviation. A star marks
     those that no other on their data set beats in both parameters and best test accuracy.
 
+    The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
+    count up instead: iter2 before iter10.
+
     Example: netbuilder compare archs/results --out compare.png --force
     """
     output = output or table_format()
     require_free(picture, force)
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise ConfigError(f"--out {picture}: it becomes a PNG file; let its name end with .png")
     from netbuilder.markdown import table as markdown_table
-    from netbuilder.results import COMPARED, DISPENSABLE, compare_subjects, compared_cells
-    from netbuilder.subjects import Subject
+    from netbuilder.results import COMPARED, COMPARED_DISPENSABLE, compare_subjects, compared_cells
+    from netbuilder.subjects import Subject, counted_up
 
-    subjects = Subject.open_all(paths, runs)
+    subjects = Subject.open_all(counted_up(paths), runs)
     rows = compare_subjects(subjects)
     cells = [compared_cells(row) for row in rows]
     if output == "json":
@@ -216,10 +222,14 @@ def compare(
 
         plain = output == "plain"
         texts = [list(map(Text, line)) for line in cells]
-        table = Fitted(COMPARED, texts, plain=plain, dispensable=DISPENSABLE)
+        table = Fitted(COMPARED, texts, plain=plain, dispensable=COMPARED_DISPENSABLE)
         show(table, plain=plain)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
+    if bare := list(dict.fromkeys(one.architecture.name for one in subjects if _waits(one))):
+        names = ", ".join(bare)
+        told = f"no runs of {names} in {runs}; `netbuilder train` makes them, or name their folder"
+        print(printable(f"{told} with --runs"), file=sys.stderr)
     if picture is not None:
         from netbuilder.files import writing
         from netbuilder.plots.sizes import Sized, draw_sizes
@@ -237,6 +247,12 @@ def compare(
         with writing(picture):
             draw_sizes(picture, drawn)
         print(printable(f"wrote {picture}"), file=sys.stderr)
+
+
+def _waits(subject: Subject) -> bool:
+    """Whether it could be trained and no run of its name is there, left out or not."""
+    found = subject.runs or subject.otherwise or subject.unreadable
+    return subject.architecture.train is not None and not found
 
 
 def _remarks(subject: Subject) -> list[str]:

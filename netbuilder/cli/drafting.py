@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from netbuilder.choices import TEMPLATES
-from netbuilder.cli.completion import earlier
+from netbuilder.cli.completion import MARK, earlier
 from netbuilder.cli.options import Force, Plugins, choice, give, require_free
 from netbuilder.errors import ConfigError, printable
 
@@ -27,7 +27,8 @@ def new(
     ] = None,
     template: Annotated[str | None, choice("--template", TEMPLATES, "Begin afresh.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The file; else NAME.yaml beside the one before it.")
+        Path | None,
+        typer.Option(help="The file; else NAME.yaml beside the one before it, or in archs."),
     ] = None,
     force: Force = False,
     plugins: Plugins = None,
@@ -47,7 +48,9 @@ def new(
         )
     path = _found(source) if source is not None else None
     archs = Path("archs") if Path("archs").is_dir() else Path()
-    out = out or (path.parent if path else archs) / f"{name}.yaml"
+    # A run folder is a record; nothing is written beside the document in it.
+    beside = path is not None and not (path.parent / MARK).is_file()
+    out = out or (path.parent if path and beside else archs) / f"{name}.yaml"
     require_free(out, force)
     if path is None:
         draft = from_template(template or "", name)

@@ -46,10 +46,11 @@ def summarize(
     Example: netbuilder summarize archs/iter10.yaml
     """
     if again and output not in (None, "rich", "plain"):
-        raise ConfigError(f"--watch draws tables; found --format {output!r}, leave it out")
+        raise ConfigError(f"--watch shows text; found --format {output!r}, leave it out")
     output = output or table_format()
     if again:
-        watch(paths, lambda look: _draw_summary(look, depth, plain=output == "plain"))
+        several, plain = len(paths) > 1, output == "plain"
+        watch(paths, lambda look: _draw_summary(look, depth, plain=plain, several=several))
     from netbuilder.analysis import analyse
     from netbuilder.loader import load
 
@@ -117,7 +118,7 @@ def check(
     """
     if again:
         if output == "json":
-            raise ConfigError("--watch shows text; leave --format json out")
+            raise ConfigError("--watch shows text; found --format 'json', leave it out")
         watch(paths, lambda look: _draw_check(look, runs if advice else None))
     from dataclasses import asdict
 
@@ -163,7 +164,7 @@ def _say_checked(
         print(printable(f"{path}: ok"))
 
 
-def _draw_summary(look: Look, depth: int | None, *, plain: bool) -> None:
+def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) -> None:
     """The table as far as there is one; where it is wrong, why, and the totals before that."""
     from netbuilder import tables
 
@@ -174,6 +175,8 @@ def _draw_summary(look: Look, depth: int | None, *, plain: bool) -> None:
         if problem != shown:
             print(problem)
     look.say_last_right()
+    if several:
+        print()
 
 
 def _draw_check(look: Look, evidence: Path | None) -> None:

@@ -61,11 +61,12 @@ RUNS = Path("runs")
 """Where run folders are looked for; nobody need have made it."""
 Documents = Annotated[
     list[Path],
-    typer.Argument(metavar="PATH...", help="Documents.", autocompletion=documents),
+    typer.Argument(metavar="PATH", help="Documents.", autocompletion=documents),
 ]
 Device = Annotated[str, choice("--device", DEVICES)]
 Precision = Annotated[str, choice("--precision", PRECISIONS)]
 Weights = Annotated[str, choice("--weights", WEIGHTS, "Which of the run's.")]
+TableFormat = Annotated[str | None, choice("--format", ("rich", "plain", "markdown", "json"))]
 TextOrJson = Annotated[str, choice("--format", ("text", "json"))]
 Dataset = Annotated[
     str | None, typer.Option(help="In place of the document's.", autocompletion=datasets)

@@ -22,7 +22,7 @@ def predict(
     ],
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGES...", help="PNG or JPEG files, or folders of them."),
+        typer.Argument(metavar="IMAGES", help="PNG or JPEG files, or folders of them."),
     ],
     weights: Weights = "best",
     device: Device = "auto",

@@ -15,7 +15,7 @@ def report(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Documents, run folders or folders of runs.",
             autocompletion=either,
         ),
@@ -39,12 +39,9 @@ def report(
     from netbuilder.errors import printable
     from netbuilder.report.facts import report_on
     from netbuilder.report.writing import write_report
-    from netbuilder.run_files import natural
-    from netbuilder.subjects import Subject
+    from netbuilder.subjects import Subject, counted_up
 
-    if paths == sorted(paths):
-        paths = sorted(paths, key=lambda path: natural(path.name))
-    found = report_on(Subject.open_all(paths, runs))
+    found = report_on(Subject.open_all(counted_up(paths), runs))
     written = write_report(found, out, force=force)
     for path in written:
         print(printable(str(path)))

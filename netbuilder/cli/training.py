@@ -16,10 +16,12 @@ from netbuilder.cli.options import (
     Dataset,
     Device,
     Plugins,
+    TableFormat,
     TextOrJson,
     Weights,
     choice,
     require_folder,
+    table_format,
     whole,
 )
 from netbuilder.cli.running import Stop, show_run
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 def train(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PATH...", help="Documents.", autocompletion=completion.documents),
+        typer.Argument(metavar="PATH", help="Documents.", autocompletion=completion.documents),
     ] = None,
     epochs: Annotated[int | None, whole("--epochs", 1, "In place of the document's.")] = None,
     seed: Annotated[
@@ -222,12 +224,12 @@ def results(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUNS...",
+            metavar="RUNS",
             help="Run folders, or folders of them.",
             autocompletion=completion.runs,
         ),
     ],
-    output: Annotated[str, choice("--format", ("rich", "markdown", "json"))] = "rich",
+    output: TableFormat = None,
     plugins: Plugins = None,
 ) -> None:
     """Compare finished runs with published figures.
@@ -236,15 +238,14 @@ def results(
 
     Example: netbuilder results runs --format markdown
     """
+    output = output or table_format()
     from dataclasses import asdict
 
     from netbuilder.markdown import table as markdown_table
-    from netbuilder.results import COLUMNS, cells, summarise
+    from netbuilder.results import COLUMNS, DISPENSABLE, cells, summarise
     from netbuilder.runs import Run
     from netbuilder.subjects import readable
 
-    if output not in ("rich", "markdown", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
     kept, unreadable = readable(run.path for run in Run.find(paths))
     if not kept:
         raise ConfigError("\n".join(unreadable))
@@ -258,15 +259,13 @@ def results(
     if output == "markdown":
         print(markdown_table(COLUMNS, map(cells, summaries)), end="")
     elif output == "json":
-        typer.echo(json.dumps([asdict(summary) for summary in summaries]))
-    else:
-        from rich.table import Table
+        print(json.dumps([asdict(summary) for summary in summaries], indent=2))
+    elif summaries:
         from rich.text import Text
 
+        from netbuilder.fitted import Fitted
         from netbuilder.tables import show
 
-        plain = not sys.stdout.isatty()
-        table = Table(*COLUMNS, box=None) if plain else Table(*COLUMNS)
-        for summary in summaries:
-            table.add_row(*map(Text, cells(summary)))
-        show(table, plain=plain)
+        plain = output == "plain"
+        rows = [list(map(Text, cells(summary))) for summary in summaries]
+        show(Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE), plain=plain)

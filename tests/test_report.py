@@ -89,6 +89,17 @@ def test_sentences_say_the_facts(two_seeds: Report) -> None:
     assert any("5 taken for 3 (9 times), 2 taken for 7" in line for line in lines)
 
 
+def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
+    """Names of classes are from a record, and begin nothing of their own in a report."""
+    made = made_run(tmp_path, THREE, ACCURACIES, confused=[(5, 3, 7)])
+    evaluation = json.loads((made.path / "evaluation.json").read_text())
+    evaluation["classes"] = [f"{name}\n\n> quoted" for name in evaluation["classes"]]
+    (made.path / "evaluation.json").write_text(json.dumps(evaluation))
+    text = text_of(report_on(Subject.open_all([tmp_path])), [])
+    assert "5 > quoted taken for 3 > quoted" in text
+    assert "\n> " not in text
+
+
 @pytest.mark.parametrize(
     ("gaps", "said"),
     [

@@ -103,7 +103,8 @@ def observations(iteration: Iteration) -> list[str]:
         lines.append(_reached(iteration))
     if iteration.confused:
         pairs = [
-            f"{pair.label} taken for {pair.guess} ({_count(pair.count, 'time')})"
+            f"{one_line(pair.label)} taken for {one_line(pair.guess)} "
+            f"({_count(pair.count, 'time')})"
             for pair in iteration.confused
         ]
         runs = len(iteration.evaluated)

@@ -63,15 +63,15 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
     Unfinished runs are left out. Runs share a row if their documents say the same but for title,
     reference, targets and notes; of one seed, the newest counts.
     """
-    groups: dict[tuple[tuple[int, str], str, str], dict[int, Run]] = {}
-    for run in sorted(runs, key=lambda run: run.path.name):
-        if run.result is not None:
-            key = (
-                natural(run.architecture.name),
-                run.environment["data"]["kind"],
-                experiment(run.architecture.model_dump(mode="json")),
-            )
-            groups.setdefault(key, {})[run.config["seed"]] = run
+    groups: dict[tuple[object, str, str], dict[int, Run]] = {}
+    finished = [run for run in runs if run.result is not None]
+    for run in sorted(finished, key=lambda run: (run.started, run.path.name)):
+        key = (
+            natural(run.architecture.name),
+            run.environment["data"]["kind"],
+            experiment(run.architecture.model_dump(mode="json")),
+        )
+        groups.setdefault(key, {})[run.config["seed"]] = run
     return [
         _summary([group[seed] for seed in sorted(group)]) for _, group in sorted(groups.items())
     ]

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -46,9 +48,6 @@ _FIGURES = {
     "train_seconds",
     "test_seconds",
 }
-
-
-_CONFIG = ("architecture", "seed", "device", "precision")
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,10 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The document resolved, with seed, device and precision."""
-        return self._read("config.json", *_CONFIG)
+        config = self._read("config.json", "architecture", "seed", "device", "precision")
+        if not isinstance(config["architecture"], dict):
+            raise self._damaged("config.json", "its architecture is no mapping")
+        return config
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -212,9 +214,12 @@ class Run:
         if (done := self._result) and len(epochs) < done["epochs"]:
             raise self._damaged(file.name, f"it has {len(epochs)} of {done['epochs']} epochs")
         for epoch in epochs:
+            for name in _FIGURES:
+                if not isinstance(epoch[name], int | float):
+                    raise self._damaged(file.name, f"{name} is no number: {epoch[name]!r}")
             for name in ("train_accuracy", "test_accuracy"):
                 value = epoch[name]
-                if not isinstance(value, int | float) or not 0 <= value <= 100:
+                if not 0 <= value <= 100:
                     raise self._damaged(file.name, f"{name} is no percentage: {value!r}")
         return epochs
 
@@ -276,7 +281,7 @@ class Run:
 
         ``scheduled`` of them are those that a schedule spans.
         """
-        config = self._read("config.json", *_CONFIG)
+        config = deepcopy(self.config)
         config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
         config["architecture"]["train"]["epochs"] = epochs
         config["scheduled_epochs"] = scheduled
@@ -387,10 +392,10 @@ class Run:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
 
 
-def natural(name: str) -> tuple[int, str]:
-    """The order in which names count up: iter2 before iter10."""
-    digits = "".join(filter(str.isdigit, name))
-    return int(digits or 0), name
+def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
+    """The order of names, whose numbers count up: iter2 before iter10, and that before net1."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    return tuple((text, int(digits or 0)) for text, digits in parts), name
 
 
 def _rename_to_free(aside: Path, wanted: Path) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.loader import load
 from netbuilder.runs import Run, experiment, natural
 from netbuilder.schema import Architecture
@@ -65,8 +65,9 @@ class Subject:
         # Folders that begin with a dot are being made, or never were to the end.
         configs = (runs / architecture.name).glob("[!.]*/config.json")
         found, unreadable = readable(config.parent for config in configs)
-        same = tuple(run for run in found if _trained(run, wanted))
-        otherwise = tuple(run for run in found if run not in same)
+        ours = {run for run in found if _trained(run, wanted)}
+        same = tuple(run for run in found if run in ours)
+        otherwise = tuple(run for run in found if run not in ours)
         return cls(path, architecture, same, otherwise, unreadable)
 
     @classmethod
@@ -130,7 +131,7 @@ def readable(folders: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
         try:
             _ = run.experiment, run.metrics, run.result
             found.append((run.started, str(run.path), run))
-        except ConfigError as error:
+        except (ConfigError, MachineError) as error:
             unreadable.append(str(error))
     found.sort(key=lambda entry: entry[:2], reverse=True)
     return [run for *_, run in found], tuple(unreadable)

@@ -308,7 +308,7 @@ def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[Trained], li
         count = len(found) - len(real)
         remarks.append(f"Left out: {count} on data that stood in for the document's own.")
     by_seed: dict[int, Trained] = {}
-    for trained in sorted(real or found, key=lambda one: one.run.path.name):
+    for trained in sorted(real or found, key=lambda one: (one.run.started, one.run.path.name)):
         by_seed[trained.seed] = trained
     return [by_seed[seed] for seed in sorted(by_seed)], remarks
 

@@ -261,8 +261,8 @@ def compared_cells(row: Compared) -> tuple[str, ...]:
         spread_text(found.last_test),
         spread_text(found.best_train),
         spread_text(found.last_train),
-        _range(reached) if reached else "never" if found.first_at_target else "–",
-        _range(found.held) if found.held else "–",
+        range_text(reached) if reached else "never" if found.first_at_target else "–",
+        range_text(found.held) if found.held else "–",
         f"{fmean(found.seconds):.0f}",
         printable(", ".join(found.devices)),
         ", ".join(map(str, found.seeds)),
@@ -270,6 +270,7 @@ def compared_cells(row: Compared) -> tuple[str, ...]:
     )
 
 
-def _range(values: Sequence[int]) -> str:
+def range_text(values: Sequence[int]) -> str:
+    """From the least to the greatest: ``3 to 5``."""
     low, high = min(values), max(values)
     return str(low) if low == high else f"{low} to {high}"

@@ -33,6 +33,9 @@ from netbuilder.files import is_held, remove_leftovers, sole_user, sync_folder, 
 if TYPE_CHECKING:
     from netbuilder.schema import Architecture
 
+RUNS = Path("runs")
+"""Where `train` makes run folders unless told otherwise; nobody need have made it."""
+
 Metrics = dict[str, float]
 """An epoch: ``epoch`` (from 1), ``train_loss``, ``train_accuracy``, ``test_loss``,
 ``test_accuracy`` (percent), ``learning_rate``, ``train_seconds``, ``test_seconds``."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.loader import load
-from netbuilder.runs import Run, experiment, natural
+from netbuilder.runs import RUNS, Run, experiment, natural
 from netbuilder.schema import Architecture
-
-RUNS = Path("runs")
-"""Where `train` makes run folders unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,16 @@ class Subject:
     def finished(self) -> tuple[Run, ...]:
         """The runs that have a result, the newest first."""
         return tuple(run for run in self.runs if run.result is not None)
+
+    @property
+    def to_train(self) -> str:
+        """How a finished run of it is to be had, as a command; empty where by none."""
+        begun = next((run.path for run in self.runs if run.result is None), None)
+        if begun:
+            return f"to go on with it: netbuilder train --resume {quote(str(begun))}"
+        if self.path.is_dir() or self.architecture.train is None:
+            return ""
+        return f"to train it: netbuilder train {quote(str(self.path))}"
 
     @property
     def left_out(self) -> str:

@@ -194,12 +194,12 @@ def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
     document = tmp_path / "my net.yaml"
     document.write_text(DOCUMENT)
     [alone] = report_on(Subject.open_all([document], tmp_path)).iterations
-    assert alone.remarks == (f"No finished run. To train it: netbuilder train '{document}'",)
+    assert alone.remarks == (f"No finished run; to train it: netbuilder train '{document}'",)
     begun = made_run(tmp_path / "runs", THREE, ACCURACIES[:2], finished=False)
     for path in (tmp_path / "runs", begun.path):
         [iteration] = report_on(Subject.open_all([path])).iterations
         command = f"netbuilder train --resume {begun.path}"
-        assert iteration.remarks[-1] == f"No finished run. To go on with it: {command}"
+        assert iteration.remarks[-1] == f"No finished run; to go on with it: {command}"
 
 
 def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:

@@ -113,10 +113,9 @@ def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
         for row in rows
     ]
     if markdown:
-        print(f"| {' | '.join(columns)} |")
-        print(f"| --- |{' ---: |' * (len(columns) - 1)}")
-        for line in cells:
-            print(f"| {' | '.join(line)} |")
+        from netbuilder.markdown import table as markdown_table
+
+        print(markdown_table(columns, cells), end="")
         return
     table = Table(*columns, box=None)
     for line in cells:

@@ -23,6 +23,7 @@ from netbuilder.cli.options import (
     whole,
 )
 from netbuilder.errors import ConfigError, printable
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
@@ -46,7 +47,7 @@ def diff(
         Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
     ],
     output: Format = None,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     plugins: Plugins = None,
 ) -> None:
     """Show what differs between two documents or runs.
@@ -78,7 +79,7 @@ def diff(
 def runs(
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Where runs lie.", file_okay=False)
-    ] = Path("runs"),
+    ] = RUNS,
     name: Annotated[str, typer.Option(help="Only architectures of this name; * for any.")] = "*",
     verdict: Annotated[str | None, choice("--verdict", VERDICT_WORDS)] = None,
     dataset: Annotated[
@@ -185,7 +186,7 @@ def compare(
         Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
     ] = None,
     force: Force = False,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     plugins: Plugins = None,
 ) -> None:
     """Compare networks by size, cost and what their runs reached.

@@ -22,6 +22,7 @@ from netbuilder.cli.options import (
 )
 from netbuilder.cli.watching import Look, watch
 from netbuilder.errors import ConfigError, Problem, printable
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
@@ -104,7 +105,7 @@ def check(
             help="Also what an experienced engineer would say.",
         ),
     ] = False,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:

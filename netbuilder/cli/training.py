@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,9 +24,6 @@ from netbuilder.cli.options import (
 )
 from netbuilder.cli.running import Stop, show_run
 from netbuilder.errors import ConfigError, printable, require_extra
-
-if TYPE_CHECKING:
-    pass
 
 
 def train(
@@ -90,7 +87,7 @@ def train(
     from netbuilder import tables
     from netbuilder.analysis import require_trainable
     from netbuilder.loader import load
-    from netbuilder.runs import Run
+    from netbuilder.runs import RUNS, Run
 
     overrides = [*(changes or [])]
     if dataset is not None:
@@ -141,7 +138,7 @@ def train(
             if not quiet:
                 plain = not sys.stdout.isatty()
                 tables.show(tables.summary(analysis, plain=plain), plain=plain)
-            kept = out or Path("runs")
+            kept = out or RUNS
             if resume is not None and (
                 run := Run.latest(kept, analysis.architecture, seed or 0, precision)
             ):
@@ -239,8 +236,6 @@ def results(
     from netbuilder.runs import Run
     from netbuilder.subjects import readable
 
-    if output not in ("rich", "markdown", "json"):
-        raise ConfigError(f"--format: found {output!r}; allowed: rich, markdown, json")
     kept, unreadable = readable(run.path for run in Run.find(paths))
     if not kept:
         raise ConfigError("\n".join(unreadable))

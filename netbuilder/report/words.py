@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netbuilder.analysis import Analysis
 from netbuilder.errors import printable
 from netbuilder.report.facts import Gap, Iteration, Report, Spread
+from netbuilder.results import range_text
 from netbuilder.shapes import spatial, written
 from netbuilder.tables import first_whole
 from netbuilder.targets import figure_text
@@ -182,11 +183,11 @@ def _reached(iteration: Iteration) -> str:
     held = [run.held for run in iteration.trained]
     kept = [sum(run.at_goal) for run in iteration.trained]
     who = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
-    first = f"epoch{'s' * (min(firsts) < max(firsts))} {_range(firsts)}"
-    end = f"held over the last {_range(held)}" if any(held) else "not in the last one"
+    first = f"epoch{'s' * (min(firsts) < max(firsts))} {range_text(firsts)}"
+    end = f"held over the last {range_text(held)}" if any(held) else "not in the last one"
     return (
         f"The target test accuracy{asked} is first met in {first}{who}; it is met in "
-        f"{_range(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
+        f"{range_text(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
     )
 
 
@@ -197,11 +198,6 @@ def percent(spread: Spread | None) -> str:
     if spread.deviation is None:
         return f"{spread.mean:.2f}"
     return f"{spread.mean:.2f} ± {spread.deviation:.2f}"
-
-
-def _range(values: Sequence[int]) -> str:
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -18,9 +18,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from netbuilder.console import show, stdout
 from netbuilder.errors import printable
 from netbuilder.runs import Metrics, Run
-from netbuilder.tables import show, stdout
 from netbuilder.targets import figure_text
 from netbuilder.training import EpochEnded, Evaluation, Finished, Record, Started, Stepped
 

@@ -92,7 +92,7 @@ def _row(
 def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
     from rich.table import Table
 
-    from netbuilder.tables import show
+    from netbuilder.console import show
 
     columns = [
         "peer", "images/s", "spread", "s/epoch", "first step s", "to the end s", "peak MiB",

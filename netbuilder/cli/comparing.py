@@ -59,8 +59,9 @@ def diff(
     Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
     """
     output = output or table_format()
-    from netbuilder import changes, tables
+    from netbuilder import changes
     from netbuilder.analysis import analyse
+    from netbuilder.console import show
     from netbuilder.difference import difference
     from netbuilder.subjects import Subject
 
@@ -73,7 +74,7 @@ def diff(
         print(changes.as_markdown(compared), end="")
     else:
         plain = output == "plain"
-        tables.show(changes.as_tables(compared, plain=plain), plain=plain)
+        show(changes.as_tables(compared, plain=plain), plain=plain)
 
 
 def runs(
@@ -128,8 +129,8 @@ def runs(
 def _show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
     from rich.text import Text
 
+    from netbuilder.console import show
     from netbuilder.fitted import Fitted
-    from netbuilder.tables import show
 
     styles = {"met": "green", "not met": "red", "damaged": "red", "unfinished": "yellow"}
     lines = [
@@ -212,8 +213,8 @@ def compare(
     else:
         from rich.text import Text
 
+        from netbuilder.console import show
         from netbuilder.fitted import Fitted
-        from netbuilder.tables import show
 
         plain = output == "plain"
         texts = [list(map(Text, line)) for line in cells]

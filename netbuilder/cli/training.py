@@ -86,6 +86,7 @@ def train(
     """
     from netbuilder import tables
     from netbuilder.analysis import require_trainable
+    from netbuilder.console import show
     from netbuilder.loader import load
     from netbuilder.runs import RUNS, Run
 
@@ -137,7 +138,7 @@ def train(
         for analysis in analyses:
             if not quiet:
                 plain = not sys.stdout.isatty()
-                tables.show(tables.summary(analysis, plain=plain), plain=plain)
+                show(tables.summary(analysis, plain=plain), plain=plain)
             kept = out or RUNS
             if resume is not None and (
                 run := Run.latest(kept, analysis.architecture, seed or 0, precision)
@@ -200,8 +201,8 @@ def evaluate(
             )
         )
         return
+    from netbuilder.console import show
     from netbuilder.live import evaluation_table
-    from netbuilder.tables import show
 
     print(
         f"{weights} weights of {printable(str(run))} on {len(evaluation.labels):,} test images of "
@@ -254,7 +255,7 @@ def results(
         from rich.table import Table
         from rich.text import Text
 
-        from netbuilder.tables import show
+        from netbuilder.console import show
 
         plain = not sys.stdout.isatty()
         table = Table(*COLUMNS, box=None) if plain else Table(*COLUMNS)

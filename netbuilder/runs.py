@@ -121,8 +121,7 @@ class Run:
         """Every run in ``paths``, each a run folder or a folder that holds some, in name order."""
         found = []
         for path in paths:
-            configs = sorted(path.rglob("config.json")) if path.is_dir() else []
-            runs = [cls(config.parent) for config in configs if ".tmp" not in config.parent.suffix]
+            runs = [cls(folder) for folder in sorted(run_folders(path))]
             if not runs:
                 what = "no run folder in it" if path.exists() else "no such folder"
                 message = f"{what}; `netbuilder train` makes them"
@@ -393,6 +392,14 @@ class Run:
 
     def _wrong(self, name: str, message: str) -> ConfigError:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """Each run folder at or below ``folder``, in no order."""
+    for config in folder.rglob("config.json"):
+        # Those that begin with a dot are being made, or never were to the end.
+        if not config.parent.name.startswith("."):
+            yield config.parent
 
 
 def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:

@@ -9,7 +9,7 @@ from shlex import quote
 
 from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.loader import load
-from netbuilder.runs import RUNS, Run, experiment, natural
+from netbuilder.runs import RUNS, Run, experiment, natural, run_folders
 from netbuilder.schema import Architecture
 
 
@@ -100,10 +100,7 @@ class Subject:
 
     @classmethod
     def _inside(cls, folder: Path) -> list[Subject]:
-        configs = folder.rglob("config.json")
-        found, unreadable = readable(
-            config.parent for config in configs if config.parent.suffix != ".tmp"
-        )
+        found, unreadable = readable(run_folders(folder))
         if not found:
             message = (
                 unreadable[0]

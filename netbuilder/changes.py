@@ -78,7 +78,7 @@ def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
             for layer, cells in layer_rows(found)
         ]
         parts.append(Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE, folding=FOLDING))
-    parts += [Text(field_line(field), style=STYLES[_change(field)]) for field in compared.fields]
+    parts += [Text(field_line(field), style=STYLES[change_of(field)]) for field in compared.fields]
     parts += [Text(line) for line in closing(compared)]
     return Group(*parts)
 
@@ -216,7 +216,8 @@ def _both(texts: Sequence[str | None]) -> str:
     return "" if both == "0" else both
 
 
-def _change(field: FieldChange) -> str:
+def change_of(field: FieldChange) -> str:
+    """Whether it was ``added``, ``removed`` or ``changed``."""
     if field.before is None:
         return "added"
     return "removed" if field.after is None else "changed"
@@ -224,11 +225,15 @@ def _change(field: FieldChange) -> str:
 
 def field_line(field: FieldChange) -> str:
     """A setting that differs: ``~ train.optimizer.SGD.lr 0.01 -> 0.1``."""
-    change = _change(field)
-    start = f"{SIGNS[change]} {printable(field.field)}"
+    return f"{SIGNS[change_of(field)]} {field_text(field)}"
+
+
+def field_text(field: FieldChange) -> str:
+    """The same without the sign."""
+    change, name = change_of(field), printable(field.field)
     if change == "changed":
-        return f"{start} {value_text(field.before)} -> {value_text(field.after)}"
-    return f"{start} {value_text(field.after if change == 'added' else field.before)}"
+        return f"{name} {value_text(field.before)} -> {value_text(field.after)}"
+    return f"{name} {value_text(field.after if change == 'added' else field.before)}"
 
 
 def value_text(value: Any) -> str:
@@ -282,11 +287,8 @@ def accuracy_lines(before: Subject, after: Subject) -> list[str]:
         if not summaries and subject.architecture.train is None:
             lines.append(f"{subject.architecture.name}: nothing to train it with, no train section")
         elif not summaries:
-            how = "--resume " if subject.path.is_dir() else ""
-            lines.append(
-                f"{subject.architecture.name}: no finished run; train it with: "
-                f"netbuilder train {how}{printable(str(subject.path))}"
-            )
+            to_train = printable(subject.to_train)
+            lines.append(f"{subject.architecture.name}: no finished run; {to_train}")
         if subject.left_out:
             lines.append(printable(subject.left_out))
         lines += [f"passed over: {line}" for line in subject.unreadable]

@@ -43,10 +43,6 @@ def writing(place: Path, then: str = ELSEWHERE) -> Iterator[None]:
         raise MachineError(printable(message)) from error
 
 
-LOOK = 0.1
-"""Seconds, longer than a look at a lock takes."""
-
-
 def write_atomic(path: Path, content: bytes) -> None:
     """Put a file at ``path`` so that a crash at any moment leaves the old one or the new one.
 
@@ -86,6 +82,10 @@ def sync_folder(folder: Path) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from error
     finally:
         os.close(descriptor)
+
+
+LOOK = 0.1
+"""Seconds, longer than a look at a lock takes."""
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from netbuilder.errors import NetbuilderError
-from netbuilder.runs import Run
+from netbuilder.runs import Run, run_folders
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,9 @@ def list_runs(folder: Path) -> list[Listed]:
 
     Documents are not checked again, so that hundreds of runs are read in a blink.
     """
-    rows = [_listed(Run(path)) for path in _folders(folder)]
+    rows = [_listed(Run(path)) for path in run_folders(folder)]
     rows.sort(key=lambda row: (row.started is not None, row.begun, str(row.path)), reverse=True)
     return rows
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    for config in folder.rglob("config.json"):
-        # Folders that begin with a dot are being made, or never were to the end.
-        if not config.parent.name.startswith("."):
-            yield config.parent
 
 
 def _listed(run: Run) -> Listed:

@@ -18,10 +18,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from netbuilder.console import show, stdout
 from netbuilder.errors import printable
 from netbuilder.run_files import Metrics
 from netbuilder.runs import Run
-from netbuilder.tables import show, stdout
 from netbuilder.targets import figure_text
 from netbuilder.training import EpochEnded, Evaluation, Finished, Record, Started, Stepped
 

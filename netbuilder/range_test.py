@@ -176,19 +176,27 @@ class RangeTest:
         write_atomic(path, self.text().encode())
 
     @classmethod
-    def read(cls, path: Path) -> RangeTest:
-        """What `save` wrote.
+    def read(cls, path: Path) -> RangeTest | None:
+        """What `save` wrote; None where there is no file.
 
         Raises:
-            ConfigError: there is no such record.
+            ConfigError: it is no such record, or cannot be read.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _damaged(path, error.strerror or str(error)) from None
+        except (ValueError, RecursionError) as error:
             raise _damaged(path, str(error)) from None
         names = {each.name for each in fields(cls)}
         if not isinstance(content, dict) or content.keys() != names:
             raise _damaged(path, f"it does not hold {', '.join(sorted(names))}")
+        for name in ("suggestion", "diverged_at"):
+            rate = content[name]
+            if rate is not None and not (type(rate) in (int, float) and math.isfinite(rate)):
+                raise _damaged(path, f"{name} is no number: {rate!r}")
         return cls(**content)
 
 

@@ -64,15 +64,15 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
     Unfinished runs are left out. Runs share a row if their documents say the same but for title,
     reference, targets and notes; of one seed, the newest counts.
     """
-    groups: dict[tuple[tuple[int, str], str, str], dict[int, Run]] = {}
-    for run in sorted(runs, key=lambda run: run.path.name):
-        if run.result is not None:
-            key = (
-                natural(run.architecture.name),
-                run.environment["data"]["kind"],
-                experiment(run.architecture.model_dump(mode="json")),
-            )
-            groups.setdefault(key, {})[run.config["seed"]] = run
+    groups: dict[tuple[object, str, str], dict[int, Run]] = {}
+    finished = [run for run in runs if run.result is not None]
+    for run in sorted(finished, key=lambda run: (run.started, run.path.name)):
+        key = (
+            natural(run.architecture.name),
+            run.environment["data"]["kind"],
+            experiment(run.architecture.model_dump(mode="json")),
+        )
+        groups.setdefault(key, {})[run.config["seed"]] = run
     return [
         _summary([group[seed] for seed in sorted(group)]) for _, group in sorted(groups.items())
     ]
@@ -247,8 +247,8 @@ def compared_cells(row: Compared) -> tuple[str, ...]:
         spread_text(found.last_test),
         spread_text(found.best_train),
         spread_text(found.last_train),
-        _range(reached) if reached else "never" if found.first_at_target else "–",
-        _range(found.held) if found.held else "–",
+        range_text(reached) if reached else "never" if found.first_at_target else "–",
+        range_text(found.held) if found.held else "–",
         f"{fmean(found.seconds):.0f}",
         printable(", ".join(found.devices)),
         ", ".join(map(str, found.seeds)),
@@ -256,6 +256,7 @@ def compared_cells(row: Compared) -> tuple[str, ...]:
     )
 
 
-def _range(values: Sequence[int]) -> str:
+def range_text(values: Sequence[int]) -> str:
+    """From the least to the greatest: ``3 to 5``."""
     low, high = min(values), max(values)
     return str(low) if low == high else f"{low} to {high}"

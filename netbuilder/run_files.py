@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +29,6 @@ _FIGURES = {
     "train_seconds",
     "test_seconds",
 }
-CONFIG = ("architecture", "seed", "device", "precision")
-"""What config.json has at the least."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,16 @@ class RunFiles:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The document resolved, with seed, device and precision."""
-        return self.read("config.json", *CONFIG)
+        config = self._read("config.json", "architecture", "seed", "device", "precision")
+        if not isinstance(config["architecture"], dict):
+            raise self._damaged("config.json", "its architecture is no mapping")
+        return config
 
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, device, threads, data set and its digest."""
         name = "environment.json"
-        environment = self.read(name, "data", "device", "precision", "seed", "started")
+        environment = self._read(name, "data", "device", "precision", "seed", "started")
         data = environment["data"]
         if not isinstance(data, dict) or not data.keys() >= {"kind", "sha256", "fell_back"}:
             raise self._damaged(name, "it lacks data.kind, data.sha256 or data.fell_back")
@@ -90,7 +92,7 @@ class RunFiles:
     @property
     def compiled_from(self) -> int | None:
         """The epoch, from 0, from which the passes are compiled; None where they never are."""
-        # RunFiles of before there was a choice of epochs say whether, and meant the first.
+        # Records of before there was a choice of epochs say whether, and meant the first.
         first = 0 if self.config.get("compile") else None
         found: int | None = self.config.get("compiled_from", first)
         return found
@@ -122,9 +124,12 @@ class RunFiles:
         if (done := self._result) and len(epochs) < done["epochs"]:
             raise self._damaged(file.name, f"it has {len(epochs)} of {done['epochs']} epochs")
         for epoch in epochs:
+            for name in _FIGURES:
+                if not isinstance(epoch[name], int | float):
+                    raise self._damaged(file.name, f"{name} is no number: {epoch[name]!r}")
             for name in ("train_accuracy", "test_accuracy"):
                 value = epoch[name]
-                if not isinstance(value, int | float) or not 0 <= value <= 100:
+                if not 0 <= value <= 100:
                     raise self._damaged(file.name, f"{name} is no percentage: {value!r}")
         return epochs
 
@@ -144,7 +149,7 @@ class RunFiles:
         name = "result.json"
         if not (self.path / name).exists():
             return None
-        result = self.read(name, "best", "last", "parameters", "epochs", "met")
+        result = self._read(name, "best", "last", "parameters", "epochs", "met")
         if type(result["epochs"]) is not int:
             raise self._damaged(name, "its epochs are no number")
         return result
@@ -159,9 +164,9 @@ class RunFiles:
         """
         if self.result is None or not (self.path / "evaluation.json").exists():
             return None
-        return self.read("evaluation.json", "classes", "class_accuracy", "confusion", "mistakes")
+        return self._read("evaluation.json", "classes", "class_accuracy", "confusion", "mistakes")
 
-    def read(self, name: str, *needed: str) -> dict[str, Any]:
+    def _read(self, name: str, *needed: str) -> dict[str, Any]:
         try:
             content = json.loads(self._text(name))
         except (ValueError, RecursionError) as error:
@@ -203,10 +208,10 @@ class RunFiles:
         return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
 
 
-def natural(name: str) -> tuple[int, str]:
-    """The order in which names count up: iter2 before iter10."""
-    digits = "".join(filter(str.isdigit, name))
-    return int(digits or 0), name
+def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
+    """The order of names, whose numbers count up: iter2 before iter10, and that before net1."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    return tuple((text, int(digits or 0)) for text, digits in parts), name
 
 
 def experiment(architecture: Mapping[str, Any]) -> str:

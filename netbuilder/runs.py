@@ -19,6 +19,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,10 +27,13 @@ from typing import TYPE_CHECKING, Any
 
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.files import is_held, remove_leftovers, sole_user, sync_folder, write_atomic
-from netbuilder.run_files import CONFIG, Metrics, RunFiles
+from netbuilder.run_files import Metrics, RunFiles
 
 if TYPE_CHECKING:
     from netbuilder.schema import Architecture
+
+RUNS = Path("runs")
+"""Where `train` makes run folders unless told otherwise; nobody need have made it."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,7 @@ class Run(RunFiles):
         """Every run in ``paths``, each a run folder or a folder that holds some, in name order."""
         found = []
         for path in paths:
-            configs = sorted(path.rglob("config.json")) if path.is_dir() else []
-            runs = [cls(config.parent) for config in configs if ".tmp" not in config.parent.suffix]
+            runs = [cls(folder) for folder in sorted(run_folders(path))]
             if not runs:
                 what = "no run folder in it" if path.exists() else "no such folder"
                 message = f"{what}; `netbuilder train` makes them"
@@ -132,7 +135,7 @@ class Run(RunFiles):
 
         ``scheduled`` of them are those that a schedule spans.
         """
-        config = self.read("config.json", *CONFIG)
+        config = deepcopy(self.config)
         config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
         config["architecture"]["train"]["epochs"] = epochs
         config["scheduled_epochs"] = scheduled
@@ -206,6 +209,14 @@ class Run(RunFiles):
         environment = self.environment
         environment["resumed"] = [*environment.get("resumed", []), session]
         write_atomic(self.path / "environment.json", _json(environment))
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """Each run folder at or below ``folder``, in no order."""
+    for config in folder.rglob("config.json"):
+        # Those that begin with a dot are being made, or never were to the end.
+        if not config.parent.name.startswith("."):
+            yield config.parent
 
 
 def _rename_to_free(aside: Path, wanted: Path) -> Path:

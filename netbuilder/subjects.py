@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.loader import load
 from netbuilder.run_files import experiment, natural
-from netbuilder.runs import Run
+from netbuilder.runs import RUNS, Run, run_folders
 from netbuilder.schema import Architecture
-
-RUNS = Path("runs")
-"""Where `train` makes run folders unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,16 @@ class Subject:
         return tuple(run for run in self.runs if run.result is not None)
 
     @property
+    def to_train(self) -> str:
+        """How a finished run of it is to be had, as a command; empty where by none."""
+        begun = next((run.path for run in self.runs if run.result is None), None)
+        if begun:
+            return f"to go on with it: netbuilder train --resume {quote(str(begun))}"
+        if self.path.is_dir() or self.architecture.train is None:
+            return ""
+        return f"to train it: netbuilder train {quote(str(self.path))}"
+
+    @property
     def left_out(self) -> str:
         """A line on the runs of its name that are not of it; empty where there is none."""
         count = len(self.otherwise)
@@ -66,8 +74,9 @@ class Subject:
         # Folders that begin with a dot are being made, or never were to the end.
         configs = (runs / architecture.name).glob("[!.]*/config.json")
         found, unreadable = readable(config.parent for config in configs)
-        same = tuple(run for run in found if _trained(run, wanted))
-        otherwise = tuple(run for run in found if run not in same)
+        ours = {run for run in found if _trained(run, wanted)}
+        same = tuple(run for run in found if run in ours)
+        otherwise = tuple(run for run in found if run not in ours)
         return cls(path, architecture, same, otherwise, unreadable)
 
     @classmethod
@@ -92,10 +101,7 @@ class Subject:
 
     @classmethod
     def _inside(cls, folder: Path) -> list[Subject]:
-        configs = folder.rglob("config.json")
-        found, unreadable = readable(
-            config.parent for config in configs if config.parent.suffix != ".tmp"
-        )
+        found, unreadable = readable(run_folders(folder))
         if not found:
             message = (
                 unreadable[0]
@@ -138,7 +144,7 @@ def readable(folders: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
         try:
             _ = run.experiment, run.metrics, run.result
             found.append((run.started, str(run.path), run))
-        except ConfigError as error:
+        except (ConfigError, MachineError) as error:
             unreadable.append(str(error))
     found.sort(key=lambda entry: entry[:2], reverse=True)
     return [run for *_, run in found], tuple(unreadable)

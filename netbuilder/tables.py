@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from netbuilder.analysis import Analysis, Row
@@ -21,8 +21,6 @@ DISPENSABLE = ("memory", "jump", "share", "MACs", "window")
 """What a narrow terminal does without, the first of them first."""
 BAR_WIDTH = 8
 INDENT = "  "
-UNBOUNDED = 1_000_000
-"""Wider than any table: text in a pipe is never folded."""
 
 
 def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> RenderableType:
@@ -96,24 +94,6 @@ def _closing(analysis: Analysis) -> list[Text]:
         for verdict in judge_document(analysis)
     ]
     return lines + ([Text(str(analysis.fault), style="red bold")] if analysis.fault else [])
-
-
-def stdout(*, plain: bool) -> Console:
-    """A console on stdout: as wide as the terminal, or without a width or colours for a pipe."""
-    if plain:
-        return Console(color_system=None, width=UNBOUNDED, highlight=False)
-    return Console(highlight=False)
-
-
-def show(renderable: RenderableType, *, plain: bool) -> None:
-    """Print to stdout; plain lines carry no blanks at their ends."""
-    console = stdout(plain=plain)
-    if not plain:
-        console.print(renderable)
-        return
-    with console.capture() as capture:
-        console.print(renderable)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
 
 
 # --- figures as text -----------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from netbuilder.advice import Evidence, advise
 from netbuilder.analysis import analyse
 from netbuilder.choices import TEMPLATES
 from netbuilder.loader import load
+from netbuilder.range_test import RangeTest
 
 ROOT = Path(__file__).parents[1]
 CONV = "Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, bias: false}"
@@ -294,6 +297,17 @@ def test_check_reads_the_newest_run(record: Path) -> None:
     assert "overfits" not in run("check", "small.yaml").out
 
 
+def test_the_newest_run_is_the_last_begun(record: Path) -> None:
+    """Whatever the clock of the machine that named its folder showed."""
+    ahead = record.with_name("2026-01-01T09-00-00-seed0")
+    shutil.copytree(record, ahead)
+    environment = (record / "environment.json").read_text()
+    (ahead / "environment.json").write_text(environment.replace("00:00+00:00", "00:00+12:00"))
+    metrics = (record / "metrics.jsonl").read_text()
+    (ahead / "metrics.jsonl").write_text(metrics.replace("98.0", "97.0"))
+    assert "98.00 on the test images" in run("check", "small.yaml", "--advice").out
+
+
 @pytest.mark.parametrize("change", ["layers", "fell_back", "no metrics"])
 def test_what_proves_nothing_is_left_out(record: Path, change: str) -> None:
     """A run of another network, one on data that stood in, one without an epoch."""
@@ -324,21 +338,26 @@ def test_check_reads_the_range_test(record: Path) -> None:
     file = Path("runs/small/lr-find.json")
     architecture = json.loads((record / "config.json").read_text())["architecture"]
     architecture["train"]["scheduler"] = []
-    tested = {"diverged_at": 0.1, "suggestion": 0.01, "dataset": "mnist5k"}
-    file.write_text(json.dumps(tested | {"architecture": architecture}))
+    test = RangeTest(
+        architecture=architecture, dataset="mnist5k", seed=0, device="cpu", precision="fp32",
+        learning_rates=[0.01, 0.1], losses=[2.0, 9.0], smoothed=[2.0, 9.0],
+        field="train.optimizer.SGD.lr", suggestion=0.01, diverged_at=0.1, steps=2,
+    )  # fmt: skip
+    test.save(file)
     assert (
         "it rises to 0.2, and the range test diverged at 0.1"
         in run("check", "small.yaml", "--advice").out
     )
-    file.write_text(json.dumps(tested | {"architecture": architecture, "dataset": "mnist"}))
+    replace(test, dataset="mnist").save(file)
     assert "made with another train.dataset; run" in run("check", "small.yaml", "--advice").err
     architecture["train"]["batch_size"] = 7
     architecture["train"]["augment"] = []
     architecture["layers"] = architecture["layers"][1:]
-    file.write_text(json.dumps(tested | {"architecture": architecture}))
+    test.save(file)
     done = run("check", "small.yaml", "--advice")
     assert "range test" not in done.out
     assert "lr-find.json: it was made with another layers, train.batch_size; run" in done.err
-    for damaged in ("{", '{"diverged_at": 0.1}'):
+    text = test.text()
+    for damaged in ("{", '{"diverged_at": 0.1}', text.replace(": 0.1,", ': "high",')):
         file.write_text(damaged)
         assert "lr-find.json: cannot be read" in run("check", "small.yaml", "--advice").err

@@ -34,7 +34,7 @@ ROOMS = (
     ("training",),
     ("bench", "exporting", "predicting"),
     ("columns",),
-    ("fitted", "markdown"),
+    ("console", "fitted", "markdown"),
     ("tables", "formats", "plots", "results", "live", "tensorboard_log", "changes", "report"),
     ("cli",),
     ("__main__",),

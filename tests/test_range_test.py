@@ -93,6 +93,7 @@ def test_the_command_keeps_curve_and_picture(tmp_path: Path) -> None:
     assert "and diverged at" in ran.out
     folder = tmp_path / "runs" / "small"
     test = RangeTest.read(folder / "lr-find.json")
+    assert test is not None
     assert test.steps == 40
     assert f"max_lr={test.suggestion:.2g}'" in ran.out
     assert (folder / "lr-find.png").read_bytes().startswith(b"\x89PNG")

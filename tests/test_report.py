@@ -89,6 +89,17 @@ def test_sentences_say_the_facts(two_seeds: Report) -> None:
     assert any("5 taken for 3 (9 times), 2 taken for 7" in line for line in lines)
 
 
+def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
+    """Names of classes are from a record, and begin nothing of their own in a report."""
+    made = made_run(tmp_path, THREE, ACCURACIES, confused=[(5, 3, 7)])
+    evaluation = json.loads((made.path / "evaluation.json").read_text())
+    evaluation["classes"] = [f"{name}\n\n> quoted" for name in evaluation["classes"]]
+    (made.path / "evaluation.json").write_text(json.dumps(evaluation))
+    text = text_of(report_on(Subject.open_all([tmp_path])), [])
+    assert "5 > quoted taken for 3 > quoted" in text
+    assert "\n> " not in text
+
+
 @pytest.mark.parametrize(
     ("gaps", "said"),
     [
@@ -183,12 +194,12 @@ def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
     document = tmp_path / "my net.yaml"
     document.write_text(DOCUMENT)
     [alone] = report_on(Subject.open_all([document], tmp_path)).iterations
-    assert alone.remarks == (f"No finished run. To train it: netbuilder train '{document}'",)
+    assert alone.remarks == (f"No finished run; to train it: netbuilder train '{document}'",)
     begun = made_run(tmp_path / "runs", THREE, ACCURACIES[:2], finished=False)
     for path in (tmp_path / "runs", begun.path):
         [iteration] = report_on(Subject.open_all([path])).iterations
         command = f"netbuilder train --resume {begun.path}"
-        assert iteration.remarks[-1] == f"No finished run. To go on with it: {command}"
+        assert iteration.remarks[-1] == f"No finished run; to go on with it: {command}"
 
 
 def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:

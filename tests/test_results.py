@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
+from made_runs import made_run
 from small import after, run_until_stopped, small
 
 from netbuilder.errors import ConfigError
 from netbuilder.results import cells, summarise
+from netbuilder.run_files import natural
 from netbuilder.runs import Run
 from netbuilder.training import train
 
@@ -49,6 +52,40 @@ def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
     for name in ("iter10", "iter2"):
         run_until_stopped(train(small("train.epochs=1", f"name={name}"), out=tmp_path))
     assert [summary.name for summary in summarise(Run.find([tmp_path]))] == ["iter2", "iter10"]
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (("iter10", "iter2"), ["iter2", "iter10"]),
+        (("vgg11", "resnet18"), ["resnet18", "vgg11"]),
+        (("v2-10", "v10-1", "v2-9"), ["v2-9", "v2-10", "v10-1"]),
+        (("x²", "x1", "x٣"), ["x1", "x²", "x٣"]),
+    ],
+)
+def test_names_count_up(names: tuple[str, ...], order: list[str]) -> None:
+    """Each number in its place, and only digits that are numbers: a file may be called x²."""
+    assert sorted(names, key=natural) == order
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "message"),
+    [
+        ("config.json", {"architecture": []}, "its architecture is no mapping"),
+        ("metrics.jsonl", {"test_seconds": {}}, "test_seconds is no number: {}"),
+        ("metrics.jsonl", {"test_accuracy": None}, "test_accuracy is no number: None"),
+        ("metrics.jsonl", {"test_accuracy": 101}, "test_accuracy is no percentage: 101"),
+    ],
+)
+def test_a_record_of_another_shape_is_damaged(
+    name: str, record: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    """It is told where it is read, not where its figures are added up."""
+    made = made_run(tmp_path, small("train.epochs=1"), [(50.0, 50.0)])
+    content = json.loads((made.path / name).read_text())
+    (made.path / name).write_text(json.dumps(content | record) + "\n")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        summarise([Run(made.path)])
 
 
 def test_a_folder_without_runs_and_a_broken_record_are_named(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from documents import FAULTY, HOSTILE, SMALL, analysis_of, network
 from rich.console import Console, RenderableType
 
-from netbuilder.tables import comparison, memory_text, show, summary, verdict_line, window_text
+from netbuilder.console import show
+from netbuilder.tables import comparison, memory_text, summary, verdict_line, window_text
 from netbuilder.targets import Verdict, judge_document
 
 

@@ -23,6 +23,7 @@ from small import DOCUMENT, small
 
 from netbuilder import formats, tables
 from netbuilder.analysis import analyse
+from netbuilder.console import show
 from netbuilder.data import open_dataset
 from netbuilder.drafting import next_document
 from netbuilder.errors import printable
@@ -97,7 +98,7 @@ def test_json_holds_a_title_as_it_is(text: str) -> None:
 def test_a_terminal_shows_a_title_as_text(text: str) -> None:
     """In the first line, with nothing taken for colours or a layout."""
     with redirect_stdout(io.StringIO()) as out:
-        tables.show(tables.summary(analyse(titled(text)), plain=True), plain=True)
+        show(tables.summary(analyse(titled(text)), plain=True), plain=True)
     first = out.getvalue().split("\n")[0]
     assert first.rstrip() == f"small  {printable(text)}".rstrip()
 

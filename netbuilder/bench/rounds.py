@@ -23,7 +23,6 @@ PEERS = {
     "keras-jax": "Keras 3 on JAX, fit() over arrays in memory, no augmentation",
     "keras-torch": "Keras 3 on torch, the same",
 }
-DEFAULT = ("netbuilder", "ordinary", "device", "bound")
 MISSING = 3
 """The exit code of a worker whose packages are not installed."""
 TOLD = 10

@@ -68,7 +68,8 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
             if error.errno in WRONG_PATH:
                 raise ConfigError(f"{error.filename}: {error.strerror}; name another") from error
             if error.filename is not None:  # a path that a system call refuses, not the output
-                message = f"{error.filename}: {reason(error)}; see to it, or name another"
+                # Not its reason, which is that of writing: it may as well have been read.
+                message = f"{error.filename}: {error.strerror}; see to it, or name another"
                 raise MachineError(message) from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             message = f"the output cannot be written: {reason(error)}; send it elsewhere"

@@ -92,7 +92,7 @@ def _row(
 def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
     from rich.table import Table
 
-    from netbuilder.tables import show
+    from netbuilder.console import show
 
     columns = [
         "peer", "images/s", "spread", "s/epoch", "first step s", "to the end s", "peak MiB",
@@ -113,10 +113,9 @@ def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
         for row in rows
     ]
     if markdown:
-        print(f"| {' | '.join(columns)} |")
-        print(f"| --- |{' ---: |' * (len(columns) - 1)}")
-        for line in cells:
-            print(f"| {' | '.join(line)} |")
+        from netbuilder.markdown import table as markdown_table
+
+        print(markdown_table(columns, cells), end="")
         return
     table = Table(*columns, box=None)
     for line in cells:

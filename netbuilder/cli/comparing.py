@@ -24,6 +24,7 @@ from netbuilder.cli.options import (
     whole,
 )
 from netbuilder.errors import ConfigError, printable
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.listing import Listed
@@ -45,7 +46,7 @@ def diff(
         Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
     ],
     output: TableFormat = None,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     plugins: Plugins = None,
 ) -> None:
     """Show what differs between two documents or runs.
@@ -57,8 +58,9 @@ def diff(
     Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
     """
     output = output or table_format()
-    from netbuilder import changes, tables
+    from netbuilder import changes
     from netbuilder.analysis import analyse
+    from netbuilder.console import show
     from netbuilder.difference import difference
     from netbuilder.subjects import Subject
 
@@ -71,13 +73,11 @@ def diff(
         print(changes.as_markdown(compared), end="")
     else:
         plain = output == "plain"
-        tables.show(changes.as_tables(compared, plain=plain), plain=plain)
+        show(changes.as_tables(compared, plain=plain), plain=plain)
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie.")] = Path(
-        "runs"
-    ),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie.")] = RUNS,
     name: Annotated[str, typer.Option(help="Only architectures of this name; * for any.")] = "*",
     verdict: Annotated[str | None, choice("--verdict", VERDICT_WORDS)] = None,
     dataset: Annotated[
@@ -128,8 +128,8 @@ def runs(
 def _show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
     from rich.text import Text
 
+    from netbuilder.console import show
     from netbuilder.fitted import Fitted
-    from netbuilder.tables import show
 
     styles = {"met": "green", "not met": "red", "damaged": "red", "unfinished": "yellow"}
     lines = [
@@ -186,7 +186,7 @@ def compare(
         Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
     ] = None,
     force: Force = False,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     plugins: Plugins = None,
 ) -> None:
     """Compare networks by size, cost and what their runs reached.
@@ -217,8 +217,8 @@ def compare(
     else:
         from rich.text import Text
 
+        from netbuilder.console import show
         from netbuilder.fitted import Fitted
-        from netbuilder.tables import show
 
         plain = output == "plain"
         texts = [list(map(Text, line)) for line in cells]

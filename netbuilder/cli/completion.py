@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from netbuilder.runs import RUNS
+
 DOCUMENTS = (".yaml", ".yml")
 MARK = "config.json"
 """The file that makes a folder a run's."""
@@ -22,7 +24,7 @@ def documents(incomplete: str) -> list[str]:
 
 def runs(incomplete: str) -> list[str]:
     """Run folders below ``runs``, the newest first; else folders to look into."""
-    found = [config.parent for config in Path("runs").glob(f"*/[!.]*/{MARK}")]
+    found = [config.parent for config in RUNS.glob(f"*/[!.]*/{MARK}")]
     found.sort(key=lambda path: path.name, reverse=True)
     names = [str(path) for path in found if str(path).startswith(incomplete)]
     return [_quoted(name) for name in names] or _offered(incomplete, _is_run)

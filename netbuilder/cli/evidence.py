@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbuilder.advice import Evidence
-from netbuilder.errors import ConfigError, MachineError, printable
-from netbuilder.range_test import JSON_NAME
+from netbuilder.errors import ConfigError, printable
+from netbuilder.range_test import JSON_NAME, RangeTest
 
 if TYPE_CHECKING:
     from netbuilder.schema import Architecture
+
+AGAIN = "run netbuilder lr-find again"
 
 
 def gather(architecture: Architecture, runs: Path) -> tuple[Evidence, list[str]]:
@@ -27,19 +27,22 @@ def _newest_metrics(
     architecture: Architecture, folder: Path, notes: list[str]
 ) -> list[dict[str, float]]:
     from netbuilder.runs import Run
+    from netbuilder.subjects import readable
 
     try:
-        found = Run.find([folder])
+        folders = [run.path for run in Run.find([folder])]
     except ConfigError:
         return []  # there is none
-    for run in sorted(found, key=lambda run: run.path.name, reverse=True):
+    found, unreadable = readable(folders)
+    notes += [f"{line}; the run is left out" for line in unreadable]
+    for run in found:
         try:
             same = _network(run.architecture) == _network(architecture)
-            metrics = run.metrics if same else []
-            if metrics and not run.environment["data"]["fell_back"]:
-                return metrics
-        except (ConfigError, MachineError) as error:
+        except ConfigError as error:
             notes.append(f"{error}; the run is left out")
+            continue
+        if same and run.metrics and not run.environment["data"]["fell_back"]:
+            return run.metrics
     return []
 
 
@@ -58,33 +61,24 @@ def _range_test(
 
     from netbuilder.schema import Architecture
 
-    again = "run netbuilder lr-find again"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        limit, suggestion = (_rate(content, name) for name in ("diverged_at", "suggestion"))
-        tested = _swept(Architecture.model_validate(content["architecture"]))
-        tested["train.dataset"] = content["dataset"]  # another may have stood in
-    except (FileNotFoundError, NotADirectoryError):
+        test = RangeTest.read(path)
+        if test is None:
+            return None, None
+        tested = _swept(Architecture.model_validate(test.architecture))
+    except ConfigError as error:
+        notes.append(str(error))
         return None, None
-    except OSError as error:
-        notes.append(printable(f"{path}: cannot be read: {error.strerror}"))
+    except ValidationError as error:
+        why = str(error).splitlines()[0]
+        notes.append(printable(f"{path}: cannot be read: {why}; {AGAIN}"))
         return None, None
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        notes.append(printable(f"{path}: cannot be read: {why}; {again}"))
-        return None, None
+    tested["train.dataset"] = test.dataset  # another may have stood in
     asked = _swept(architecture)
     if other := [name for name in asked if asked[name] != tested.get(name)]:
-        notes.append(printable(f"{path}: it was made with another {', '.join(other)}; {again}"))
+        notes.append(printable(f"{path}: it was made with another {', '.join(other)}; {AGAIN}"))
         return None, None
-    return limit, suggestion
-
-
-def _rate(content: dict[str, Any], name: str) -> float | None:
-    rate: float | None = content[name]
-    if rate is not None and not (type(rate) in (int, float) and isfinite(rate)):
-        raise ValueError(f"{name} is no number")
-    return rate
+    return test.diverged_at, test.suggestion
 
 
 def _swept(architecture: Architecture) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from netbuilder.cli.options import (
 )
 from netbuilder.cli.watching import Look, watch
 from netbuilder.errors import ConfigError, Problem, printable
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.advice import Advice
@@ -73,6 +74,7 @@ def summarize(
 
 def _present(analyses: list[Analysis], output: str, depth: int | None, *, several: bool) -> None:
     from netbuilder import formats, tables
+    from netbuilder.console import show
 
     if not analyses:
         return
@@ -88,11 +90,11 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
     else:
         plain = output == "plain"
         for analysis in analyses:
-            tables.show(tables.summary(analysis, plain=plain, depth=depth), plain=plain)
+            show(tables.summary(analysis, plain=plain, depth=depth), plain=plain)
             if several:
                 print()
         if several:
-            tables.show(tables.comparison(analyses, plain=plain), plain=plain)
+            show(tables.comparison(analyses, plain=plain), plain=plain)
 
 
 def check(
@@ -105,7 +107,7 @@ def check(
             help="Also what an experienced engineer would say.",
         ),
     ] = False,
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
@@ -167,9 +169,10 @@ def _say_checked(
 def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) -> None:
     """The table as far as there is one; where it is wrong, why, and the totals before that."""
     from netbuilder import tables
+    from netbuilder.console import show
 
     if look.analysis is not None:
-        tables.show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
+        show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
     shown = look.analysis.fault if look.analysis else None
     for problem in look.problems:
         if problem != shown:

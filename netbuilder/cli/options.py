@@ -14,6 +14,7 @@ import typer
 from netbuilder.choices import DEVICES, PRECISIONS, WEIGHTS, require_choice
 from netbuilder.cli.completion import datasets, documents
 from netbuilder.errors import ConfigError, printable
+from netbuilder.runs import RUNS
 
 
 def choice(option: str, allowed: Sequence[str], meaning: str = "") -> Any:
@@ -57,8 +58,6 @@ def positive(option: str, meaning: str) -> Any:
     return typer.Option(option, metavar="NUMBER", parser=read, help=meaning)
 
 
-RUNS = Path("runs")
-"""Where run folders are looked for; nobody need have made it."""
 Documents = Annotated[
     list[Path],
     typer.Argument(metavar="PATH", help="Documents.", autocompletion=documents),

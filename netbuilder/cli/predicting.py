@@ -72,7 +72,7 @@ def predict(
         from rich.table import Column, Table
         from rich.text import Text
 
-        from netbuilder.tables import show
+        from netbuilder.console import show
 
         plain = not sys.stdout.isatty()
         pictures = Column("picture", overflow="fold")  # a path's end tells it from the others

@@ -9,6 +9,7 @@ import typer
 
 from netbuilder.cli.completion import either
 from netbuilder.cli.options import Plugins, RunsFolder
+from netbuilder.runs import RUNS
 
 
 def report(
@@ -21,7 +22,7 @@ def report(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("report"),
-    runs: RunsFolder = Path("runs"),
+    runs: RunsFolder = RUNS,
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that holds something else.")
     ] = False,

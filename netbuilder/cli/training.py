@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,9 +26,6 @@ from netbuilder.cli.options import (
 )
 from netbuilder.cli.running import Stop, show_run
 from netbuilder.errors import ConfigError, printable, require_extra
-
-if TYPE_CHECKING:
-    pass
 
 
 def train(
@@ -91,8 +88,9 @@ def train(
     """
     from netbuilder import tables
     from netbuilder.analysis import require_trainable
+    from netbuilder.console import show
     from netbuilder.loader import load
-    from netbuilder.runs import Run
+    from netbuilder.runs import RUNS, Run
 
     overrides = [*(changes or [])]
     if dataset is not None:
@@ -142,8 +140,8 @@ def train(
         for analysis in analyses:
             if not quiet:
                 plain = not sys.stdout.isatty()
-                tables.show(tables.summary(analysis, plain=plain), plain=plain)
-            kept = out or Path("runs")
+                show(tables.summary(analysis, plain=plain), plain=plain)
+            kept = out or RUNS
             if resume is not None and (
                 run := Run.latest(kept, analysis.architecture, seed or 0, precision, _pass_over)
             ):
@@ -209,8 +207,8 @@ def evaluate(
             )
         )
         return
+    from netbuilder.console import show
     from netbuilder.live import evaluation_table
-    from netbuilder.tables import show
 
     print(
         f"{weights} weights of {printable(str(run))} on {len(evaluation.labels):,} test images of "
@@ -263,8 +261,8 @@ def results(
     elif summaries:
         from rich.text import Text
 
+        from netbuilder.console import show
         from netbuilder.fitted import Fitted
-        from netbuilder.tables import show
 
         plain = output == "plain"
         rows = [list(map(Text, cells(summary))) for summary in summaries]

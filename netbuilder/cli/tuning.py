@@ -23,6 +23,7 @@ from netbuilder.cli.options import (
     whole,
 )
 from netbuilder.errors import printable
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.range_test import RangeTest
@@ -52,7 +53,7 @@ def lr_find(
     ] = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,
-    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = RUNS,
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:

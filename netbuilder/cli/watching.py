@@ -66,7 +66,8 @@ class Look:
         """Where it is wrong, the totals of before that."""
         from rich.text import Text
 
-        from netbuilder.tables import show, totals
+        from netbuilder.console import show
+        from netbuilder.tables import totals
 
         if self.problems and self.good:
             plain = not sys.stdout.isatty()

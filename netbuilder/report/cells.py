@@ -21,6 +21,8 @@ SEEDS = (
     "first at target", "held", "seconds", "device", "targets",
 )  # fmt: skip
 GOALS = ("target", "asked", "found", "met")
+LONG = 40
+"""Tables of layers that are longer are folded away."""
 MISTAKES = ("test image", "label", "guess", "confidence, %", "seeds")
 
 

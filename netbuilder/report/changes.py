@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netbuilder.changes import SIGNS, arguments_text, field_line
+from netbuilder.changes import arguments_text, change_of, field_text
 from netbuilder.difference import Difference, LayerChange
 from netbuilder.errors import printable
-
-WORDS = {sign: change.capitalize() for change, sign in SIGNS.items()}
 
 
 def change_lines(found: Difference) -> tuple[str, ...]:
@@ -18,9 +16,7 @@ def change_lines(found: Difference) -> tuple[str, ...]:
         counts = Counter(_layer(layer) for layer in found.layers if layer.change == change)
         for text, count in counts.items():
             lines.append(f"{change.capitalize()} {f'{count} × ' if count > 1 else ''}{text}")
-    for field in found.fields:
-        sign, _, rest = field_line(field).partition(" ")
-        lines.append(f"{WORDS[sign]} {rest}")
+    lines += [f"{change_of(field).capitalize()} {field_text(field)}" for field in found.fields]
     return tuple(lines)
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from shlex import quote
 from statistics import fmean, linear_regression
 
 from netbuilder.analysis import Analysis, Row, analyse
@@ -248,7 +247,7 @@ def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteratio
         remarks.append(f"Left out: {runs} of this name, of a document that said something else.")
     remarks += [f"Left out: {line}" for line in subject.unreadable]
     if not trained and analysis.architecture.train:
-        remarks.append(f"No finished run.{_to_train(subject)}")
+        remarks.append("; ".join(filter(None, ("No finished run", subject.to_train))))
     missing = [run.run.path.name for run in trained if run.evaluation is None]
     if missing:
         which = missing[0] if len(missing) == 1 else f"{len(missing)} of {len(trained)} runs"
@@ -265,16 +264,6 @@ def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteratio
         before=before.key if before else "",
         changes=change_lines(difference(before.analysis, analysis)) if before else (),
     )
-
-
-def _to_train(subject: Subject) -> str:
-    """The command that would give a run to report on; empty where none would."""
-    begun = next((run.path for run in subject.runs if run.result is None), None)
-    if begun:
-        return f" To go on with it: netbuilder train --resume {quote(str(begun))}"
-    if subject.path.is_dir():
-        return ""
-    return f" To train it: netbuilder train {quote(str(subject.path))}"
 
 
 def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[Trained], list[str]]:
@@ -296,7 +285,7 @@ def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[Trained], li
         count = len(found) - len(real)
         remarks.append(f"Left out: {count} on data that stood in for the document's own.")
     by_seed: dict[int, Trained] = {}
-    for trained in sorted(real or found, key=lambda one: one.run.path.name):
+    for trained in sorted(real or found, key=lambda one: (one.run.started, one.run.path.name)):
         by_seed[trained.seed] = trained
     return [by_seed[seed] for seed in sorted(by_seed)], remarks
 

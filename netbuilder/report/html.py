@@ -18,8 +18,6 @@ from netbuilder.report import cells, charts, words
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.tables import totals
 
-LONG = 40
-"""Tables of layers that are longer are folded away."""
 SIZE = {
     "width": charts.WIDTH, "height": charts.HEIGHT, "left": charts.LEFT, "right": charts.RIGHT,
     "top": charts.TOP, "bottom": charts.BOTTOM, "wide": charts.WIDE, "tall": charts.TALL,
@@ -47,7 +45,7 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
             curves={i["key"]: i["curves"].data for i in iterations if i["curves"]},
             sizes=[charts.sizes_of(among) for among in report.tested.values()],
             size=SIZE,
-            long=LONG,
+            long=cells.LONG,
             overview=cells.OVERVIEW,
             overview_note=words.overview_note(report),
             goals=cells.GOALS,

@@ -9,9 +9,6 @@ from netbuilder.report import cells, words
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.tables import totals
 
-LONG = 40
-"""Tables of layers that are longer are folded away."""
-
 
 def text_of(report: Report, pictures: Iterable[str]) -> str:
     """The whole text; ``pictures`` are the names of the files that lie beside it."""
@@ -49,7 +46,7 @@ def _section(i: Iteration, there: set[str]) -> list[str]:
     layers = [table(cells.LAYERS, [cells.layer(row, analysis) for row in analysis.rows])]
     lines += ["### Network", ""]
     lines += [escaped(str(analysis.fault)), ""] if analysis.fault else []
-    if len(analysis.rows) > LONG:
+    if len(analysis.rows) > cells.LONG:
         head = f"<details><summary>{len(analysis.rows)} rows</summary>"
         layers = [head, "", *layers, "</details>", ""]
     lines += [*layers, escaped(totals(analysis)), ""]

@@ -8,6 +8,7 @@ from netbuilder.analysis import Analysis
 from netbuilder.errors import printable
 from netbuilder.figures import Spread
 from netbuilder.report.facts import Gap, Iteration, Report
+from netbuilder.results import range_text
 from netbuilder.shapes import spatial, written
 from netbuilder.tables import first_whole
 from netbuilder.targets import figure_text
@@ -119,7 +120,8 @@ def observations(iteration: Iteration) -> list[str]:
         lines.append(_reached(iteration))
     if iteration.confused:
         pairs = [
-            f"{pair.label} taken for {pair.guess} ({_count(pair.count, 'time')})"
+            f"{one_line(pair.label)} taken for {one_line(pair.guess)} "
+            f"({_count(pair.count, 'time')})"
             for pair in iteration.confused
         ]
         runs = len(iteration.evaluated)
@@ -197,22 +199,17 @@ def _reached(iteration: Iteration) -> str:
     held = [run.held for run in iteration.trained]
     kept = [sum(run.at_target) for run in iteration.trained]
     who = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
-    first = f"epoch{'s' * (min(firsts) < max(firsts))} {_range(firsts)}"
-    end = f"held over the last {_range(held)}" if any(held) else "not in the last one"
+    first = f"epoch{'s' * (min(firsts) < max(firsts))} {range_text(firsts)}"
+    end = f"held over the last {range_text(held)}" if any(held) else "not in the last one"
     return (
         f"The target test accuracy{asked} is first met in {first}{who}; it is met in "
-        f"{_range(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
+        f"{range_text(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
     )
 
 
 def percent(spread: Spread | None) -> str:
     """A figure over the seeds, mean ± standard deviation."""
     return NOTHING if spread is None else str(spread)
-
-
-def _range(values: Sequence[int]) -> str:
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from netbuilder.arithmetic import NAME, ExpressionError, Value, fill, names_in
 from netbuilder.errors import ConfigError, Problem, quoted
+from netbuilder.reading import read_text
 from netbuilder.schema import Place, path_text
 from netbuilder.strict import describe, did_you_mean
-from netbuilder.yaml_text import Node, parse, read_text
+from netbuilder.yaml_text import Node, parse
 
 MAX_EXPANDED = 120_000
 """Values in a document once its blocks are written out; ten thousand layers have about 70,000."""

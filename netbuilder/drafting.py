@@ -15,8 +15,9 @@ from pathlib import Path
 from netbuilder.choices import TEMPLATES, require_choice
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.loader import parse_architecture
+from netbuilder.reading import read_text
 from netbuilder.schema import FOLDER_NAME, Architecture
-from netbuilder.yaml_text import parse, read_text
+from netbuilder.yaml_text import parse
 
 SCHEMA_LINE = re.compile(r"^(# yaml-language-server: \$schema=)(\S+)", re.MULTILINE)
 WIDTH = 96
@@ -118,8 +119,8 @@ def _require_name(name: str) -> None:
         raise ConfigError(f"NAME: found {name!r}; name it {stem}, the file gets its ending")
     if not re.fullmatch(FOLDER_NAME, name):
         raise ConfigError(
-            f"NAME: found {name!r}; allowed: at most 64 letters, digits, dots, dashes and "
-            "underscores, no dot or dash first; it names the run folder too"
+            f"NAME: found {name!r}; allowed: at most 64 of a to z, A to Z, digits, dots, dashes "
+            "and underscores, no dot or dash first; it names the run folder too"
         )
 
 

@@ -16,9 +16,10 @@ from netbuilder.analysis import analyse
 from netbuilder.component import by_name
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.expansion import Expander, needs_expansion
+from netbuilder.reading import read_text
 from netbuilder.schema import COMPONENTS, Architecture, Place, path_text
 from netbuilder.strict import describe
-from netbuilder.yaml_text import Node, parse, parse_value, read_text
+from netbuilder.yaml_text import Node, parse, parse_value
 
 
 def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architecture:

@@ -56,7 +56,7 @@ class Subject:
             return ""
         return (
             f"{self.path}: {count} run{'s' * (count > 1)} of its name left out, trained from "
-            "another text or with other settings"
+            "another text or with other settings; name their folders to see them"
         )
 
     @classmethod

@@ -12,19 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import yaml
 
 from netbuilder.errors import ConfigError, Problem, quoted
 
-MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 100_000
 MAX_KEYS = 1_000
 MAX_DIGITS = 40
 MAX_REPEATS = 100
-"""Bounds on a document: its text, its nesting, its values once aliases are expanded, one mapping,
+"""Bounds on a document: its nesting, its values once aliases are expanded, one mapping,
 one number, and how many of its repeated keys are told."""
 
 Scalar = str | int | float | bool | None
@@ -65,38 +63,6 @@ class Node:
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
         return self.value
-
-
-def read_text(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        ConfigError: it is missing, a folder, unreadable, too large, empty or not UTF-8.
-    """
-
-    def refuse(message: str) -> ConfigError:
-        return ConfigError([Problem(str(path), 0, 0, "", message)])
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise refuse("no such file; check the path") from None
-    except IsADirectoryError:
-        example = min(path.glob("*.yaml"), default="archs/iter10.yaml")
-        raise refuse(f"it is a folder; name a document in it, such as {example}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise refuse(f"cannot be read: {reason}; name a file that can be") from None
-    if len(data) > MAX_BYTES:
-        raise refuse(f"more than {MAX_BYTES} bytes; a document is far smaller; name one")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refuse(f"not UTF-8 at byte {error.start}; save the file as UTF-8") from None
-    if not text.strip():
-        raise refuse("it is empty; a document has at least name, input and layers")
-    return text
 
 
 def parse(text: str, file: str) -> tuple[Node, list[Problem]]:

@@ -14,7 +14,7 @@ import netbuilder
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    ("errors", "shapes", "files", "windows", "watching", "choices"),
+    ("errors", "shapes", "files", "windows", "watching", "choices", "reading"),
     ("receptive_field",),
     ("strict",),
     ("component", "arithmetic"),

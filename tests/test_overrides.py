@@ -89,8 +89,8 @@ def test_the_document_is_blamed_for_its_own_mistakes_alone() -> None:
     """Beside an override, a mistake in the document keeps its file and line."""
     text = DOCUMENT.replace("epochs: 2", "epochs: two")
     assert refusal(text, "name=a b", "targets.parameters.below=x").splitlines() == [
-        "--set name=a b: name: found the text 'a b'; allowed: at most 64 letters, digits, dots, "
-        "dashes and underscores, no dot or dash first",
+        "--set name=a b: name: found the text 'a b'; allowed: at most 64 of a to z, A to Z, "
+        "digits, dots, dashes and underscores, no dot or dash first",
         "--set targets.parameters.below=x: targets.parameters.below: found the text 'x'; "
         "allowed: a number",
         "a.yaml:11:3: train.epochs: found the text 'two'; allowed: a whole number",

@@ -107,7 +107,7 @@ def here(base: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 NOTHING = """
 new b --from small                  | 2 | no such document; there is none in . and archs
-new ../b --template plain           | 2 | allowed: at most 64 letters, digits, dots, dashes
+new ../b --template plain           | 2 | allowed: at most 64 of a to z, A to Z, digits, dots
 summarize small.yaml                | 2 | small.yaml: no such file; check the path
 summarize .                         | 2 | .: it is a folder; name a document in it
 check small.yaml --advice           | 2 | small.yaml: no such file; check the path

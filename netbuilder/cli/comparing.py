@@ -149,8 +149,8 @@ def _what_there_is(rows: list[Listed], folder: Path) -> str:
     verdicts = sorted({row.verdict.replace(" ", "-") for row in rows})
     kinds = {"names": names, "data sets": datasets, "verdicts": verdicts}
     there = "; ".join(f"{kind}: {', '.join(found)}" for kind, found in kinds.items() if found)
-    count = f"{len(rows)} run{'s' * (len(rows) != 1)}"
-    return printable(f"{folder}: none of its {count} is of that kind; there are {there}")
+    count = len(rows)
+    return printable(f"{folder}: no run of its {count} is of that kind; there are {there}")
 
 
 def _cells(row: Listed, folder: Path) -> list[str]:

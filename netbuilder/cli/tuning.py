@@ -127,10 +127,11 @@ def _said(test: RangeTest, epoch: int) -> Iterator[str]:
         yield f"it did not fall{before}: give it more --steps, or another range by --from and --to"
         return
     rate = f"{test.suggestion:.2g}"
-    yield (
-        f"{'a guess' if test.few else 'suggested'}: {test.field} of {rate}, a tenth of the rate of "
-        f"the least loss; to try it: --set '{test.field}={rate}'"
-    )
+    found = f"{test.field} of {rate}, a tenth of the rate of the least loss"
+    if test.few:
+        yield f"a guess: {found}"
+    else:
+        yield f"suggested: {found}; to try it: --set '{test.field}={rate}'"
     if test.still_falling and not test.few:
         further = 10 * test.learning_rates[-1]
         yield f"the loss still fell at the end: look further with --to {further:.3g}"

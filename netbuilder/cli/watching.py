@@ -77,7 +77,8 @@ class Look:
 def _included(path: Path) -> tuple[Path, ...]:
     """What a wrong document names to include, there or not; nothing outside its folder."""
     from netbuilder.definitions import inclusions
-    from netbuilder.yaml_text import parse, read_text
+    from netbuilder.reading import read_text
+    from netbuilder.yaml_text import parse
 
     try:
         root, _ = parse(read_text(path), str(path))

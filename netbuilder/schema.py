@@ -63,7 +63,8 @@ FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 def _as_folder_name(value: str) -> str:
     if not re.fullmatch(FOLDER_NAME, value):
-        allowed = "at most 64 of a to z, A to Z, digits, dots, dashes and underscores, no dot or dash first"
+        signs = "a to z, A to Z, digits, dots, dashes and underscores"
+        allowed = f"at most 64 of {signs}, no dot or dash first"
         raise fault(f"found {describe(value)}; allowed: {allowed}")
     return value
 

@@ -126,7 +126,8 @@ def test_runs_of_another_text_are_left_out_and_told(folder: Path, tmp_path: Path
     assert ran.code == 0
     assert "no runs" in ran.out
     assert ran.err == (
-        f"{path}: 2 runs of its name left out, trained from another text or with other settings; name their folders to see them\n"
+        f"{path}: 2 runs of its name left out, trained from another text or with other settings; "
+        "name their folders to see them\n"
     )
 
 

@@ -63,8 +63,8 @@ def tiny() -> Iterator[None]:
 
     with (
         patch("netbuilder.data.opening.load_mnist5k", lambda: cut),
-        patch("netbuilder.plots.draw_curves", picture),
-        patch("netbuilder.plots.draw_mistakes", picture),
+        patch("netbuilder.plots.curves.draw_curves", picture),
+        patch("netbuilder.plots.images.draw_mistakes", picture),
     ):
         yield
 

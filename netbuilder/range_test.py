@@ -36,6 +36,8 @@ FIRST = 5
 """Steps whose average is where the loss began; fewer in a test of fewer than four times that."""
 FEW = 30
 """Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
+LEAST_FEW = 10
+"""Steps below which a suggestion is not even a guess."""
 JSON_NAME, PICTURE_NAME = "lr-find.json", "lr-find.png"
 
 
@@ -103,9 +105,9 @@ def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float
         smoothed: a loss for each.
 
     Returns:
-        None where the loss did not fall.
+        None where the loss did not fall, or the steps were next to none.
     """
-    if not smoothed or not has_fallen(smoothed):
+    if len(smoothed) < LEAST_FEW or not has_fallen(smoothed):
         return None
     least = min(range(len(smoothed)), key=smoothed.__getitem__)
     return learning_rates[least] / MARGIN

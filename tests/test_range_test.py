@@ -137,6 +137,7 @@ def test_too_few_steps_are_told(tmp_path: Path) -> None:
     )
     assert "6 steps are too few to trust: give it --steps 30, 71% of an epoch here, or" in few
     assert "suggested" not in few
+    assert "guess" not in few
     assert "too few" not in enough
     assert "2 steps are too few to trust: give it a lower train.batch_size" in none
 

@@ -114,7 +114,7 @@ def _summary(test: RangeTest) -> str:
 
 def _said(test: RangeTest, epoch: int) -> Iterator[str]:
     """What a test speaks for, and what would make it better; ``epoch`` is in steps."""
-    from netbuilder.range_test import FEW
+    from netbuilder.range_test import FEW, LEAST_FEW
 
     if test.few:
         more = f"--steps {FEW}, {FEW / epoch:.0%} of an epoch here, or " if epoch >= FEW else ""
@@ -122,6 +122,8 @@ def _said(test: RangeTest, epoch: int) -> Iterator[str]:
             f"{test.steps} steps are too few to trust: give it {more}a lower train.batch_size, "
             "which gives an epoch more"
         )
+    if test.steps < LEAST_FEW:
+        return
     if test.suggestion is None:
         before = "" if test.diverged_at is None else " before"
         yield f"it did not fall{before}: give it more --steps, or another range by --from and --to"

@@ -232,6 +232,15 @@ def test_a_layer_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
     assert "0 Scale" in printed
 
 
+def test_every_room_of_the_house_is_named() -> None:
+    """The table of where things are has each module and folder of the package, and no other."""
+    table = TEXT.partition("## Where things are")[2].partition("Benchmarks:")[0]
+    inside = (ROOT / "netbuilder").iterdir()
+    rooms = {f"{path.name}/" if path.is_dir() else path.name for path in inside}
+    rooms = {room for room in rooms if room.endswith((".py", "/")) and not room.startswith("__")}
+    assert set(re.findall(r"`([a-z_0-9]+(?:\.py|/))`", table)) == rooms
+
+
 def test_the_machine_check_runs_the_readmes_test_command() -> None:
     """.ci/run calls the very line that the README gives for the tests."""
     [_, tests] = [

@@ -15,7 +15,7 @@ _MARKUP = re.compile(
     r"|(?<![^\W_])_|_(?![^\W_])"  # inside a word, as in max_lr, it emphasises nothing
     r"|(?<!\S)#"  # opens a heading, or closes one
     r"|(?:(?<=http)|(?<=https)|(?<=ftp)):|(?<=www)\."  # a link made of itself
-    r"|^>|^[-+](?=\s|$)|^[-=](?=[-=]*\s*$)",  # a quotation, a list, a line
+    r"|^>|^[-+](?=\s|$)|^[-=](?=[-=\s]*$)",  # a quotation, a list, a line
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")

@@ -44,6 +44,7 @@ def shown(rendered: str) -> str:
 @given(LINES)
 @example("1) a")
 @example("1.")
+@example("--- ---")
 @example("C #")
 @example("snake_case _x_ a__b")
 @example("a\\|b")

@@ -205,6 +205,7 @@ class Family(Generic[C]):
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """A reference to the family's forms, which are written once: layers hold layers."""
+        # Only pydantic's own handler has one, and only it is ever given here.
         generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
         name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
         if name not in generator.definitions:

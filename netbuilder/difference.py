@@ -139,12 +139,12 @@ def _layer_change(before: Row | None, after: Row | None) -> LayerChange:
 # --- fields --------------------------------------------------------------------------------------
 
 
-def _changes(field: str, before: object, after: object) -> tuple[FieldChange, ...]:
+def _changes(field: str, before: Any, after: Any) -> tuple[FieldChange, ...]:
     """What differs between two values of a document, as deep as both have the same parts."""
     if before == after:
         return ()
     if _is_components(before) and _is_components(after):
-        return _component_lists(field, before, after)  # type: ignore[arg-type]  # as just seen
+        return _component_lists(field, before, after)
     if isinstance(before, Component) or isinstance(after, Component):
         if type(before) is type(after):
             assert isinstance(before, Component)
@@ -154,7 +154,7 @@ def _changes(field: str, before: object, after: object) -> tuple[FieldChange, ..
         return (FieldChange(field, as_json(before), as_json(after)),)
     if hasattr(before, "model_fields_set") or hasattr(after, "model_fields_set"):
         # A section that is missing on one side is one whose every field is.
-        return _mappings(field, dict(before or {}), dict(after or {}))  # type: ignore[call-overload]
+        return _mappings(field, dict(before or {}), dict(after or {}))
     return (FieldChange(field, as_json(before), as_json(after)),)
 
 

@@ -104,7 +104,7 @@ def _on_device(*, fastest: bool) -> Peer:
 
         def passes(images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
             value, _ = forward(images, labels)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()  # type: ignore[no-untyped-call]  # torch's own
             return (value.detach(),)
 
         body: Body = passes

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netbuilder.errors import ConfigError, MachineError, printable
-from netbuilder.files import ELSEWHERE, reason, remove_leftovers, write_atomic
+from netbuilder.errors import ConfigError, printable
+from netbuilder.files import remove_leftovers, write_atomic, writing
 from netbuilder.report.facts import Iteration, Report
 from netbuilder.report.html import page
 from netbuilder.report.markdown import text_of
@@ -31,27 +31,21 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
         ConfigError: ``out`` is no folder, or holds what is of no report.
         MachineError: it cannot be written.
     """
-    try:
-        earlier = _earlier(out, force=force)
-        mistakes = _mistakes(report)
-        pictures = _pictures(report) | {f"{key}-mistakes.png": png for key, png in mistakes.items()}
-        names = " ".join(sorted(pictures))
-        text = f"{text_of(report, pictures)}\n<!-- netbuilder report: {names} -->\n"
-        html = page(report, mistakes)
+    earlier = _earlier(out, force=force)
+    mistakes = _mistakes(report)
+    pictures = _pictures(report) | {f"{key}-mistakes.png": png for key, png in mistakes.items()}
+    names = " ".join(sorted(pictures))
+    text = f"{text_of(report, pictures)}\n<!-- netbuilder report: {names} -->\n"
+    html = page(report, mistakes)
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
         for name in earlier - set(pictures):
             (out / name).unlink(missing_ok=True)
-        # First the text: it names the others, so that one that was cut short can be renewed.
-        write_atomic(out / MARKDOWN, text.encode())
-        for name, png in pictures.items():
-            write_atomic(out / name, png)
-        write_atomic(out / HTML, html.encode())
-    except OSError as error:
-        where = error.filename or out
-        raise MachineError(
-            printable(f"{where}: cannot be written: {reason(error)}; {ELSEWHERE}")
-        ) from error
+    # First the text: it names the others, so that one that was cut short can be renewed.
+    for name, content in {MARKDOWN: text.encode(), **pictures, HTML: html.encode()}.items():
+        with writing(out / name):
+            write_atomic(out / name, content)
     return [out / MARKDOWN, out / HTML]
 
 

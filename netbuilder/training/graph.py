@@ -96,7 +96,7 @@ class Graphed:
         drawn = torch.cuda.initial_seed()
         # Warming up would move batch statistics; the capture itself launches nothing.
         before = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):

@@ -118,8 +118,8 @@ class Step:
                 self._compiled_from = 0  # what is captured is captured once
             self._passes = Graphed(self.passes, trainee.model, [self._augmenting])
             self._unsettled = Unsettled(hardware.device)
-            # torch's fused updates leave everything as it is where this is 1.
-            trainee.optimizer.found_inf = self._unsettled.spoilt  # type: ignore[attr-defined]
+            # Fused updates, which read it, leave everything as it is where this is 1.
+            trainee.optimizer.found_inf = self._unsettled.spoilt  # type: ignore[attr-defined]  # no field of the class
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, epoch: int, step: int
@@ -188,7 +188,7 @@ class Step:
         loss, logits = self._forward_of(len(labels))(
             normalise(batch, dataset.mean, dataset.std), labels
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         with torch.no_grad():
             weights = self._parameters
             gradients = [weight.grad for weight in weights if weight.grad is not None]

@@ -1,6 +1,6 @@
-"""netbuilder: declarative YAML → torch networks, checked, shown, trained.
+"""netbuilder: declarative YAML to torch networks, checked, shown, trained.
 
-Names are imported at their first use, so that reading a document never waits for torch.
+Each name is imported at its first use, so that reading a document never waits for torch.
 """
 
 from __future__ import annotations
@@ -8,30 +8,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from netbuilder.analysis import analyse as analyse
-    from netbuilder.builder import build as build
-    from netbuilder.errors import NetbuilderError as NetbuilderError
-    from netbuilder.loader import load as load
-    from netbuilder.schema import Architecture as Architecture
-    from netbuilder.training import train as train
+from netbuilder._version import __version__ as __version__
 
-_HOMES = {
-    "Architecture": "netbuilder.schema",
+if TYPE_CHECKING:
+    from netbuilder.config.loader import load as load
+    from netbuilder.config.schema import Architecture as Architecture
+    from netbuilder.errors import NetbuilderError as NetbuilderError
+    from netbuilder.network.analysis import analyse as analyse
+    from netbuilder.network.build import build as build
+    from netbuilder.training.loop import train as train
+
+_MODULES = {
+    "Architecture": "netbuilder.config.schema",
     "NetbuilderError": "netbuilder.errors",
-    "analyse": "netbuilder.analysis",
-    "build": "netbuilder.builder",
-    "load": "netbuilder.loader",
-    "train": "netbuilder.training",
+    "analyse": "netbuilder.network.analysis",
+    "build": "netbuilder.network.build",
+    "load": "netbuilder.config.loader",
+    "train": "netbuilder.training.loop",
 }
 __all__ = ["Architecture", "NetbuilderError", "analyse", "build", "load", "train"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

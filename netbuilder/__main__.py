@@ -1,6 +1,6 @@
 """``python -m netbuilder``."""
 
-from netbuilder.cli import main
+from netbuilder.cli._app import main
 
 if __name__ == "__main__":
     main()

@@ -18,23 +18,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
-
-def quoted(text: str) -> str:
-    """A text as a message quotes it: short, and with what is not printable escaped."""
-    return repr(text if len(text) <= 40 else text[:40] + "…")
-
-
-def printable(text: str) -> str:
-    """One line that a terminal shows as it is: control characters and the like are escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+from netbuilder._text import printable
 
 
 class NetbuilderError(Exception):
@@ -139,3 +129,13 @@ class Interrupted(NetbuilderError):
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # known only once the signal has come
         return 128 + self.signum
+
+
+def require_choice(option: str, found: str, allowed: Sequence[str]) -> None:
+    """Refuse what is none of the names allowed behind ``option``.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if found not in allowed:
+        raise ConfigError(f"{option}: found {found!r}; allowed: {', '.join(allowed)}")

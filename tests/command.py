@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from documents import FAULTY, SMALL
 
-from netbuilder import cli
+from netbuilder.cli import _app as cli
 
 COMMAND = (sys.executable, "-m", "netbuilder")
 """The command line as a process of its own."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from netbuilder.layers import LAYERS
-from netbuilder.layers.plugins import offered
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.plugins import offered
 
 # The networks of the tests are small: one thread is as fast as several, and two test processes do
 # not wait for each other's threads. Processes that a test starts inherit it.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from netbuilder import cli
+from netbuilder.cli import _app as cli
 
 LINGERING = 0.7
 """Seconds that a phase is made to take beyond its own."""
@@ -29,7 +29,7 @@ def announcing(there: Callable[..., Any], *, before: float = LINGERING) -> Calla
 
 def linger_in(phase: str) -> None:
     """Make a phase observable, and long enough to be hit."""
-    from netbuilder.training import checkpoint, compiling, session, step
+    from netbuilder.training import checkpoint, compile as compiling, trainer as session, step
 
     if phase.startswith("http"):
         from torchvision.datasets import FashionMNIST

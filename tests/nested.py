@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from strategies import NAMES, documents
 
-from netbuilder.analysis import analyse
-from netbuilder.schema import Architecture
-from netbuilder.shapes import Shape
+from netbuilder.network.analysis import analyse
+from netbuilder.config.schema import Architecture
+from netbuilder.components.shapes import Shape
 
 NESTS = settings(
     max_examples=2000,

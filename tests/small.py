@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 
 from netbuilder.errors import Interrupted
-from netbuilder.loader import parse_architecture
-from netbuilder.schema import Architecture
-from netbuilder.training import Record, Started
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
+from netbuilder.training.events import Record, Started
 
 DOCUMENT = """\
 name: small

@@ -24,10 +24,10 @@ from pathlib import Path
 
 from small import DOCUMENT, fingerprint
 
-from netbuilder.files import digest_of
-from netbuilder.runs import Run
+from netbuilder._files import digest_of
+from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.hardware import Hardware
+from netbuilder.training.device import Hardware
 from netbuilder.training.step import Trainee
 
 COMMAND = (sys.executable, "-m", "netbuilder", "train")

@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from netbuilder.errors import ShapeError
-from netbuilder.layers import KINDS, LAYERS
-from netbuilder.layers.chains import Container
-from netbuilder.schema import Architecture
-from netbuilder.shapes import Shape
+from netbuilder.components.layers import KINDS
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.layers.container import Container
+from netbuilder.config.schema import Architecture
+from netbuilder.components.shapes import Shape
 
 LARGEST_SAMPLE = 4_000
 MOST_AXES = 4

@@ -13,11 +13,12 @@ from command import run
 from documents import analysis_of, network
 from small import DOCUMENT, small
 
-from netbuilder.advice import Evidence, advise
-from netbuilder.analysis import analyse
-from netbuilder.choices import TEMPLATES
-from netbuilder.loader import load
-from netbuilder.range_test import RangeTest
+from netbuilder.network.lint.training import Evidence
+from netbuilder.network.lint import advise
+from netbuilder.network.analysis import analyse
+from netbuilder.config.scaffold import TEMPLATES
+from netbuilder.config.loader import load
+from netbuilder.runs.lr_curve import RangeTest
 
 ROOT = Path(__file__).parents[1]
 CONV = "Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, bias: false}"

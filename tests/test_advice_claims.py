@@ -10,11 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_advice import CLOSE
 
-from netbuilder.advice import Advice, Evidence, advise
-from netbuilder.analysis import analyse
-from netbuilder.builder import build
-from netbuilder.loader import parse_architecture
-from netbuilder.schema import Architecture
+from netbuilder.network.lint import Advice, advise
+from netbuilder.network.lint.training import Evidence
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
 
 CONV = "Conv2d: {out_channels: 3, kernel_size: %d, padding: %d}"
 PIECES = st.sampled_from(

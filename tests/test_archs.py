@@ -11,12 +11,13 @@ import torchsummary
 import yaml
 
 from netbuilder import build, load
-from netbuilder.analysis import Analysis, analyse, require_classes
-from netbuilder.formats import as_torchsummary
-from netbuilder.json_schema import FILE_NAME, document_schema
-from netbuilder.recipe.augmentations import geometry
-from netbuilder.schema import AccuracyTarget, Architecture, Bound, Targets, TrainConfig
-from netbuilder.targets import judge_document
+from netbuilder.network.analysis import Analysis, analyse
+from netbuilder.network.check import require_classes
+from netbuilder.render.network import as_torchsummary
+from netbuilder.config.json_schema import FILE_NAME, document_schema
+from netbuilder.components.augmentations import geometry
+from netbuilder.config.schema import AccuracyTarget, Architecture, Bound, Targets, TrainConfig
+from netbuilder.network.targets import judge_document
 
 ARCHS = Path(__file__).parents[1] / "archs"
 TABLES = Path(__file__).parent / "reference"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from netbuilder.arithmetic import ExpressionError, Value, evaluate
+from netbuilder.config.expressions import ExpressionError, Value, evaluate
 
 NAMES: dict[str, Value] = {"width": 24, "half": 0.5, "act": "ReLU", "yes": True, "i": 3}
 numbers = st.integers(0, 50).map(str) | st.sampled_from(["width", "half", "i", "0.25", "1e1", "3."])

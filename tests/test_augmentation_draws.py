@@ -10,15 +10,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms import RandomErasing as TorchvisionErasing
 
-from netbuilder.component import Family
-from netbuilder.data.batches import augment, generator_for
-from netbuilder.recipe.augmentations import AUGMENTATIONS
-from netbuilder.recipe.augmentations.geometry import (
-    RandomAffine,
-    RandomCrop,
-    RandomHorizontalFlip,
-)
-from netbuilder.recipe.augmentations.pixels import RandomErasing
+from netbuilder.components.component import Family
+from netbuilder.data.transforms import augment, generator_for
+from netbuilder.components.augmentations import AUGMENTATIONS
+from netbuilder.components.augmentations.geometry import RandomAffine, RandomCrop, RandomHorizontalFlip
+from netbuilder.components.augmentations.pixels import RandomErasing
 
 COUNT = 6
 WRITTEN: list[dict[str, Any]] = [

@@ -13,8 +13,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from torchvision import transforms
 
-from netbuilder.component import Family
-from netbuilder.recipe.augmentations import AUGMENTATIONS, Augmentation
+from netbuilder.components.component import Family
+from netbuilder.components.augmentations import AUGMENTATIONS
+from netbuilder.components.augmentations.base import Augmentation
 
 READER: TypeAdapter[Augmentation] = TypeAdapter(
     Annotated[Augmentation, Family("augmentation", AUGMENTATIONS)]

@@ -9,9 +9,9 @@ import pytest
 from command import run
 from small import DOCUMENT
 
-from netbuilder.bench.handover import handed_over
-from netbuilder.bench.peers import BY_NAME
-from netbuilder.bench.rounds import PEERS
+from netbuilder.training.bench.handover import handed_over
+from netbuilder.training.bench.peers import BY_NAME
+from netbuilder.training.bench.rounds import PEERS
 from netbuilder.errors import missing_extra
 
 

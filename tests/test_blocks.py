@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbuilder.analysis import analyse
-from netbuilder.builder import build
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
 from netbuilder.errors import ConfigError
-from netbuilder.loader import load, parse_architecture
-from netbuilder.runs import Run
-from netbuilder.schema import Architecture
-from netbuilder.yaml_text import Node
+from netbuilder.config.loader import load, parse_architecture
+from netbuilder.runs.run import Run
+from netbuilder.config.schema import Architecture
+from netbuilder.config.yaml_nodes import Node
 
 HEAD = "name: net\ninput: [3, 16, 16]\n"
 UNIT = """\
@@ -245,7 +245,7 @@ def test_a_bomb_is_refused_by_its_size_before_it_is_written_out(
         made += 1
         return Node(*arguments, **named)
 
-    monkeypatch.setattr("netbuilder.expansion.Node", counted)
+    monkeypatch.setattr("netbuilder.config.yaml_nodes.Node", counted)
     long = "x" * 50_000
     text = "layers: [{Repeat: {times: 10000, layers: [{Conv2d: '${a}${a}${a}'}]}}]\n"
     for bomb in (BOMBS["repetitions"], f"values: {{a: {long}}}\n" + text):

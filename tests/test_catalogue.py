@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from netbuilder.layers import KINDS, Layer
-from netbuilder.layers.chains import Container
+from netbuilder.components.layers import KINDS
+from netbuilder.components.layers.base import Layer
+from netbuilder.components.layers.container import Container
 
 LOSS = "takes predictions and targets; losses stand in the train section"
 SEVERAL = "takes or gives several tensors, or other things than floats"

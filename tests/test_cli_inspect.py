@@ -12,7 +12,7 @@ import pytest
 from command import COMMAND, FAULT, WRONGS, run, write_documents
 from documents import SMALL
 
-from netbuilder.json_schema import document_schema
+from netbuilder.config.json_schema import document_schema
 
 
 @pytest.fixture(autouse=True)

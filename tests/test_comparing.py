@@ -12,13 +12,13 @@ from documents import HOSTILE
 from made_runs import made_run
 from small import DOCUMENT, run_until_stopped
 
-from netbuilder.analysis import analyse
-from netbuilder.loader import parse_architecture
-from netbuilder.results import compare_subjects
-from netbuilder.runs import Run
-from netbuilder.schema import Architecture
-from netbuilder.subjects import Subject
-from netbuilder.training import train
+from netbuilder.network.analysis import analyse
+from netbuilder.config.loader import parse_architecture
+from netbuilder.runs.comparison import compare_subjects
+from netbuilder.runs.run import Run
+from netbuilder.config.schema import Architecture
+from netbuilder.runs.selection import Subject
+from netbuilder.training.loop import train
 
 ROOT = Path(__file__).parents[1]
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace("last_epochs: 2", "last_epochs: 1")

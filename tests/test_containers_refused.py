@@ -12,14 +12,14 @@ from jsonschema import Draft202012Validator
 from nested import network
 from torch import nn
 
-from netbuilder.analysis import analyse
-from netbuilder.builder import build
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
 from netbuilder.errors import ConfigError
-from netbuilder.json_schema import document_schema
-from netbuilder.layers.containers import TAKEN
-from netbuilder.layers.modules import Parallel as ParallelModule
-from netbuilder.loader import parse_architecture
-from netbuilder.yaml_text import parse
+from netbuilder.config.json_schema import document_schema
+from netbuilder.components.layers.containers import TAKEN
+from netbuilder.components.layers.modules import Parallel as ParallelModule
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.yaml_nodes import parse
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

@@ -21,12 +21,14 @@ from safetensors.torch import save as packed
 from small import after, fingerprint, run_until_stopped, small
 
 from netbuilder.errors import CheckpointError, ConfigError
-from netbuilder.files import digest_of
-from netbuilder.runs import Run
-from netbuilder.training import Started, checkpoint, resume, train
+from netbuilder._files import digest_of
+from netbuilder.runs.run import Run
+from netbuilder.training.events import Started
+from netbuilder.training import checkpoint
+from netbuilder.training.loop import resume, train
 from netbuilder.training.checkpoint import Progress
-from netbuilder.training.hardware import Hardware
-from netbuilder.training.recorded import kept_model
+from netbuilder.training.device import Hardware
+from netbuilder.inference.load import kept_model
 from netbuilder.training.step import Trainee
 
 STEPS = 42

@@ -19,9 +19,11 @@ import torch
 from archives import PLACE, fashion
 from torchvision import datasets
 
-from netbuilder.data import LoadedData, cache, open_dataset
+from netbuilder.data.dataset import LoadedData
+from netbuilder.data import cache
+from netbuilder.data.open import open_dataset
 from netbuilder.errors import DataError
-from netbuilder.recipe.datasets import FashionMnist
+from netbuilder.components.datasets import FashionMnist
 
 __all__ = ["fashion"]  # a fixture
 

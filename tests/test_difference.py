@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from nested import nested
 from strategies import inputs
 
-from netbuilder.analysis import Analysis, Row, analyse
-from netbuilder.difference import Difference, difference
-from netbuilder.loader import load, parse_architecture
-from netbuilder.schema import Architecture
+from netbuilder.network.analysis import Analysis, Row, analyse
+from netbuilder.network.diff import Difference, difference
+from netbuilder.config.loader import load, parse_architecture
+from netbuilder.config.schema import Architecture
 
 ROOT = Path(__file__).parents[1]
 FEW = settings(max_examples=100, deadline=None, derandomize=True)

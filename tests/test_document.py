@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from strategies import architectures
 
 from netbuilder.errors import ConfigError
-from netbuilder.loader import parse_architecture
-from netbuilder.schema import Architecture
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
 
 DOCUMENT = """\
 name: small

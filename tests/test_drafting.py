@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import DOCUMENT
 
-from netbuilder.choices import TEMPLATES
-from netbuilder.drafting import from_template, next_document
+from netbuilder.config.scaffold import TEMPLATES
+from netbuilder.config.scaffold import from_template, next_document
 from netbuilder.errors import ConfigError
-from netbuilder.loader import load, parse_architecture
-from netbuilder.schema import Architecture
+from netbuilder.config.loader import load, parse_architecture
+from netbuilder.config.schema import Architecture
 
 ARCHS = Path(__file__).parents[1] / "archs"
 DOCUMENTS = sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("zoo/*.yaml")])
@@ -63,7 +63,7 @@ def test_what_was_learned_adds_up() -> None:
 
 def _next(text: str, path: Path, name: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netbuilder.drafting.read_text", lambda source: text)
+        patch.setattr("netbuilder.config.source.read_text", lambda source: text)
         return next_document(path, name).text
 
 

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from netbuilder import build, load
 from netbuilder.errors import ConfigError
-from netbuilder.importing import architecture_of, document, find
-from netbuilder.layers import KINDS, LAYERS
-from netbuilder.layers.base import TorchLayer
-from netbuilder.loader import parse_architecture
-from netbuilder.python_code import class_name, python_code
-from netbuilder.schema import Architecture
-from netbuilder.shapes import Shape
+from netbuilder.network.from_torch import architecture_of, document, find
+from netbuilder.components.layers import KINDS
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.layers.base import TorchLayer
+from netbuilder.config.loader import parse_architecture
+from netbuilder.network.codegen import class_name, python_code
+from netbuilder.config.schema import Architecture
+from netbuilder.components.shapes import Shape
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -363,7 +364,7 @@ def test_another_form_is_refused() -> None:
 
 def test_a_kind_of_a_plugin_is_not_written() -> None:
     """A module that stands alone cannot hold it, and the message says which it is."""
-    from netbuilder.layers.base import Elementwise
+    from netbuilder.components.layers.base import Elementwise
 
     class Mine(Elementwise):
         """A kind from elsewhere."""

@@ -14,14 +14,14 @@ from command import run
 from safetensors import safe_open
 from small import DOCUMENT, run_until_stopped
 
-from netbuilder import exporting
-from netbuilder.data import open_dataset
-from netbuilder.data.batches import normalise, to_unit
-from netbuilder.loader import parse_architecture
-from netbuilder.recipe.datasets import Mnist5k
-from netbuilder.runs import Run
-from netbuilder.training import train
-from netbuilder.training.recorded import kept_model
+from netbuilder.inference import export as exporting
+from netbuilder.data.open import open_dataset
+from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.config.loader import parse_architecture
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.runs.run import Run
+from netbuilder.training.loop import train
+from netbuilder.inference.load import kept_model
 
 NESTED = """\
 layers:

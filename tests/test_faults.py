@@ -16,11 +16,11 @@ from command import run as command
 from faults import KINDS, Disk
 from small import fingerprint
 
-from netbuilder.data.embedded import load_mnist5k
-from netbuilder.files import write_atomic
-from netbuilder.runs import Run
+from netbuilder.data.mnist5k import load_mnist5k
+from netbuilder._files import write_atomic
+from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.hardware import Hardware
+from netbuilder.training.device import Hardware
 from netbuilder.training.step import Step, Trainee
 
 DOCUMENT = """\
@@ -62,9 +62,9 @@ def tiny() -> Iterator[None]:
         write_atomic(path, b"picture")
 
     with (
-        patch("netbuilder.data.opening.load_mnist5k", lambda: cut),
-        patch("netbuilder.plots.curves.draw_curves", picture),
-        patch("netbuilder.plots.images.draw_mistakes", picture),
+        patch("netbuilder.data.mnist5k.load_mnist5k", lambda: cut),
+        patch("netbuilder.render.plots.curves.draw_curves", picture),
+        patch("netbuilder.render.plots.images.draw_mistakes", picture),
     ):
         yield
 

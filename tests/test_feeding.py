@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from small import after, fingerprint, run_until_stopped, small
 
 from netbuilder.data import cache
-from netbuilder.data.batches import epoch_order
-from netbuilder.data.feeding import Held, Streamed
-from netbuilder.files import digest_of
-from netbuilder.training import resume, train
-from netbuilder.training.hardware import Hardware
+from netbuilder.data.transforms import epoch_order
+from netbuilder.data.loader import Held, Streamed
+from netbuilder._files import digest_of
+from netbuilder.training.loop import resume, train
+from netbuilder.training.device import Hardware
 
 CPU = torch.device("cpu")
 

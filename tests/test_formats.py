@@ -8,8 +8,8 @@ import pytest
 import torchsummary
 from documents import FAULTY, HOSTILE, SMALL, analysis_of, network
 
-from netbuilder.builder import build
-from netbuilder.formats import as_csv, as_data, as_markdown, as_torchsummary
+from netbuilder.network.build import build
+from netbuilder.render.network import as_csv, as_data, as_markdown, as_torchsummary
 
 
 def test_a_title_is_text_in_markdown() -> None:

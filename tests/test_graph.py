@@ -14,13 +14,13 @@ from torch._subclasses.fake_tensor import (
 )
 
 from netbuilder.errors import ConfigError, Diverged, MachineError
-from netbuilder.loader import load, parse_architecture
-from netbuilder.recipe.datasets import Dataset
-from netbuilder.schema import Architecture
+from netbuilder.config.loader import load, parse_architecture
+from netbuilder.components.datasets import Dataset
+from netbuilder.config.schema import Architecture
 from netbuilder.training import step as step_module
 from netbuilder.training.evaluation import BATCH, evaluate, prediction
-from netbuilder.training.graph import Graphed, Unsettled, decide_graph
-from netbuilder.training.hardware import Hardware
+from netbuilder.training.cuda_graph import Graphed, Unsettled, decide_graph
+from netbuilder.training.device import Hardware
 from netbuilder.training.step import Step, Trainee
 
 ROOT = Path(__file__).parents[1]

@@ -16,12 +16,12 @@ from PIL import Image
 from small import DOCUMENT, run_until_stopped
 from test_imports import HEAVY
 
-from netbuilder.cli import app
-from netbuilder.data import open_dataset
-from netbuilder.loader import parse_architecture
-from netbuilder.recipe.datasets import Mnist5k
-from netbuilder.runs import Run
-from netbuilder.training import train
+from netbuilder.cli._app import app
+from netbuilder.data.open import open_dataset
+from netbuilder.config.loader import parse_architecture
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.runs.run import Run
+from netbuilder.training.loop import train
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netbuilder.errors import ConfigError
-from netbuilder.loader import load, parse_architecture
+from netbuilder.config.loader import load, parse_architecture
 
 SOUND = "name: a\ninput: [1, 8, 8]\nlayers: [ReLU]\n"
 KEYS = ", ".join(f"k{i}: 1" for i in range(1000))

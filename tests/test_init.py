@@ -11,15 +11,15 @@ import torch
 from jsonschema import Draft202012Validator
 from torch import Tensor, nn
 
-from netbuilder.analysis import analyse
-from netbuilder.builder import build
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
 from netbuilder.errors import ConfigError
-from netbuilder.json_schema import document_schema
-from netbuilder.layers import LAYERS
-from netbuilder.layers.base import Weighted
-from netbuilder.layers.initializers import INITIALIZER, INITIALIZERS, Initializer
-from netbuilder.loader import parse_architecture
-from netbuilder.schema import Architecture
+from netbuilder.config.json_schema import document_schema
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.layers.base import Weighted
+from netbuilder.components.initializers import INITIALIZER, INITIALIZERS, Initializer
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
 
 EXAMPLES: dict[str, Any] = {
     "constant": 0.3,

@@ -15,9 +15,9 @@ from jsonschema import Draft202012Validator
 from strategies import NAMES, arguments, documents, inputs, plain_values
 
 from netbuilder.errors import ConfigError
-from netbuilder.json_schema import document_schema
-from netbuilder.loader import parse_architecture
-from netbuilder.yaml_text import parse
+from netbuilder.config.json_schema import document_schema
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.yaml_nodes import parse
 
 SCHEMA = document_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

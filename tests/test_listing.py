@@ -13,11 +13,11 @@ from documents import HOSTILE
 from rich.cells import cell_len
 from small import DOCUMENT, after, run_until_stopped
 
-from netbuilder.listing import list_runs
-from netbuilder.loader import parse_architecture
-from netbuilder.runs import Run
-from netbuilder.subjects import Subject
-from netbuilder.training import train
+from netbuilder.runs.listing import list_runs
+from netbuilder.config.loader import parse_architecture
+from netbuilder.runs.run import Run
+from netbuilder.runs.selection import Subject
+from netbuilder.training.loop import train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace(
     "for_last_epochs: 2", "for_last_epochs: 1"

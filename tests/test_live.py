@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from rich.console import Console
 
-from netbuilder.live import HEADER, epoch_row, evaluation_table, verdict_table
-from netbuilder.run_files import Metrics
-from netbuilder.training import Evaluation
+from netbuilder.render.progress import HEADER, epoch_row, evaluation_table, verdict_table
+from netbuilder.runs.run import Metrics
+from netbuilder.training.evaluation import Evaluation
 
 METRICS: Metrics = {
     "epoch": 3,

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from netbuilder.markdown import Marked, escaped, items, table
+from netbuilder.render.markdown import Marked, escaped, items, table
 
 WORDS = [
     "a", "max_lr", "1.", "12)", "-", "+", "=", "---", "===", "#", "##", ">", "*", "**", "_", "__",

@@ -12,8 +12,9 @@ from command import run
 from small import DOCUMENT, after, fingerprint, run_until_stopped, small
 
 from netbuilder.errors import ConfigError
-from netbuilder.runs import Run
-from netbuilder.training import Started, Stepped, resume, train
+from netbuilder.runs.run import Run
+from netbuilder.training.events import Started, Stepped
+from netbuilder.training.loop import resume, train
 
 
 def rates(folder: Path) -> list[float]:

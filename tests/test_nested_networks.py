@@ -11,22 +11,14 @@ from nested import NESTS, nested
 from strategies import inputs
 from torch import Tensor, nn
 
-from netbuilder.analysis import analyse
-from netbuilder.builder import build
-from netbuilder.component import Component
-from netbuilder.contract import (
-    changed_along,
-    macs,
-    output_shape,
-    parameters,
-    raised_along,
-    read_along,
-    widest,
-)
-from netbuilder.layers import LAYERS
-from netbuilder.receptive_field import ReceptiveField
-from netbuilder.schema import Architecture
-from netbuilder.shapes import Shape, spatial
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.components.component import Component
+from netbuilder.network.testing import changed_along, macs, output_shape, parameters, raised_along, read_along, widest
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.config.schema import Architecture
+from netbuilder.components.shapes import Shape, spatial
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

@@ -12,9 +12,9 @@ from command import COMMAND, run
 from small import DOCUMENT as TRAINABLE
 
 from netbuilder.errors import ConfigError
-from netbuilder.layers import LAYERS
-from netbuilder.layers.plugins import GROUP, load_installed, load_plugin, offered
-from netbuilder.loader import parse_architecture
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.plugins import GROUP, load_installed, load_plugin, offered
+from netbuilder.config.loader import parse_architecture
 
 PLUGIN = '''
 from netbuilder.layers.base import Elementwise

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from small import DOCUMENT, small
 
 from netbuilder.errors import ConfigError, Diverged
-from netbuilder.loader import load
-from netbuilder.plots.curves import draw_range_test
-from netbuilder.range_test import MARGIN, Curve, RangeTest, suggest
-from netbuilder.training.range_test import range_test
+from netbuilder.config.loader import load
+from netbuilder.render.plots.curves import draw_range_test
+from netbuilder.runs.lr_curve import MARGIN, Curve, RangeTest, suggest
+from netbuilder.training.lr_finder import range_test
 
 
 @given(turn=st.integers(10, 80), floor=st.floats(0.01, 1.0), scale=st.floats(0.1, 10))

@@ -18,16 +18,16 @@ from rich.console import Console
 from small import run_until_stopped, small
 from test_catalogue import LEFT_OUT
 
-from netbuilder.analysis import analyse
-from netbuilder.contract import check_layer
-from netbuilder.data import open_dataset
-from netbuilder.layers import KINDS, reshape
-from netbuilder.live import HEADER, closing_line, epoch_row, opening_line, verdict_table
-from netbuilder.loader import load, parse_architecture
-from netbuilder.recipe.datasets import Mnist5k
-from netbuilder.runs import Run
-from netbuilder.shapes import written
-from netbuilder.training import train
+from netbuilder.network.analysis import analyse
+from netbuilder.network.testing import check_layer
+from netbuilder.data.open import open_dataset
+from netbuilder.components.layers import KINDS, reshape
+from netbuilder.render.progress import HEADER, closing_line, epoch_row, opening_line, verdict_table
+from netbuilder.config.loader import load, parse_architecture
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.runs.run import Run
+from netbuilder.components.shapes import written
+from netbuilder.training.loop import train
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from netbuilder import receptive_field as rooms
-from netbuilder import windows
-from netbuilder.receptive_field import ReceptiveField
-from netbuilder.shapes import Shape
-from netbuilder.windows import Window
+from netbuilder.components.receptive_field import field as rooms
+from netbuilder.components.receptive_field import window as windows
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.shapes import Shape
+from netbuilder.components.receptive_field.window import Window
 
 Bools = NDArray[np.bool_]
 many = settings(max_examples=500, deadline=None, derandomize=True)

@@ -16,14 +16,14 @@ from made_runs import made_run
 from small import DOCUMENT, small
 
 from netbuilder.errors import ConfigError
-from netbuilder.report import words
-from netbuilder.report.facts import Gap, Report, report_on
-from netbuilder.report.html import page
-from netbuilder.report.markdown import text_of
-from netbuilder.report.writing import write_report
-from netbuilder.results import summarise
-from netbuilder.runs import Run
-from netbuilder.subjects import Subject
+from netbuilder.render.report import text as words
+from netbuilder.render.report.model import Gap, Report, report_on
+from netbuilder.render.report.html import page
+from netbuilder.render.report.markdown import text_of
+from netbuilder.render.report.write import write_report
+from netbuilder.runs.statistics import summarise
+from netbuilder.runs.run import Run
+from netbuilder.runs.selection import Subject
 
 ROOT = Path(__file__).parents[1]
 ACCURACIES = [(40.0, 45.0), (50.0, 49.0), (60.0, 55.0), (70.0, 60.0)]

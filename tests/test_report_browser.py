@@ -16,9 +16,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from small import small
 
-from netbuilder.report.facts import report_on
-from netbuilder.report.writing import write_report
-from netbuilder.subjects import Subject
+from netbuilder.render.report.model import report_on
+from netbuilder.render.report.write import write_report
+from netbuilder.runs.selection import Subject
 
 BROWSER, DRIVER = (
     next(filter(None, map(shutil.which, names)), None)

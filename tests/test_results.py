@@ -12,10 +12,11 @@ from made_runs import made_run
 from small import after, run_until_stopped, small
 
 from netbuilder.errors import ConfigError
-from netbuilder.results import cells, summarise
-from netbuilder.run_files import natural
-from netbuilder.runs import Run
-from netbuilder.training import train
+from netbuilder.render.runs import cells
+from netbuilder.runs.statistics import summarise
+from netbuilder._text import natural
+from netbuilder.runs.run import Run
+from netbuilder.training.loop import train
 
 
 def test_a_row_is_the_mean_over_the_seeds_of_finished_runs(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import pytest
 from small import after, fingerprint, run_until_stopped, small
 
 from netbuilder.errors import CheckpointError, ConfigError
-from netbuilder.files import digest_of
-from netbuilder.runs import Run
-from netbuilder.training import Finished, Started, checkpoint, compiling, resume, train
-from netbuilder.training.hardware import Hardware
+from netbuilder._files import digest_of
+from netbuilder.runs.run import Run
+from netbuilder.training.events import Finished, Started
+from netbuilder.training import checkpoint, compile as compiling
+from netbuilder.training.loop import resume, train
+from netbuilder.training.device import Hardware
 from netbuilder.training.step import Trainee
 
 RECIPES = {

@@ -19,9 +19,9 @@ from command import Ran, run
 from PIL import Image
 from small import DOCUMENT
 
-from netbuilder.data import open_dataset
-from netbuilder.files import sole_user
-from netbuilder.recipe.datasets import Mnist5k
+from netbuilder.data.open import open_dataset
+from netbuilder._files import sole_user
+from netbuilder.components.datasets import Mnist5k
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").split("targets:")[0]
 RUN = Path("runs/small/R")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from netbuilder.recipe.optimizers import OPTIMIZERS, Optimizer
-from netbuilder.training.compiling import bare_update
+from netbuilder.components.optimizers import OPTIMIZERS, Optimizer
+from netbuilder.training.compile import bare_update
 
 CODE = """
 import sys

@@ -10,10 +10,10 @@ import pytest
 from small import DOCUMENT, after, run_until_stopped
 
 from netbuilder.errors import ConfigError
-from netbuilder.loader import parse_architecture
-from netbuilder.runs import Run
-from netbuilder.subjects import Subject
-from netbuilder.training import train
+from netbuilder.config.loader import parse_architecture
+from netbuilder.runs.run import Run
+from netbuilder.runs.selection import Subject
+from netbuilder.training.loop import train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace(
     "for_last_epochs: 2", "for_last_epochs: 1"

@@ -11,9 +11,9 @@ import pytest
 from command import run
 from small import DOCUMENT, after, fingerprint, run_until_stopped
 
-from netbuilder.loader import parse_architecture
-from netbuilder.tensorboard_log import SCALARS
-from netbuilder.training import train
+from netbuilder.config.loader import parse_architecture
+from netbuilder.render.tensorboard import SCALARS
+from netbuilder.training.loop import train
 
 accumulator = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator",

@@ -21,18 +21,18 @@ from matplotlib import cbook
 from PIL import Image
 from small import DOCUMENT, small
 
-from netbuilder import formats, tables
-from netbuilder.analysis import analyse
-from netbuilder.console import show
-from netbuilder.data import open_dataset
-from netbuilder.drafting import next_document
-from netbuilder.errors import printable
-from netbuilder.loader import parse_architecture
-from netbuilder.markdown import table
-from netbuilder.plots.canvas import plain
-from netbuilder.python_code import python_code
-from netbuilder.recipe.datasets import Mnist5k
-from netbuilder.schema import Architecture
+from netbuilder.render import network as formats, network as tables
+from netbuilder.network.analysis import analyse
+from netbuilder.render.console import show
+from netbuilder.data.open import open_dataset
+from netbuilder.config.scaffold import next_document
+from netbuilder._text import printable
+from netbuilder.config.loader import parse_architecture
+from netbuilder.render.markdown import table
+from netbuilder.render.plots.style import plain
+from netbuilder.network.codegen import python_code
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.config.schema import Architecture
 
 HOSTILE = (
     '=1+1 <b>"x"</b> | `a` *b* _c_ [red]d[/red] $x^2$ &amp; \'\'\' """ \\ \\n 😀 日本 שלום العربية',

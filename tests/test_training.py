@@ -12,19 +12,22 @@ import torch
 from safetensors.torch import load_file
 from small import DOCUMENT, after, run_until_stopped, small
 
-from netbuilder.analysis import analyse
-from netbuilder.builder import build
-from netbuilder.data import open_dataset
-from netbuilder.data.batches import normalise, to_unit
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.data.open import open_dataset
+from netbuilder.data.transforms import normalise, to_unit
 from netbuilder.errors import ConfigError, Diverged, MachineError
-from netbuilder.files import write_atomic
-from netbuilder.runs import Run
-from netbuilder.schema import Architecture
-from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
-from netbuilder.training.compiling import decide
-from netbuilder.training.hardware import Hardware
-from netbuilder.training.limits import batch_that_fits
-from netbuilder.training.recorded import evaluate_run, kept_model
+from netbuilder._files import write_atomic
+from netbuilder.runs.run import Run
+from netbuilder.config.schema import Architecture
+from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
+from netbuilder.training import checkpoint
+from netbuilder.training.loop import train
+from netbuilder.training.compile import decide
+from netbuilder.training.device import Hardware
+from netbuilder.training.resources import batch_that_fits
+from netbuilder.inference.evaluate import evaluate_run
+from netbuilder.inference.load import kept_model
 from netbuilder.training.step import Step, Trainee
 
 PLAIN = ("train.scheduler=", "train.ema=", "train.augment=[]", "layers[3]=Identity")
@@ -260,7 +263,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
             raise OSError(number, "no", str(path))
         real(path, content)
 
-    monkeypatch.setattr("netbuilder.training.checkpoint.write_atomic", failing)
+    monkeypatch.setattr("netbuilder._files.write_atomic", failing)
     with pytest.raises(
         MachineError, match=f"{words}; the last checkpoint stands, go on with --resume"
     ):

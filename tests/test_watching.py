@@ -14,7 +14,7 @@ import pytest
 from command import run
 from documents import SMALL
 
-from netbuilder.loader import load_until_fault
+from netbuilder.config.loader import load_until_fault
 
 BLOCKS = "values: {width: 4}\n"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from netbuilder import windows
-from netbuilder.windows import Span, Window
+from netbuilder.components.receptive_field import window as windows
+from netbuilder.components.receptive_field.window import Span, Window
 
 Reads = Callable[[int], set[int]]
 """The oracle: all that a position reads, on axes that go on beyond both ends."""

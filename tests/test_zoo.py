@@ -17,8 +17,8 @@ from torch.func import functional_call
 from torchvision import models
 
 from netbuilder import analyse, build, load
-from netbuilder.json_schema import FILE_NAME
-from netbuilder.yaml_text import parse
+from netbuilder.config.json_schema import FILE_NAME
+from netbuilder.config.yaml_nodes import parse
 
 ZOO = Path(__file__).parents[1] / "archs" / "zoo"
 IN_TORCHVISION: dict[str, tuple[int, int]] = {

@@ -1,4 +1,4 @@
-"""The command that measures: bench."""
+"""``netbuilder bench``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netbuilder.cli.completion import documents
-from netbuilder.cli.completion import peers as names_of_peers
-from netbuilder.cli.options import choice, whole
+from netbuilder.cli._completion import documents
+from netbuilder.cli._completion import peers as names_of_peers
+from netbuilder.cli._options import choice, whole
 
 if TYPE_CHECKING:
-    from netbuilder.bench import Measurement
+    from netbuilder.training.bench.rounds import Measurement
 
 
 def bench(
@@ -38,9 +38,9 @@ def bench(
 
     Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary
     """
-    from netbuilder.analysis import require_trainable
-    from netbuilder.bench.rounds import PEERS, images_of, import_seconds, measure
-    from netbuilder.loader import load
+    from netbuilder.config.loader import load
+    from netbuilder.network.check import require_trainable
+    from netbuilder.training.bench.rounds import PEERS, images_of, import_seconds, measure
 
     architecture = require_trainable(load(path)).architecture
     names = list(PEERS) if peers == "all" else [name.strip() for name in peers.split(",")]
@@ -92,7 +92,7 @@ def _row(
 def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
     from rich.table import Table
 
-    from netbuilder.console import show
+    from netbuilder.render.console import show
 
     columns = [
         "peer", "images/s", "spread", "s/epoch", "first step s", "to the end s", "peak MiB",
@@ -113,7 +113,7 @@ def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
         for row in rows
     ]
     if markdown:
-        from netbuilder.markdown import table as markdown_table
+        from netbuilder.render.markdown import table as markdown_table
 
         print(markdown_table(columns, cells), end="")
         return

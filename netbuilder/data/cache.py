@@ -18,12 +18,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from netbuilder.data.loaded import NAMES
-from netbuilder.files import digest_of, is_alive, sync_folder
+from netbuilder._files import digest_of, is_alive, sync_folder
+from netbuilder.data.dataset import NAMES
 
 MAPPED_FROM = 1 << 30
 """Bytes of a cache file from which its tensors stay mapped to it and take no memory."""
+
 _PREFIX = ".work"
+
 _SUFFIX = ".tmp"
 
 

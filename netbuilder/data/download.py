@@ -11,9 +11,12 @@ from pathlib import Path
 
 STALL = 10.0
 """Seconds without a byte, from the name's resolution to the end, after which an address is dead."""
+
 LONGEST = 1800.0
 """Seconds for one file, however steadily it drips."""
+
 _CHUNK = 1 << 16
+
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 

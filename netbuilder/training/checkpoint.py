@@ -21,13 +21,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as packed
 
-from netbuilder.errors import CheckpointError, printable
-from netbuilder.files import digest_of, write_atomic
-from netbuilder.run_files import Metrics
+from netbuilder._files import digest_of, write_atomic
+from netbuilder._text import printable
+from netbuilder.errors import CheckpointError
+from netbuilder.runs.run import Metrics
 from netbuilder.training.step import Trainee
 
 KEPT = 2
 """Checkpoints kept of a run: the newest, and the one to fall back to if the disk spoils it."""
+
 
 UNREADABLE = (
     OSError,
@@ -43,13 +45,16 @@ UNREADABLE = (
 A text nested too deeply and tensors of another network are RuntimeErrors.
 """
 
+
 _KINDS: dict[str, Any] = {
     "loss_sum": float,
     "learning_rate": float | int,
     "train_seconds": float,
     "history": list,
 }
+
 _NAME = re.compile(r"epoch([0-9]{5,18})-step([0-9]{7,18})\.safetensors")
+
 _HEADER_LIMIT = 32 << 20
 
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from netbuilder.data.batches import normalise, to_unit
-from netbuilder.recipe.datasets import Dataset
-from netbuilder.schema import TrainConfig
-from netbuilder.training.graph import Body
-from netbuilder.training.hardware import Hardware
+from netbuilder.components.datasets import Dataset
+from netbuilder.config.schema import TrainConfig
+from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.training.cuda_graph import Body
+from netbuilder.training.device import Hardware
 
 BATCH = 1000
 """From 100 to 1,000 images take the same time a test set within 10 %, 2,000 take 1.6 times as long
 (the tenth and the fourth iteration, one core of a server's CPU)."""
+
 WORST = 25
 """How many mistakes are kept and drawn of a run."""
 

@@ -9,21 +9,23 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from netbuilder.analysis import Analysis, require_trainable
-from netbuilder.choices import SCHEDULES, require_choice
-from netbuilder.data import LoadedData, open_dataset
-from netbuilder.data.feeding import must_stream
-from netbuilder.errors import ConfigError
-from netbuilder.files import ELSEWHERE
-from netbuilder.runs import Run
-from netbuilder.schema import Architecture, TrainConfig
-from netbuilder.training.compiling import decide
-from netbuilder.training.graph import decide_graph
-from netbuilder.training.hardware import Hardware
-from netbuilder.training.limits import STANDS, limits
-from netbuilder.training.recorded import open_recorded_data
-from netbuilder.training.records import Record
-from netbuilder.training.session import Session, never
+from netbuilder._files import ELSEWHERE
+from netbuilder.config.schema import Architecture, TrainConfig
+from netbuilder.data.dataset import LoadedData
+from netbuilder.data.loader import must_stream
+from netbuilder.data.open import open_dataset
+from netbuilder.errors import ConfigError, require_choice
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.check import require_trainable
+from netbuilder.runs.run import Run
+from netbuilder.training.compile import decide
+from netbuilder.training.cuda_graph import decide_graph
+from netbuilder.training.device import Hardware
+from netbuilder.training.events import Record
+from netbuilder.training.options import SCHEDULES
+from netbuilder.training.resources import STANDS, limits
+from netbuilder.training.restore import open_recorded_data
+from netbuilder.training.trainer import Session, never
 
 
 def train(

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 
-from netbuilder.builder import build
-from netbuilder.data.batches import augment, normalise, seed_for, to_unit
-from netbuilder.data.feeding import Feed
+from netbuilder.components.datasets import Dataset
+from netbuilder.config.schema import Architecture, TrainConfig
+from netbuilder.data.loader import Feed
+from netbuilder.data.transforms import augment, normalise, seed_for, to_unit
 from netbuilder.errors import Diverged
-from netbuilder.recipe.datasets import Dataset
-from netbuilder.schema import Architecture, TrainConfig
-from netbuilder.training.average import Average
-from netbuilder.training.compiling import Forward, bare_update, compiled, forward_pass
-from netbuilder.training.graph import Body, Graphed, Unsettled
-from netbuilder.training.hardware import Hardware, seeder
-from netbuilder.training.schedule import build_schedule
+from netbuilder.network.build import build
+from netbuilder.training.compile import Forward, bare_update, compiled, forward_pass
+from netbuilder.training.cuda_graph import Body, Graphed, Unsettled
+from netbuilder.training.device import Hardware, seeder
+from netbuilder.training.ema import Average
+from netbuilder.training.lr_schedule import build_schedule
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from time import perf_counter
 import torch
 
 from netbuilder import analyse, build
-from netbuilder.data.batches import epoch_order
-from netbuilder.data.feeding import Feed, Held, Streamed
-from netbuilder.loader import parse_architecture
-from netbuilder.schema import Architecture
-from netbuilder.training.hardware import Hardware
+from netbuilder.data.transforms import epoch_order
+from netbuilder.data.loader import Feed, Held, Streamed
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
+from netbuilder.training.device import Hardware
 from netbuilder.training.step import Step, Trainee
 
 CONV = "  - Conv2d: {{out_channels: {width}, kernel_size: 3, padding: 1, bias: false}}\n"

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from netbuilder.data import open_dataset
-from netbuilder.loader import load
-from netbuilder.schema import Architecture
-from netbuilder.training import Record, Stepped, train
-from netbuilder.training.range_test import range_test
+from netbuilder.data.open import open_dataset
+from netbuilder.config.loader import load
+from netbuilder.config.schema import Architecture
+from netbuilder.training.events import Record, Stepped
+from netbuilder.training.loop import train
+from netbuilder.training.lr_finder import range_test
 
 ITER10 = Path(__file__).parents[2] / "archs" / "iter10.yaml"
 

@@ -17,9 +17,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import median
 
-from netbuilder.live import LiveRun
-from netbuilder.loader import load
-from netbuilder.training import Record, Started, Stepped, train
+from netbuilder.render.progress import LiveRun
+from netbuilder.config.loader import load
+from netbuilder.training.events import Record, Started, Stepped
+from netbuilder.training.loop import train
 
 ITER10 = Path(__file__).parents[2] / "archs" / "iter10.yaml"
 

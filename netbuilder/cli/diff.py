@@ -1,0 +1,54 @@
+"""``netbuilder diff``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netbuilder.cli._completion import either
+from netbuilder.cli._options import Plugins, RunsFolder, TableFormat, table_format
+from netbuilder.runs.run import RUNS
+
+if TYPE_CHECKING:
+    pass
+
+
+def diff(
+    before: Annotated[
+        Path, typer.Argument(metavar="A", help="A document or a run folder.", autocompletion=either)
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="B", help="A document or a run folder.", autocompletion=either)
+    ],
+    output: TableFormat = None,
+    runs: RunsFolder = RUNS,
+    plugins: Plugins = None,
+) -> None:
+    """Show what differs between two documents or runs.
+
+    Layers with their figures, training, targets and accuracy, from A to B.
+
+    The exit code is 0 whether or not anything does; --format json says which as "differs".
+
+    Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
+    """
+    output = output or table_format()
+    from netbuilder.network.analysis import analyse
+    from netbuilder.network.diff import difference
+    from netbuilder.render import diff as changes
+    from netbuilder.render.console import show
+    from netbuilder.runs.selection import Subject
+
+    first, second = (Subject.open(path, runs) for path in (before, after))
+    found = difference(analyse(first.architecture), analyse(second.architecture))
+    compared = changes.Compared(first, second, found)
+    if output == "json":
+        print(json.dumps(changes.as_data(compared), indent=2))
+    elif output == "markdown":
+        print(changes.as_markdown(compared), end="")
+    else:
+        plain = output == "plain"
+        show(changes.as_tables(compared, plain=plain), plain=plain)

@@ -1,0 +1,33 @@
+"""``netbuilder schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netbuilder.cli._options import Plugins, give, require_free
+from netbuilder.errors import ConfigError
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Print the JSON Schema of documents, for editors.
+
+    An editor completes and checks a document that names the file in its first line.
+
+    Example: netbuilder schema --out archs/netbuilder.schema.json
+    """
+    from netbuilder.components.plugins import load_installed
+    from netbuilder.config.json_schema import FILE_NAME, document_schema
+
+    if out is not None and out.is_dir():
+        raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
+    require_free(out, force=True)  # made by no hand: what lies there is an earlier one
+    load_installed()
+    text = json.dumps(document_schema(), indent=2) + "\n"
+    give(text, out)

@@ -1,0 +1,99 @@
+"""``netbuilder summarize``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netbuilder.cli._options import Documents, Plugins, choice, table_format, whole
+from netbuilder.cli._watch import Look, Watch, watch
+from netbuilder.errors import ConfigError
+
+if TYPE_CHECKING:
+    from netbuilder.network.analysis import Analysis
+
+SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
+
+
+def summarize(
+    paths: Documents,
+    output: Annotated[str | None, choice("--format", SUMMARY_FORMATS)] = None,
+    depth: Annotated[
+        int | None, whole("--depth", 0, "Sum up layers inside more than this many containers.")
+    ] = None,
+    again: Watch = False,
+    plugins: Plugins = None,
+) -> None:
+    """Show every layer's shape, receptive field, parameters and cost.
+
+    Example: netbuilder summarize archs/iter10.yaml
+    """
+    if again and output not in (None, "rich", "plain"):
+        raise ConfigError(f"--watch shows text; found --format {output!r}, leave it out")
+    output = output or table_format()
+    if again:
+        several, plain = len(paths) > 1, output == "plain"
+        watch(paths, lambda look: _draw_summary(look, depth, plain=plain, several=several))
+    from netbuilder.config.loader import load
+    from netbuilder.network.analysis import analyse
+
+    analyses, problems = [], []
+    for path in paths:
+        try:
+            analysis = analyse(load(path))
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            analyses.append(analysis)
+    _present(analyses, output, depth, several=len(paths) > 1)
+    if output not in ("rich", "plain") or not sys.stdout.isatty():
+        problems += [analysis.fault for analysis in analyses if analysis.fault]
+    if problems:
+        raise ConfigError(problems)
+    if any(analysis.fault for analysis in analyses):
+        raise typer.Exit(2)  # a terminal shows the fault already, below the table
+
+
+def _present(analyses: list[Analysis], output: str, depth: int | None, *, several: bool) -> None:
+    from netbuilder.render import network as formats
+    from netbuilder.render import network as tables
+    from netbuilder.render.console import show
+
+    if not analyses:
+        return
+    if output == "json":
+        data = [formats.as_data(analysis, depth) for analysis in analyses]
+        print(json.dumps(data if several else data[0], indent=2))
+    elif output == "csv":
+        print(formats.as_csv(analyses, depth), end="")
+    elif output == "markdown":
+        print("\n".join(formats.as_markdown(analysis, depth) for analysis in analyses), end="")
+    elif output == "torchsummary":
+        print("\n".join(map(formats.as_torchsummary, analyses)), end="")
+    else:
+        plain = output == "plain"
+        for analysis in analyses:
+            show(tables.summary(analysis, plain=plain, depth=depth), plain=plain)
+            if several:
+                print()
+        if several:
+            show(tables.comparison(analyses, plain=plain), plain=plain)
+
+
+def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) -> None:
+    """The table as far as there is one; where it is wrong, why, and the totals before that."""
+    from netbuilder.render import network as tables
+    from netbuilder.render.console import show
+
+    if look.analysis is not None:
+        show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
+    shown = look.analysis.fault if look.analysis else None
+    for problem in look.problems:
+        if problem != shown:
+            print(problem)
+    look.say_last_right()
+    if several:
+        print()

@@ -1,0 +1,1 @@
+"""Every kind that a document can name, and the grammar they share."""

@@ -1,0 +1,125 @@
+"""Data sets by name: the facts about each that need no data to be known."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from netbuilder.components.component import Component, Family
+from netbuilder.components.shapes import Shape
+
+_DIGITS = tuple("0123456789")
+
+
+class Dataset(Component):
+    """A data set of labelled images, ``uint8`` of shape ``shape``.
+
+    ``mean`` and ``std`` are those of the training set, an entry a channel, for pixels in [0, 1];
+    every image is normalised with them. ``box`` is the side of the square that each object fills,
+    bright on black; None where the images are photographs, which have no such thing. Objects are
+    centred by their box, or by their mass with ``by_mass``.
+    """
+
+    shape: ClassVar[Shape]
+    classes: ClassVar[tuple[str, ...]]
+    mean: ClassVar[tuple[float, ...]]
+    std: ClassVar[tuple[float, ...]]
+    box: ClassVar[int | None] = None
+    by_mass: ClassVar[bool] = False
+
+    @property
+    def stand_in(self) -> Dataset | None:
+        """What to train on where this data set cannot be had, if the document allows it."""
+        return None
+
+    def without_stand_in(self) -> Dataset:
+        """The same data set, and nothing in its place."""
+        return self
+
+
+class Mnist5k(Dataset):
+    """5,000 MNIST training images, 500 a digit, in the package: 4,000 to train, 1,000 to test."""
+
+    kind = "mnist5k"
+    shape = (1, 28, 28)
+    classes = _DIGITS
+    mean = (0.1307,)
+    std = (0.3081,)
+    box = 20
+    by_mass = True
+
+
+class LikeMnist(Dataset):
+    """Ten classes of 28 x 28 grey images, so that ``fallback`` can serve where it cannot be had."""
+
+    fallback: Literal["mnist5k"] | None = None
+
+    @property
+    def stand_in(self) -> Dataset | None:
+        return Mnist5k() if self.fallback else None
+
+    def without_stand_in(self) -> Dataset:
+        return type(self)()
+
+
+class Mnist(LikeMnist):
+    """MNIST handwritten digits: 60,000 to train, 10,000 to test (LeCun, Cortes, Burges)."""
+
+    kind = "mnist"
+    shape = (1, 28, 28)
+    classes = _DIGITS
+    mean = (0.1307,)
+    std = (0.3081,)
+    box = 20
+    by_mass = True
+
+
+class FashionMnist(LikeMnist):
+    """Fashion-MNIST: 60,000 to train, 10,000 to test (Xiao, Rasul, Vollgraf, 2017)."""
+
+    kind = "fashion_mnist"
+    shape = (1, 28, 28)
+    classes = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
+    mean = (0.2860,)
+    std = (0.3530,)
+    box = 28
+
+
+class KMnist(LikeMnist):
+    """Kuzushiji-MNIST: 60,000 to train, 10,000 to test (Clanuwat et al., 2018)."""
+
+    kind = "kmnist"
+    shape = (1, 28, 28)
+    classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    mean = (0.1918,)
+    std = (0.3483,)
+    box = 28
+
+
+class Cifar10(Dataset):
+    """CIFAR-10: 50,000 to train, 10,000 to test (Krizhevsky, 2009)."""
+
+    kind = "cifar10"
+    shape = (3, 32, 32)
+    classes = (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    )  # fmt: skip
+    mean = (0.4914, 0.4822, 0.4465)
+    std = (0.2470, 0.2435, 0.2616)
+
+
+class Cifar100(Dataset):
+    """CIFAR-100: 50,000 to train, 10,000 to test, 100 classes (Krizhevsky, 2009)."""
+
+    kind = "cifar100"
+    shape = (3, 32, 32)
+    classes = tuple(map(str, range(100)))
+    mean = (0.5071, 0.4865, 0.4409)
+    std = (0.2673, 0.2564, 0.2762)
+
+
+DATASETS: tuple[type[Dataset], ...] = (Mnist, Mnist5k, FashionMnist, KMnist, Cifar10, Cifar100)
+
+AnyDataset = Annotated[Dataset, Family("data set", DATASETS)]

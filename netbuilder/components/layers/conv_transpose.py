@@ -1,0 +1,142 @@
+"""Transposed convolutions."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import model_validator
+
+from netbuilder.components.component import fault
+from netbuilder.components.fields import (
+    Pair,
+    PairFromZero,
+    Single,
+    SingleFromZero,
+    Size,
+    Triple,
+    TripleFromZero,
+)
+from netbuilder.components.layers.base import Weighted, require_axes
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.receptive_field.window import Window
+from netbuilder.components.shapes import Shape, written
+from netbuilder.errors import ShapeError
+
+
+class _ConvTranspose(Weighted, abstract=True):
+    """Each input position adds a window of weights to the output, over ``axes`` spatial axes."""
+
+    axes: ClassVar[int]
+    if TYPE_CHECKING:  # each kind declares them, for its number of axes
+        out_channels: int
+        kernel_size: tuple[int, ...]
+        stride: tuple[int, ...]
+        padding: tuple[int, ...]
+        output_padding: tuple[int, ...]
+        groups: int
+        bias: bool
+        dilation: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _fits_itself(self) -> _ConvTranspose:
+        for more, step, dilation in zip(
+            self.output_padding, self.stride, self.dilation, strict=True
+        ):
+            if more >= max(step, dilation):
+                raise fault(
+                    f"output_padding {more} is not below the larger of stride {step} and "
+                    f"dilation {dilation}; use less"
+                )
+        if self.out_channels % self.groups:
+            raise fault(
+                f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
+                "change one of the two"
+            )
+        return self
+
+    def output_shape(self, x: Shape) -> Shape:
+        require_axes(self, self.axes, x)
+        if x[0] % self.groups:
+            raise ShapeError(
+                f"groups {self.groups} does not divide the {x[0]} channels of its input "
+                f"{written(x)}; change one of the two"
+            )
+        out = tuple(
+            (size - 1) * step - 2 * pad + dilation * (kernel - 1) + more + 1
+            for size, kernel, step, pad, more, dilation in zip(
+                x[1:], self.kernel_size, self.stride, self.padding, self.output_padding,
+                self.dilation, strict=True,
+            )
+        )  # fmt: skip
+        if min(out) < 1:
+            raise ShapeError(
+                f"padding {written(self.padding)} leaves {written(out)} of its input "
+                f"{written(x)}; use less"
+            )
+        return (self.out_channels, *out)
+
+    def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight": (x[0], self.out_channels // self.groups, *self.kernel_size)
+        }
+        return shapes | ({"bias": (self.out_channels,)} if self.bias else {})
+
+    def macs(self, x: Shape) -> int:
+        return prod(x[1:]) * prod(self.parameter_shapes(x)["weight"])
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        axes = zip(x[1:], self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        channels = Window.grouped(x[0], self.out_channels, self.groups)
+        return field.read(channels, *(Window.transposed(*axis) for axis in axes))
+
+    def inferred(self, x: Shape) -> dict[str, int]:
+        return {"in_channels": x[0]}
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """The transpose of a 1-D convolution, over (C, L)."""
+
+    axes = 1
+
+    out_channels: Size
+    kernel_size: Single
+    stride: Single = (1,)
+    padding: SingleFromZero = (0,)
+    output_padding: SingleFromZero = (0,)
+    groups: Size = 1
+    bias: bool = True
+    dilation: Single = (1,)
+    padding_mode: Literal["zeros"] = "zeros"
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The transpose of a 2-D convolution, over (C, H, W)."""
+
+    axes = 2
+
+    out_channels: Size
+    kernel_size: Pair
+    stride: Pair = (1, 1)
+    padding: PairFromZero = (0, 0)
+    output_padding: PairFromZero = (0, 0)
+    groups: Size = 1
+    bias: bool = True
+    dilation: Pair = (1, 1)
+    padding_mode: Literal["zeros"] = "zeros"
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The transpose of a 3-D convolution, over (C, D, H, W)."""
+
+    axes = 3
+
+    out_channels: Size
+    kernel_size: Triple
+    stride: Triple = (1, 1, 1)
+    padding: TripleFromZero = (0, 0, 0)
+    output_padding: TripleFromZero = (0, 0, 0)
+    groups: Size = 1
+    bias: bool = True
+    dilation: Triple = (1, 1, 1)
+    padding_mode: Literal["zeros"] = "zeros"

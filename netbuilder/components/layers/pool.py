@@ -1,0 +1,224 @@
+"""Pooling: windows that keep the channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from netbuilder._text import LARGEST
+from netbuilder.components.component import fault
+from netbuilder.components.fields import (
+    Pair,
+    PairFromZero,
+    Positive,
+    Single,
+    SingleFromZero,
+    Triple,
+    TripleFromZero,
+)
+from netbuilder.components.layers.base import Unparametrised, require_axes
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.receptive_field.window import Window
+from netbuilder.components.shapes import Shape, written
+from netbuilder.errors import ShapeError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class _Pool(Unparametrised, abstract=True):
+    """A window slides over ``axes`` axes; ``stride`` is the kernel's size unless it is given."""
+
+    axes: ClassVar[int]
+    if TYPE_CHECKING:  # each kind declares them, for its number of axes, in torch's order
+        kernel_size: tuple[int, ...]
+        stride: tuple[int, ...] | None
+        ceil_mode: bool
+
+    @property
+    def _padding(self) -> tuple[int, ...]:
+        padding: tuple[int, ...] = getattr(self, "padding", (0,) * self.axes)
+        return padding
+
+    @model_validator(mode="after")
+    def _pads_at_most_half(self) -> _Pool:
+        if any(
+            pad > kernel // 2 for pad, kernel in zip(self._padding, self.kernel_size, strict=True)
+        ):
+            raise fault(
+                f"padding {written(self._padding)} is more than half of "
+                f"kernel {written(self.kernel_size)}; use less"
+            )
+        return self
+
+    @property
+    def _dilation(self) -> tuple[int, ...]:
+        dilation: tuple[int, ...] = getattr(self, "dilation", (1,) * self.axes)
+        return dilation
+
+    @property
+    def _extent(self) -> tuple[int, ...]:
+        """Input positions from the first to the last that the window covers."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self._dilation, strict=True))
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        stride = self.stride or self.kernel_size
+        axes = zip(self.kernel_size, stride, self._padding, self._dilation, strict=True)
+        return field.read(None, *(Window.sliding(*axis) for axis in axes))
+
+    def output_shape(self, x: Shape) -> Shape:
+        require_axes(self, self.axes, x)
+        axes = zip(x[1:], self._padding, self._extent, self.stride or self.kernel_size, strict=True)
+        out = tuple(self._positions(*axis) for axis in axes)
+        if min(out) < 1:
+            padded = f" with padding {written(self._padding)}" if any(self._padding) else ""
+            raise ShapeError(
+                f"window {written(self._extent)} is larger than its input {written(x)}{padded}; "
+                "use a smaller kernel, or remove the layer"
+            )
+        return (x[0], *out)
+
+    @classmethod
+    def read_back(cls, module: nn.Module) -> dict[str, Any]:
+        found = super().read_back(module)
+        # torch puts the kernel's size where no stride was given
+        return found | ({"stride": None} if found["stride"] == found["kernel_size"] else {})
+
+    def _positions(self, size: int, pad: int, extent: int, stride: int) -> int:
+        room = size + 2 * pad - extent
+        if not self.ceil_mode:
+            return room // stride + 1
+        out = -(-room // stride) + 1
+        # torch drops a last window that would start in the padding behind the input.
+        return out - 1 if (out - 1) * stride >= size + pad else out
+
+
+class _MeanPool3d(_Pool, abstract=True):
+    """A pooling that torch carries out by the mean of volumes."""
+
+    axes = 3
+
+    def output_shape(self, x: Shape) -> Shape:
+        y = super().output_shape(x)
+        if any(kernel > size for kernel, size in zip(self.kernel_size, x[1:], strict=True)):
+            raise ShapeError(
+                f"window {written(self.kernel_size)} is larger than its input {written(x)}, which "
+                "torch refuses in 3-D even where padding makes up for it; use a smaller kernel"
+            )
+        return y
+
+
+class MaxPool1d(_Pool):
+    """The largest value of each window over (C, L)."""
+
+    axes = 1
+    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+
+    kernel_size: Single
+    stride: Single | None = None
+    padding: SingleFromZero = (0,)
+    dilation: Single = (1,)
+    ceil_mode: bool = False
+
+
+class AvgPool1d(_Pool):
+    """The mean of each window over (C, L)."""
+
+    axes = 1
+
+    kernel_size: Single
+    stride: Single | None = None
+    padding: SingleFromZero = (0,)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+
+class LPPool1d(_Pool):
+    """The p-norm of each window over (C, L), p being ``norm_type``."""
+
+    axes = 1
+
+    norm_type: Positive
+    kernel_size: Single
+    stride: Single | None = None
+    ceil_mode: bool = False
+
+    def constructed_with(self) -> dict[str, Any]:
+        """The arguments, as torch takes them: no tuples here, alone among the poolings."""
+        found = self.arguments()
+        return {name: v[0] if isinstance(v, tuple) else v for name, v in found.items()}
+
+
+class MaxPool2d(_Pool):
+    """The largest value of each window over (C, H, W)."""
+
+    axes = 2
+    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: PairFromZero = (0, 0)
+    dilation: Pair = (1, 1)
+    ceil_mode: bool = False
+
+
+class AvgPool2d(_Pool):
+    """The mean of each window over (C, H, W)."""
+
+    axes = 2
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: PairFromZero = (0, 0)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+
+
+class LPPool2d(_Pool):
+    """The p-norm of each window over (C, H, W), p being ``norm_type``."""
+
+    axes = 2
+
+    norm_type: Positive
+    kernel_size: Pair
+    stride: Pair | None = None
+    ceil_mode: bool = False
+
+
+class MaxPool3d(_Pool):
+    """The largest value of each window over (C, D, H, W)."""
+
+    axes = 3
+    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+
+    kernel_size: Triple
+    stride: Triple | None = None
+    padding: TripleFromZero = (0, 0, 0)
+    dilation: Triple = (1, 1, 1)
+    ceil_mode: bool = False
+
+
+class AvgPool3d(_MeanPool3d):
+    """The mean of each window over (C, D, H, W)."""
+
+    axes = 3
+
+    kernel_size: Triple
+    stride: Triple | None = None
+    padding: TripleFromZero = (0, 0, 0)
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+
+
+class LPPool3d(_MeanPool3d):
+    """The p-norm of each window over (C, D, H, W), p being ``norm_type``."""
+
+    axes = 3
+
+    norm_type: Positive
+    kernel_size: Triple
+    stride: Triple | None = None
+    ceil_mode: bool = False

@@ -1,0 +1,1 @@
+"""Receptive fields: along one axis, and over all axes of a sample."""

@@ -1,0 +1,137 @@
+"""Learning-rate schedules: torch's names, arguments and defaults; torch's classes do the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from netbuilder._text import LARGEST
+from netbuilder.components.component import Component, Family
+from netbuilder.components.fields import (
+    LIST_AS_TUPLE,
+    Length,
+    NonNegative,
+    Positive,
+    Probability,
+    Size,
+)
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+
+class Scheduler(Component):
+    """How the learning rate moves; in epochs, but for the kinds with ``every_step``."""
+
+    every_step: ClassVar[bool] = False
+    """Whether it moves after each optimizer step instead of each epoch."""
+
+    watches_loss: ClassVar[bool] = False
+    """Whether its step takes the test loss of the epoch behind it."""
+
+    def problem(self, steps: int) -> str | None:
+        """Why a run of so many optimizer steps cannot be scheduled so; None if it can."""
+        return None
+
+    def build(self, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LRScheduler:
+        """torch's scheduler over ``optimizer``; lengths that a kind needs come from the run."""
+        from torch.optim import lr_scheduler
+
+        made: LRScheduler = getattr(lr_scheduler, self.kind)(optimizer, **self.arguments())
+        return made
+
+
+class OneCycleLR(Scheduler):
+    """Up to ``max_lr`` and far down, once over the whole run (Smith and Topin, 2018)."""
+
+    every_step = True
+    # Torch's total_steps, epochs and steps_per_epoch, which are inferred, stand before these.
+    keyword_only = frozenset({
+        "pct_start", "anneal_strategy", "cycle_momentum", "base_momentum", "max_momentum",
+        "div_factor", "final_div_factor", "three_phase",
+    })  # fmt: skip
+
+    max_lr: Positive
+    pct_start: Probability = 0.3
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    cycle_momentum: bool = True
+    base_momentum: Probability = 0.85
+    max_momentum: Probability = 0.95
+    div_factor: Positive = 25.0
+    final_div_factor: Positive = 1e4
+    three_phase: bool = False
+
+    def problem(self, steps: int) -> str | None:
+        # torch divides by the length of the rise, pct_start * steps - 1.
+        if steps == 1 or self.pct_start * steps == 1:
+            return (
+                f"pct_start {self.pct_start} of {steps} steps leaves no step to rise in; "
+                "take another, or more epochs or smaller batches"
+            )
+        return None
+
+    def build(self, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LRScheduler:
+        from torch.optim.lr_scheduler import OneCycleLR as TorchOneCycleLR
+
+        return TorchOneCycleLR(
+            optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch, **self.arguments()
+        )
+
+
+class StepLR(Scheduler):
+    """Times ``gamma`` every ``step_size`` epochs."""
+
+    step_size: Size
+    gamma: Positive = 0.1
+
+
+class MultiStepLR(Scheduler):
+    """Times ``gamma`` behind each of the epochs in ``milestones``."""
+
+    milestones: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 1_000)]
+    gamma: Positive = 0.1
+
+
+class CosineAnnealingLR(Scheduler):
+    """Down to ``eta_min`` along a cosine of ``T_max`` epochs."""
+
+    T_max: Size
+    eta_min: NonNegative = 0.0
+
+
+class ExponentialLR(Scheduler):
+    """Times ``gamma`` every epoch."""
+
+    gamma: Positive
+
+
+class ReduceLROnPlateau(Scheduler):
+    """Times ``factor`` when the test loss has not improved for ``patience`` epochs."""
+
+    watches_loss = True
+
+    mode: Literal["min"] = "min"
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Annotated[int, Field(ge=0, le=LARGEST)] = 10
+    threshold: NonNegative = 1e-4
+    threshold_mode: Literal["rel", "abs"] = "rel"
+    cooldown: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    min_lr: NonNegative = 0.0
+    eps: NonNegative = 1e-8
+
+
+class LinearLR(Scheduler):
+    """From ``start_factor`` to ``end_factor`` of the learning rate over ``total_iters`` epochs."""
+
+    start_factor: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    end_factor: Probability = 1.0
+    total_iters: Size = 5
+
+
+SCHEDULERS: tuple[type[Scheduler], ...] = (
+    OneCycleLR, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, ReduceLROnPlateau, LinearLR,
+)  # fmt: skip
+
+AnyScheduler = Annotated[Scheduler, Family("scheduler", SCHEDULERS)]

@@ -1,0 +1,1 @@
+"""The text of a document to a checked `Architecture`, and back."""

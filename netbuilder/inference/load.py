@@ -1,0 +1,42 @@
+"""Load the weights of a run."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from netbuilder._text import printable
+from netbuilder.errors import CheckpointError
+from netbuilder.network.build import build
+from netbuilder.runs.run import Run
+from netbuilder.training.checkpoint import UNREADABLE, bytes_of, load_weights
+
+
+def kept_model(run: Run, which: str) -> nn.Sequential:
+    """The network with the run's weights, ``best`` or ``last``, on the CPU.
+
+    Raises:
+        CheckpointError: the file of weights is missing or damaged.
+    """
+    path = run.path / f"{which}.safetensors"
+    model = build(run.architecture)
+    try:
+        most = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
+        model.load_state_dict(load_weights(path, most=most))
+    except FileNotFoundError:
+        message = (
+            "no such file; the run has not finished an epoch. "
+            f"Go on with: netbuilder train --resume {run.path}"
+        )
+        if run.metrics:  # records may be kept, and given away, without what is large
+            message = (
+                "no such file; the run's records are there without its weights. "
+                f"Train it again with: netbuilder train {run.path / 'architecture.yaml'}"
+            )
+        raise CheckpointError(printable(f"{path}: {message}")) from None
+    except UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        other = "last" if which == "best" else "best"
+        raise CheckpointError(
+            printable(f"{path}: cannot be loaded: {reason}; take --weights {other}")
+        ) from None
+    return model

@@ -1,0 +1,1 @@
+"""What is known or made of an architecture without training it."""

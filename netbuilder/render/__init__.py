@@ -1,0 +1,1 @@
+"""How results look: tables, markdown, plots, progress, reports."""

@@ -1,0 +1,91 @@
+"""Loss and accuracy over a run, and loss over a range of learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from netbuilder.render.plots.style import GOAL, TEST, TRAIN, plain, save
+from netbuilder.runs.lr_curve import RangeTest
+from netbuilder.runs.run import Metrics
+
+
+def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float | None) -> None:
+    """Loss and accuracy of both sets against the epoch, as a PNG.
+
+    Args:
+        path: the file to write.
+        title: above the picture, as plain text.
+        metrics: an entry an epoch.
+        goal: a test accuracy in percent to draw as a line.
+    """
+    draw_curves_of_seeds(path, title, [metrics], goal)
+
+
+def draw_curves_of_seeds(
+    path: Path, title: str, runs: Sequence[Sequence[Metrics]], goal: float | None
+) -> None:
+    """The curves of several runs in one picture: each thin, without marks."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure.suptitle(plain(title))
+    loss, accuracy = figure.subplots(1, 2)
+    one = len(runs) == 1
+    style: dict[str, Any] = (
+        {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
+    )
+    for name, colour in (("train", TRAIN), ("test", TEST)):
+        for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
+            for number, metrics in enumerate(runs):
+                epochs = [epoch["epoch"] for epoch in metrics]
+                values = [epoch[f"{name}_{figure_name}"] for epoch in metrics]
+                label = "_" if number else name
+                axes.plot(epochs, values, color=colour, label=label, **style)
+    if goal is not None:
+        accuracy.axhline(goal, color=GOAL, linestyle="--", linewidth=1, label=f"target {goal:g}")
+    loss.set_ylabel("loss")
+    loss.set_yscale("log")
+    accuracy.set_ylabel("accuracy, %")
+    tested = [epoch["test_accuracy"] for metrics in runs for epoch in metrics]
+    accuracy.set_ylim(bottom=accuracy_floor(tested, goal), top=100.05)
+    for axes in (loss, accuracy):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    save(figure, path)
+
+
+def accuracy_floor(tested: Sequence[float], goal: float | None) -> float:
+    """Where an axis of accuracies begins, in percent.
+
+    The first epochs are far below the rest and would flatten what matters into one line.
+    """
+    ordered = sorted(tested)
+    return max(0.0, min(ordered[len(ordered) // 4], goal or 100) - 1.0)
+
+
+def draw_range_test(path: Path, title: str, test: RangeTest) -> None:
+    """Loss against a rising learning rate, with what it speaks for and where it ran away."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    figure.suptitle(plain(title))
+    axes = figure.subplots()
+    axes.plot(test.learning_rates, test.losses, color=GOAL, linewidth=0.6, label="of a batch")
+    axes.plot(test.learning_rates, test.smoothed, color=TEST, label="smoothed")
+    for rate, colour, word in (
+        (test.suggestion, TRAIN, "a guess" if test.few else "suggested"),
+        (test.diverged_at, "black", "diverged"),
+    ):
+        if rate is not None:
+            label = f"{word}: {rate:.2g}"
+            axes.axvline(rate, color=colour, linestyle="--", linewidth=1, label=label)
+    # Behind the turn the loss may rise by decades.
+    begun = test.smoothed[: len(test.smoothed) // 2 + 1]
+    axes.set_ylim(0, 1.25 * max(begun))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    save(figure, path)

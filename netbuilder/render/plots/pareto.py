@@ -1,0 +1,184 @@
+"""Accuracy against the number of parameters, a named point a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from netbuilder.render.plots.style import GOAL, TEST, TRAIN, plain, quiet, save
+from netbuilder.runs.statistics import unbeaten
+
+LONGEST = 30
+"""Characters of a network's name in a picture."""
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A network among others: its test accuracy in percent against its number of parameters.
+
+    ``low`` and ``high`` are those of its seeds.
+    """
+
+    name: str
+    dataset: str
+    parameters: int
+    accuracy: float
+    low: float
+    high: float
+
+
+def draw_sizes(path: Path, networks: Sequence[Sized]) -> None:
+    """Test accuracy against the number of parameters, a named point a network, as a PNG.
+
+    A panel a data set, for accuracies on different ones say nothing about each other. A line joins
+    those on the front; a bar reaches from the lowest seed to the highest.
+    """
+    datasets = list(dict.fromkeys(network.dataset for network in networks))
+    figure = Figure(figsize=(9, 0.6 + 4.2 * len(datasets)), layout="constrained")
+    figure.suptitle("Best test accuracy against the number of parameters")
+    panels = figure.subplots(len(datasets), squeeze=False).flat
+    shown = [
+        (axes, [network for network in networks if network.dataset == dataset])
+        for axes, dataset in zip(panels, datasets, strict=True)
+    ]
+    for (axes, among), dataset in zip(shown, datasets, strict=True):
+        axes.set_title(plain(f"on {_short(dataset)}"), fontsize=10)
+        _draw_points(axes, among)
+    with quiet():
+        figure.draw_without_rendering()  # the places of points are known from here on
+    for axes, among in shown:
+        _draw_names(axes, among)
+    save(figure, path)
+
+
+def _draw_points(axes: Axes, networks: Sequence[Sized]) -> None:
+    axes.set_xscale("log")
+    for network in networks:
+        size = network.parameters
+        axes.plot([size, size], [network.low, network.high], color=TEST, linewidth=1, marker="_")
+        axes.plot([size], [network.accuracy], color=TEST, marker="o", markersize=5)
+    sizes = [network.parameters for network in networks]
+    wider = max(1.3, (max(sizes) / min(sizes)) ** 0.12)
+    left, right = min(sizes) / wider, max(sizes) * wider
+    low, high = min(n.low for n in networks), max(n.high for n in networks)
+    beside = max(0.05, 0.15 * (high - low))
+    bottom = low - beside
+    axes.set(xlim=(left, right), ylim=(bottom, min(high + beside, 100.05)))
+    points = [(network.parameters, network.accuracy) for network in networks]
+    front = sorted(point for point in points if unbeaten(point, points))
+    # From the lower edge to the right one: what lies below and behind it is beaten.
+    corners = [(front[0][0], bottom), *front, (right, front[-1][1])]
+    axes.step(
+        *zip(*corners, strict=True), where="post", color=TRAIN, linewidth=1, zorder=1,
+        label="no other is both smaller and better",
+    )  # fmt: skip
+    axes.legend(loc="lower right", fontsize=8)
+    axes.set_xlabel("parameters")
+    axes.set_ylabel("best test accuracy, %")
+    axes.xaxis.set_major_formatter(FuncFormatter(_count))
+    axes.xaxis.set_minor_formatter(FuncFormatter(_count))
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.tick_params(axis="x", which="both", length=3.5, pad=3.5)  # all numbers at one height
+    axes.grid(alpha=0.3)
+
+
+def _count(value: float, _: int = 0) -> str:
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def _draw_names(axes: Axes, networks: Sequence[Sized]) -> None:
+    per_point = axes.figure.dpi / 72
+    pixels = axes.transData.transform([(n.parameters, n.accuracy) for n in networks])
+    points = [(float(x) / per_point, float(y) / per_point) for x, y in pixels]
+    frame = axes.get_window_extent()
+    inside = (
+        frame.x0 / per_point,
+        frame.y0 / per_point,
+        frame.x1 / per_point,
+        frame.y1 / per_point,
+    )
+    names = [_short(network.name) for network in networks]
+    labels = place_labels(points, names, 9.0, inside)
+    for network, name, (x, y), label in zip(networks, names, points, labels, strict=True):
+        axes.annotate(
+            plain(name),
+            (network.parameters, network.accuracy),
+            xytext=(label[0] - x, label[1] - y),
+            textcoords="offset points",
+            fontsize=9,
+            ha="center",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": GOAL, "linewidth": 0.6, "shrinkB": 3},
+            bbox={"boxstyle": "square,pad=0.1", "color": "white", "alpha": 0.7},
+        )
+
+
+def _short(name: str) -> str:
+    """A name that leaves others their room; what tells it from them may stand at its end."""
+    half = (LONGEST - 3) // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"
+
+
+def place_labels(
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    font: float,
+    inside: tuple[float, float, float, float] | None = None,
+) -> list[tuple[float, float]]:
+    """The middle of each point's label, as near as may be without touching another.
+
+    Args:
+        points: in units of length, whichever way the axes run.
+        names: the labels.
+        font: their size in the same units.
+        inside: left, lower, right and upper edge of where they may be; anywhere without.
+    """
+    boxes = [(x, y, font, font) for x, y in points]
+    placed = []
+    for (x, y), name in zip(points, names, strict=True):
+        width, height = 0.62 * font * len(name) + 4, 1.3 * font
+        middle: tuple[float, float] = (x, y)
+        for reach, (across, up) in product(range(8), _SIDES):
+            gap = font * (0.7 + reach)
+            aside = x + across * (gap + width / 2)
+            if inside is not None:
+                aside = max(inside[0] + width / 2, min(aside, inside[2] - width / 2))
+            middle = (aside, y + up * (gap + height / 2))
+            box = (*middle, width, height)
+            if not any(_touch(box, other) for other in boxes) and _lies_in(box, inside):
+                break
+        boxes.append((*middle, width, height))
+        placed.append(middle)
+    return placed
+
+
+_SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
+
+_Box = tuple[float, float, float, float]
+
+
+def _touch(one: _Box, other: _Box) -> bool:
+    """Whether two boxes, each given by its middle and its size, share a point."""
+    return all(
+        abs(one[axis] - other[axis]) < (one[axis + 2] + other[axis + 2]) / 2 for axis in (0, 1)
+    )
+
+
+def _lies_in(box: _Box, edges: tuple[float, float, float, float] | None) -> bool:
+    if edges is None:
+        return True
+    x, y, width, height = box
+    left, lower, right, upper = edges
+    return (
+        left <= x - width / 2 and x + width / 2 <= right
+        and lower <= y - height / 2 and y + height / 2 <= upper
+    )  # fmt: skip

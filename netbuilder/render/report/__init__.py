@@ -1,0 +1,1 @@
+"""The report about a series of networks, made from their documents and runs."""

@@ -1,0 +1,83 @@
+"""The report as markdown that a code host shows, with pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netbuilder.render.markdown import Marked, escaped, items, table
+from netbuilder.render.network import totals
+from netbuilder.render.report import tables as cells
+from netbuilder.render.report import text as words
+from netbuilder.render.report.model import Iteration, Report
+
+
+def text_of(report: Report, pictures: Iterable[str]) -> str:
+    """The whole text; ``pictures`` are the names of the files that lie beside it."""
+    there = set(pictures)
+    lines = [f"# {escaped(words.heading(report))}", "", *map(escaped, words.lead(report)), ""]
+    rows = []
+    for iteration in report.iterations:
+        first, *rest = cells.overview(iteration)
+        link = f"[{escaped(first)}](#iteration-{iteration.key}) {escaped(words.title(iteration))}"
+        rows.append([Marked(link.rstrip()), *rest])
+    lines += [table(cells.OVERVIEW, rows), escaped(words.overview_note(report)), ""]
+    if "accuracy-against-parameters.png" in there:
+        about = "Best test accuracy against the number of parameters"
+        lines += [f"![{about}](accuracy-against-parameters.png)", ""]
+    for iteration in report.iterations:
+        lines += _section(iteration, there)
+    return "\n".join(lines)
+
+
+def _section(i: Iteration, there: set[str]) -> list[str]:
+    notes, analysis = i.analysis.architecture.notes, i.analysis
+    title = escaped(f"{i.key} {words.title(i)}".strip())
+    lines = [f'<a id="iteration-{i.key}"></a>', "", f"## {title}", ""]
+    lines += [line for remark in i.remarks for line in (f"> {escaped(words.one_line(remark))}", "")]
+    if words.paragraphs(notes.target) or i.goals:
+        lines += ["### Target", "", *_prose(notes.target)]
+        if i.goals:
+            lines += [table(cells.GOALS, map(cells.goal, i.goals))]
+    if i.before:
+        lines += [f"### Changes since {escaped(i.before)}", ""]
+        lines.append(items(i.changes or ["The layers and the training are the same."]))
+    elif words.paragraphs(notes.choices):
+        lines += ["### Choices", ""]
+    lines += _prose(notes.choices)
+    layers = [table(cells.LAYERS, [cells.layer(row, analysis) for row in analysis.rows])]
+    lines += ["### Network", ""]
+    lines += [escaped(str(analysis.fault)), ""] if analysis.fault else []
+    if len(analysis.rows) > cells.LONG:
+        head = f"<details><summary>{len(analysis.rows)} rows</summary>"
+        layers = [head, "", *layers, "</details>", ""]
+    lines += [*layers, escaped(totals(analysis)), ""]
+    if i.trained:
+        rows = [cells.seed(run) for run in i.trained]
+        rows += [cells.all_seeds(i)] if len(rows) > 1 else []
+        lines += ["### Results", "", escaped(words.seeds_note(i)), ""]
+        lines += [table(cells.SEEDS, rows)]
+        shown = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+        lines += [*shown, words.CURVES_NOTE, ""] if shown else []
+    if i.evaluated:
+        lines += ["### Confusion", "", escaped(words.confusion_note(i)), ""]
+        lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", there)
+        lines += ["### Worst mistakes", ""]
+        shown = _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", there)
+        lines += [words.picture_note(i), "", *shown] if shown else []
+        if i.mistakes:
+            made = table(cells.MISTAKES, map(cells.mistake, i.mistakes))
+            lines += [words.MISTAKES_NOTE, "", made]
+        else:
+            lines += ["No mistake is on record.", ""]
+    lines += ["### What the figures say", "", items(words.observations(i))]
+    if words.paragraphs(notes.analysis):
+        lines += ["### The author's analysis", "", *_prose(notes.analysis)]
+    return lines
+
+
+def _prose(text: str) -> list[str]:
+    return [line for part in words.paragraphs(text) for line in (escaped(part), "")]
+
+
+def _picture(name: str, about: str, there: set[str]) -> list[str]:
+    return [f"![{escaped(about)}]({name})", ""] if name in there else []

@@ -1,0 +1,224 @@
+"""The facts as sentences and cells of tables: plain text, escaped by whoever writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netbuilder._text import printable
+from netbuilder.components.shapes import spatial, written
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.targets import figure_text
+from netbuilder.render.network import first_whole
+from netbuilder.render.report.model import Gap, Iteration, Report
+from netbuilder.runs.statistics import Spread, range_text
+
+NOTHING = "–"
+
+MOST_CLASSES = 25
+"""A confusion matrix of more classes is not shown."""
+
+HARDLY = 0.05
+"""Percent points within which a gap is said to stay as it is: five images of ten thousand."""
+
+RUNNING = "measured during the epoch, while the weights still change"
+"""What a training accuracy is."""
+
+
+CURVES_NOTE = "Accuracies below the axis are not drawn, so that the later epochs can be told apart."
+
+MISTAKES_NOTE = (
+    "Test images taken for another class, of the most confident mistakes that each run records: "
+    "first those on record for most seeds, then those of the highest confidence in any of them."
+)
+
+
+def heading(report: Report) -> str:
+    """What the page is called."""
+    names = [iteration.analysis.architecture.name for iteration in report.iterations]
+    if len(names) == 1:
+        return names[0]
+    return f"{len(names)} networks, {names[0]} to {names[-1]}"
+
+
+def lead(report: Report) -> list[str]:
+    """What a hurried reader takes away."""
+    if not report.runs:
+        return ["Made from documents alone; there is no finished run."]
+    lines = [f"Made from {_count(report.runs, 'finished run')}."]
+    several = len(report.iterations) > 1
+    for dataset, iterations in report.tested.items():
+        reached = [(i.best_test.mean, i) for i in iterations if i.best_test]
+        best = max(reached, key=lambda pair: pair[0])[1]
+        on = f" on {one_line(dataset)}" if len(report.tested) > 1 else ""
+        whose = f", by {best.key}" if several else ""
+        lines.append(f"The best test accuracy{on} is {percent(best.best_test)}\u00a0%{whose}.")
+    if report.smallest and several:
+        lines.append(
+            "The smallest network whose runs all met the targets of its document is "
+            f"{report.smallest.key}, with {report.smallest.analysis.parameters:,} parameters."
+        )
+    return lines
+
+
+def overview_note(report: Report) -> str:
+    """What stands in the table under `OVERVIEW`."""
+    said = (
+        "Accuracies are in percent, of each run's best and last epoch, as mean ± standard "
+        "deviation over the seeds. Published figures are those that the document names."
+    )
+    if len(report.tested) > 1:
+        there = (
+            f"{one_line(dataset)} by {', '.join(i.key for i in iterations)}"
+            for dataset, iterations in report.tested.items()
+        )
+        said += f" Data sets: {'; '.join(there)}."
+    return said
+
+
+def title(iteration: Iteration) -> str:
+    """The document's own title, in one line; it may be empty."""
+    return one_line(iteration.analysis.architecture.title)
+
+
+def seeds_note(iteration: Iteration) -> str:
+    """What stands in the table under `SEEDS`."""
+    said = (
+        f"One row per seed, trained on {one_line(iteration.dataset)}. Accuracies are in percent; "
+        f"that of training is {RUNNING}."
+    )
+    if iteration.trained[0].at_target:
+        said += (
+            " First at target is the first epoch that met the target test accuracy; held is how "
+            "many epochs met it without a break up to the last."
+        )
+    return said
+
+
+def confusion_note(iteration: Iteration) -> str:
+    """What stands in the confusion matrix, or why there is none."""
+    runs, classes = len(iteration.evaluated), len(iteration.evaluated[0].classes)
+    if classes > MOST_CLASSES:
+        return f"{classes} classes are too many for a table; the pairs confused most are below."
+    over = f", counted over {runs} seeds" if runs > 1 else ""
+    return f"Test images by label (row) and guess (column){over}, after the last epoch."
+
+
+def picture_note(iteration: Iteration) -> str:
+    """What the picture of mistakes shows."""
+    return f"The most confident mistakes of seed {iteration.trained[0].seed} after the last epoch."
+
+
+def observations(iteration: Iteration) -> list[str]:
+    """What the figures say, a sentence a fact."""
+    analysis = iteration.analysis
+    lines = [_field(analysis)]
+    if iteration.largest:
+        sits = [
+            f"{row.path} {printable(row.title)} ({row.parameters / analysis.parameters:.1%})"
+            for row in iteration.largest
+        ]
+        lines.append(f"Most of the parameters sit in {_listed(sits)}.")
+    if iteration.gap:
+        lines.append(_gap(iteration.gap, iteration))
+    if iteration.trained and iteration.trained[0].at_target:
+        lines.append(_reached(iteration))
+    if iteration.confused:
+        pairs = [
+            f"{one_line(pair.label)} taken for {one_line(pair.guess)} "
+            f"({_count(pair.count, 'time')})"
+            for pair in iteration.confused
+        ]
+        runs = len(iteration.evaluated)
+        over = f" over {runs} seeds" if runs > 1 else ""
+        lines.append(f"Confused most{over}: {_listed(pairs)}.")
+    elif iteration.evaluated:
+        lines.append("No test image is taken for another class.")
+    return lines
+
+
+def paragraphs(text: str) -> list[str]:
+    """An author's words as paragraphs of one line each."""
+    parts: list[list[str]] = [[]]
+    for line in text.split("\n"):
+        if line.strip():
+            parts[-1].append(line)
+        else:
+            parts.append([])
+    return [one_line(" ".join(part)) for part in parts if part]
+
+
+def one_line(text: str) -> str:
+    """Text with its blanks as single ones; control characters are shown escaped.
+
+    What joins emoji and what turns the direction of writing stays: pages isolate it.
+    """
+    return "".join(
+        printable(character) if ord(character) < 0xA0 else character
+        for character in " ".join(text.split())
+    )
+
+
+def _field(analysis: Analysis) -> str:
+    size, whole = written(spatial(analysis.architecture.input)), first_whole(analysis)
+    if whole:
+        return (
+            f"Every output position sees the whole {size} input from layer {whole.path} "
+            f"{printable(whole.title)} on."
+        )
+    seen = written(analysis.receptive_field)
+    return f"No layer sees the whole {size} input: an output position sees {seen} of it."
+
+
+def _gap(gap: Gap, iteration: Iteration) -> str:
+    sign = "−" if gap.last < 0 else "+"
+    said = (
+        "The gap, training minus test accuracy, "
+        f"is {sign}{abs(gap.last):.2f} points after the last epoch"
+    )
+    if gap.change is not None:
+        over = f"over the last {gap.epochs} epochs"
+        if abs(gap.change) < HARDLY:
+            said += f" and hardly moved {over}"
+        else:
+            said += f"; it {_moved(gap.last, gap.change)} by {abs(gap.change):.2f} {over}"
+    train = iteration.analysis.architecture.train
+    augmented = ", on augmented images" if train and train.augment else ""
+    return f"{said}. Training accuracy is {RUNNING}{augmented}."
+
+
+def _moved(last: float, change: float) -> str:
+    """How a gap moved: away from zero or towards it, or across it."""
+    before = last - change
+    if before * last <= 0:
+        return "rose" if change > 0 else "fell"
+    return "grew" if abs(last) > abs(before) else "narrowed"
+
+
+def _reached(iteration: Iteration) -> str:
+    bound = iteration.analysis.architecture.targets.test_accuracy
+    asked = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
+    firsts = [run.first_at_target for run in iteration.trained if run.first_at_target is not None]
+    if not firsts:
+        return f"No epoch met the target test accuracy{asked}."
+    held = [run.held for run in iteration.trained]
+    kept = [sum(run.at_target) for run in iteration.trained]
+    who = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
+    first = f"epoch{'s' * (min(firsts) < max(firsts))} {range_text(firsts)}"
+    end = f"held over the last {range_text(held)}" if any(held) else "not in the last one"
+    return (
+        f"The target test accuracy{asked} is first met in {first}{who}; it is met in "
+        f"{range_text(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
+    )
+
+
+def percent(spread: Spread | None) -> str:
+    """A figure over the seeds, mean ± standard deviation."""
+    return NOTHING if spread is None else str(spread)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,136 @@
+"""A report in a folder: its two forms and their pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from netbuilder._files import remove_leftovers, write_atomic, writing
+from netbuilder._text import printable
+from netbuilder.errors import ConfigError
+from netbuilder.render.report.html import page
+from netbuilder.render.report.markdown import text_of
+from netbuilder.render.report.model import Iteration, Report
+from netbuilder.render.report.text import MOST_CLASSES, one_line, title
+
+MARKDOWN, HTML = "report.md", "report.html"
+
+SIZES = "accuracy-against-parameters.png"
+
+LABEL = 20
+"""The longest name of a class in a picture."""
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+_MANIFEST = re.compile(r"<!-- netbuilder report:([A-Za-z0-9._ -]*) -->\n\Z")
+"""The last line of the markdown: the files that belong to a report, so that it may be renewed."""
+
+
+def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path]:
+    """Write the report into ``out``; its paths, markdown first, then the page.
+
+    An earlier report there is replaced; what else lies there stays, and needs ``force``.
+
+    Raises:
+        ConfigError: ``out`` is no folder, or holds what is of no report.
+        MachineError: it cannot be written.
+    """
+    earlier = _earlier(out, force=force)
+    mistakes = _mistakes(report)
+    pictures = _pictures(report) | {f"{key}-mistakes.png": png for key, png in mistakes.items()}
+    names = " ".join(sorted(pictures))
+    text = f"{text_of(report, pictures)}\n<!-- netbuilder report: {names} -->\n"
+    html = page(report, mistakes)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out)
+        for name in earlier - set(pictures):
+            (out / name).unlink(missing_ok=True)
+    # First the text: it names the others, so that one that was cut short can be renewed.
+    for name, content in {MARKDOWN: text.encode(), **pictures, HTML: html.encode()}.items():
+        with writing(out / name):
+            write_atomic(out / name, content)
+    return [out / MARKDOWN, out / HTML]
+
+
+def _earlier(out: Path, *, force: bool) -> set[str]:
+    """The pictures of an earlier report in ``out``."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(printable(f"--out {out}: it is a file; name a folder"))
+    if not out.exists():
+        return set()
+    there = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    found = None
+    if MARKDOWN in there:
+        found = _MANIFEST.search((out / MARKDOWN).read_text(encoding="utf-8", errors="replace"))
+    pictures = set(found[1].split()) if found else set()
+    strange = sorted(there - (pictures | {MARKDOWN, HTML} if found else set()))
+    if strange and not force:
+        named = ", ".join(strange[:5]) + (" …" if len(strange) > 5 else "")
+        raise ConfigError(
+            printable(
+                f"--out {out}: it holds what is of no report: {named}; name another folder, or "
+                "add --force to write the report beside it"
+            )
+        )
+    return {name for name in pictures if name.endswith(".png") and (out / name).is_file()}
+
+
+def _mistakes(report: Report) -> dict[str, bytes]:
+    """The picture that each iteration's first run left of its worst mistakes, where it did."""
+    found = {}
+    for iteration in report.iterations:
+        if not iteration.evaluated:
+            continue
+        path = iteration.trained[0].run.path / "misclassified.png"
+        if path.is_file() and (png := path.read_bytes()).startswith(PNG):
+            found[iteration.key] = png
+    return found
+
+
+def _pictures(report: Report) -> dict[str, bytes]:
+    """The pictures that the markdown shows, by the names of their files."""
+    import numpy as np
+
+    from netbuilder.render.plots.curves import draw_curves_of_seeds
+    from netbuilder.render.plots.images import draw_confusion
+    from netbuilder.render.plots.pareto import Sized, draw_sizes
+
+    found = {}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+
+        def keep(name: str) -> None:
+            found[name] = path.read_bytes()
+
+        sizes = [
+            Sized(i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high)
+            for i in report.iterations
+            if (tested := i.best_test) and i.analysis.parameters
+        ]
+        if len(report.iterations) > 1 and sizes:
+            draw_sizes(path, sizes)
+            keep(SIZES)
+        for iteration in report.iterations:
+            name = _heading(iteration)
+            if iteration.trained:
+                target = iteration.analysis.architecture.targets.test_accuracy
+                runs = [run.metrics for run in iteration.trained]
+                goal = target.at_least if target else None
+                draw_curves_of_seeds(path, name, runs, goal)
+                keep(f"{iteration.key}-curves.png")
+            if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
+                classes = [_short(one_line(each)) for each in iteration.evaluated[0].classes]
+                draw_confusion(path, name, classes, np.array(iteration.confusion))
+                keep(f"{iteration.key}-confusion.png")
+    return found
+
+
+def _short(name: str) -> str:
+    """A class's name beside a picture, which it must not push aside."""
+    return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
+
+
+def _heading(iteration: Iteration) -> str:
+    return f"{iteration.key}: {title(iteration)}" if title(iteration) else iteration.key

@@ -1,0 +1,113 @@
+"""A run's records as TensorBoard reads them: scalars, the graph, misclassified images."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from warnings import catch_warnings, simplefilter
+
+from netbuilder._text import printable
+from netbuilder.training.events import EpochEnded, Finished, Record, Started
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from netbuilder.runs.run import Metrics
+
+
+FOLDER = "tensorboard"
+"""Where the events lie in a run's folder."""
+
+SCALARS = {
+    "loss/train": "train_loss",
+    "loss/test": "test_loss",
+    "accuracy/train": "train_accuracy",
+    "accuracy/test": "test_accuracy",
+    "learning_rate": "learning_rate",
+    "seconds/train": "train_seconds",
+    "seconds/test": "test_seconds",
+}
+"""Each tag, and the figure of an epoch that it shows; accuracies are in percent."""
+
+
+class TensorBoardLog:
+    """Writes what it is shown into ``RUN/tensorboard``; a context manager, for the files' sake.
+
+    A run that is resumed goes on in the same folder; what an epoch that is trained again had left
+    there is passed over by TensorBoard.
+    """
+
+    def __init__(self) -> None:
+        self._writer: SummaryWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def show(self, record: Record) -> None:
+        """Write what happened."""
+        match record:
+            case Started():
+                self._start(record)
+            case EpochEnded():
+                self._scalars(record.metrics)
+            case Finished() if self._writer is not None:
+                self._mistakes(record, self._writer)
+
+    def _start(self, started: Started) -> None:
+        if started.run.result is not None:
+            return  # it is finished, and only shown again
+        from torch.utils.tensorboard import SummaryWriter
+
+        from netbuilder.training.resources import limits
+
+        folder = started.run.path / FOLDER
+        new = not folder.exists()
+        # Tried here: the writer fails in a thread of its own, which would tell it by a traceback.
+        with limits(folder, "; put that right, or leave out --logger"):
+            folder.mkdir(exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        done = started.progress.epoch
+        self._writer = SummaryWriter(str(folder), purge_step=done + 1)
+        if new:
+            self._graph(started, self._writer)
+            for metrics in started.progress.history:
+                self._scalars(metrics)
+
+    def _graph(self, started: Started, writer: SummaryWriter) -> None:
+        import torch
+
+        from netbuilder.network.build import build
+
+        with torch.random.fork_rng(devices=[]):  # building draws first weights
+            model = build(started.analysis.architecture).eval()
+        sample = torch.zeros(1, *started.analysis.architecture.input)
+        with catch_warnings():
+            simplefilter("ignore")  # torch's own way to TensorBoard is deprecated by torch
+            writer.add_graph(model, sample)
+
+    def _scalars(self, metrics: Metrics) -> None:
+        if self._writer is None:
+            return
+        for tag, name in SCALARS.items():
+            self._writer.add_scalar(tag, metrics[name], int(metrics["epoch"]))
+        self._writer.flush()  # a run is watched while it trains
+
+    def _mistakes(self, finished: Finished, writer: SummaryWriter) -> None:
+        from netbuilder.training.evaluation import WORST
+
+        evaluation, classes = finished.evaluation, finished.data.dataset.classes
+        for rank, i in enumerate(evaluation.worst(WORST), 1):
+            label, guess = (classes[int(of[i])] for of in (evaluation.labels, evaluation.guesses))
+            tag = f"misclassified/{rank:02d}: {label}, guessed {guess}"
+            image = finished.data.test_images[i]
+            writer.add_image(printable(tag), image, int(finished.result["epochs"]))

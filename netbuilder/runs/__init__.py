@@ -1,0 +1,1 @@
+"""What training leaves on disk: records, statistics, selection."""

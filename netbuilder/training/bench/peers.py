@@ -1,0 +1,190 @@
+"""Ways of training one network: each yields the number of images behind every optimizer step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from netbuilder.config.schema import Architecture
+from netbuilder.data.open import open_dataset
+from netbuilder.data.transforms import epoch_order, normalise, to_unit
+from netbuilder.errors import ConfigError
+from netbuilder.network.build import build
+from netbuilder.training.compile import compiled, forward_pass, has_compiler
+from netbuilder.training.cuda_graph import Body, Graphed
+from netbuilder.training.device import Hardware
+from netbuilder.training.events import Stepped
+from netbuilder.training.loop import train
+
+Peer = Callable[[Architecture, Path | None], Iterator[int]]
+
+
+def netbuilder(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
+    """Its own training."""
+    with TemporaryDirectory() as out:
+        seen = 0
+        for record in train(architecture, out=out, data_dir=data_dir):
+            if isinstance(record, Stepped):
+                yield record.images - (seen if record.images > seen else 0)
+                seen = record.images
+
+
+def loader(architecture: Architecture, data_dir: Path | None, workers: int) -> Any:
+    """What people write: torchvision's data set and transforms behind a DataLoader."""
+    from torchvision import datasets, transforms
+
+    config = architecture.trained
+    classes = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST}
+    transform = transforms.Compose(
+        [
+            transforms.RandomRotation(7),
+            transforms.ToTensor(),
+            transforms.Normalize(config.dataset.mean, config.dataset.std),
+        ]
+    )
+    if config.dataset.kind not in classes:
+        raise ConfigError(f"it has no loader of {config.dataset.kind}; leave it out of --peers")
+    made = classes[config.dataset.kind](
+        str(data_dir), train=True, transform=transform, download=True
+    )
+    return DataLoader(made, batch_size=config.batch_size, shuffle=True, num_workers=workers)
+
+
+def _parts(
+    architecture: Architecture, device: torch.device, steps_per_epoch: int, *, fused: bool
+) -> tuple[nn.Module, torch.optim.Optimizer, list[Any], nn.Module]:
+    config = architecture.trained
+    model = build(architecture).to(device)
+    optimizer = config.optimizer.build(model.parameters(), fused=fused)
+    schedule = [
+        scheduler.build(optimizer, epochs=config.epochs, steps_per_epoch=steps_per_epoch)
+        for scheduler in config.scheduler
+        if scheduler.every_step
+    ]
+    return model, optimizer, schedule, config.loss.build()
+
+
+def _ordinary(workers: int) -> Peer:
+    def run(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
+        device = Hardware.choose().device
+        batches = loader(architecture, data_dir, workers)
+        model, optimizer, schedule, loss = _parts(architecture, device, len(batches), fused=False)
+        while True:
+            for batch in batches:
+                images, labels = (part.to(device) for part in batch)
+                optimizer.zero_grad()
+                loss(model(images).flatten(1), labels).backward()
+                optimizer.step()
+                for scheduler in schedule:
+                    scheduler.step()
+                yield len(labels)
+
+    return run
+
+
+def _on_device(*, fastest: bool) -> Peer:
+    def run(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
+        hardware = Hardware.choose(precision="auto" if fastest else "fp32")
+        config = architecture.trained
+        data = open_dataset(config.dataset, data_dir).to(hardware.device)
+        count, size = len(data.train_labels), config.batch_size
+        unit = to_unit(data.train_images)
+        unit = normalise(unit, config.dataset.mean, config.dataset.std)
+        model, optimizer, schedule, loss = _parts(
+            architecture, hardware.device, -(-count // size), fused=fastest
+        )
+        forward = forward_pass(model, loss, hardware)
+        if fastest and has_compiler():
+            forward = compiled(forward)
+
+        def passes(images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            value, _ = forward(images, labels)
+            value.backward()  # type: ignore[no-untyped-call]  # torch's own
+            return (value.detach(),)
+
+        body: Body = passes
+        if fastest and hardware.device.type == "cuda":
+            body = Graphed(passes, model)
+        epoch = 0
+        while True:
+            order = epoch_order(0, epoch, count).to(hardware.device)
+            for chosen in torch.split(order, size):
+                labels = data.train_labels[chosen]
+                if len(labels) < size:
+                    continue  # it would be compiled for itself
+                optimizer.zero_grad()
+                body(unit[chosen], labels)
+                optimizer.step()
+                for scheduler in schedule:
+                    scheduler.step()
+                yield len(labels)
+            epoch += 1
+
+    return run
+
+
+def lightning(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
+    """Lightning's Trainer, whose loop is its own: it is stopped from inside, step by step."""
+    import lightning as pl
+
+    from netbuilder.training.bench.handover import handed_over
+
+    batches = loader(architecture, data_dir, 2)
+
+    class Module(pl.LightningModule):
+        def __init__(self, report: Callable[[int], None]) -> None:
+            super().__init__()
+            parts = _parts(architecture, torch.device("cpu"), len(batches), fused=False)
+            self.model, self.optimizer, self.schedule, self.loss = parts
+            self.report = report
+
+        def training_step(self, batch: Any, index: int) -> torch.Tensor:
+            images, labels = batch
+            value: torch.Tensor = self.loss(self.model(images).flatten(1), labels)
+            return value
+
+        def on_train_batch_end(self, outputs: Any, batch: Any, index: int) -> None:
+            self.report(len(batch[1]))
+
+        def configure_optimizers(self) -> Any:
+            each = [{"scheduler": s, "interval": "step"} for s in self.schedule]
+            return [self.optimizer], each
+
+    def fit(report: Callable[[int], None]) -> None:
+        trainer = pl.Trainer(
+            max_epochs=10**6,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(Module(report), batches)
+
+    yield from handed_over(fit)
+
+
+def _keras(backend: str) -> Peer:
+    def run(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
+        from netbuilder.training.bench.keras_model import fitted
+
+        yield from fitted(architecture, data_dir, backend)
+
+    return run
+
+
+BY_NAME: dict[str, Peer] = {
+    "netbuilder": netbuilder,
+    "bound": _on_device(fastest=True),
+    "ordinary": _ordinary(2),
+    "ordinary-0": _ordinary(0),
+    "device": _on_device(fastest=False),
+    "lightning": lightning,
+    "keras-jax": _keras("jax"),
+    "keras-torch": _keras("torch"),
+}

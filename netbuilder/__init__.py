@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from netbuilder._version import __version__ as __version__
-
 if TYPE_CHECKING:
     from netbuilder.config.loader import load as load
     from netbuilder.config.schema import Architecture as Architecture
@@ -27,6 +25,7 @@ _MODULES = {
     "train": "netbuilder.training.loop",
 }
 __all__ = ["Architecture", "NetbuilderError", "analyse", "build", "load", "train"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ELSEWHERE = "name another place with --out"
 
 
-def reason(error: OSError) -> str:
+def errno_message(error: OSError) -> str:
     """What the system says, in words that tell what to look at."""
     return {
         errno.ENOSPC: "the disk is full",
@@ -32,7 +32,7 @@ def reason(error: OSError) -> str:
 
 
 @contextmanager
-def writing(place: Path, then: str = ELSEWHERE) -> Iterator[None]:
+def report_write_errors(place: Path, then: str = ELSEWHERE) -> Iterator[None]:
     """Turn what keeps ``place`` from being written into a line that says so, and what to do.
 
     Raises:
@@ -41,7 +41,7 @@ def writing(place: Path, then: str = ELSEWHERE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{place}: cannot be written: {reason(error)}; {then}"
+        message = f"{place}: cannot be written: {errno_message(error)}; {then}"
         raise MachineError(printable(message)) from error
 
 
@@ -91,7 +91,7 @@ LOOK = 0.1
 
 
 @contextmanager
-def sole_user(folder: Path) -> Iterator[bool]:
+def exclusive_lock(folder: Path) -> Iterator[bool]:
     """Whether nobody else holds ``folder``; it is held meanwhile, and let go when a process dies.
 
     The lock is on the folder itself and leaves no file. Where the system has none, everybody is
@@ -113,7 +113,7 @@ def sole_user(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def is_held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Whether `sole_user` holds ``folder`` in some process; not, where that cannot be known."""
     try:
         import fcntl

@@ -64,7 +64,7 @@ def _nearest(word: str, known: tuple[str, ...]) -> str:
     return f"; known: {shown}" if names else "; it takes none"
 
 
-def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
+def natural_key(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
     """The order of names, whose numbers count up: iter2 before iter10, and that before net1."""
     parts = re.findall(r"([^0-9]*)([0-9]*)", name)
     return tuple((text, int(digits or 0)) for text, digits in parts), name

@@ -2,6 +2,7 @@
 
 NetbuilderError
 ├── ConfigError         what the user wrote is wrong (exit 2)
+│   ├── DocumentError   a document has problems; it carries the part that is sound
 │   └── ShapeError      a layer cannot take the shape that reaches it
 ├── MachineError        the machine cannot do it: memory, disk, device, a missing extra (exit 3)
 │   ├── DataError       a data set is missing, corrupt or out of reach

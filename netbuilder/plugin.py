@@ -9,32 +9,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from netbuilder.components.fields import Number as Number
-from netbuilder.components.fields import NonNegative as NonNegative
-from netbuilder.components.fields import Pair as Pair
-from netbuilder.components.fields import PairFromZero as PairFromZero
-from netbuilder.components.fields import Positive as Positive
-from netbuilder.components.fields import Probability as Probability
-from netbuilder.components.fields import Single as Single
-from netbuilder.components.fields import SingleFromZero as SingleFromZero
-from netbuilder.components.fields import Size as Size
-from netbuilder.components.fields import Triple as Triple
-from netbuilder.components.fields import TripleFromZero as TripleFromZero
-from netbuilder.components.layers.base import Elementwise as Elementwise
-from netbuilder.components.layers.base import Layer as Layer
-from netbuilder.components.layers.base import TorchLayer as TorchLayer
-from netbuilder.components.layers.base import Unparametrised as Unparametrised
-from netbuilder.components.layers.base import Weighted as Weighted
-from netbuilder.components.layers.base import require_axes as require_axes
-from netbuilder.components.layers.base import require_image as require_image
-from netbuilder.components.layers.base import sample_axis as sample_axis
-from netbuilder.components.receptive_field.field import ReceptiveField as ReceptiveField
-from netbuilder.components.receptive_field.window import Window as Window
-from netbuilder.components.shapes import Shape as Shape
-from netbuilder.errors import ShapeError as ShapeError
+from netbuilder.components.fields import (
+    NonNegative,
+    Number,
+    Pair,
+    PairFromZero,
+    Positive,
+    Probability,
+    Single,
+    SingleFromZero,
+    Size,
+    Triple,
+    TripleFromZero,
+)
+from netbuilder.components.layers.base import (
+    Elementwise,
+    Layer,
+    TorchLayer,
+    Unparametrised,
+    Weighted,
+    require_axes,
+    require_image,
+    sample_axis,
+)
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.receptive_field.window import Window
+from netbuilder.components.shapes import Shape
+from netbuilder.errors import ShapeError
 
 if TYPE_CHECKING:
-    from netbuilder.network.testing import check_layer as check_layer
+    from netbuilder.network.testing import check_layer
 
 __all__ = [
     "Elementwise",
@@ -68,3 +72,7 @@ def __getattr__(name: str) -> Any:
     if name == "check_layer":  # it imports torch, which a plugin's module does not need
         return import_module("netbuilder.network.testing").check_layer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.config.loader import parse_architecture
+from netbuilder.network.analysis import Analysis, analyse
 
 SMALL = """\
 name: small

@@ -29,7 +29,9 @@ def announcing(there: Callable[..., Any], *, before: float = LINGERING) -> Calla
 
 def linger_in(phase: str) -> None:
     """Make a phase observable, and long enough to be hit."""
-    from netbuilder.training import checkpoint, compile as compiling, trainer as session, step
+    from netbuilder.training import checkpoint, step
+    from netbuilder.training import compile as compiling
+    from netbuilder.training import trainer as session
 
     if phase.startswith("http"):
         from torchvision.datasets import FashionMNIST

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
 from netbuilder.runs.run import Run
-from netbuilder.config.schema import Architecture
 
 CLASSES = [str(digit) for digit in range(10)]
 

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from strategies import NAMES, documents
 
-from netbuilder.network.analysis import analyse
-from netbuilder.config.schema import Architecture
 from netbuilder.components.shapes import Shape
+from netbuilder.config.schema import Architecture
+from netbuilder.network.analysis import analyse
 
 NESTS = settings(
     max_examples=2000,

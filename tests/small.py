@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-from netbuilder.errors import Interrupted
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
-from netbuilder.training.events import Record, Started
+from netbuilder.errors import Interrupted
+from netbuilder.training.events import Event, Started
 
 DOCUMENT = """\
 name: small
@@ -49,7 +49,7 @@ def after(steps: int, signum: int = 2) -> Callable[[], int]:
     return lambda: signum if next(asked) >= steps else 0
 
 
-def run_until_stopped(records: Iterator[Record]) -> tuple[Path, bool]:
+def run_until_stopped(records: Iterator[Event]) -> tuple[Path, bool]:
     """The run's folder, and whether it came to its end."""
     folder = None
     try:

@@ -27,8 +27,8 @@ from small import DOCUMENT, fingerprint
 from netbuilder._files import digest_of
 from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.device import Hardware
-from netbuilder.training.step import Trainee
+from netbuilder.training.device import Device
+from netbuilder.training.step import TrainState
 
 COMMAND = (sys.executable, "-m", "netbuilder", "train")
 PATIENCE = 120.0
@@ -154,8 +154,8 @@ def state(folder: Path) -> str:
     run = Run.open(folder)
     config = run.architecture.trained
     steps = -(-run.environment["data"]["train"] // config.batch_size)
-    hardware = Hardware.choose("cpu")
-    trainee = Trainee.make(run.architecture, hardware, run.config["seed"], steps, config.epochs)
+    hardware = Device.choose("cpu")
+    trainee = TrainState.make(run.architecture, hardware, run.config["seed"], steps, config.epochs)
     progress, damaged = checkpoint.restore(run.checkpoints, trainee)
     assert (progress.epoch, progress.step, damaged) == (config.epochs, 0, [])
     tensors, numbers = checkpoint.captured(trainee)

@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from netbuilder.errors import ShapeError
 from netbuilder.components.layers import KINDS
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.layers.container import Container
-from netbuilder.config.schema import Architecture
 from netbuilder.components.shapes import Shape
+from netbuilder.config.schema import Architecture
+from netbuilder.errors import ShapeError
 
 LARGEST_SAMPLE = 4_000
 MOST_AXES = 4

@@ -13,11 +13,11 @@ from command import run
 from documents import analysis_of, network
 from small import DOCUMENT, small
 
-from netbuilder.network.lint.training import Evidence
-from netbuilder.network.lint import advise
-from netbuilder.network.analysis import analyse
-from netbuilder.config.scaffold import TEMPLATES
 from netbuilder.config.loader import load
+from netbuilder.config.scaffold import TEMPLATES
+from netbuilder.network.analysis import analyse
+from netbuilder.network.lint import advise
+from netbuilder.network.lint.training import Evidence
 from netbuilder.runs.lr_curve import RangeTest
 
 ROOT = Path(__file__).parents[1]

@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_advice import CLOSE
 
-from netbuilder.network.lint import Advice, advise
-from netbuilder.network.lint.training import Evidence
-from netbuilder.network.analysis import analyse
-from netbuilder.network.build import build
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.network.lint import Advice, advise
+from netbuilder.network.lint.training import Evidence
 
 CONV = "Conv2d: {out_channels: 3, kernel_size: %d, padding: %d}"
 PIECES = st.sampled_from(

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 from torchvision.transforms import RandomErasing as TorchvisionErasing
 
-from netbuilder.components.component import Family
-from netbuilder.data.transforms import augment, generator_for
 from netbuilder.components.augmentations import AUGMENTATIONS
-from netbuilder.components.augmentations.geometry import RandomAffine, RandomCrop, RandomHorizontalFlip
+from netbuilder.components.augmentations.geometry import (
+    RandomAffine,
+    RandomCrop,
+    RandomHorizontalFlip,
+)
 from netbuilder.components.augmentations.pixels import RandomErasing
+from netbuilder.components.component import Registry
+from netbuilder.data.transforms import augment, generator_for
 
 COUNT = 6
 WRITTEN: list[dict[str, Any]] = [
@@ -28,7 +32,7 @@ WRITTEN: list[dict[str, Any]] = [
     {"RandomErasing": 0.8},
     {"RandomErasing": {"p": 0.8, "value": "random"}},
 ]
-READ = Family("augmentation", AUGMENTATIONS).read
+READ = Registry("augmentation", AUGMENTATIONS).read
 EXAMPLES = [READ(written) for written in WRITTEN]
 SHAPE = (3, 9, 12)
 

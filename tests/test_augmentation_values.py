@@ -13,12 +13,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from torchvision import transforms
 
-from netbuilder.components.component import Family
 from netbuilder.components.augmentations import AUGMENTATIONS
 from netbuilder.components.augmentations.base import Augmentation
+from netbuilder.components.component import Registry
 
 READER: TypeAdapter[Augmentation] = TypeAdapter(
-    Annotated[Augmentation, Family("augmentation", AUGMENTATIONS)]
+    Annotated[Augmentation, Registry("augmentation", AUGMENTATIONS)]
 )
 SCHEMA = READER.json_schema()
 MNIST, COLOUR = (1, 28, 28), (3, 32, 32)

@@ -12,9 +12,14 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
-from netbuilder.data.transforms import generator_for
-from netbuilder.components.augmentations.geometry import RandomAffine, RandomCrop, RandomHorizontalFlip, RandomRotation
+from netbuilder.components.augmentations.geometry import (
+    RandomAffine,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomRotation,
+)
 from netbuilder.components.augmentations.pixels import RandomErasing
+from netbuilder.data.transforms import generator_for
 
 COUNT = 6
 shapes = st.tuples(st.sampled_from([1, 3]), st.integers(5, 14), st.integers(5, 14))

@@ -9,10 +9,10 @@ import pytest
 from command import run
 from small import DOCUMENT
 
+from netbuilder.errors import missing_extra
 from netbuilder.training.bench.handover import handed_over
 from netbuilder.training.bench.peers import BY_NAME
 from netbuilder.training.bench.rounds import PEERS
-from netbuilder.errors import missing_extra
 
 
 def test_peers_take_turns_and_are_compared(tmp_path: Path) -> None:

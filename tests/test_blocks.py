@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbuilder.network.analysis import analyse
-from netbuilder.network.build import build
-from netbuilder.errors import ConfigError
 from netbuilder.config.loader import load, parse_architecture
-from netbuilder.runs.run import Run
 from netbuilder.config.schema import Architecture
 from netbuilder.config.yaml_nodes import Node
+from netbuilder.errors import ConfigError
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.runs.run import Run
 
 HEAD = "name: net\ninput: [3, 16, 16]\n"
 UNIT = """\

@@ -12,12 +12,12 @@ from documents import HOSTILE
 from made_runs import made_run
 from small import DOCUMENT, run_until_stopped
 
-from netbuilder.network.analysis import analyse
 from netbuilder.config.loader import parse_architecture
-from netbuilder.runs.comparison import compare_subjects
-from netbuilder.runs.run import Run
 from netbuilder.config.schema import Architecture
-from netbuilder.runs.selection import Subject
+from netbuilder.network.analysis import analyse
+from netbuilder.runs.comparison import compare_networks
+from netbuilder.runs.run import Run
+from netbuilder.runs.selection import Selection
 from netbuilder.training.loop import train
 
 ROOT = Path(__file__).parents[1]
@@ -62,8 +62,8 @@ def test_a_difference_is_shown_in_every_form(folder: Path) -> None:
 def test_networks_are_compared_over_their_seeds(folder: Path) -> None:
     """Figures of the documents, means and spreads of the runs, and the front of those unbeaten."""
     names = ("small", "large", "none")
-    subjects = Subject.open_all([folder / f"{name}.yaml" for name in names], folder / "runs")
-    small, large, none = compare_subjects(subjects)
+    subjects = Selection.open_all([folder / f"{name}.yaml" for name in names], folder / "runs")
+    small, large, none = compare_networks(subjects)
     results = [run.result for run in subjects[0].finished]
     tested = [result["best"]["test_accuracy"] for result in results if result]
     assert small.best == pytest.approx(sum(tested) / 2)
@@ -150,7 +150,7 @@ def test_a_front_is_one_of_a_data_set(tmp_path: Path) -> None:
     made_run(tmp_path / "runs", network("wide", 9), [(90, 95), (95, 97)])
     made_run(tmp_path / "runs", network("wider", 12), [(90, 94)])
     on(made_run(tmp_path / "runs", network("narrow", 2), [(99, 99)]), "mnist")
-    rows = compare_subjects(Subject.open_all([tmp_path / "runs"]))
+    rows = compare_networks(Selection.open_all([tmp_path / "runs"]))
     assert {row.name: (row.dataset, row.front) for row in rows} == {
         "narrow": ("mnist", True), "wide": ("mnist5k", True), "wider": ("mnist5k", False),
     }  # fmt: skip
@@ -170,7 +170,7 @@ def test_what_is_named_more_than_once_counts_once(tmp_path: Path) -> None:
     out = tmp_path / "runs"
     runs = [made_run(out, network("wide", 9), [(90, 95 + s)], seed=s) for s in (0, 1)]
     paths = [document, *(run.path for run in runs), runs[0].path / ".." / runs[0].path.name, out]
-    [row] = compare_subjects(Subject.open_all(paths, tmp_path / "nowhere"))
+    [row] = compare_networks(Selection.open_all(paths, tmp_path / "nowhere"))
     assert row.summary
     assert (row.summary.seeds, row.best) == ((0, 1), 95.5)
 

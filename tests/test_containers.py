@@ -10,17 +10,17 @@ from jsonschema import Draft202012Validator
 from nested import network
 from torch import Tensor
 
+from netbuilder.components.layers.containers import Parallel, Residual
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.shapes import Shape
+from netbuilder.config.json_schema import document_schema
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
+from netbuilder.config.yaml_nodes import parse
+from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 from netbuilder.network.testing import check_layer, read_along, widest
-from netbuilder.errors import ConfigError
-from netbuilder.config.json_schema import document_schema
-from netbuilder.components.layers.containers import Parallel, Residual
-from netbuilder.config.loader import parse_architecture
-from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.config.schema import Architecture
-from netbuilder.components.shapes import Shape
-from netbuilder.config.yaml_nodes import parse
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

@@ -12,14 +12,14 @@ from jsonschema import Draft202012Validator
 from nested import network
 from torch import nn
 
-from netbuilder.network.analysis import analyse
-from netbuilder.network.build import build
-from netbuilder.errors import ConfigError
-from netbuilder.config.json_schema import document_schema
 from netbuilder.components.layers.containers import TAKEN
 from netbuilder.components.layers.modules import Parallel as ParallelModule
+from netbuilder.config.json_schema import document_schema
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.yaml_nodes import parse
+from netbuilder.errors import ConfigError
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

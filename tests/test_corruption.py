@@ -20,25 +20,25 @@ from command import run as command
 from safetensors.torch import save as packed
 from small import after, fingerprint, run_until_stopped, small
 
-from netbuilder.errors import CheckpointError, ConfigError
 from netbuilder._files import digest_of
+from netbuilder.errors import CheckpointError, ConfigError
+from netbuilder.inference.load import load_model
 from netbuilder.runs.run import Run
-from netbuilder.training.events import Started
 from netbuilder.training import checkpoint
-from netbuilder.training.loop import resume, train
 from netbuilder.training.checkpoint import Progress
-from netbuilder.training.device import Hardware
-from netbuilder.inference.load import kept_model
-from netbuilder.training.step import Trainee
+from netbuilder.training.device import Device
+from netbuilder.training.events import Started
+from netbuilder.training.loop import resume, train
+from netbuilder.training.step import TrainState
 
 STEPS = 42
 NEWEST = "epoch00099-step0000000.safetensors"
 """A name newer than all that the runs here come to."""
 
 
-def trainee() -> Trainee:
+def trainee() -> TrainState:
     """A fresh network of the small document, and what trains it."""
-    return Trainee.make(small("train.epochs=2"), Hardware.choose("cpu"), 0, STEPS, 2)
+    return TrainState.make(small("train.epochs=2"), Device.choose("cpu"), 0, STEPS, 2)
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,11 @@ def test_every_damage_to_kept_weights_is_found(whole: Path, tmp_path: Path, whic
     """Each of 1,500 damages to a file of weights is an error with the file's name."""
     run = Run(Path(shutil.copytree(whole, tmp_path / "run")))
     path = run.path / f"{which}.safetensors"
-    kept_model(run, which)
+    load_model(run, which)
     for what, spoilt in damages(path.read_bytes()):
         path.write_bytes(spoilt)
         with pytest.raises(CheckpointError) as caught:
-            kept_model(run, which)
+            load_model(run, which)
         assert str(caught.value).startswith(f"{path}: cannot be loaded: "), what
         assert str(caught.value).isprintable(), what
 
@@ -148,9 +148,9 @@ def test_weights_without_a_checksum_load(
 ) -> None:
     """Weights that an earlier version or another program wrote are taken as they are."""
     run = Run(Path(shutil.copytree(whole, tmp_path / "run")))
-    weights = kept_model(run, "last").state_dict()
+    weights = load_model(run, "last").state_dict()
     (run.path / "last.safetensors").write_bytes(packed(weights, metadata))
-    loaded = kept_model(run, "last").state_dict()
+    loaded = load_model(run, "last").state_dict()
     assert digest_of(loaded) == digest_of(weights)
 
 
@@ -319,7 +319,7 @@ def test_hostile_weights_are_refused(
     posing.unlink()
     make(posing, mark)
     with pytest.raises(CheckpointError, match=r"best\.safetensors: ") as caught:
-        kept_model(run, "best")
+        load_model(run, "best")
     assert str(caught.value).isprintable()
     assert not mark.exists()
 
@@ -417,8 +417,8 @@ def test_a_damaged_checkpoint_is_never_the_one_to_fall_back_to(folder: Path) -> 
 def test_a_checkpoint_of_another_network_is_passed_over(folder: Path) -> None:
     """Its checksum is right and its tensors do not fit; the run's own is taken whole."""
     newest, _ = newest_and_before(folder)
-    other = Trainee.make(
-        small("layers[0].Conv2d.out_channels=5"), Hardware.choose("cpu"), 0, STEPS, 2
+    other = TrainState.make(
+        small("layers[0].Conv2d.out_channels=5"), Device.choose("cpu"), 0, STEPS, 2
     )
     checkpoint.save(newest.parent, other, Progress(epoch=1, step=41, history=[{}]))
     at = trainee()

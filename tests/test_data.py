@@ -17,11 +17,11 @@ import torch
 from archives import COUNTS, PLACE, fashion, write_cifar10
 from torchvision import datasets
 
-from netbuilder.data.open import data_root, open_dataset
+from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
 from netbuilder.data import download
+from netbuilder.data.open import data_root, open_dataset
 from netbuilder.data.transforms import epoch_order, generator_for, normalise, seed_for, to_unit
 from netbuilder.errors import DataError
-from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
 
 __all__ = ["fashion"]  # a fixture
 

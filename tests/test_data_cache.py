@@ -19,11 +19,11 @@ import torch
 from archives import PLACE, fashion
 from torchvision import datasets
 
-from netbuilder.data.dataset import LoadedData
+from netbuilder.components.datasets import FashionMnist
 from netbuilder.data import cache
+from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
 from netbuilder.errors import DataError
-from netbuilder.components.datasets import FashionMnist
 
 __all__ = ["fashion"]  # a fixture
 

@@ -12,16 +12,16 @@ import torch
 from pydantic import TypeAdapter
 from small import DOCUMENT, fingerprint, small
 
-from netbuilder.components.component import Component
-from netbuilder.errors import MachineError
-from netbuilder.components.layers import KINDS
 from netbuilder.components.augmentations import AUGMENTATIONS
+from netbuilder.components.component import Component
+from netbuilder.components.layers import KINDS
 from netbuilder.components.losses import LOSSES
 from netbuilder.components.optimizers import OPTIMIZERS
 from netbuilder.components.schedulers import SCHEDULERS
+from netbuilder.errors import MachineError
 from netbuilder.runs.run import Run
-from netbuilder.training.loop import train
 from netbuilder.training.device import deterministic
+from netbuilder.training.loop import train
 from netbuilder.training.step import Step
 
 

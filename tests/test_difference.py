@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from nested import nested
 from strategies import inputs
 
-from netbuilder.network.analysis import Analysis, Row, analyse
-from netbuilder.network.diff import Difference, difference
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.network.analysis import Analysis, Row, analyse
+from netbuilder.network.diff import ArchitectureDiff, diff_architectures
 
 ROOT = Path(__file__).parents[1]
 FEW = settings(max_examples=100, deadline=None, derandomize=True)
@@ -25,7 +25,7 @@ FEW = settings(max_examples=100, deadline=None, derandomize=True)
 @given(architecture=nested(inputs(4, 9)))
 def test_a_document_does_not_differ_from_itself(architecture: Architecture) -> None:
     """Every layer is kept, and the whole is no difference."""
-    found = difference(analyse(architecture), analyse(architecture))
+    found = diff_architectures(analyse(architecture), analyse(architecture))
     assert not found
     assert found.count("kept") == len(found.layers) == len(analyse(architecture).rows)
 
@@ -35,11 +35,11 @@ def test_a_document_does_not_differ_from_itself(architecture: Architecture) -> N
 def test_every_row_of_both_sides_is_there_once(before: Architecture, after: Architecture) -> None:
     """Added, kept and changed make up the second; removed, kept and changed the first; in order."""
     first, second = analyse(before), analyse(after)
-    found = difference(first, second)
+    found = diff_architectures(first, second)
     assert [c.before for c in found.layers if c.before] == list(first.rows)
     assert [c.after for c in found.layers if c.after] == list(second.rows)
     assert found.count("added") + found.count("kept") + found.count("changed") == len(second.rows)
-    back = difference(second, first)
+    back = diff_architectures(second, first)
     assert (back.count("added"), back.count("removed")) == (
         found.count("removed"),
         found.count("added"),
@@ -56,12 +56,12 @@ def test_a_layer_put_in_is_one_layer_added(architecture: Architecture, data: st.
         {"name": "a", "input": list(architecture.input), "layers": [{"Softsign": {}}]}
     ).layers[0]
     longer = architecture.model_copy(update={"layers": (*layers[:at], identity, *layers[at:])})
-    found = difference(analyse(architecture), analyse(longer))
+    found = diff_architectures(analyse(architecture), analyse(longer))
     assert (found.count("added"), found.count("removed"), found.count("changed")) == (1, 0, 0)
     assert not any(layer.affected for layer in found.layers if layer.change == "kept")
 
 
-def told(found: Difference) -> list[str]:
+def told(found: ArchitectureDiff) -> list[str]:
     """Each layer as its sign and name, as ``+ 2 ReLU``."""
     signs = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
     return [f"{signs[layer.change]} {layer.row.path} {layer.row.title}" for layer in found.layers]
@@ -72,7 +72,7 @@ def told(found: Difference) -> list[str]:
 def test_the_way_back_has_the_same_pairs(before: Architecture, after: Architecture) -> None:
     """What one way adds, the other removes."""
     first, second = analyse(before), analyse(after)
-    there, back = difference(first, second), difference(second, first)
+    there, back = diff_architectures(first, second), diff_architectures(second, first)
     pairs = {(_at(first, layer.before), _at(second, layer.after)) for layer in there.layers}
     assert pairs == {(_at(first, layer.after), _at(second, layer.before)) for layer in back.layers}
 
@@ -84,7 +84,7 @@ def test_layers_of_a_pair_of_containers_are_paired_inside_it(
 ) -> None:
     """None has its partner in a container that is paired with another."""
     first, second = analyse(before), analyse(after)
-    layers = difference(first, second).layers
+    layers = diff_architectures(first, second).layers
     partner = {_at(first, c.before): _at(second, c.after) for c in layers if c.before and c.after}
     around, other = _containers(first), _containers(second)
     for a, b in partner.items():
@@ -107,7 +107,7 @@ def test_layers_that_multiply_hold_the_rest_in_place() -> None:
     """Where normalisation and activation change places, the convolutions stay pairs."""
     conv, norm = "Conv2d: {out_channels: 4, kernel_size: 3, bias: false}", "BatchNorm2d"
     before = network(*[conv, norm, "ReLU"] * 4)
-    found = difference(before, network(*[conv, "ReLU", norm] * 4))
+    found = diff_architectures(before, network(*[conv, "ReLU", norm] * 4))
     convolutions = [layer.change for layer in found.layers if layer.row.kind == "Conv2d"]
     assert convolutions == ["kept"] * 4
 
@@ -115,7 +115,7 @@ def test_layers_that_multiply_hold_the_rest_in_place() -> None:
 def test_the_sixth_and_seventh_iteration_share_their_first_convolutions() -> None:
     """As a person would draw it; the third has fewer channels."""
     pair = (analyse(load(ROOT / f"archs/iter{number}.yaml")) for number in (6, 7))
-    found = difference(*pair)
+    found = diff_architectures(*pair)
     convolutions = [layer.change for layer in found.layers if layer.row.kind == "Conv2d"]
     assert convolutions[:3] == ["kept", "kept", "changed"]
 
@@ -123,7 +123,7 @@ def test_the_sixth_and_seventh_iteration_share_their_first_convolutions() -> Non
 def test_the_stages_of_two_residual_networks_are_held_against_each_other() -> None:
     """No layer of a block that is kept or changed is paired with one of another block."""
     first, second = (analyse(load(ROOT / f"archs/zoo/resnet{n}.yaml")) for n in (18, 50))
-    found = difference(first, second)
+    found = diff_architectures(first, second)
     stages = [layer for layer in found.layers if layer.row.depth == 0 and layer.row.is_container]
     assert [layer.row.title for layer in stages if layer.change == "changed"] == ["stage"] * 4
     assert [layer.row.title for layer in stages if layer.change == "removed"] == ["basic"] * 4
@@ -136,16 +136,18 @@ def test_layers_that_were_wrapped_are_kept() -> None:
     conv = "Conv2d: {out_channels: 4, kernel_size: 3}"
     flat = network(conv, "ReLU", conv, "ReLU", "Flatten")
     wrapped = network(f"Sequential: {{layers: [{{{conv}}}, ReLU, {{{conv}}}, ReLU]}}", "Flatten")
-    assert told(difference(flat, wrapped)) == [
+    assert told(diff_architectures(flat, wrapped)) == [
         "+ 0 Sequential", "  0.0 Conv2d", "  0.1 ReLU", "  0.2 Conv2d", "  0.3 ReLU", "  1 Flatten",
     ]  # fmt: skip
-    assert difference(wrapped, flat).count("kept") == 5
+    assert diff_architectures(wrapped, flat).count("kept") == 5
 
 
 def test_blocks_that_became_a_repetition_are_kept() -> None:
     """Only the repetition around them is new."""
     block = "Residual: {body: [{Conv2d: {out_channels: 1, kernel_size: 3, padding: 1}}, ReLU]}"
-    found = difference(network(*[block] * 3), network(f"Repeat: {{times: 3, layers: [{block}]}}"))
+    found = diff_architectures(
+        network(*[block] * 3), network(f"Repeat: {{times: 3, layers: [{block}]}}")
+    )
     assert (found.count("added"), found.count("removed"), found.count("changed")) == (1, 0, 0)
 
 
@@ -153,7 +155,7 @@ def test_of_equal_pairs_the_earliest_are_taken() -> None:
     """A network cut to its beginning shares that, not layers from everywhere."""
     conv = "Conv2d: {out_channels: 4, kernel_size: 3, bias: false}"
     biased = conv.replace("false", "true")
-    found = difference(network(*[conv, "ReLU"] * 3), network(biased, "ReLU", "Softsign"))
+    found = diff_architectures(network(*[conv, "ReLU"] * 3), network(biased, "ReLU", "Softsign"))
     assert told(found)[:2] == ["~ 0 Conv2d", "  1 ReLU"]
     assert found.count("removed") == 4
 
@@ -161,7 +163,7 @@ def test_of_equal_pairs_the_earliest_are_taken() -> None:
 def test_a_layer_that_moved_is_removed_and_added() -> None:
     """Once each; what it passed is kept."""
     conv = "Conv2d: {out_channels: 4, kernel_size: 3}"
-    found = difference(network("Dropout", conv, "ReLU"), network(conv, "ReLU", "Dropout"))
+    found = diff_architectures(network("Dropout", conv, "ReLU"), network(conv, "ReLU", "Dropout"))
     assert told(found) == ["- 0 Dropout", "  0 Conv2d", "  1 ReLU", "+ 2 Dropout"]
 
 
@@ -182,10 +184,10 @@ def test_the_same_fault_in_two_files_is_no_difference() -> None:
     first, moved, behind, other = (
         analyse(parse_architecture(text, f"{number}.yaml")) for number, text in enumerate(texts)
     )
-    assert not difference(first, moved)
-    assert difference(first, behind).behind_fault
-    assert difference(first, behind)
-    assert difference(first, other)
+    assert not diff_architectures(first, moved)
+    assert diff_architectures(first, behind).behind_fault
+    assert diff_architectures(first, behind)
+    assert diff_architectures(first, other)
 
 
 def test_layers_that_differ_behind_a_fault_are_told(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from strategies import architectures
 
-from netbuilder.errors import ConfigError
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.errors import ConfigError
 
 DOCUMENT = """\
 name: small

@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import DOCUMENT
 
-from netbuilder.config.scaffold import TEMPLATES
-from netbuilder.config.scaffold import from_template, next_document
-from netbuilder.errors import ConfigError
 from netbuilder.config.loader import load, parse_architecture
+from netbuilder.config.scaffold import TEMPLATES, from_template, next_document
 from netbuilder.config.schema import Architecture
+from netbuilder.errors import ConfigError
 
 ARCHS = Path(__file__).parents[1] / "archs"
 DOCUMENTS = sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("zoo/*.yaml")])

@@ -19,15 +19,14 @@ from test_layers_contract import EXAMPLES
 from torch import Tensor, nn
 
 from netbuilder import build, load
-from netbuilder.errors import ConfigError
-from netbuilder.network.from_torch import architecture_of, document, find
 from netbuilder.components.layers import KINDS
-from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.layers.base import TorchLayer
-from netbuilder.config.loader import parse_architecture
-from netbuilder.network.codegen import class_name, python_code
-from netbuilder.config.schema import Architecture
+from netbuilder.components.layers.base import LAYERS, TorchLayer
 from netbuilder.components.shapes import Shape
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
+from netbuilder.errors import ConfigError
+from netbuilder.network.codegen import class_name, python_code
+from netbuilder.network.from_torch import architecture_of, document, import_object
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -119,7 +118,7 @@ def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None
         layer = LAYERS.read({kind.kind: written})
         back = kind.model_validate(kind.read_back(layer.build(x)))
         assert without_names(back.model_dump()) == without_names(layer.model_dump())
-        assert back.model_validate(back.brief()).arguments() == back.arguments()
+        assert back.model_validate(back.non_default_arguments()).arguments() == back.arguments()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, TorchLayer)])
@@ -280,7 +279,7 @@ def test_named_children_and_frozen_weights_are_said(folder: Path) -> None:
 def test_what_is_called_may_give_the_network(folder: Path) -> None:
     """A function or class that needs no arguments stands for what it gives."""
     (folder / "nets2.py").write_text(NETS)
-    assert len(find("nets2:make")) == 1
+    assert len(import_object("nets2:make")) == 1
 
 
 WRONG = {

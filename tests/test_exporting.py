@@ -14,14 +14,14 @@ from command import run
 from safetensors import safe_open
 from small import DOCUMENT, run_until_stopped
 
-from netbuilder.inference import export as exporting
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.config.loader import parse_architecture
 from netbuilder.data.open import open_dataset
 from netbuilder.data.transforms import normalise, to_unit
-from netbuilder.config.loader import parse_architecture
-from netbuilder.components.datasets import Mnist5k
+from netbuilder.inference import export as exporting
+from netbuilder.inference.load import load_model
 from netbuilder.runs.run import Run
 from netbuilder.training.loop import train
-from netbuilder.inference.load import kept_model
 
 NESTED = """\
 layers:
@@ -80,7 +80,7 @@ def test_a_file_computes_what_the_network_does(
     assert (told["path"], told["size"]) == (str(out), out.stat().st_size)
     assert (told["images"], told["agreeing"]) == (256, 256)
     assert told["difference"] < 1e-3
-    model = kept_model(runs[name], "best").eval()
+    model = load_model(runs[name], "best").eval()
     if form == "onnx":
         import onnxruntime
 
@@ -96,7 +96,7 @@ def test_a_file_computes_what_the_network_does(
     else:
         with safe_open(out, framework="pt") as file:
             given = file.metadata()["netbuilder"]
-            other = kept_model(runs[name], "last").eval()
+            other = load_model(runs[name], "last").eval()
             other.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         predict = other
     with torch.no_grad():
@@ -118,7 +118,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
     form = exporting.FORMS["safetensors"]
 
     def write(model: torch.nn.Module, images: torch.Tensor, carried: str, path: Path) -> None:
-        other = kept_model(runs["small"], "best")
+        other = load_model(runs["small"], "best")
         with torch.no_grad():
             next(other.parameters()).mul_(1.5)
         form.write(other, images, carried, path)

@@ -16,12 +16,12 @@ from command import run as command
 from faults import KINDS, Disk
 from small import fingerprint
 
-from netbuilder.data.mnist5k import load_mnist5k
 from netbuilder._files import write_atomic
+from netbuilder.data.mnist5k import load_mnist5k
 from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.device import Hardware
-from netbuilder.training.step import Step, Trainee
+from netbuilder.training.device import Device
+from netbuilder.training.step import Step, TrainState
 
 DOCUMENT = """\
 name: tiny
@@ -106,7 +106,7 @@ def epochs_saved(out: Path) -> int | None:
     if not (out / "tiny").exists() or not list((out / "tiny").iterdir()):
         return None
     run = Run.open(the_run(out))
-    trainee = Trainee.make(run.architecture, Hardware.choose("cpu"), 0, STEPS, 2)
+    trainee = TrainState.make(run.architecture, Device.choose("cpu"), 0, STEPS, 2)
     progress, damaged = checkpoint.restore(run.checkpoints, trainee)
     assert not damaged
     return progress.epoch

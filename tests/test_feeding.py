@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import after, fingerprint, run_until_stopped, small
 
-from netbuilder.data import cache
-from netbuilder.data.transforms import epoch_order
-from netbuilder.data.loader import Held, Streamed
 from netbuilder._files import digest_of
+from netbuilder.data import cache
+from netbuilder.data.loader import InMemoryLoader, StreamingLoader
+from netbuilder.data.transforms import epoch_order
+from netbuilder.training.device import Device
 from netbuilder.training.loop import resume, train
-from netbuilder.training.device import Hardware
 
 CPU = torch.device("cpu")
 
@@ -35,8 +35,8 @@ def test_streamed_batches_are_those_in_memory(
     images, labels = samples(count)
     order = epoch_order(seed, 0, count)
     first = data.draw(st.integers(0, -(-count // size)))
-    held = list(Held(images, labels).batches(order, size, first))
-    streamed = list(Streamed(images, labels, CPU).batches(order, size, first))
+    held = list(InMemoryLoader(images, labels).batches(order, size, first))
+    streamed = list(StreamingLoader(images, labels, CPU).batches(order, size, first))
     assert len(held) == len(streamed) == -(-count // size) - first
     for (image, label), (other, others) in zip(held, streamed, strict=True):
         assert torch.equal(image, other)
@@ -49,7 +49,7 @@ def test_streamed_batches_are_those_in_memory(
 def test_a_stream_that_is_left_leaves_no_thread() -> None:
     """A training that ends in the middle of an epoch takes its reader with it."""
     before = threading.active_count()
-    batches = Streamed(*samples(50), CPU).batches(torch.arange(50), 5, 0)
+    batches = StreamingLoader(*samples(50), CPU).batches(torch.arange(50), 5, 0)
     next(batches)
     assert threading.active_count() == before + 1
     batches.close()  # type: ignore[attr-defined]
@@ -61,7 +61,7 @@ def test_a_streamed_run_ends_in_the_bits_of_the_one_in_memory(
 ) -> None:
     """Stopped and resumed too; its record says that the images were too many."""
     whole, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path / "whole"))
-    monkeypatch.setattr(Hardware, "memory", lambda self: 1_000_000)
+    monkeypatch.setattr(Device, "memory", lambda self: 1_000_000)
     records = train(small("train.epochs=1"), out=tmp_path, stop=after(7))
     folder, done = run_until_stopped(records)
     assert not done

@@ -13,18 +13,18 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 
-from netbuilder.errors import ConfigError, Diverged, MachineError
-from netbuilder.config.loader import load, parse_architecture
 from netbuilder.components.datasets import Dataset
+from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.errors import ConfigError, Diverged, MachineError
 from netbuilder.training import step as step_module
+from netbuilder.training.cuda_graph import CudaGraphed, DeferredFiniteCheck, decide_graph
+from netbuilder.training.device import Device
 from netbuilder.training.evaluation import BATCH, evaluate, prediction
-from netbuilder.training.cuda_graph import Graphed, Unsettled, decide_graph
-from netbuilder.training.device import Hardware
-from netbuilder.training.step import Step, Trainee
+from netbuilder.training.step import Step, TrainState
 
 ROOT = Path(__file__).parents[1]
-CPU = Hardware.choose("cpu", "fp32")
+CPU = Device.choose("cpu", "fp32")
 STEPS = 4
 AUGMENTED = DOCUMENT.replace(
     "augment: [{RandomAffine: {degrees: 7, translate: [0.04, 0.04]}}]",
@@ -38,9 +38,9 @@ def dataset_of(architecture: Architecture) -> Dataset:
     return architecture.trained.dataset
 
 
-def step_of(architecture: Architecture, hardware: Hardware, *, graphed: bool = False) -> Step:
+def step_of(architecture: Architecture, hardware: Device, *, graphed: bool = False) -> Step:
     """A fresh network's step."""
-    trainee = Trainee.make(architecture, hardware, 0, STEPS, architecture.trained.epochs)
+    trainee = TrainState.make(architecture, hardware, 0, STEPS, architecture.trained.epochs)
     config, dataset = architecture.trained, dataset_of(architecture)
     return Step(trainee, config, dataset, hardware, 0, STEPS, graph=graphed)
 
@@ -103,7 +103,7 @@ def test_a_word_that_is_no_choice_is_refused() -> None:
 def test_an_optimizer_without_one_kernel_runs_without_a_graph() -> None:
     """Its update cannot be left out on the device, so that auto passes it and on refuses it."""
     optimizer = small("train.optimizer={NAdam: {lr: 0.01}}").trained.optimizer
-    cuda = Hardware(torch.device("cuda"), "fp32")
+    cuda = Device(torch.device("cuda"), "fp32")
     assert decide_graph("auto", optimizer, cuda) is False
     assert decide_graph("auto", small().trained.optimizer, cuda) is True
     with pytest.raises(ConfigError, match="NAdam is not served"):
@@ -112,11 +112,11 @@ def test_an_optimizer_without_one_kernel_runs_without_a_graph() -> None:
 
 def test_a_verdict_that_waits_is_that_of_the_first_bad_step() -> None:
     """Steps behind it count as bad, and what is settled is forgotten."""
-    unsettled = Unsettled(torch.device("cpu"))
+    unsettled = DeferredFiniteCheck(torch.device("cpu"))
     for step, finite in enumerate([True, True, False, True]):
         unsettled.note(torch.tensor(finite), 3, step)
     assert unsettled.settle() == (3, 2)
-    fresh = Unsettled(torch.device("cpu"))
+    fresh = DeferredFiniteCheck(torch.device("cpu"))
     fresh.note(torch.tensor(True), 0, 0)
     assert fresh.settle() is None
     fresh.note(torch.tensor(False), 0, 1)
@@ -152,7 +152,7 @@ def test_a_step_whose_verdict_waits_updates_nothing(
 @pytest.mark.parametrize("optimizer", ["SGD: {lr: 0.05, momentum: 0.9}", "AdamW"])
 def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
     """On the same batches, a shorter last one among them, both come to the same weights."""
-    hardware = Hardware.choose("cuda", precision)
+    hardware = Device.choose("cuda", precision)
     text = AUGMENTED.replace("SGD: {lr: 0.05, momentum: 0.9, nesterov: true}", optimizer)
     architecture = parse_architecture(text, "small.yaml")
     steps = [step_of(architecture, hardware, graphed=graphed) for graphed in (False, True)]
@@ -174,12 +174,12 @@ def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_replayed_evaluation_is_the_evaluation() -> None:
     """Over whole batches and a shorter last one, before and behind an update."""
-    hardware = Hardware.choose("cuda", "fp32")
+    hardware = Device.choose("cuda", "fp32")
     architecture = small()
     config, dataset = architecture.trained, architecture.trained.dataset
     step = step_of(architecture, hardware)
     model = step._trainee.kept
-    replayed = Graphed(prediction(model, dataset, hardware), model)
+    replayed = CudaGraphed(prediction(model, dataset, hardware), model)
     images, labels = batch(2 * BATCH + 50, 0, "cuda")
     for number in range(2):
         found = [

@@ -17,9 +17,9 @@ from small import DOCUMENT, run_until_stopped
 from test_imports import HEAVY
 
 from netbuilder.cli._app import app
-from netbuilder.data.open import open_dataset
-from netbuilder.config.loader import parse_architecture
 from netbuilder.components.datasets import Mnist5k
+from netbuilder.config.loader import parse_architecture
+from netbuilder.data.open import open_dataset
 from netbuilder.runs.run import Run
 from netbuilder.training.loop import train
 

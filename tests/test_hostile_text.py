@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from netbuilder.errors import ConfigError
 from netbuilder.config.loader import load, parse_architecture
+from netbuilder.errors import ConfigError
 
 SOUND = "name: a\ninput: [1, 8, 8]\nlayers: [ReLU]\n"
 KEYS = ", ".join(f"k{i}: 1" for i in range(1000))

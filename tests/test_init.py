@@ -11,15 +11,14 @@ import torch
 from jsonschema import Draft202012Validator
 from torch import Tensor, nn
 
-from netbuilder.network.analysis import analyse
-from netbuilder.network.build import build
-from netbuilder.errors import ConfigError
-from netbuilder.config.json_schema import document_schema
-from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.layers.base import Weighted
 from netbuilder.components.initializers import INITIALIZER, INITIALIZERS, Initializer
+from netbuilder.components.layers.base import LAYERS, Weighted
+from netbuilder.config.json_schema import document_schema
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.errors import ConfigError
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
 
 EXAMPLES: dict[str, Any] = {
     "constant": 0.3,

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from strategies import NAMES, arguments, documents, inputs, plain_values
 
-from netbuilder.errors import ConfigError
 from netbuilder.config.json_schema import document_schema
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.yaml_nodes import parse
+from netbuilder.errors import ConfigError
 
 SCHEMA = document_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -11,14 +11,20 @@ import torch
 from torch import Tensor, nn
 from torchvision import ops
 
-from netbuilder.network.testing import changed_along, macs, output_shape, parameters, read_along, widest
 from netbuilder.components.layers import KINDS
-from netbuilder.components.layers.base import LAYERS, Layer
-from netbuilder.components.layers.base import TorchLayer, Unparametrised, Weighted
+from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer, Unparametrised, Weighted
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import SAME_MEMORY
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import Shape
+from netbuilder.network.testing import (
+    changed_along,
+    macs,
+    output_shape,
+    parameters,
+    read_along,
+    widest,
+)
 
 VECTOR, SEQUENCE, IMAGE, VOLUME = (6,), (4, 6), (4, 12, 10), (4, 5, 6, 7)
 LONG = (4, 13)

@@ -13,10 +13,10 @@ from documents import HOSTILE
 from rich.cells import cell_len
 from small import DOCUMENT, after, run_until_stopped
 
-from netbuilder.runs.listing import list_runs
 from netbuilder.config.loader import parse_architecture
+from netbuilder.runs.listing import list_runs
 from netbuilder.runs.run import Run
-from netbuilder.runs.selection import Subject
+from netbuilder.runs.selection import Selection
 from netbuilder.training.loop import train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace(
@@ -132,7 +132,7 @@ def test_runs_of_other_time_zones_stand_where_they_belong(
         copied = shutil.copytree(met, tmp_path / name) / "environment.json"
         copied.write_text(json.dumps(json.loads(copied.read_text()) | {"started": started}))
     assert [row.path.name for row in list_runs(tmp_path)] == ["third", "second", "first"]
-    assert [run.path.name for run in Subject.open_all([tmp_path])[0].runs] == [
+    assert [run.path.name for run in Selection.open_all([tmp_path])[0].runs] == [
         "third", "second", "first",
     ]  # fmt: skip
     monkeypatch.setenv("TZ", "Asia/Tokyo")

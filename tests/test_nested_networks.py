@@ -11,14 +11,22 @@ from nested import NESTS, nested
 from strategies import inputs
 from torch import Tensor, nn
 
-from netbuilder.network.analysis import analyse
-from netbuilder.network.build import build
 from netbuilder.components.component import Component
-from netbuilder.network.testing import changed_along, macs, output_shape, parameters, raised_along, read_along, widest
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.config.schema import Architecture
 from netbuilder.components.shapes import Shape, spatial
+from netbuilder.config.schema import Architecture
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.network.testing import (
+    changed_along,
+    macs,
+    output_shape,
+    parameters,
+    raised_along,
+    read_along,
+    widest,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -35,12 +43,14 @@ RISING = (
 def field_behind(architecture: Architecture) -> tuple[Shape, ReceptiveField]:
     """The output's shape, and what its positions see."""
 
-    def behind(so_far: tuple[Shape, ReceptiveField], layer: object) -> tuple[Shape, ReceptiveField]:
+    def advance(
+        so_far: tuple[Shape, ReceptiveField], layer: object
+    ) -> tuple[Shape, ReceptiveField]:
         x, field = so_far
         return layer.output_shape(x), layer.receptive_field(x, field)  # type: ignore[attr-defined]
 
     start = architecture.input, ReceptiveField.of_input(architecture.input)
-    return reduce(behind, architecture.layers, start)
+    return reduce(advance, architecture.layers, start)
 
 
 def spans(y: Shape, field: ReceptiveField, axis: int) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,10 @@ import pytest
 from command import COMMAND, run
 from small import DOCUMENT as TRAINABLE
 
-from netbuilder.errors import ConfigError
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.plugins import GROUP, load_installed, load_plugin, offered
 from netbuilder.config.loader import parse_architecture
+from netbuilder.errors import ConfigError
 
 PLUGIN = '''
 from netbuilder.layers.base import Elementwise

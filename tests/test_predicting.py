@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from small import run_until_stopped, small
 
+from netbuilder.components.datasets import Cifar10, Mnist, Mnist5k
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
-from netbuilder.inference.images import Unusable, find_pictures, read_picture
 from netbuilder.errors import ConfigError
+from netbuilder.inference.evaluate import evaluate_run
+from netbuilder.inference.images import Unusable, find_pictures, read_picture
 from netbuilder.inference.predict import Predictions, predict_run
-from netbuilder.components.datasets import Cifar10, Mnist, Mnist5k
 from netbuilder.runs.run import Run
 from netbuilder.training.loop import train
-from netbuilder.inference.evaluate import evaluate_run
 
 Pixels = NDArray[np.uint8]
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from strategies import NAMES, architectures, arguments, documents, inputs, plain_values
 from torch import Tensor, nn
 
+from netbuilder.components.layers.base import LAYERS, Layer
+from netbuilder.components.layers.norm import BatchNorm1d, BatchNorm2d
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.receptive_field.window import Window
+from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import Architecture
+from netbuilder.errors import NetbuilderError, ShapeError
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.build import build
 from netbuilder.network.testing import macs, output_shape, parameters, read_along, widest
-from netbuilder.errors import NetbuilderError, ShapeError
-from netbuilder.components.layers.base import LAYERS, Layer
-from netbuilder.components.layers.norm import BatchNorm1d, BatchNorm2d
-from netbuilder.config.loader import parse_architecture
-from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.config.schema import Architecture
-from netbuilder.components.receptive_field.window import Window
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import DOCUMENT, small
 
-from netbuilder.errors import ConfigError, Diverged
 from netbuilder.config.loader import load
+from netbuilder.errors import ConfigError, Diverged
 from netbuilder.render.plots.curves import draw_range_test
 from netbuilder.runs.lr_curve import MARGIN, Curve, RangeTest, suggest
 from netbuilder.training.lr_finder import range_test

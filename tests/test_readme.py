@@ -18,15 +18,15 @@ from rich.console import Console
 from small import run_until_stopped, small
 from test_catalogue import LEFT_OUT
 
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.components.layers import KINDS, reshape
+from netbuilder.components.shapes import format_shape
+from netbuilder.config.loader import load, parse_architecture
+from netbuilder.data.open import open_dataset
 from netbuilder.network.analysis import analyse
 from netbuilder.network.testing import check_layer
-from netbuilder.data.open import open_dataset
-from netbuilder.components.layers import KINDS, reshape
 from netbuilder.render.progress import HEADER, closing_line, epoch_row, opening_line, verdict_table
-from netbuilder.config.loader import load, parse_architecture
-from netbuilder.components.datasets import Mnist5k
 from netbuilder.runs.run import Run
-from netbuilder.components.shapes import written
 from netbuilder.training.loop import train
 
 ROOT = Path(__file__).parent.parent
@@ -130,7 +130,7 @@ def zoo() -> str:
     ]
     for path in sorted((ROOT / "archs/zoo").glob("*.yaml")):
         analysis = analyse(load(path))
-        shape = written(analysis.architecture.input)
+        shape = format_shape(analysis.architecture.input)
         lines.append(
             f"| [{analysis.architecture.name}](archs/zoo/{path.name}) "
             f"| {len(path.read_text().splitlines())} | {analysis.parameters:,} "

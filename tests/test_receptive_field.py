@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from netbuilder.components.receptive_field import field as rooms
 from netbuilder.components.receptive_field import window as windows
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import Shape
 from netbuilder.components.receptive_field.window import Window
+from netbuilder.components.shapes import Shape
 
 Bools = NDArray[np.bool_]
 many = settings(max_examples=500, deadline=None, derandomize=True)

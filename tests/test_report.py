@@ -17,13 +17,13 @@ from small import DOCUMENT, small
 
 from netbuilder.errors import ConfigError
 from netbuilder.render.report import text as words
-from netbuilder.render.report.model import Gap, Report, report_on
 from netbuilder.render.report.html import page
 from netbuilder.render.report.markdown import text_of
+from netbuilder.render.report.model import Gap, Report, report_on
 from netbuilder.render.report.write import write_report
-from netbuilder.runs.statistics import summarise
 from netbuilder.runs.run import Run
-from netbuilder.runs.selection import Subject
+from netbuilder.runs.selection import Selection
+from netbuilder.runs.statistics import summarize_runs
 
 ROOT = Path(__file__).parents[1]
 ACCURACIES = [(40.0, 45.0), (50.0, 49.0), (60.0, 55.0), (70.0, 60.0)]
@@ -36,7 +36,7 @@ def two_seeds(tmp_path: Path) -> Report:
     better = [(train + 1, test + 1) for train, test in ACCURACIES]
     made_run(tmp_path, THREE, ACCURACIES, seed=0, confused=[(5, 3, 7), (2, 7, 4)])
     made_run(tmp_path, THREE, better, seed=1, confused=[(5, 3, 2), (9, 4, 1)])
-    return report_on(Subject.open_all([tmp_path]))
+    return report_on(Selection.open_all([tmp_path]))
 
 
 def written(text: str, tmp_path: Path) -> Report:
@@ -49,7 +49,7 @@ def written(text: str, tmp_path: Path) -> Report:
             ),
         }
     )
-    return report_on([Subject(tmp_path, architecture, ())])
+    return report_on([Selection(tmp_path, architecture, ())])
 
 
 def test_facts_over_the_seeds_are_exact(two_seeds: Report) -> None:
@@ -74,7 +74,7 @@ def test_facts_over_the_seeds_are_exact(two_seeds: Report) -> None:
 def test_a_target_that_was_lost_again_counts_from_the_loss(tmp_path: Path) -> None:
     """Held is the unbroken end of a run; first is the first epoch of all."""
     made_run(tmp_path, THREE, [(1, 50), (1, 60), (1, 49.9), (1, 50)])
-    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    [iteration] = report_on(Selection.open_all([tmp_path])).iterations
     [seed] = iteration.trained
     assert (seed.first_at_target, seed.held, sum(seed.at_target)) == (1, 1, 3)
     assert seed.met is False
@@ -95,7 +95,7 @@ def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
     evaluation = json.loads((made.path / "evaluation.json").read_text())
     evaluation["classes"] = [f"{name}\n\n> quoted" for name in evaluation["classes"]]
     (made.path / "evaluation.json").write_text(json.dumps(evaluation))
-    text = text_of(report_on(Subject.open_all([tmp_path])), [])
+    text = text_of(report_on(Selection.open_all([tmp_path])), [])
     assert "5 > quoted taken for 3 > quoted" in text
     assert "\n> " not in text
 
@@ -115,7 +115,7 @@ def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
 def test_a_gap_grows_away_from_zero(gaps: tuple[float, float], said: str, tmp_path: Path) -> None:
     """It narrows towards zero, and rises or falls across it."""
     made_run(tmp_path, small("train.epochs=2"), [(50 + gap, 50) for gap in gaps])
-    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    [iteration] = report_on(Selection.open_all([tmp_path])).iterations
     assert any(said in line for line in words.observations(iteration))
 
 
@@ -133,15 +133,15 @@ def test_the_epochs_at_the_target_are_a_sentence(
     """One epoch is no epochs, and what was lost at the end was not held."""
     document = small(f"train.epochs={len(tested)}", "targets.test_accuracy.at_least=50")
     made_run(tmp_path, document, [(50, accuracy) for accuracy in tested])
-    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    [iteration] = report_on(Selection.open_all([tmp_path])).iterations
     assert any(line.endswith(said) for line in words.observations(iteration))
 
 
 def test_figures_are_those_of_results() -> None:
     """For the ten iterations on record, `netbuilder results` says the same means."""
     folder = ROOT / "archs/results"
-    report = report_on(Subject.open_all([folder]))
-    summaries = summarise(Run.find([folder]))
+    report = report_on(Selection.open_all([folder]))
+    summaries = summarize_runs(Run.find([folder]))
     found = {i.key: i for i in report.iterations}
     assert [i.key for i in report.iterations] == [f"iter{n}" for n in range(1, 11)]
     for summary in summaries:
@@ -180,7 +180,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     evaluation = json.loads((damaged.path / "evaluation.json").read_text())
     evaluation["confusion"].pop()
     (damaged.path / "evaluation.json").write_text(json.dumps(evaluation))
-    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    [iteration] = report_on(Selection.open_all([tmp_path])).iterations
     assert [seed.seed for seed in iteration.trained] == [0]
     told = "\n".join(iteration.remarks)
     assert "is not finished, 2 of 4 epochs trained" in told
@@ -193,11 +193,11 @@ def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
     """A document is trained, a run that was begun is gone on with, by commands that work."""
     document = tmp_path / "my net.yaml"
     document.write_text(DOCUMENT)
-    [alone] = report_on(Subject.open_all([document], tmp_path)).iterations
+    [alone] = report_on(Selection.open_all([document], tmp_path)).iterations
     assert alone.remarks == (f"No finished run; to train it: netbuilder train '{document}'",)
     begun = made_run(tmp_path / "runs", THREE, ACCURACIES[:2], finished=False)
     for path in (tmp_path / "runs", begun.path):
-        [iteration] = report_on(Subject.open_all([path])).iterations
+        [iteration] = report_on(Selection.open_all([path])).iterations
         command = f"netbuilder train --resume {begun.path}"
         assert iteration.remarks[-1] == f"No finished run; to go on with it: {command}"
 
@@ -206,7 +206,7 @@ def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:
     """A seed that ran twice is one row."""
     for accuracy in (50.0, 70.0):
         made_run(tmp_path, THREE, [(50.0, accuracy)] * 4)
-    [iteration] = report_on(Subject.open_all([tmp_path])).iterations
+    [iteration] = report_on(Selection.open_all([tmp_path])).iterations
     assert [seed.last["test_accuracy"] for seed in iteration.trained] == [70.0]
 
 
@@ -215,7 +215,7 @@ def test_changes_name_layers_and_training() -> None:
     after = small(
         "train.epochs=4", "layers[3].Dropout.p=0.2", "train.ema=", "layers[0].Conv2d.out_channels=8"
     )
-    subjects = [Subject(Path("a"), each, ()) for each in (THREE, after, after)]
+    subjects = [Selection(Path("a"), each, ()) for each in (THREE, after, after)]
     _, changed, same = report_on(subjects).iterations
     assert changed.changes == (
         "Changed Conv2d: out_channels 4 -> 8",
@@ -303,7 +303,7 @@ def test_the_picture_of_sizes_is_that_of_compare(tmp_path: Path) -> None:
         name, size = f"name=net{channels}", f"layers[0].Conv2d.out_channels={channels}"
         changed = small(name, size, "train.epochs=1")
         made_run(runs, changed, [(50.0, accuracy)])
-    write_report(report_on(Subject.open_all([runs])), tmp_path / "out")
+    write_report(report_on(Selection.open_all([runs])), tmp_path / "out")
     picture = tmp_path / "compared.png"
     assert run("compare", str(runs), "--out", str(picture)).code == 0
     written = tmp_path / "out" / "accuracy-against-parameters.png"
@@ -320,7 +320,7 @@ def test_data_sets_are_told_apart(tmp_path: Path) -> None:
         done = made_run(tmp_path, small(f"name={name}", "train.epochs=1"), [(50.0, accuracy)])
         file = done.path / "environment.json"
         file.write_text(file.read_text().replace("mnist5k", dataset))
-    report = report_on(Subject.open_all([tmp_path]))
+    report = report_on(Selection.open_all([tmp_path]))
     assert words.lead(report)[1:3] == [
         "The best test accuracy on mnist5k is 90.00\u00a0%, by a.",
         "The best test accuracy on x is 70.00\u00a0%, by c.",
@@ -343,7 +343,7 @@ def test_an_earlier_report_is_renewed_and_nothing_else_is(
     """A stranger's file stops it and is named; with force it stays where it is."""
     out = tmp_path / "out"
     write_report(two_seeds, out)
-    write_report(report_on([Subject(Path("a"), THREE, ())]), out)
+    write_report(report_on([Selection(Path("a"), THREE, ())]), out)
     assert {path.name for path in out.iterdir()} == {"report.md", "report.html"}
     (out / "thesis.txt").write_text("mine")
     before = (out / "report.md").read_bytes()
@@ -358,7 +358,7 @@ def test_an_earlier_report_is_renewed_and_nothing_else_is(
 def test_a_document_without_runs_and_a_fault_are_reported() -> None:
     """There is a network to show, and a line on what is missing."""
     broken = small("layers[0].Conv2d.kernel_size=40")
-    report = report_on([Subject(Path("a.yaml"), each, ()) for each in (THREE, broken)])
+    report = report_on([Selection(Path("a.yaml"), each, ()) for each in (THREE, broken)])
     for text in (page(report, {}), text_of(report, ())):
         assert "No finished run" in text
         assert "is larger than its input" in text

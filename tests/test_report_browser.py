@@ -18,7 +18,7 @@ from small import small
 
 from netbuilder.render.report.model import report_on
 from netbuilder.render.report.write import write_report
-from netbuilder.runs.selection import Subject
+from netbuilder.runs.selection import Selection
 
 BROWSER, DRIVER = (
     next(filter(None, map(shutil.which, names)), None)
@@ -42,7 +42,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         made_run(folder / "runs", first, better, seed=seed, confused=[(5, 3, 7), (2, 7, 4)])
     second = small("train.epochs=4", "name=wider", "layers[0].Conv2d.out_channels=8")
     made_run(folder / "runs", second, [(train, test + 5) for train, test in accuracies])
-    report = report_on(Subject.open_all([folder / "runs"]))
+    report = report_on(Selection.open_all([folder / "runs"]))
     _, page = write_report(report, folder / "out")
     return page.as_uri()
 

@@ -11,11 +11,11 @@ import pytest
 from made_runs import made_run
 from small import after, run_until_stopped, small
 
+from netbuilder._text import natural_key
 from netbuilder.errors import ConfigError
 from netbuilder.render.runs import cells
-from netbuilder.runs.statistics import summarise
-from netbuilder._text import natural
 from netbuilder.runs.run import Run
+from netbuilder.runs.statistics import summarize_runs
 from netbuilder.training.loop import train
 
 
@@ -27,7 +27,7 @@ def test_a_row_is_the_mean_over_the_seeds_of_finished_runs(tmp_path: Path) -> No
     run_until_stopped(train(architecture, out=tmp_path, seed=2, stop=after(3)))
     runs = Run.find([tmp_path])
     assert len(runs) == 4
-    [summary] = summarise(runs)
+    [summary] = summarize_runs(runs)
     assert (summary.seeds, summary.epochs, summary.met) == ((0, 1), 1, 2)
     results = [run.result for run in runs if run.result]
     by_seed = {run.config["seed"]: run.result for run in runs if run.result}
@@ -45,14 +45,14 @@ def test_runs_of_another_network_have_a_row_of_their_own(tmp_path: Path) -> None
     for change in ("title=other", "layers[3].Dropout.p=0.2"):
         run_until_stopped(train(small("train.epochs=1", change), out=tmp_path))
     run_until_stopped(train(small("train.epochs=1"), out=tmp_path, seed=1))
-    assert sorted(len(summary.seeds) for summary in summarise(Run.find([tmp_path]))) == [1, 2]
+    assert sorted(len(summary.seeds) for summary in summarize_runs(Run.find([tmp_path]))) == [1, 2]
 
 
 def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
     """iter2 comes before iter10."""
     for name in ("iter10", "iter2"):
         run_until_stopped(train(small("train.epochs=1", f"name={name}"), out=tmp_path))
-    assert [summary.name for summary in summarise(Run.find([tmp_path]))] == ["iter2", "iter10"]
+    assert [summary.name for summary in summarize_runs(Run.find([tmp_path]))] == ["iter2", "iter10"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
 )
 def test_names_count_up(names: tuple[str, ...], order: list[str]) -> None:
     """Each number in its place, and only digits that are numbers: a file may be called x²."""
-    assert sorted(names, key=natural) == order
+    assert sorted(names, key=natural_key) == order
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_record_of_another_shape_is_damaged(
     content = json.loads((made.path / name).read_text())
     (made.path / name).write_text(json.dumps(content | record) + "\n")
     with pytest.raises(ConfigError, match=re.escape(message)):
-        summarise([Run(made.path)])
+        summarize_runs([Run(made.path)])
 
 
 def test_a_folder_without_runs_and_a_broken_record_are_named(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_a_folder_without_runs_and_a_broken_record_are_named(tmp_path: Path) -> 
     folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))
     (folder / "result.json").write_text(json.dumps({})[:1])
     with pytest.raises(ConfigError, match=r"result\.json: cannot be read"):
-        summarise(Run.find([tmp_path]))
+        summarize_runs(Run.find([tmp_path]))

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from small import after, fingerprint, run_until_stopped, small
 
-from netbuilder.errors import CheckpointError, ConfigError
 from netbuilder._files import digest_of
+from netbuilder.errors import CheckpointError, ConfigError
 from netbuilder.runs.run import Run
+from netbuilder.training import checkpoint
+from netbuilder.training import compile as compiling
+from netbuilder.training.device import Device
 from netbuilder.training.events import Finished, Started
-from netbuilder.training import checkpoint, compile as compiling
 from netbuilder.training.loop import resume, train
-from netbuilder.training.device import Hardware
-from netbuilder.training.step import Trainee
+from netbuilder.training.step import TrainState
 
 RECIPES = {
     "one cycle": (),
@@ -100,7 +101,7 @@ def test_a_stop_behind_every_step_of_three_epochs_changes_nothing(tmp_path: Path
 
 def state(folder: Path) -> str:
     """The newest checkpoint's digest, without the clock."""
-    trainee = Trainee.make(Run.open(folder).architecture, Hardware.choose("cpu"), 0, 42, 3)
+    trainee = TrainState.make(Run.open(folder).architecture, Device.choose("cpu"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, progress.step, damaged) == (3, 0, [])
     tensors, numbers = checkpoint.captured(trainee)

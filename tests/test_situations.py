@@ -19,9 +19,9 @@ from command import Ran, run
 from PIL import Image
 from small import DOCUMENT
 
-from netbuilder.data.open import open_dataset
-from netbuilder._files import sole_user
+from netbuilder._files import exclusive_lock
 from netbuilder.components.datasets import Mnist5k
+from netbuilder.data.open import open_dataset
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").split("targets:")[0]
 RUN = Path("runs/small/R")
@@ -345,7 +345,7 @@ compare small.yaml                | 0 | small    mnist5k
 @pytest.mark.parametrize("row", rows(IN_USE), ids=lambda row: row[0])
 def test_a_run_that_another_process_trains(row: tuple[str, ...], here: Path) -> None:
     """It may be read, and is written by the other alone."""
-    with sole_user(RUN):
+    with exclusive_lock(RUN):
         told(*row)
 
 

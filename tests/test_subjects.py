@@ -9,10 +9,10 @@ from shutil import copytree
 import pytest
 from small import DOCUMENT, after, run_until_stopped
 
-from netbuilder.errors import ConfigError
 from netbuilder.config.loader import parse_architecture
+from netbuilder.errors import ConfigError
 from netbuilder.runs.run import Run
-from netbuilder.runs.selection import Subject
+from netbuilder.runs.selection import Selection
 from netbuilder.training.loop import train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").replace(
@@ -44,10 +44,10 @@ def seeds(runs: tuple[Run, ...]) -> list[int]:
 
 def test_a_document_comes_with_its_runs(there: Path) -> None:
     """Those of a text that has changed since stand apart, and a damaged one is named."""
-    subject = Subject.open(there / "small.yaml", there / "runs")
+    subject = Selection.open(there / "small.yaml", there / "runs")
     assert sorted(seeds(subject.runs)) == [0, 1]
     assert seeds(subject.finished) == [0]
-    assert seeds(subject.otherwise) == [2]
+    assert seeds(subject.other_runs) == [2]
     [line] = subject.unreadable
     assert "damaged/config.json: cannot be read" in line
 
@@ -56,7 +56,7 @@ def test_a_title_or_a_note_makes_no_other_document(there: Path, tmp_path: Path) 
     """Words that change nothing about the training leave a document its runs."""
     path = tmp_path / "small.yaml"
     path.write_text(TEXT.replace("title: Small $enough", "notes: {analysis: It learns.}"))
-    assert sorted(seeds(Subject.open(path, there / "runs").runs)) == [0, 1]
+    assert sorted(seeds(Selection.open(path, there / "runs").runs)) == [0, 1]
 
 
 def test_a_record_from_before_a_field_came_is_of_its_document(there: Path, tmp_path: Path) -> None:
@@ -68,22 +68,22 @@ def test_a_record_from_before_a_field_came_is_of_its_document(there: Path, tmp_p
             for fields in layer.values():
                 fields.pop("init", None)
         config.write_text(json.dumps(content))
-    subject = Subject.open(there / "small.yaml", tmp_path / "runs")
+    subject = Selection.open(there / "small.yaml", tmp_path / "runs")
     assert sorted(seeds(subject.runs)) == [0, 1]
-    assert seeds(subject.otherwise) == [2]
+    assert seeds(subject.other_runs) == [2]
 
 
 def test_a_run_folder_is_its_own_subject(there: Path) -> None:
     """It is what was trained, whatever its document says by now."""
-    [changed] = Subject.open(there / "small.yaml", there / "runs").otherwise
-    subject = Subject.open(changed.path)
+    [changed] = Selection.open(there / "small.yaml", there / "runs").other_runs
+    subject = Selection.open(changed.path)
     assert seeds(subject.runs) == [2]
     assert subject.architecture.layers[0].model_dump()["out_channels"] == 3
 
 
 def test_a_folder_of_runs_gives_a_subject_a_trained_document(there: Path) -> None:
     """Seeds of one document stand together; what cannot be read is told once."""
-    subjects = Subject.open_all([there / "runs"])
+    subjects = Selection.open_all([there / "runs"])
     assert sorted(sorted(seeds(subject.runs)) for subject in subjects) == [[0, 1], [2]]
     assert [len(subject.unreadable) for subject in subjects] == [1, 0]
 
@@ -91,13 +91,13 @@ def test_a_folder_of_runs_gives_a_subject_a_trained_document(there: Path) -> Non
 def test_all_paths_that_are_nothing_are_named(there: Path, tmp_path: Path) -> None:
     """An empty folder and a missing file are told at once."""
     with pytest.raises(ConfigError, match="no run folder in it") as caught:
-        Subject.open_all([tmp_path, tmp_path / "no.yaml", there / "small.yaml"])
+        Selection.open_all([tmp_path, tmp_path / "no.yaml", there / "small.yaml"])
     assert len(caught.value.problems) == 2
 
 
 def test_a_finished_run_records_its_confusion_and_mistakes(there: Path) -> None:
     """The counts add up to the test set, and the mistakes are wrong and in order."""
-    subject = Subject.open(there / "small.yaml", there / "runs")
+    subject = Selection.open(there / "small.yaml", there / "runs")
     [run] = subject.finished
     evaluation, result = run.evaluation, run.result
     assert evaluation

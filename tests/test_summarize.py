@@ -8,9 +8,9 @@ import pytest
 from documents import FAULTY, HOSTILE, SMALL, analysis_of, network
 from rich.console import Console, RenderableType
 
+from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.console import show
 from netbuilder.render.network import comparison, memory_text, summary, verdict_line, window_text
-from netbuilder.network.targets import Verdict, judge_document
 
 
 def drawn(renderable: RenderableType, width: int = 100) -> str:

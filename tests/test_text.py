@@ -21,18 +21,19 @@ from matplotlib import cbook
 from PIL import Image
 from small import DOCUMENT, small
 
-from netbuilder.render import network as formats, network as tables
-from netbuilder.network.analysis import analyse
-from netbuilder.render.console import show
-from netbuilder.data.open import open_dataset
-from netbuilder.config.scaffold import next_document
 from netbuilder._text import printable
+from netbuilder.components.datasets import Mnist5k
 from netbuilder.config.loader import parse_architecture
+from netbuilder.config.scaffold import next_document
+from netbuilder.config.schema import Architecture
+from netbuilder.data.open import open_dataset
+from netbuilder.network.analysis import analyse
+from netbuilder.network.codegen import python_code
+from netbuilder.render import network as formats
+from netbuilder.render import network as tables
+from netbuilder.render.console import show
 from netbuilder.render.markdown import table
 from netbuilder.render.plots.style import plain
-from netbuilder.network.codegen import python_code
-from netbuilder.components.datasets import Mnist5k
-from netbuilder.config.schema import Architecture
 
 HOSTILE = (
     '=1+1 <b>"x"</b> | `a` *b* _c_ [red]d[/red] $x^2$ &amp; \'\'\' """ \\ \\n 😀 日本 שלום العربية',

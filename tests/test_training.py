@@ -12,23 +12,23 @@ import torch
 from safetensors.torch import load_file
 from small import DOCUMENT, after, run_until_stopped, small
 
-from netbuilder.network.analysis import analyse
-from netbuilder.network.build import build
+from netbuilder._files import write_atomic
+from netbuilder.config.schema import Architecture
 from netbuilder.data.open import open_dataset
 from netbuilder.data.transforms import normalise, to_unit
 from netbuilder.errors import ConfigError, Diverged, MachineError
-from netbuilder._files import write_atomic
-from netbuilder.runs.run import Run
-from netbuilder.config.schema import Architecture
-from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
-from netbuilder.training import checkpoint
-from netbuilder.training.loop import train
-from netbuilder.training.compile import decide
-from netbuilder.training.device import Hardware
-from netbuilder.training.resources import batch_that_fits
 from netbuilder.inference.evaluate import evaluate_run
-from netbuilder.inference.load import kept_model
-from netbuilder.training.step import Step, Trainee
+from netbuilder.inference.load import load_model
+from netbuilder.network.analysis import analyse
+from netbuilder.network.build import build
+from netbuilder.runs.run import Run
+from netbuilder.training import checkpoint
+from netbuilder.training.compile import decide
+from netbuilder.training.device import Device
+from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
+from netbuilder.training.loop import train
+from netbuilder.training.resources import batch_that_fits
+from netbuilder.training.step import Step, TrainState
 
 PLAIN = ("train.scheduler=", "train.ema=", "train.augment=[]", "layers[3]=Identity")
 
@@ -38,8 +38,10 @@ def test_the_step_is_the_textbook_one() -> None:
     architecture = small(*PLAIN)
     config = architecture.train
     assert config is not None
-    hardware = Hardware.choose("cpu", "fp32")
-    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3)
+    hardware = Device.choose("cpu", "fp32")
+    trainee = TrainState.make(
+        architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3
+    )
     reference = copy.deepcopy(trainee.model)
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, nesterov=True)
     data = open_dataset(config.dataset)
@@ -62,8 +64,8 @@ def test_the_step_is_the_textbook_one() -> None:
 
 def first_loss(architecture: Architecture, seed: int, epoch: int, index: int) -> float:
     """The loss of fresh weights on the first batch, as that step of that run would draw it."""
-    hardware = Hardware.choose("cpu", "fp32")
-    trainee, config = Trainee.make(architecture, hardware, 0, 42, 3), architecture.trained
+    hardware = Device.choose("cpu", "fp32")
+    trainee, config = TrainState.make(architecture, hardware, 0, 42, 3), architecture.trained
     data = open_dataset(config.dataset)
     step = Step(trainee, config, config.dataset, hardware, seed, steps_per_epoch=42)
     return step(data.train_images[:96], data.train_labels[:96], epoch, index)[0].item()
@@ -85,8 +87,10 @@ def test_the_average_is_the_exponential_moving_average() -> None:
     architecture = small(*PLAIN, "train.ema=0.75")
     config = architecture.train
     assert config is not None
-    hardware = Hardware.choose("cpu", "fp32")
-    trainee = Trainee.make(architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3)
+    hardware = Device.choose("cpu", "fp32")
+    trainee = TrainState.make(
+        architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3
+    )
     step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
     data = open_dataset(config.dataset)
     expected: dict[str, torch.Tensor] = {}
@@ -106,11 +110,11 @@ def test_the_average_is_the_exponential_moving_average() -> None:
 def test_a_compiled_step_is_the_eager_one() -> None:
     """On the same batches, a shorter last one among them, it ends in the same weights."""
     architecture = small("layers[3]=Identity")  # compiled, some versions of torch drop others
-    config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
+    config, hardware = architecture.trained, Device.choose("cpu", "fp32")
     data = open_dataset(config.dataset)
     found = []
     for compiled_from in (None, 0):
-        trainee = Trainee.make(architecture, hardware, 0, 42, 3)
+        trainee = TrainState.make(architecture, hardware, 0, 42, 3)
         step = Step(trainee, config, config.dataset, hardware, 0, 42, compiled_from=compiled_from)
         for index in (*range(6), 41):
             images = data.train_images[index * 96 :][:96]
@@ -133,7 +137,7 @@ def test_compiling_is_chosen_by_the_length_of_the_run(
     asked: str, steps: int, epochs: int, chosen: int | None
 ) -> None:
     """By nothing that a busy machine could change, or by what was asked for."""
-    hardware = Hardware.choose("cpu", "fp32")
+    hardware = Device.choose("cpu", "fp32")
     assert decide(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
 
 
@@ -142,7 +146,7 @@ def test_compiling_without_a_compiler_is_refused_or_left_out(
 ) -> None:
     """``on`` says what is missing; ``auto`` does without."""
     monkeypatch.setenv("PATH", "")
-    hardware = Hardware.choose("cpu", "fp32")
+    hardware = Device.choose("cpu", "fp32")
     assert decide("auto", analyse(small()), 10**6, 2, hardware) == (
         None,
         "not compiled, no C++ compiler here",
@@ -241,7 +245,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
     assert str(caught.value).count(str(folder)) == str(caught.value).count("stands") == 1
-    trainee = Trainee.make(architecture, Hardware.choose("cpu", "fp32"), 0, 42, 3)
+    trainee = TrainState.make(architecture, Device.choose("cpu", "fp32"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, damaged) == (0, [])
     assert all(bool(p.isfinite().all()) for p in trainee.model.parameters())
@@ -270,7 +274,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
         list(train(small(), out=tmp_path))
     monkeypatch.undo()
     [folder] = (tmp_path / "small").iterdir()
-    trainee = Trainee.make(small(), Hardware.choose("cpu", "auto"), 0, 42, 3)
+    trainee = TrainState.make(small(), Device.choose("cpu", "auto"), 0, 42, 3)
     progress, _ = checkpoint.restore(folder / "checkpoints", trainee)
     assert progress.epoch == 1
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
@@ -308,8 +312,8 @@ def test_the_batch_that_fits_follows_from_the_summary() -> None:
 def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: float) -> None:
     """Wherever it comes in, weights and average stay as they were."""
     architecture = small("train.scheduler=")
-    config, hardware = architecture.trained, Hardware.choose("cpu", "fp32")
-    trainee = Trainee.make(architecture, hardware, 0, 42, 3)
+    config, hardware = architecture.trained, Device.choose("cpu", "fp32")
+    trainee = TrainState.make(architecture, hardware, 0, 42, 3)
     step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
     data = open_dataset(config.dataset)
     images, labels = data.train_images[:96], data.train_labels[:96]
@@ -382,18 +386,18 @@ def test_asking_for_a_device_that_is_not_there_is_refused() -> None:
     """A device that torch does not find is the machine's fault, an unknown name the user's."""
     if not torch.cuda.is_available():
         with pytest.raises(MachineError, match="--device cuda: torch finds none here"):
-            Hardware.choose("cuda")
+            Device.choose("cuda")
     with pytest.raises(ConfigError, match=r"--device: found 'gpu'; allowed: auto, cpu, cuda, mps"):
-        Hardware.choose("gpu")
+        Device.choose("gpu")
 
 
 def test_the_first_weights_are_settled_by_the_seed_alone() -> None:
     """Whatever was drawn before, a seed gives its weights."""
-    hardware = Hardware.choose("cpu", "fp32")
+    hardware = Device.choose("cpu", "fp32")
     torch.rand(17)
-    first = Trainee.make(small(), hardware, 4, 42, 3).model.state_dict()
+    first = TrainState.make(small(), hardware, 4, 42, 3).model.state_dict()
     torch.rand(3)
-    again = Trainee.make(small(), hardware, 4, 42, 3).model.state_dict()
+    again = TrainState.make(small(), hardware, 4, 42, 3).model.state_dict()
     torch.testing.assert_close(first, again, rtol=0, atol=0)
 
 
@@ -412,10 +416,10 @@ def test_a_missing_or_damaged_weight_file_is_named(tmp_path: Path) -> None:
     folder, _ = run_until_stopped(train(small(), out=tmp_path, stop=after(2)))
     run = Run.open(folder)
     with pytest.raises(MachineError, match=r"best\.safetensors: no such file; the run has not"):
-        kept_model(run, "best")
+        load_model(run, "best")
     (folder / "best.safetensors").write_bytes(json.dumps({}).encode())
     with pytest.raises(MachineError, match=r"best\.safetensors: cannot be loaded"):
-        kept_model(run, "best")
+        load_model(run, "best")
 
 
 def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:

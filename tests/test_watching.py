@@ -14,7 +14,7 @@ import pytest
 from command import run
 from documents import SMALL
 
-from netbuilder.config.loader import load_until_fault
+from netbuilder.network.check import check_document
 
 BLOCKS = "values: {width: 4}\n"
 
@@ -97,19 +97,19 @@ def test_a_broken_document_shows_what_stands_before_the_fault(
 ) -> None:
     """Its rows up to there, the fault with its line, and the totals when it was last right."""
     document.write_text(SMALL.replace("- ReLU", "- Relu"))
-    lines = watcher.until("last right: ")
+    lines = watcher.until("last valid version: ")
     assert any(line.startswith("1 BatchNorm2d") for line in lines)
     assert not any(line.startswith("2 ") for line in lines)
     assert "small.yaml:7:5: layers[2]: unknown layer 'Relu'; did you mean ReLU?" in lines
-    assert lines[-1].startswith("last right: 1,494 parameters, ")
+    assert lines[-1].startswith("last valid version: 1,494 parameters, ")
     document.write_text(SMALL.replace("MaxPool2d: 2", "MaxPool2d: 20"))
-    lines = watcher.until("last right: ")
+    lines = watcher.until("last valid version: ")
     assert sum("layers[3].MaxPool2d: window 20x20 is larger" in line for line in lines) == 1
     document.write_text(SMALL.replace("layers:", "layers: ["))
-    lines = watcher.until("last right: ")
+    lines = watcher.until("last valid version: ")
     assert "not YAML" in lines[-2]
     document.unlink()
-    assert "no such file" in watcher.until("last right: ")[-2]
+    assert "no such file" in watcher.until("last valid version: ")[-2]
     document.write_text(SMALL)
     watcher.until("met with 6 to spare")
 
@@ -206,6 +206,6 @@ def test_the_layers_before_a_mistake_are_kept(text: str, kept: int | None, tmp_p
     """As many as are right; none where nothing can be told."""
     path = tmp_path / "some.yaml"
     path.write_text(text)
-    part = load_until_fault(path)
-    assert (part and len(part.layers)) == kept
+    analysis = check_document(path).analysis
+    assert (analysis and len(analysis.architecture.layers)) == kept
     assert os.listdir(tmp_path) == ["some.yaml"]  # noqa: PTH208

@@ -13,9 +13,9 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from netbuilder._files import reason
+import netbuilder
+from netbuilder._files import errno_message
 from netbuilder._text import printable
-from netbuilder._version import __version__
 from netbuilder.cli import (
     bench,
     check,
@@ -84,7 +84,7 @@ def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
                 message = f"{error.filename}: {error.strerror}; see to it, or name another"
                 raise MachineError(message) from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            message = f"the output cannot be written: {reason(error)}; send it elsewhere"
+            message = f"the output cannot be written: {errno_message(error)}; send it elsewhere"
             raise MachineError(message) from error
 
     return run
@@ -113,7 +113,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"netbuilder {__version__}")
+        typer.echo(f"netbuilder {netbuilder.__version__}")
         raise typer.Exit
 
 

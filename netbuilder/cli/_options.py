@@ -126,7 +126,7 @@ def table_format() -> str:
     return "rich" if sys.stdout.isatty() else "plain"
 
 
-def require_free(out: Path | None, force: bool) -> None:
+def require_writable(out: Path | None, force: bool) -> None:
     """Refuse a file that cannot be made, or may not go, before anything is computed for it.
 
     Raises:
@@ -153,7 +153,7 @@ def require_folder(out: Path | None) -> None:
             raise ConfigError(f"--out {out}: {place} is a file; name a folder")
 
 
-def give(text: str, out: Path | None) -> None:
+def write_output(text: str, out: Path | None) -> None:
     """Write a text to a file and say so, or to the terminal.
 
     Raises:
@@ -162,8 +162,8 @@ def give(text: str, out: Path | None) -> None:
     if out is None:
         print(text, end="")
         return
-    from netbuilder._files import write_atomic, writing
+    from netbuilder._files import report_write_errors, write_atomic
 
-    with writing(out):
+    with report_write_errors(out):
         write_atomic(out, text.encode())
     print(printable(f"wrote {out}"))

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from netbuilder.training.events import Record
+    from netbuilder.training.events import Event
 
 
 class Stop:
@@ -23,7 +23,7 @@ class Stop:
         self._training = False
         self._asked = 0
 
-    def follow(self, record: Record) -> None:
+    def follow(self, record: Event) -> None:
         """Take note of where the run is."""
         from netbuilder.training.events import Compiling, Finished, Started
 

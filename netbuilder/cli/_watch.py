@@ -1,4 +1,4 @@
-"""A look at documents that is taken again at each save."""
+"""``--watch``: show documents again after each save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError
+from netbuilder.network.check import DocumentCheck, check_document
 
 if TYPE_CHECKING:
     from netbuilder.network.analysis import Analysis
@@ -24,58 +25,41 @@ INTERRUPTED = 130
 
 
 class Look:
-    """What is known of one document that is being edited.
+    """A document that is being edited, as it is after its last save.
 
     Attributes:
-        analysis: of the document; of its layers before the first wrong one where it is wrong; None
-            where there are none.
-        problems: what is wrong with it.
-        good: the analysis when it was last right.
+        path: the document.
+        check: what is wrong with it, and what is known of its network.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.analysis: Analysis | None = None
-        self.problems: list[Problem] = []
-        self.good: Analysis | None = None
+        self.check = DocumentCheck((), None)
         self._included: tuple[Path, ...] = ()
+        self._last_valid: Analysis | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The document and what it includes."""
+        """The document and the files that it includes."""
         return self.path, *self._included
 
-    def again(self) -> None:
-        """Read the document as it now is."""
-        from netbuilder.config.loader import load, load_until_fault
-        from netbuilder.network.analysis import analyse
+    def refresh(self) -> None:
+        """Read the document again."""
+        self.check = check_document(self.path)
+        self._included = _included(self.path)
+        if self.check.is_sound:
+            self._last_valid = self.check.analysis
 
-        self.problems = []
-        try:
-            architecture = load(self.path)
-        except ConfigError as error:
-            self.problems = error.problems
-            self._included = _included(self.path)
-            part = load_until_fault(self.path)
-            self.analysis = analyse(part) if part else None
-            return
-        self._included = tuple(self.path.parent / name for name in architecture.included())
-        self.analysis = analyse(architecture)
-        if self.analysis.fault:
-            self.problems = [self.analysis.fault]
-        else:
-            self.good = self.analysis
-
-    def say_last_right(self) -> None:
-        """Where it is wrong, the totals of before that."""
+    def print_last_valid(self) -> None:
+        """Print the totals of the last valid version of a document that is wrong now."""
         from rich.text import Text
 
         from netbuilder.render.console import show
         from netbuilder.render.network import totals
 
-        if self.problems and self.good:
+        if not self.check.is_sound and self._last_valid:
             plain = not sys.stdout.isatty()
-            show(Text(f"last right: {totals(self.good)}"), plain=plain)
+            show(Text(f"last valid version: {totals(self._last_valid)}"), plain=plain)
 
 
 def _included(path: Path) -> tuple[Path, ...]:
@@ -100,8 +84,6 @@ def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
     Raises:
         typer.Exit: with 130, as whatever is ended by Ctrl-C.
     """
-    from netbuilder.cli._watch import saves
-
     looks = [Look(path) for path in paths]
     try:
         for number, _ in enumerate(saves(lambda: [file for look in looks for file in look.files])):
@@ -110,7 +92,7 @@ def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
             elif number:
                 print()
             for look in looks:
-                look.again()
+                look.refresh()
                 draw(look)
             sys.stdout.flush()
     except KeyboardInterrupt:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netbuilder._text import printable
 from netbuilder.cli._options import Documents, Plugins, RunsFolder, TextOrJson
 from netbuilder.cli._watch import Look, Watch, watch
-from netbuilder.errors import ConfigError, Problem
-from netbuilder.network.check import _examined, _unsound
+from netbuilder.errors import ConfigError
 from netbuilder.runs.run import RUNS
 
 if TYPE_CHECKING:
-    from netbuilder.network.analysis import Analysis
+    from netbuilder.network.check import DocumentCheck
     from netbuilder.network.lint import Advice
-    from netbuilder.network.targets import Verdict
 
 
 def check(
@@ -47,70 +45,67 @@ def check(
         if output == "json":
             raise ConfigError("--watch shows text; found --format 'json', leave it out")
         watch(paths, lambda look: _draw_check(look, runs if advice else None))
-    from dataclasses import asdict
+    from netbuilder.network.check import check_document
 
-    from netbuilder.network.targets import judge_document
-    from netbuilder.render.network import problem_data
-
-    reports, wrong, unmet = [], False, False
+    reports, checks = [], []
     for path in paths:
-        problems, analysis = _examined(path)
-        said = _advised(analysis, runs) if advice and analysis else []
-        verdicts = judge_document(analysis) if analysis else []
-        wrong = wrong or bool(problems)
-        unmet = unmet or any(verdict.met is False for verdict in verdicts)
+        result = check_document(path)
+        findings = _advice(result, runs) if advice else []
+        checks.append(result)
         if output == "json":
-            reports.append(
-                {
-                    "file": str(path),
-                    "problems": [problem_data(problem) for problem in problems],
-                    "targets": [asdict(verdict) for verdict in verdicts],
-                }
-                | ({"advice": [asdict(each) for each in said]} if advice else {})
-            )
-            continue
-        _say_checked(path, problems, verdicts, said)
+            reports.append(_as_data(path, result, findings if advice else None))
+        else:
+            _print_check(path, result, findings)
     if output == "json":
         print(json.dumps(reports, indent=2))
-    if wrong or unmet:
-        raise typer.Exit(2 if wrong else 1)
+    if not all(result.is_sound for result in checks):
+        raise typer.Exit(2)
+    if not all(result.meets_targets for result in checks):
+        raise typer.Exit(1)
 
 
-def _say_checked(
-    path: Path, problems: list[Problem], verdicts: list[Verdict], said: list[Advice]
-) -> None:
+def _as_data(path: Path, check: DocumentCheck, findings: list[Advice] | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from netbuilder.render.network import problem_data
+
+    data = {
+        "file": str(path),
+        "problems": [problem_data(problem) for problem in check.problems],
+        "targets": [asdict(verdict) for verdict in check.verdicts],
+    }
+    if findings is not None:
+        data["advice"] = [asdict(finding) for finding in findings]
+    return data
+
+
+def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> None:
     from netbuilder.render.network import verdict_line
 
-    for problem in problems:
+    for problem in check.problems:
         print(problem)
-    for verdict in verdicts:
+    for verdict in check.verdicts:
         print(printable(f"{path}: {verdict_line(verdict)}"))
-    for each in said:
-        print(f"advice: {each}")
-    if not problems and all(verdict.met is not False for verdict in verdicts):
+    for finding in findings:
+        print(f"advice: {finding}")
+    if check.is_sound and check.meets_targets:
         print(printable(f"{path}: ok"))
 
 
-def _draw_check(look: Look, evidence: Path | None) -> None:
-    """As `check` says it, and the totals before a mistake."""
-    from netbuilder.network.targets import judge_document
-
-    problems, analysis = look.problems, None if look.problems else look.analysis
-    verdicts, said = [], []
-    if analysis:
-        problems = _unsound(analysis)
-        verdicts = judge_document(analysis)
-        said = _advised(analysis, evidence) if evidence else []
-    _say_checked(look.path, problems, verdicts, said)
-    look.say_last_right()
+def _draw_check(look: Look, runs: Path | None) -> None:
+    """Print a check again after a save, with the totals before a mistake."""
+    _print_check(look.path, look.check, _advice(look.check, runs) if runs else [])
+    look.print_last_valid()
 
 
-def _advised(analysis: Analysis, runs: Path) -> list[Advice]:
-    """The advice on a document; what evidence could not be used is told on stderr."""
+def _advice(check: DocumentCheck, runs: Path) -> list[Advice]:
+    """The advice on a document whose values are sound; unusable evidence is noted on stderr."""
     from netbuilder.network.lint import advise
     from netbuilder.runs.evidence import gather
 
-    evidence, notes = gather(analysis.architecture, runs)
+    if check.analysis is None or check.analysis.fault or check.problems:
+        return []
+    evidence, notes = gather(check.analysis.architecture, runs)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    return advise(analysis, evidence)
+    return advise(check.analysis, evidence)

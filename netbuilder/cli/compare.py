@@ -17,14 +17,14 @@ from netbuilder.cli._options import (
     Plugins,
     RunsFolder,
     TableFormat,
-    require_free,
+    require_writable,
     table_format,
 )
 from netbuilder.errors import ConfigError
 from netbuilder.runs.run import RUNS
 
 if TYPE_CHECKING:
-    from netbuilder.runs.selection import Subject
+    from netbuilder.runs.selection import Selection
 
 
 def compare(
@@ -55,16 +55,16 @@ def compare(
     Example: netbuilder compare archs/results --out compare.png --force
     """
     output = output or table_format()
-    require_free(picture, force)
+    require_writable(picture, force)
     if picture is not None and picture.suffix.lower() != ".png":
         raise ConfigError(f"--out {picture}: it becomes a PNG file; let its name end with .png")
     from netbuilder.render.markdown import table as markdown_table
     from netbuilder.render.runs import COMPARED, COMPARED_DISPENSABLE, compared_cells
-    from netbuilder.runs.comparison import compare_subjects
-    from netbuilder.runs.selection import Subject, counted_up
+    from netbuilder.runs.comparison import compare_networks
+    from netbuilder.runs.selection import Selection, natural_order
 
-    subjects = Subject.open_all(counted_up(paths), runs)
-    rows = compare_subjects(subjects)
+    subjects = Selection.open_all(natural_order(paths), runs)
+    rows = compare_networks(subjects)
     cells = [compared_cells(row) for row in rows]
     if output == "json":
         print(json.dumps([asdict(row) for row in rows], indent=2))
@@ -74,11 +74,11 @@ def compare(
         from rich.text import Text
 
         from netbuilder.render.console import show
-        from netbuilder.render.table import Fitted
+        from netbuilder.render.table import FittedTable
 
         plain = output == "plain"
         texts = [list(map(Text, line)) for line in cells]
-        table = Fitted(COMPARED, texts, plain=plain, dispensable=COMPARED_DISPENSABLE)
+        table = FittedTable(COMPARED, texts, plain=plain, dispensable=COMPARED_DISPENSABLE)
         show(table, plain=plain)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
@@ -87,11 +87,11 @@ def compare(
         told = f"no runs of {names} in {runs}; `netbuilder train` makes them, or name their folder"
         print(printable(f"{told} with --runs"), file=sys.stderr)
     if picture is not None:
-        from netbuilder._files import writing
-        from netbuilder.render.plots.pareto import Sized, draw_sizes
+        from netbuilder._files import report_write_errors
+        from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
 
         drawn = [
-            Sized(
+            ParetoPoint(
                 row.name, row.summary.dataset, row.parameters, row.best,
                 min(row.summary.best_test), max(row.summary.best_test),
             )
@@ -100,18 +100,18 @@ def compare(
         ]  # fmt: skip
         if not drawn:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
-        with writing(picture):
-            draw_sizes(picture, drawn)
+        with report_write_errors(picture):
+            draw_pareto(picture, drawn)
         print(printable(f"wrote {picture}"), file=sys.stderr)
 
 
-def _waits(subject: Subject) -> bool:
+def _waits(subject: Selection) -> bool:
     """Whether it could be trained and no run of its name is there, left out or not."""
-    found = subject.runs or subject.otherwise or subject.unreadable
+    found = subject.runs or subject.other_runs or subject.unreadable
     return subject.architecture.train is not None and not found
 
 
-def _remarks(subject: Subject) -> list[str]:
+def _remarks(subject: Selection) -> list[str]:
     """What the table does not tell of a subject's runs."""
     lines = list(subject.unreadable)
     if unfinished := len(subject.runs) - len(subject.finished):
@@ -119,6 +119,6 @@ def _remarks(subject: Subject) -> list[str]:
             f"{subject.path}: {unfinished} run{'s' * (unfinished > 1)} of "
             f"{subject.architecture.name} left out, not finished"
         )
-    if subject.left_out:
-        lines.append(subject.left_out)
+    if subject.excluded_note:
+        lines.append(subject.excluded_note)
     return lines

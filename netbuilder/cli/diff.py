@@ -37,14 +37,14 @@ def diff(
     """
     output = output or table_format()
     from netbuilder.network.analysis import analyse
-    from netbuilder.network.diff import difference
+    from netbuilder.network.diff import diff_architectures
     from netbuilder.render import diff as changes
     from netbuilder.render.console import show
-    from netbuilder.runs.selection import Subject
+    from netbuilder.runs.selection import Selection
 
-    first, second = (Subject.open(path, runs) for path in (before, after))
-    found = difference(analyse(first.architecture), analyse(second.architecture))
-    compared = changes.Compared(first, second, found)
+    first, second = (Selection.open(path, runs) for path in (before, after))
+    found = diff_architectures(analyse(first.architecture), analyse(second.architecture))
+    compared = changes.RenderedDiff(first, second, found)
     if output == "json":
         print(json.dumps(changes.as_data(compared), indent=2))
     elif output == "markdown":

@@ -18,8 +18,8 @@ from netbuilder.cli._options import (
     TextOrJson,
     Weights,
     choice,
-    give,
-    require_free,
+    require_writable,
+    write_output,
 )
 from netbuilder.errors import ConfigError
 
@@ -57,7 +57,7 @@ def export(
 
     Example: netbuilder export archs/iter10.yaml --to python
     """
-    from netbuilder._files import writing
+    from netbuilder._files import report_write_errors
     from netbuilder.runs.run import Run
 
     if to == PYTHON:
@@ -67,11 +67,11 @@ def export(
                 f"{option}: --to python writes code, without weights or figures; leave it out, or "
                 f"take --to {', '.join(FORMS)}"
             )
-        require_free(out, force)
+        require_writable(out, force)
         from netbuilder.config.loader import load
         from netbuilder.network.codegen import python_code
 
-        give(python_code(Run.open(path).architecture if path.is_dir() else load(path)), out)
+        write_output(python_code(Run.open(path).architecture if path.is_dir() else load(path)), out)
         return
     if path.is_file():
         raise ConfigError(
@@ -80,13 +80,13 @@ def export(
         )
     run = Run.open(path)
     out = out or Path(f"{run.architecture.name}{FORMS[to]}")
-    require_free(out, force)
+    require_writable(out, force)
     if to == "torch-export" and out.suffix != FORMS[to]:
         raise ConfigError(f"--out {out}: torch.export.load takes names that end with {FORMS[to]}")
     from netbuilder.inference.export import export_run
     from netbuilder.training.resources import limits
 
-    with limits(out), writing(out):
+    with limits(out), report_write_errors(out):
         made = export_run(run, to, out, which=weights, data_dir=data_dir)
     if output == "json":
         print(json.dumps(asdict(made) | {"path": str(made.path)}))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder.cli._options import Force, Plugins, give, require_free
+from netbuilder.cli._options import Force, Plugins, require_writable, write_output
 from netbuilder.components.shapes import Shape
 from netbuilder.errors import ConfigError
 
@@ -37,10 +37,10 @@ def import_(
     Example: netbuilder import mynets.small:net --input 1,28,28
     """
     sizes = _read_shape(shape)
-    require_free(out, force)
-    from netbuilder.network.from_torch import architecture_of, document, find
+    require_writable(out, force)
+    from netbuilder.network.from_torch import architecture_of, document, import_object
 
-    model = find(target)
+    model = import_object(target)
     name = name or re.sub(r"[^A-Za-z0-9_-]", "_", target.rpartition(":")[2]).strip("_-")
     architecture = architecture_of(model, sizes, name.lower() or "imported")
     remarks = [f"Read from {target}."]
@@ -49,7 +49,7 @@ def import_(
     frozen = sum(not parameter.requires_grad for parameter in model.parameters())
     if frozen:
         remarks.append(f"There, {frozen} parameters are frozen; a document's layers all learn.")
-    give(document(architecture, "\n".join(remarks)), out)
+    write_output(document(architecture, "\n".join(remarks)), out)
 
 
 def _names(architecture: Architecture) -> list[str]:

@@ -65,7 +65,7 @@ def lr_find(
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
     """
     require_folder(out)
-    from netbuilder._files import writing
+    from netbuilder._files import report_write_errors
     from netbuilder.config.loader import load
     from netbuilder.render.plots.curves import draw_range_test
     from netbuilder.runs.lr_curve import JSON_NAME, PICTURE_NAME
@@ -95,7 +95,7 @@ def lr_find(
             print(line)
     # What was found is told before: a disk that is full takes nothing away from it.
     folder = out / architecture.name
-    with writing(folder):
+    with report_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)

@@ -10,7 +10,7 @@ import typer
 
 from netbuilder._text import printable
 from netbuilder.cli._completion import MARK, earlier
-from netbuilder.cli._options import Force, Plugins, choice, give, require_free
+from netbuilder.cli._options import Force, Plugins, choice, require_writable, write_output
 from netbuilder.config.scaffold import TEMPLATES
 from netbuilder.errors import ConfigError
 
@@ -52,12 +52,12 @@ def new(
     # A run folder is a record; nothing is written beside the document in it.
     beside = path is not None and not (path.parent / MARK).is_file()
     out = out or (path.parent if path and beside else archs) / f"{name}.yaml"
-    require_free(out, force)
+    require_writable(out, force)
     if path is None:
         draft = from_template(template or "", name)
     else:
         draft = next_document(path, name, out.parent)
-    give(draft.text, out)
+    write_output(draft.text, out)
     for line, what in draft.edit:
         print(printable(f"{out}:{line}: {what}"))
     schema = named_schema(draft.text)

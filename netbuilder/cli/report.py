@@ -40,9 +40,9 @@ def report(
     from netbuilder._text import printable
     from netbuilder.render.report.model import report_on
     from netbuilder.render.report.write import write_report
-    from netbuilder.runs.selection import Subject, counted_up
+    from netbuilder.runs.selection import Selection, natural_order
 
-    found = report_on(Subject.open_all(counted_up(paths), runs))
+    found = report_on(Selection.open_all(natural_order(paths), runs))
     written = write_report(found, out, force=force)
     for path in written:
         print(printable(str(path)))

@@ -39,12 +39,12 @@ def results(
     from netbuilder.render.runs import COLUMNS, DISPENSABLE, cells
     from netbuilder.runs.run import Run
     from netbuilder.runs.selection import readable
-    from netbuilder.runs.statistics import summarise
+    from netbuilder.runs.statistics import summarize_runs
 
     kept, unreadable = readable(run.path for run in Run.find(paths))
     if not kept:
         raise ConfigError("\n".join(unreadable))
-    summaries = summarise(kept)
+    summaries = summarize_runs(kept)
     for line in unreadable:
         print(line, file=sys.stderr)
     if not summaries:
@@ -59,8 +59,8 @@ def results(
         from rich.text import Text
 
         from netbuilder.render.console import show
-        from netbuilder.render.table import Fitted
+        from netbuilder.render.table import FittedTable
 
         plain = output == "plain"
         rows = [list(map(Text, cells(summary))) for summary in summaries]
-        show(Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE), plain=plain)
+        show(FittedTable(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE), plain=plain)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from netbuilder.cli._options import Plugins, give, require_free
+from netbuilder.cli._options import Plugins, require_writable, write_output
 from netbuilder.errors import ConfigError
 
 
@@ -27,7 +27,7 @@ def schema(
 
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
-    require_free(out, force=True)  # made by no hand: what lies there is an earlier one
+    require_writable(out, force=True)  # made by no hand: what lies there is an earlier one
     load_installed()
     text = json.dumps(document_schema(), indent=2) + "\n"
-    give(text, out)
+    write_output(text, out)

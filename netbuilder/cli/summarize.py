@@ -84,16 +84,16 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
 
 
 def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) -> None:
-    """The table as far as there is one; where it is wrong, why, and the totals before that."""
-    from netbuilder.render import network as tables
+    """Print the table as far as there is one, the problems, and the last valid totals."""
     from netbuilder.render.console import show
+    from netbuilder.render.network import summary
 
-    if look.analysis is not None:
-        show(tables.summary(look.analysis, plain=plain, depth=depth), plain=plain)
-    shown = look.analysis.fault if look.analysis else None
-    for problem in look.problems:
-        if problem != shown:
+    analysis = look.check.analysis
+    if analysis is not None:
+        show(summary(analysis, plain=plain, depth=depth), plain=plain)
+    for problem in look.check.problems:
+        if analysis is None or problem != analysis.fault:
             print(problem)
-    look.say_last_right()
+    look.print_last_valid()
     if several:
         print()

@@ -20,7 +20,7 @@ from netbuilder.training.options import DEVICES, PRECISIONS, SCHEDULES, SWITCH
 
 if TYPE_CHECKING:
     from netbuilder.render.tensorboard import TensorBoardLog
-    from netbuilder.training.events import Record
+    from netbuilder.training.events import Event
 
 
 def train(
@@ -165,17 +165,17 @@ def _pass_over(error: ConfigError) -> None:
 
 
 def show_run(
-    records: Generator[Record, None, None], stop: Stop, *, quiet: bool, logged: bool
+    records: Generator[Event, None, None], stop: Stop, *, quiet: bool, logged: bool
 ) -> bool | None:
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
-    from netbuilder.render.progress import LiveRun
+    from netbuilder.render.progress import RunProgress
     from netbuilder.training.events import Finished
     from netbuilder.training.resources import limits
 
     # Closed, for a run that is not let go of cannot be taken up again.
     with (
         closing(records),
-        LiveRun(plain=not sys.stdout.isatty(), quiet=quiet) as live,
+        RunProgress(plain=not sys.stdout.isatty(), quiet=quiet) as live,
         _log() if logged else nullcontext() as log,
     ):
         for record in records:

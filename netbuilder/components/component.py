@@ -35,7 +35,6 @@ from pydantic_core import (
 
 from netbuilder._text import describe, did_you_mean, quoted
 
-
 _ALLOWED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -66,19 +65,19 @@ FAULT = "netbuilder_fault"
 """The type of a pydantic error whose message is already the project's own."""
 
 
-def fault(message: str) -> PydanticCustomError:
+def validation_error(message: str) -> PydanticCustomError:
     """The error that a validator raises: pydantic adds the place, the message stays as it is."""
     return PydanticCustomError(FAULT, "{message}", {"message": message})
 
 
-def faults_at(
+def validation_errors(
     faults: Iterable[tuple[tuple[str | int, ...], str, object]],
 ) -> ValidationError:
     """As `fault`, for a validator of a whole model: places in it, messages and what was found."""
     return ValidationError.from_exception_data(
         "faults",
         [
-            InitErrorDetails(type=fault(message), loc=place, input=found)
+            InitErrorDetails(type=validation_error(message), loc=place, input=found)
             for place, message, found in faults
         ],
     )
@@ -122,7 +121,9 @@ class StrictModel(BaseModel):
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=fault(_explain(line, cls)), loc=line["loc"], input=line["input"]
+                        type=validation_error(_explain(line, cls)),
+                        loc=line["loc"],
+                        input=line["input"],
                     )
                     for line in error.errors(include_url=False)
                 ],
@@ -152,7 +153,7 @@ class Component(StrictModel):
         return tuple(name for name in cls.model_fields if name not in cls.keyword_only)
 
     @classmethod
-    def instead(cls, values: Sequence[Any]) -> str:
+    def usage_hint(cls, values: Sequence[Any]) -> str:
         """What is to be written in place of positional values that are plainly not meant as such.
 
         Empty where they may be.
@@ -168,7 +169,7 @@ class Component(StrictModel):
         """Every argument with its value, defaults included."""
         return {name: getattr(self, name) for name in type(self).model_fields}
 
-    def brief(self) -> dict[str, Any]:
+    def non_default_arguments(self) -> dict[str, Any]:
         """The arguments that are not at their defaults, one number where it means all axes."""
         fields = type(self).model_fields
         given = {
@@ -202,15 +203,17 @@ def by_name(kind: type[Component], written: object) -> dict[str, Any]:
         return {kind.variadic: written}
     names = kind.positional()
     values = written if isinstance(written, list | tuple) else [written]
-    if values and (instead := kind.instead(values)):
-        raise fault(f"found {describe(values[0])} by position; write {instead}")
+    if values and (instead := kind.usage_hint(values)):
+        raise validation_error(f"found {describe(values[0])} by position; write {instead}")
     if len(values) > len(names):
         takes = f"at most {len(names)}: {', '.join(names)}" if names else "none"
-        raise fault(f"found {len(values)} positional arguments; {kind.kind} takes {takes}")
+        raise validation_error(
+            f"found {len(values)} positional arguments; {kind.kind} takes {takes}"
+        )
     return dict(zip(names, values, strict=False))
 
 
-class Family(Generic[C]):
+class Registry(Generic[C]):
     """The kinds that one place of the document accepts, as an annotation that pydantic reads.
 
     A field of type ``Annotated[Layer, Family("layer", KINDS)]`` takes the component grammar or an
@@ -224,7 +227,7 @@ class Family(Generic[C]):
         self.definition = definition or noun
         """The name of its forms in the JSON Schema."""
         self.kinds: dict[str, type[C]] = {}
-        self.elsewhere: Callable[[str], type[C] | None] = lambda name: None
+        self.resolve_missing: Callable[[str], type[C] | None] = lambda name: None
         """Where a kind is looked for that is not among ``kinds``."""
         self.add(kinds)
 
@@ -239,14 +242,14 @@ class Family(Generic[C]):
         if isinstance(value, str):
             value = {value: None}
         if not isinstance(value, Mapping) or not value:
-            raise fault(
+            raise validation_error(
                 f"found {describe(value)}; a {self.noun} is written as Name, "
                 "Name: scalar, Name: [positional] or Name: {field: value}"
             )
         if len(value) > 1:
             names = ", ".join(quoted(str(name)) for name in list(value)[:4])
             names += ", …" if len(value) > 4 else ""
-            raise fault(
+            raise validation_error(
                 f"found {len(value)} keys ({names}) where one "
                 f"{self.noun} belongs; indent its arguments below its name"
             )
@@ -264,7 +267,7 @@ class Family(Generic[C]):
             name,
             [
                 InitErrorDetails(
-                    type=fault(line["ctx"]["message"]),
+                    type=validation_error(line["ctx"]["message"]),
                     loc=(name, *line["loc"]),
                     input=line["input"],
                 )
@@ -283,9 +286,11 @@ class Family(Generic[C]):
             PydanticCustomError: there is none.
         """
         if name not in self.kinds:
-            found = self.elsewhere(name) if name.isidentifier() else None
+            found = self.resolve_missing(name) if name.isidentifier() else None
             if found is None:
-                raise fault(f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}")
+                raise validation_error(
+                    f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}"
+                )
             self.add([found])
         return self.kinds[name]
 

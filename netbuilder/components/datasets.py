@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from netbuilder.components.component import Component, Family
+from netbuilder.components.component import Component, Registry
 from netbuilder.components.shapes import Shape
 
 _DIGITS = tuple("0123456789")
@@ -122,4 +122,4 @@ class Cifar100(Dataset):
 
 DATASETS: tuple[type[Dataset], ...] = (Mnist, Mnist5k, FashionMnist, KMnist, Cifar10, Cifar100)
 
-AnyDataset = Annotated[Dataset, Family("data set", DATASETS)]
+AnyDataset = Annotated[Dataset, Registry("data set", DATASETS)]

@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from netbuilder._text import LARGEST, describe
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 
@@ -44,7 +44,7 @@ class Length:
         """The value, if it is no list or one of the right length."""
         if isinstance(value, list | tuple) and not self.low <= len(value) <= self.high:
             bounds = f"{self.low} to {self.high:,}" if self.low else f"at most {self.high:,}"
-            raise fault(f"found {describe(value)}; allowed: {bounds} items")
+            raise validation_error(f"found {describe(value)}; allowed: {bounds} items")
         return value
 
     def __get_pydantic_core_schema__(
@@ -66,9 +66,9 @@ def per_axis(axes: int, *, low: int) -> tuple[BeforeValidator, WithJsonSchema]:
     def read(value: object) -> tuple[int, ...]:
         items = value if isinstance(value, list | tuple) else [value] * axes
         if len(items) != axes or any(type(item) is not int or item > LARGEST for item in items):
-            raise fault(f"found {describe(value)}; allowed: {allowed}")
+            raise validation_error(f"found {describe(value)}; allowed: {allowed}")
         if min(items) < low:
-            raise fault(f"found {describe(min(items))}; allowed: {allowed}")
+            raise validation_error(f"found {describe(min(items))}; allowed: {allowed}")
         return tuple(items)
 
     one = {"type": "integer", "minimum": low, "maximum": LARGEST}

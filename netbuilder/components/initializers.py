@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 
-from netbuilder.components.component import Component, Family, StrictModel, fault
+from netbuilder.components.component import Component, Registry, StrictModel, validation_error
 from netbuilder.components.fields import NonNegative, Number, Probability, Size
 from netbuilder.components.shapes import Shape
 
@@ -88,7 +88,7 @@ class Uniform(Initializer):
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
         if self.a > self.b:
-            raise fault(f"a {self.a} is greater than b {self.b}; swap them")
+            raise validation_error(f"a {self.a} is greater than b {self.b}; swap them")
         return self
 
 
@@ -114,7 +114,7 @@ class TruncNormal(Initializer):
     @model_validator(mode="after")
     def _ordered(self) -> TruncNormal:
         if self.a >= self.b:
-            raise fault(f"a {self.a} is not below b {self.b}; raise b")
+            raise validation_error(f"a {self.a} is not below b {self.b}; raise b")
         return self
 
 
@@ -188,7 +188,7 @@ INITIALIZERS: tuple[type[Initializer], ...] = (
     TruncNormal, Uniform, XavierNormal, XavierUniform, Zeros,
 )  # fmt: skip
 
-INITIALIZER = Family("initializer", INITIALIZERS)
+INITIALIZER = Registry("initializer", INITIALIZERS)
 
 AnyInitializer = Annotated[Initializer, INITIALIZER]
 
@@ -205,7 +205,7 @@ class ByParameter(StrictModel):
         return {name: one for name, one in found.items() if one is not None}
 
 
-class _Init(Family[Any]):
+class _Init(Registry[Any]):
     """What may stand behind ``init``: an initializer of the weight, or one for each parameter."""
 
     def read(self, value: object) -> ByParameter:

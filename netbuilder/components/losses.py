@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from netbuilder.components.component import Component, Family
+from netbuilder.components.component import Component, Registry
 from netbuilder.components.fields import Number, Probability
 
 if TYPE_CHECKING:
@@ -45,4 +45,4 @@ class MultiMarginLoss(Loss):
 
 LOSSES: tuple[type[Loss], ...] = (CrossEntropyLoss, NLLLoss, MultiMarginLoss)
 
-AnyLoss = Annotated[Loss, Family("loss", LOSSES)]
+AnyLoss = Annotated[Loss, Registry("loss", LOSSES)]

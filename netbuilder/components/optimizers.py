@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder._text import describe
-from netbuilder.components.component import Component, Family, fault
+from netbuilder.components.component import Component, Registry, validation_error
 from netbuilder.components.fields import NonNegative, Probability
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Optimizer(Component):
 def _read_betas(value: object) -> tuple[float, float]:
     items = value if isinstance(value, list | tuple) else ()
     if len(items) != 2 or any(type(b) not in (int, float) or not 0 <= b < 1 for b in items):
-        raise fault(f"found {describe(value)}; allowed: a list of 2 numbers of at least 0, below 1")
+        raise validation_error(
+            f"found {describe(value)}; allowed: a list of 2 numbers of at least 0, below 1"
+        )
     return float(items[0]), float(items[1])
 
 
@@ -66,7 +68,7 @@ class SGD(Optimizer):
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> SGD:
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
-            raise fault("nesterov needs a momentum above 0 and no dampening")
+            raise validation_error("nesterov needs a momentum above 0 and no dampening")
         return self
 
     @property
@@ -118,4 +120,4 @@ class NAdam(Optimizer):
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW, RMSprop, NAdam)
 
-AnyOptimizer = Annotated[Optimizer, Family("optimizer", OPTIMIZERS)]
+AnyOptimizer = Annotated[Optimizer, Registry("optimizer", OPTIMIZERS)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.layers.base import LAYERS, Layer
 from netbuilder.errors import ConfigError
 
@@ -36,7 +36,7 @@ def import_named(module: str, said: str) -> ModuleType:
         return import_module(module)
     except (Exception, SystemExit) as error:  # whatever a module of others raises
         raise ConfigError(
-            f"{said}: cannot be imported: {words(error)}; mend it or its name"
+            f"{said}: cannot be imported: {exception_text(error)}; mend it or its name"
         ) from None
 
 
@@ -88,11 +88,15 @@ def installed(name: str) -> type[Layer] | None:
         try:
             kind = entry.load()
         except (Exception, SystemExit) as error:  # whatever a module of others raises
-            raise fault(f"{said} cannot be imported: {words(error)}; mend or remove it") from None
+            raise validation_error(
+                f"{said} cannot be imported: {exception_text(error)}; mend or remove it"
+            ) from None
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
-            raise fault(f"{said} is no layer kind; it must be a subclass of Layer")
+            raise validation_error(f"{said} is no layer kind; it must be a subclass of Layer")
         if kind.kind != name:
-            raise fault(f"{said} is the kind {kind.kind}; the two names must be the same")
+            raise validation_error(
+                f"{said} is the kind {kind.kind}; the two names must be the same"
+            )
         return kind
     return None
 
@@ -114,6 +118,6 @@ def load_installed() -> None:
             raise ConfigError(str((error.context or {})["message"])) from None
 
 
-def words(error: BaseException) -> str:
+def exception_text(error: BaseException) -> str:
     """An exception of others as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

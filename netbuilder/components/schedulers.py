@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from netbuilder._text import LARGEST
-from netbuilder.components.component import Component, Family
+from netbuilder.components.component import Component, Registry
 from netbuilder.components.fields import (
     LIST_AS_TUPLE,
     Length,
@@ -134,4 +134,4 @@ SCHEDULERS: tuple[type[Scheduler], ...] = (
     OneCycleLR, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, ReduceLROnPlateau, LinearLR,
 )  # fmt: skip
 
-AnyScheduler = Annotated[Scheduler, Family("scheduler", SCHEDULERS)]
+AnyScheduler = Annotated[Scheduler, Registry("scheduler", SCHEDULERS)]

@@ -14,7 +14,7 @@ def spatial(shape: Shape) -> Shape:
     return shape[1:] if len(shape) > 1 else shape
 
 
-def written(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """A shape as messages and tables write it: ``10x26x26``."""
     return "x".join(map(str, shape))
 

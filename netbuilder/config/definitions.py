@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netbuilder._text import describe, did_you_mean, quoted
 from netbuilder.config.expressions import NAME, ExpressionError, Value, fill, names_in
-from netbuilder.config.schema import Place, path_text
+from netbuilder.config.schema import Place, format_path
 from netbuilder.config.source import read_text
 from netbuilder.config.yaml_nodes import Node, parse
 from netbuilder.errors import ConfigError, Problem
@@ -55,11 +55,11 @@ class Scope:
         return replace(self, place=(*self.place, *steps))
 
 
-class TooLarge(ConfigError):
+class BudgetExceeded(ConfigError):
     """A document that is not written out any further."""
 
 
-def refuse(node: Node, scope: Scope, message: str) -> ConfigError:
+def error_at(node: Node, scope: Scope, message: str) -> ConfigError:
     """The fault of ``node``, with its place and where the blocks around it are used."""
     return ConfigError([_problem(node, scope, message)])
 
@@ -70,8 +70,8 @@ def _problem(node: Node, scope: Scope, message: str) -> Problem:
         told = [*told[: USES_TOLD - 1], "…", told[-1]]
     message += f" ({'; '.join(told)})" if told else ""
     if node.override:
-        return Problem(f"--set {node.override}", 0, 0, path_text(scope.place), message)
-    return Problem(scope.file, node.line, node.column, path_text(scope.place), message)
+        return Problem(f"--set {node.override}", 0, 0, format_path(scope.place), message)
+    return Problem(scope.file, node.line, node.column, format_path(scope.place), message)
 
 
 def entries(node: Node) -> dict[str, Node]:
@@ -87,7 +87,7 @@ def inclusions(root: Node) -> list[Node]:
     return node.value if isinstance(node.value, list) else [node]
 
 
-class Filler:
+class Interpolator:
     """Computes expressions, and counts what a document comes to."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Filler:
         made = self.plain(node, scope)
         if made.value is None or isinstance(made.value, list | dict):
             message = f"found {describe(made.plain())}; allowed: a number, a text, true or false"
-            raise refuse(node, scope, message)
+            raise error_at(node, scope, message)
         return made
 
     def spend(self, count: int, node: Node, scope: Scope) -> None:
@@ -126,7 +126,7 @@ class Filler:
                 f"the document has more than {MAX_EXPANDED:,} values once it is written out; "
                 "repeat less"
             )
-            raise TooLarge([_problem(node, scope, message)])
+            raise BudgetExceeded([_problem(node, scope, message)])
 
     def _text(self, text: str, node: Node, scope: Scope) -> Node:
         used = names_in(text) if scope.changed else ()
@@ -135,7 +135,7 @@ class Filler:
         try:
             value = fill(text, scope.names)
         except ExpressionError as error:
-            raise refuse(node, scope, f"{text[:60]}: {error}") from None
+            raise error_at(node, scope, f"{text[:60]}: {error}") from None
         if isinstance(value, str):
             self.spend(len(value) // TEXT_OF_A_VALUE, node, scope)
         return replace(node, value=value)
@@ -163,7 +163,7 @@ class Definitions:
         problems: all that is wrong with the definitions.
     """
 
-    filler: Filler
+    filler: Interpolator
     folder: Path | None
     changes: Mapping[str, tuple[Value, str]]
     blocks: dict[str, Block] = field(default_factory=dict)
@@ -198,7 +198,7 @@ class Definitions:
         assert callable(read)
         try:
             read(*arguments)
-        except TooLarge:
+        except BudgetExceeded:
             raise
         except ConfigError as error:
             self.problems += error.problems
@@ -206,12 +206,12 @@ class Definitions:
     def _include(self, item: Node, scope: Scope) -> None:
         name = item.value
         if not isinstance(name, str):
-            raise refuse(item, scope, f"found {describe(name)}; name a file")
+            raise error_at(item, scope, f"found {describe(name)}; name a file")
         path = self._path(item, name, scope)
         try:
             text = read_text(path)
         except ConfigError as error:
-            raise refuse(item, scope, f"{quoted(name)}: {error.problems[0].message}") from None
+            raise error_at(item, scope, f"{quoted(name)}: {error.problems[0].message}") from None
         root, problems = parse(text, str(path))
         if problems:
             raise ConfigError(problems)
@@ -227,18 +227,18 @@ class Definitions:
 
     def _path(self, item: Node, name: str, scope: Scope) -> Path:
         if self.folder is None:
-            raise refuse(item, scope, "a text without a file has nothing beside it")
+            raise error_at(item, scope, "a text without a file has nothing beside it")
         folder = self.folder.resolve()
         try:
             path = (folder / name).resolve()
             odd = path.exists() and not path.is_file()
         except (OSError, ValueError) as error:
-            raise refuse(item, scope, f"{quoted(name)}: {error}") from None
+            raise error_at(item, scope, f"{quoted(name)}: {error}") from None
         if Path(name).is_absolute() or ".." in Path(name).parts or folder not in path.parents:
             message = f"found {quoted(name)}; allowed: a file in the document's own folder"
-            raise refuse(item, scope, message)
+            raise error_at(item, scope, message)
         if odd:
-            raise refuse(item, scope, f"{quoted(name)} is no ordinary file; name one")
+            raise error_at(item, scope, f"{quoted(name)} is no ordinary file; name one")
         return self.folder / name
 
     def _define(self, sections: Mapping[str, Node], file: str) -> None:
@@ -283,16 +283,16 @@ class Definitions:
         for key, part in parts.items():
             if key not in ("parameters", "layers"):
                 message = f"unknown field{did_you_mean(key, ('parameters', 'layers'))}"
-                raise refuse(part, scope.at(key), message)
+                raise error_at(part, scope.at(key), message)
         if "layers" not in parts or not isinstance(parts["layers"].value, list):
             message = "a block has layers, a list, and maybe parameters with their defaults"
-            raise refuse(node, scope, message)
+            raise error_at(node, scope, message)
         given = scope.at("parameters")
         parameters = dict(self._named(parts.get("parameters"), given))
         for parameter, default in parameters.items():
             if not re.fullmatch(NAME, parameter) or isinstance(default.value, list | dict):
                 message = "a parameter is a name with a number, a text, true, false, or nothing"
-                raise refuse(default, given.at(parameter), message)
+                raise error_at(default, given.at(parameter), message)
         place = f"{scope.file}:{node.line}:{node.column}"
         self.blocks[name] = Block(name, scope.file, parameters, parts["layers"], place)
 
@@ -301,8 +301,8 @@ class Definitions:
             allowed = "letters, digits and underscores, no digit first"
             if pattern == BLOCK_NAME:
                 allowed = "small letters, digits and underscores, a letter first"
-            raise refuse(node, scope, f"found the name {quoted(name)}; allowed: {allowed}")
+            raise error_at(node, scope, f"found the name {quoted(name)}; allowed: {allowed}")
         if name in self._places:
             message = f"{name} is defined already, in {self._places[name]}; rename one of the two"
-            raise refuse(node, scope, message)
+            raise error_at(node, scope, message)
         self._places[name] = f"{scope.file}:{node.line}:{node.column}"

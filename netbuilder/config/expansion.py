@@ -18,15 +18,15 @@ from netbuilder.config.definitions import (
     BLOCK_NAME,
     SECTIONS,
     Block,
+    BudgetExceeded,
     Definitions,
-    Filler,
+    Interpolator,
     Scope,
-    TooLarge,
     entries,
-    refuse,
+    error_at,
 )
 from netbuilder.config.expressions import NAME, Value
-from netbuilder.config.schema import path_text
+from netbuilder.config.schema import format_path
 from netbuilder.config.yaml_nodes import MAX_DEPTH, Node, Origin
 from netbuilder.errors import ConfigError, Problem
 
@@ -35,12 +35,16 @@ MAX_TIMES = 10_000
 MAX_NESTED = 60
 """Containers around a layer once blocks are written out."""
 
-COST = 5
+EXPANSION_COST = 5
 """Values that a repetition or the use of a block counts as, for the work that it makes."""
 
 MAX_TOLD = 100
 
-HELD = {"Sequential": ("layers",), "Residual": ("body", "shortcut"), "Parallel": ("branches",)}
+LAYER_ARGUMENTS = {
+    "Sequential": ("layers",),
+    "Residual": ("body", "shortcut"),
+    "Parallel": ("branches",),
+}
 """The arguments of containers in which layers stand."""
 
 
@@ -62,7 +66,7 @@ class Expander:
         self, file: str, folder: Path | None, changes: Mapping[str, tuple[Value, str]]
     ) -> None:
         self._file = file
-        self._filler = Filler()
+        self._filler = Interpolator()
         self._known = Definitions(self._filler, folder, changes)
         self._problems: list[Problem] = []
 
@@ -86,7 +90,7 @@ class Expander:
             write = self._list if name == "layers" else self._filler.plain
             try:
                 sections[name] = write(node, scope)
-            except TooLarge:
+            except BudgetExceeded:
                 raise
             except ConfigError as error:
                 self._problems += error.problems
@@ -103,12 +107,12 @@ class Expander:
         for position, item in enumerate(node.value):
             try:
                 items.append(self._layer(item, scope.at(position)))
-            except TooLarge:
+            except BudgetExceeded:
                 raise
             except ConfigError as error:
                 self._problems += error.problems
                 if len(self._problems) > MAX_TOLD:
-                    raise TooLarge(self._problems) from None
+                    raise BudgetExceeded(self._problems) from None
         return replace(node, value=items)
 
     def _layer(self, node: Node, scope: Scope) -> Node:
@@ -124,8 +128,8 @@ class Expander:
             return self._use(self._known.blocks[name], node, written, self._deeper(node, inside))
         if re.fullmatch(BLOCK_NAME, name) and self._known.blocks:
             message = f"unknown block {quoted(name)}{did_you_mean(name, self._known.blocks)}"
-            raise refuse(node, scope, message)
-        if name in HELD and written is not None:
+            raise error_at(node, scope, message)
+        if name in LAYER_ARGUMENTS and written is not None:
             inside = self._deeper(node, inside)
             if name == Sequential.kind and isinstance(written.value, list):
                 return replace(node, value={name: self._list(written, inside)})
@@ -145,7 +149,7 @@ class Expander:
 
     def _argument(self, name: str, key: str, node: Node, scope: Scope) -> Node:
         inside = scope.at(key)
-        if key in HELD[name]:
+        if key in LAYER_ARGUMENTS[name]:
             return self._held(key, node, inside)
         return self._filler.plain(node, inside)
 
@@ -154,7 +158,7 @@ class Expander:
             message = (
                 f"it lies in more than {MAX_NESTED} containers once it is written out; nest less"
             )
-            raise refuse(node, scope, message)
+            raise error_at(node, scope, message)
         return replace(scope, depth=scope.depth + 1)
 
     def _held(self, key: str, node: Node, scope: Scope) -> Node:
@@ -166,24 +170,24 @@ class Expander:
     # --- repetition -------------------------------------------------------------------------------
 
     def _repeat(self, node: Node, written: Node | None, scope: Scope) -> Node:
-        self._filler.spend(COST, node, scope)
+        self._filler.spend(EXPANSION_COST, node, scope)
         if written is not None and not isinstance(written.value, dict):
             message = (
                 f"found {describe(written.plain())}; write Repeat: {{times: 2, layers: [...]}}"
             )
-            raise refuse(written, scope, message)
+            raise error_at(written, scope, message)
         parts = entries(written) if written else {}
         for key, part in parts.items():
             if key not in ("times", "index", "layers"):
                 message = f"unknown field{did_you_mean(key, ('times', 'index', 'layers'))}"
-                raise refuse(part, scope.at(key), message)
+                raise error_at(part, scope.at(key), message)
         for key in ("times", "layers"):
             if key not in parts:
-                raise refuse(node, scope.at(key), "it is required and missing")
+                raise error_at(node, scope.at(key), "it is required and missing")
         layers = parts["layers"]
         if not isinstance(layers.value, list):
             message = f"found {describe(layers.plain())}; allowed: a list of layers"
-            raise refuse(layers, scope.at("layers"), message)
+            raise error_at(layers, scope.at("layers"), message)
         times, index = self._times(parts["times"], scope), self._index(parts.get("index"), scope)
         label = f"Repeat {times}"
         if index is None:  # all turns are the same
@@ -213,7 +217,7 @@ class Expander:
         if type(made.value) is not int or not 0 <= made.value <= MAX_TIMES:
             found = describe(made.value)
             message = f"found {found}; allowed: a whole number from 0 to {MAX_TIMES:,}"
-            raise refuse(made, scope.at("times"), message)
+            raise error_at(made, scope.at("times"), message)
         return made.value
 
     def _index(self, node: Node | None, scope: Scope) -> str | None:
@@ -221,26 +225,28 @@ class Expander:
             return None
         if not isinstance(node.value, str) or not re.fullmatch(NAME, node.value):
             message = f"found {describe(node.plain())}; allowed: a name"
-            raise refuse(node, scope.at("index"), message)
+            raise error_at(node, scope.at("index"), message)
         if node.value in scope.names:
             message = f"{node.value} has a meaning here already; choose another name"
-            raise refuse(node, scope.at("index"), message)
+            raise error_at(node, scope.at("index"), message)
         return node.value
 
     # --- blocks -----------------------------------------------------------------------------------
 
     def _use(self, block: Block, node: Node, written: Node | None, scope: Scope) -> Node:
-        self._filler.spend(COST, node, scope)
+        self._filler.spend(EXPANSION_COST, node, scope)
         if block.name in scope.stack:
             cycle = " → ".join([*scope.stack[scope.stack.index(block.name) :], block.name])
             message = (
                 f"the block {block.name}, defined in {block.place}, uses itself: {cycle}; "
                 "take one of these uses out"
             )
-            raise refuse(node, scope, message)
+            raise error_at(node, scope, message)
         if len(scope.stack) >= MAX_DEPTH:
-            raise refuse(node, scope, f"blocks are used deeper than {MAX_DEPTH} levels; nest less")
-        used = f"used in {scope.file}:{node.line}:{node.column} {path_text(scope.place)}"
+            raise error_at(
+                node, scope, f"blocks are used deeper than {MAX_DEPTH} levels; nest less"
+            )
+        used = f"used in {scope.file}:{node.line}:{node.column} {format_path(scope.place)}"
         known = self._known
         inside = Scope(
             file=block.file,
@@ -255,7 +261,7 @@ class Expander:
         for name, default in block.parameters.items():
             if name not in given and default.value is None:
                 message = f"{name} is required and missing; {block.name} is in {block.place}"
-                raise refuse(node, scope, message)
+                raise error_at(node, scope, message)
             if name not in given:
                 here = replace(inside.at("parameters", name), names=names, changed=changed)
                 given[name] = self._filler.scalar(default, here)
@@ -284,12 +290,12 @@ class Expander:
             if len(values) > len(names):
                 takes = f"at most {len(names)}: {', '.join(names)}" if names else "none"
                 message = f"found {len(values)} arguments; {block.name} takes {takes}"
-                raise refuse(node, scope, message)
+                raise error_at(node, scope, message)
             items = dict(zip(names, values, strict=False))
         for name, value in items.items():
             if name not in block.parameters:
                 message = f"unknown parameter{did_you_mean(name, names)}; see {block.place}"
-                raise refuse(value, scope.at(name), message)
+                raise error_at(value, scope.at(name), message)
         return {name: self._filler.scalar(value, scope.at(name)) for name, value in items.items()}
 
 

@@ -11,11 +11,21 @@ from pydantic import ValidationError
 
 from netbuilder.config.expansion import Expander, needs_expansion
 from netbuilder.config.overrides import _override, _split
-from netbuilder.config.schema import Architecture
+from netbuilder.config.schema import Architecture, Place
 from netbuilder.config.source import TextSource, _changed, read_text
 from netbuilder.config.yaml_nodes import parse
 from netbuilder.errors import ConfigError, Problem
-from netbuilder.network.check import _shape_problems
+
+
+class DocumentError(ConfigError):
+    """A document is wrong; ``network`` is the part of it that is sound.
+
+    That is its input and the layers before the first problem, or None where there are none.
+    """
+
+    def __init__(self, problems: Iterable[Problem], network: Architecture | None = None) -> None:
+        super().__init__(problems)
+        self.network = network
 
 
 def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architecture:
@@ -28,8 +38,10 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architectu
             said so.
 
     Raises:
-        ConfigError: the file cannot be read or the document is wrong; ``problems`` holds all that
-            is, each with file, line, column and field.
+        ConfigError: the file cannot be read, or it is not a document at all.
+        DocumentError: the document is wrong; ``problems`` holds every problem of its values, each
+            with file, line, column and field. `netbuilder.network.check.check_document` lists the
+            problems of shapes and classes too.
     """
     path = Path(path)
     return parse_architecture(read_text(path), str(path), overrides, path.parent)
@@ -49,12 +61,12 @@ def parse_architecture(
     included: Mapping[str, str] = {}
     if values or needs_expansion(plain, "".join([text, *changes.values()])):
         if problems:
-            raise ConfigError(_told(problems))
+            raise DocumentError(_told(problems))
         expander = Expander(file, folder, values)
         try:
             root = expander.expand(_changed(root, plain) if changes else root)
         except ConfigError as error:
-            raise ConfigError(_told(error.problems)) from None
+            raise DocumentError(_told(error.problems)) from None
         included, plain = expander.included, root.plain()
     source = TextSource(text, file, root, changes, included)
     try:
@@ -62,35 +74,25 @@ def parse_architecture(
     except ValidationError as error:
         lines = error.errors(include_url=False)
         problems += [source.problem(line["loc"], line["ctx"]["message"]) for line in lines]
-        if not any(line["loc"][:1] in (("input",), ("layers",)) for line in lines):
-            problems += _shape_problems(plain, source)
-    if problems:
-        raise ConfigError(_told(problems))
+        network = _sound_layers(plain, [line["loc"] for line in lines])
+        if network is not None:
+            network._source = source
+        raise DocumentError(_told(problems), network) from None
     architecture._source = source
+    if problems:
+        raise DocumentError(_told(problems), architecture)
     return architecture
 
 
-def load_until_fault(path: str | PathLike[str]) -> Architecture | None:
-    """The network of a wrong document's layers before the first that is wrong.
-
-    None where there is none: its text is no YAML, or a block that it uses cannot be written out.
-    """
-    path = Path(path)
+def _sound_layers(plain: Any, places: Iterable[Place]) -> Architecture | None:
+    """The network of the layers before the first problem; None where its input is wrong."""
+    wrong = [place[1] for place in places if place[0] == "layers" and len(place) > 1]
     try:
-        text = read_text(path)
-        root, _ = parse(text, str(path))
-        plain: Any = root.plain()
-        if needs_expansion(plain, text):
-            plain = Expander(str(path), path.parent, {}).expand(root).plain()
-        network = {"name": path.stem, "input": plain["input"], "layers": plain["layers"]}
-        try:
-            return Architecture.model_validate(network)
-        except ValidationError as error:
-            wrong = [line["loc"] for line in error.errors(include_url=False)]
-            first = min(place[1] for place in wrong if place[0] == "layers" and len(place) > 1)
-            network["layers"] = network["layers"][:first]
-            return Architecture.model_validate(network)
-    except (ConfigError, LookupError, TypeError, ValueError):  # pydantic's is a ValueError
+        parts = {"name": "network", "input": plain["input"], "layers": plain["layers"]}
+        if wrong:
+            parts["layers"] = parts["layers"][: min(wrong)]
+        return Architecture.model_validate(parts)
+    except (LookupError, TypeError, ValidationError):
         return None
 
 

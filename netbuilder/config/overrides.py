@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from netbuilder._text import describe
 from netbuilder.components.component import by_name
-from netbuilder.config.schema import COMPONENTS, Place, path_text
+from netbuilder.config.schema import COMPONENTS, Place, format_path
 from netbuilder.config.yaml_nodes import parse_value
 from netbuilder.errors import ConfigError, Problem
 
@@ -28,7 +28,7 @@ def _split(
                 value = _value(override, written)
                 if value is None or isinstance(value, list | dict):
                     message = f"found {describe(value)}; allowed: a number, a text, true or false"
-                    raise _refused(override, message)
+                    raise _error(override, message)
                 values[name] = (value, override)
             case _:
                 others.append(override)
@@ -43,19 +43,19 @@ def _override(document: dict[str, Any], text: str) -> Place:
     path, equals, written = text.partition("=")
     place = _place(path)
     if not equals or not place:
-        raise _refused(text, "write it as field.path=value, such as train.epochs=5")
+        raise _error(text, "write it as field.path=value, such as train.epochs=5")
     value = _value(text, written)
     here: Any = document
     for position, (step, behind) in enumerate(zip(place, (*place[1:], None), strict=True)):
         if isinstance(step, int):
             if not isinstance(here, list) or step >= len(here):
                 count = len(here) if isinstance(here, list) else 0
-                raise _refused(text, f"there is no [{step}] here; the list holds {count}")
+                raise _error(text, f"there is no [{step}] here; the list holds {count}")
         elif not isinstance(here, dict):
-            parent = path_text(place[:position])
+            parent = format_path(place[:position])
             item = f"{parent}[0]" if isinstance(here, list) and here else parent
             instead = f"set {item}{' or the like' * (item != parent)}"
-            raise _refused(
+            raise _error(
                 text, f"{parent} is {describe(here)}, which has no field {step}; {instead}"
             )
         if behind is None:
@@ -72,7 +72,7 @@ def _value(override: str, written: str) -> Any:
     try:
         return parse_value(written)
     except ConfigError as error:
-        raise _refused(override, error.problems[0].message) from None
+        raise _error(override, error.problems[0].message) from None
 
 
 def _opened(value: Any, step: str | int, behind: str | int, document: dict[str, Any]) -> Any:
@@ -107,5 +107,5 @@ def _place(path: str) -> Place:
     return tuple(steps)
 
 
-def _refused(override: str, message: str) -> ConfigError:
+def _error(override: str, message: str) -> ConfigError:
     return ConfigError([Problem(f"--set {override}", 0, 0, "", message)])

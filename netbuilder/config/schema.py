@@ -20,7 +20,13 @@ from pydantic import (
 from netbuilder._text import describe
 from netbuilder.components.augmentations import AUGMENTATIONS
 from netbuilder.components.augmentations.base import Augmentation
-from netbuilder.components.component import Component, Family, StrictModel, fault, faults_at
+from netbuilder.components.component import (
+    Component,
+    Registry,
+    StrictModel,
+    validation_error,
+    validation_errors,
+)
 from netbuilder.components.datasets import DATASETS, AnyDataset
 from netbuilder.components.fields import LIST_AS_TUPLE, Length, Number, Size
 from netbuilder.components.initializers import INITIALIZERS, Init
@@ -28,7 +34,7 @@ from netbuilder.components.layers.base import LAYERS, AnyLayer
 from netbuilder.components.losses import LOSSES, AnyLoss, CrossEntropyLoss
 from netbuilder.components.optimizers import OPTIMIZERS, AnyOptimizer
 from netbuilder.components.schedulers import SCHEDULERS, AnyScheduler
-from netbuilder.components.shapes import written
+from netbuilder.components.shapes import format_shape
 from netbuilder.errors import Problem
 
 Place = Sequence[str | int]
@@ -58,7 +64,7 @@ def _as_folder_name(value: str) -> str:
     if not re.fullmatch(FOLDER_NAME, value):
         signs = "a to z, A to Z, digits, dots, dashes and underscores"
         allowed = f"at most 64 of {signs}, no dot or dash first"
-        raise fault(f"found {describe(value)}; allowed: {allowed}")
+        raise validation_error(f"found {describe(value)}; allowed: {allowed}")
     return value
 
 
@@ -82,7 +88,7 @@ class Bound(StrictModel):
     @model_validator(mode="after")
     def _bounds_something(self) -> Bound:
         if (self.below, self.at_most, self.above, self.at_least) == (None,) * 4:
-            raise fault("it bounds nothing; allowed: below, at_most, above, at_least")
+            raise validation_error("it bounds nothing; allowed: below, at_most, above, at_least")
         return self
 
 
@@ -122,7 +128,7 @@ class Notes(StrictModel):
     learned: str = ""
 
 
-AnyAugmentation = Annotated[Augmentation, Family("augmentation", AUGMENTATIONS)]
+AnyAugmentation = Annotated[Augmentation, Registry("augmentation", AUGMENTATIONS)]
 
 
 class TrainConfig(StrictModel):
@@ -169,7 +175,7 @@ class TrainConfig(StrictModel):
                 place = ("augment", position, augmentation.kind)
                 faults.append((place, problem, augmentation))
         if faults:
-            raise faults_at(faults)
+            raise validation_errors(faults)
         return self
 
 
@@ -206,10 +212,10 @@ class Architecture(StrictModel):
     def _input_is_the_data(self) -> Architecture:
         if self.train and self.train.dataset.shape != self.input:
             message = (
-                f"found {written(self.input)}, but the images of {self.train.dataset.kind} "
-                f"are {written(self.train.dataset.shape)}; write {list(self.train.dataset.shape)}"
+                f"found {format_shape(self.input)}, but the images of {self.train.dataset.kind} "
+                f"are {format_shape(self.train.dataset.shape)}; write {list(self.train.dataset.shape)}"
             )
-            raise faults_at([(("input",), message, self.input)])
+            raise validation_errors([(("input",), message, self.input)])
         return self
 
     @property
@@ -237,10 +243,10 @@ class Architecture(StrictModel):
         """A problem with the value at ``place``, with its line where the document is known."""
         if self._source is not None:
             return self._source.problem(place, message)
-        return Problem(f"<{self.name}>", 0, 0, path_text(place), message)
+        return Problem(f"<{self.name}>", 0, 0, format_path(place), message)
 
 
-def path_text(place: Place) -> str:
+def format_path(place: Place) -> str:
     """A place as messages write it: ``layers[3].Conv2d.kernel_size``; what a key hides is shown."""
     text = ""
     for step in place:

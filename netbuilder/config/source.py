@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from netbuilder.config.schema import COMPONENTS, Place, path_text
+from netbuilder.config.schema import COMPONENTS, Place, format_path
 from netbuilder.config.yaml_nodes import Node
 from netbuilder.errors import ConfigError, Problem
 
@@ -126,8 +126,8 @@ class TextSource:
         if blamed or node.override:
             _, override = max(blamed, key=lambda change: len(change[0]), default=((), ""))
             override = override or node.override
-            return Problem(f"--set {override}", 0, 0, path_text(shown), message)
-        return Problem(file, line, column, path_text(shown), message)
+            return Problem(f"--set {override}", 0, 0, format_path(shown), message)
+        return Problem(file, line, column, format_path(shown), message)
 
 
 def _changed(node: Node, value: Any) -> Node:

@@ -21,7 +21,7 @@ Batch = tuple[Tensor, Tensor]
 """Uint8 images of shape (N, C, H, W) and int64 labels of shape (N), both on the device."""
 
 
-class Feed(Protocol):
+class BatchLoader(Protocol):
     """Gives the batches of an epoch."""
 
     def batches(self, order: Tensor, size: int, first: int) -> Iterator[Batch]:
@@ -34,7 +34,7 @@ class Feed(Protocol):
         """
 
 
-class Held:
+class InMemoryLoader:
     """Indexes data that are on the device."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
@@ -48,7 +48,7 @@ class Held:
             yield self._images[chosen], self._labels[chosen]
 
 
-class Streamed:
+class StreamingLoader:
     """Gathers batches in a thread of its own, some steps ahead, from memory or a mapped file."""
 
     def __init__(self, images: Tensor, labels: Tensor, device: torch.device) -> None:

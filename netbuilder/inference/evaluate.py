@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from netbuilder.data.dataset import LoadedData
-from netbuilder.inference.load import kept_model
+from netbuilder.inference.load import load_model
 from netbuilder.runs.run import Run
-from netbuilder.training.device import Hardware
+from netbuilder.training.device import Device
 from netbuilder.training.evaluation import Evaluation, evaluate
 from netbuilder.training.restore import open_recorded_data
 
@@ -27,8 +27,8 @@ def evaluate_run(
         CheckpointError: the weights are missing or damaged.
         DataError: the data are missing, or not those that the run began with.
     """
-    hardware = Hardware.choose(device, run.config["precision"])
-    model = kept_model(run, which).to(hardware.device)
+    hardware = Device.choose(device, run.config["precision"])
+    model = load_model(run, which).to(hardware.device)
     data = open_recorded_data(run, data_dir)
     there = data.to(hardware.device, images=False)  # they go there batch by batch
     config = run.architecture.trained

@@ -92,11 +92,11 @@ def export_run(
     import torch
 
     from netbuilder.data.transforms import normalise, to_unit
-    from netbuilder.inference.load import kept_model
+    from netbuilder.inference.load import load_model
     from netbuilder.network.build import build
     from netbuilder.training.restore import open_recorded_data
 
-    model = kept_model(run, which).eval()
+    model = load_model(run, which).eval()
     data = open_recorded_data(run, data_dir)
     carried = json.dumps(metadata(run, which))
     images = data.test_images[:IMAGES]

@@ -11,7 +11,7 @@ from netbuilder.runs.run import Run
 from netbuilder.training.checkpoint import UNREADABLE, bytes_of, load_weights
 
 
-def kept_model(run: Run, which: str) -> nn.Sequential:
+def load_model(run: Run, which: str) -> nn.Sequential:
     """The network with the run's weights, ``best`` or ``last``, on the CPU.
 
     Raises:

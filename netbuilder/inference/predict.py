@@ -56,15 +56,15 @@ def predict_run(
     import torch
 
     from netbuilder.inference.images import Unusable, find_pictures, read_picture
-    from netbuilder.inference.load import kept_model
-    from netbuilder.training.device import Hardware
+    from netbuilder.inference.load import load_model
+    from netbuilder.training.device import Device
     from netbuilder.training.evaluation import BATCH, prediction
     from netbuilder.training.restore import recorded_dataset
 
     files = find_pictures(paths)
     dataset = recorded_dataset(run)
-    hardware = Hardware.choose(device, run.config["precision"])
-    model = kept_model(run, which).to(hardware.device).eval()
+    hardware = Device.choose(device, run.config["precision"])
+    model = load_model(run, which).to(hardware.device).eval()
     predict = prediction(model, dataset, hardware)
     made: list[Predicted] = []
     unusable = []

@@ -9,10 +9,10 @@ from math import prod
 from typing import Any
 
 from netbuilder.components.layers.base import Layer, require_init
-from netbuilder.components.layers.container import Chain, Container, Misfit
-from netbuilder.components.plugins import words
+from netbuilder.components.layers.container import Branch, Container, ShapeMismatch
+from netbuilder.components.plugins import exception_text
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import LARGEST_TENSOR, Shape, written
+from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape
 from netbuilder.config.schema import Architecture, Place
 from netbuilder.errors import Problem, ShapeError
 
@@ -144,8 +144,8 @@ class Analysis:
 def _count(layer: Layer) -> int:
     if not isinstance(layer, Container):
         return 1
-    chains = [*layer.chains(), *filter(None, [layer.behind()])]
-    return sum(_count(member) for chain in chains for _, _, member in chain.members())
+    chains = [*layer.child_branches(), *filter(None, [layer.tail()])]
+    return sum(_count(member) for chain in chains for _, _, member in chain.named_layers())
 
 
 def analyse(architecture: Architecture) -> Analysis:
@@ -214,7 +214,7 @@ class _Walk:
         except Exception as error:
             if type(layer).__module__.startswith("netbuilder."):
                 raise
-            message = f"a rule of this plugin's kind failed for {written(x)}: {words(error)}"
+            message = f"a rule of this plugin's kind failed for {format_shape(x)}: {exception_text(error)}"
             raise _Fault(self._architecture.problem(place, message)) from None
         self.rows.append(
             Row(
@@ -247,27 +247,32 @@ class _Walk:
     ) -> tuple[Shape, ReceptiveField]:
         start = len(self.rows)
 
-        def follow(chain: Chain, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
-            for inner, inside, member in chain.members():
+        def follow(chain: Branch, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
+            for inner, inside, member in chain.named_layers():
                 x, field = self.visit(
                     member, f"{above}{name}.", inner, (*place, *inside), depth + 1, x, field
                 )
             return x, field
 
-        given = zip(layer.chains(), layer.inputs(x), layer.given_fields(x, field), strict=True)
+        given = zip(
+            layer.child_branches(),
+            layer.inputs(x),
+            layer.branch_receptive_fields(x, field),
+            strict=True,
+        )
         shapes, fields = zip(*(follow(*each) for each in given), strict=True)
         try:
-            y = layer.joined_shape(shapes)
+            y = layer.merge_shapes(shapes)
             _require_sane(y)
-        except Misfit as misfit:
+        except ShapeMismatch as misfit:
             first, second = (
                 self._architecture.problem((*place, *chain.place), "").place
                 for chain in (misfit.first, misfit.second)
             )
             raise ShapeError(f"{misfit} ({first} and {second})") from None
-        behind = layer.joined_field(shapes, fields)
+        behind = layer.merge_receptive_fields(shapes, fields)
         own = BYTES_PER_VALUE * prod(y) if layer.copies else 0
-        if chain := layer.behind():
+        if chain := layer.tail():
             y, behind = follow(chain, y, behind)
         inside = self.rows[start:]
         held = [row for row in inside if row.depth == depth + 1]
@@ -295,9 +300,11 @@ class _Walk:
 def _require_sane(shape: Shape) -> None:
     """Refuse what holds nothing, and what only a slip of the finger asks for."""
     if min(shape, default=1) < 1:
-        raise ShapeError(f"it leaves {written(shape)}, which holds nothing; shrink less before it")
+        raise ShapeError(
+            f"it leaves {format_shape(shape)}, which holds nothing; shrink less before it"
+        )
     if prod(shape) > LARGEST_TENSOR:
         raise ShapeError(
-            f"it makes a tensor of {written(shape)} = {prod(shape):,} values; "
+            f"it makes a tensor of {format_shape(shape)} = {prod(shape):,} values; "
             f"at most {LARGEST_TENSOR:,} are taken, use smaller sizes"
         )

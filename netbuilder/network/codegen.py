@@ -12,9 +12,9 @@ from pathlib import Path
 from netbuilder._text import printable
 from netbuilder.components import layers
 from netbuilder.components.layers.base import Layer, TorchLayer
-from netbuilder.components.layers.container import Chain, Container
+from netbuilder.components.layers.container import Branch, Container
 from netbuilder.components.layers.containers import Parallel, Residual, Sequential
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import Analysis, analyse
@@ -47,7 +47,7 @@ def python_code(architecture: Architecture) -> str:
     kinds = {row.kind for row in analysis.rows}
     _require_torch_classes(analysis)
     own = _own_source({Residual.kind, Parallel.kind} & kinds)
-    body = list(_arguments(Chain(architecture.layers, "", ("layers",)), architecture.input, 3))
+    body = list(_arguments(Branch(architecture.layers, "", ("layers",)), architecture.input, 3))
     homes = {row.layer.home for row in analysis.rows if isinstance(row.layer, TorchLayer)}
     text = "\n".join(
         [
@@ -92,7 +92,7 @@ def _in_docstring(text: str) -> str:
 
 
 def _summary(analysis: Analysis) -> str:
-    before, behind = written(analysis.architecture.input), written(analysis.output_shape)
+    before, behind = format_shape(analysis.architecture.input), format_shape(analysis.output_shape)
     return f"Takes batches of {before}, gives {behind}; {analysis.parameters:,} parameters."
 
 
@@ -134,7 +134,7 @@ def _imports(own: list[str], *, torchvision: bool) -> list[str]:
 def _initialisation(analysis: Analysis) -> Iterator[str]:
     """Statements that fill what the document fills, in its order: the draws are then the same."""
     for initializer, parameters in groupby(initializers(analysis), key=lambda pair: pair[1]):
-        arguments = [f"{k}={v!r}" for k, v in initializer.brief().items()]
+        arguments = [f"{k}={v!r}" for k, v in initializer.non_default_arguments().items()]
         call = f"nn.init.{initializer.kind}_({{}})"
         names = [name for name, _ in parameters]
         if len(names) == 1:
@@ -148,13 +148,13 @@ def _initialisation(analysis: Analysis) -> Iterator[str]:
         yield INDENT * 3 + call.format(", ".join([found, *arguments]))
 
 
-def _arguments(chain: Chain, x: Shape, level: int) -> Iterator[str]:
+def _arguments(chain: Branch, x: Shape, level: int) -> Iterator[str]:
     """The layers of a chain as arguments of a call, with each new shape."""
     for _, layer, given in chain.through(x):
         lines = list(_expression(layer, given, level))
         yield from lines[:-1]
         behind = layer.output_shape(given)
-        told = f"{lines[-1]},  # {written(behind)}"
+        told = f"{lines[-1]},  # {format_shape(behind)}"
         shown = behind != given and not isinstance(layer, Container) and len(told) <= WIDTH
         yield told if shown else f"{lines[-1]},"
 
@@ -164,17 +164,17 @@ def _expression(layer: Layer, x: Shape, level: int) -> Iterator[str]:
     margin = INDENT * level
     if isinstance(layer, Sequential):
         name = f"  # {layer.name}" if layer.name.isprintable() and layer.name else ""
-        yield from _sequential(layer.chains()[0], x, level, "", name)
+        yield from _sequential(layer.child_branches()[0], x, level, "", name)
     elif isinstance(layer, Residual):
         yield f"{margin}{layer.kind}("
-        for chain, given in zip(layer.chains(), layer.inputs(x), strict=True):
+        for chain, given in zip(layer.child_branches(), layer.inputs(x), strict=True):
             yield from _named(chain, given, level + 1, f"{chain.name}=")
         yield f'{margin}{INDENT}join="{layer.join}",'
-        behind = layer.behind()
+        behind = layer.tail()
         if behind is None:
             yield f"{margin}{INDENT}activation=None,"
         else:
-            given = layer.joined_shape([c.output_shape(x) for c in layer.chains()])
+            given = layer.merge_shapes([c.output_shape(x) for c in layer.child_branches()])
             lines = list(_expression(behind.layers[0], given, level + 1))
             lines[0] = f"{margin}{INDENT}activation={lines[0].lstrip()}"
             yield from [*lines[:-1], lines[-1] + ","]
@@ -182,7 +182,7 @@ def _expression(layer: Layer, x: Shape, level: int) -> Iterator[str]:
     elif isinstance(layer, Parallel):
         yield f"{margin}{layer.kind}("
         yield f"{margin}{INDENT}{{"
-        for chain, given in zip(layer.chains(), layer.inputs(x), strict=True):
+        for chain, given in zip(layer.child_branches(), layer.inputs(x), strict=True):
             yield from _named(chain, given, level + 2, f'"{chain.name}": ')
         yield f"{margin}{INDENT}}},"
         yield f'{margin}{INDENT}join="{layer.join}",'
@@ -192,12 +192,12 @@ def _expression(layer: Layer, x: Shape, level: int) -> Iterator[str]:
         yield margin + _call(layer, x)
 
 
-def _named(chain: Chain, x: Shape, level: int, before: str) -> Iterator[str]:
+def _named(chain: Branch, x: Shape, level: int, before: str) -> Iterator[str]:
     lines = list(_sequential(chain, x, level, before))
     yield from [*lines[:-1], lines[-1] + ","]
 
 
-def _sequential(chain: Chain, x: Shape, level: int, before: str, told: str = "") -> Iterator[str]:
+def _sequential(chain: Branch, x: Shape, level: int, before: str, told: str = "") -> Iterator[str]:
     margin = INDENT * level
     if not chain.layers:
         yield f"{margin}{before}nn.Sequential()"
@@ -211,7 +211,7 @@ def _call(layer: TorchLayer, x: Shape) -> str:
     """The constructor's call: sizes and what is required by position, the rest by name."""
     sizes, required, by_position = layer.inferred(x), set(layer.required()), True
     arguments = [str(size) for size in sizes.values()] if layer.inferred_leads else []
-    for name, value in layer.brief().items():
+    for name, value in layer.non_default_arguments().items():
         by_position = by_position and name in required
         text = layer.in_python(name, value)
         arguments.append(text if by_position else f"{name}={text}")

@@ -60,7 +60,7 @@ class LayerChange:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ArchitectureDiff:
     """What differs between two documents.
 
     Attributes:
@@ -88,7 +88,7 @@ class Difference:
     def behind_fault(self) -> bool:
         """Whether layers differ behind a fault, for which there are no rows."""
         sides = (self.before.architecture.layers, self.after.architecture.layers)
-        return any(self._faults) and as_json(sides[0]) != as_json(sides[1])
+        return any(self._faults) and json_value(sides[0]) != json_value(sides[1])
 
     @property
     def _faults(self) -> tuple[tuple[str, str] | None, ...]:
@@ -106,11 +106,11 @@ class Difference:
         return sum(layer.change == change for layer in self.layers)
 
 
-def difference(before: Analysis, after: Analysis) -> Difference:
+def diff_architectures(before: Analysis, after: Analysis) -> ArchitectureDiff:
     """What differs from ``before`` to ``after``; rows are paired so that the least has changed."""
     pairs = aligned_rows(before.rows, after.rows)
     first, second = before.architecture, after.architecture
-    return Difference(
+    return ArchitectureDiff(
         before=before,
         after=after,
         layers=tuple(_layer_change(a, b) for a, b in pairs),
@@ -151,11 +151,11 @@ def _changes(field: str, before: Any, after: Any) -> tuple[FieldChange, ...]:
             assert isinstance(after, Component)
             named = f"{field}.{before.kind}"
             return _mappings(named, before.arguments(), after.arguments())
-        return (FieldChange(field, as_json(before), as_json(after)),)
+        return (FieldChange(field, json_value(before), json_value(after)),)
     if hasattr(before, "model_fields_set") or hasattr(after, "model_fields_set"):
         # A section that is missing on one side is one whose every field is.
         return _mappings(field, dict(before or {}), dict(after or {}))
-    return (FieldChange(field, as_json(before), as_json(after)),)
+    return (FieldChange(field, json_value(before), json_value(after)),)
 
 
 def _mappings(
@@ -191,15 +191,15 @@ def _component_lists(
     return tuple(changes)
 
 
-def as_json(value: object) -> Any:
+def json_value(value: object) -> Any:
     """A value of a document as JSON has it; a component as its kind and what is not its default."""
     if isinstance(value, Component):
-        brief = {name: as_json(part) for name, part in value.brief().items()}
+        brief = {name: json_value(part) for name, part in value.non_default_arguments().items()}
         return {value.kind: brief} if brief else value.kind
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, tuple | list):
-        return [as_json(part) for part in value]
+        return [json_value(part) for part in value]
     if isinstance(value, dict):
-        return {name: as_json(part) for name, part in value.items()}
+        return {name: json_value(part) for name, part in value.items()}
     return value

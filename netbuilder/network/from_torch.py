@@ -13,8 +13,8 @@ from netbuilder._text import did_you_mean, printable
 from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Residual, Sequential
-from netbuilder.components.plugins import import_named, words
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.plugins import exception_text, import_named
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, ShapeError
 from netbuilder.network.build import build
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def find(target: str) -> nn.Sequential:
+def import_object(target: str) -> nn.Sequential:
     """The network that ``package.module:object`` names; what is no module is called for one.
 
     Raises:
@@ -45,7 +45,7 @@ def find(target: str) -> nn.Sequential:
             found = found()
         except Exception as error:  # whatever code of others raises
             raise ConfigError(
-                f"{target}: calling it without arguments failed: {words(error)}; "
+                f"{target}: calling it without arguments failed: {exception_text(error)}; "
                 "name what needs none"
             ) from None
     if not isinstance(found, nn.Sequential):
@@ -108,10 +108,12 @@ class _Indented(yaml.SafeDumper):
 
 def _plain(layer: Layer) -> Any:
     """A layer as a document writes it, in its shortest readable form."""
-    given = layer.brief()
+    given = layer.non_default_arguments()
     if isinstance(layer, Container):
-        chains = [chain for chain in layer.chains() if chain.layers or chain.name != "shortcut"]
-        for chain in [*chains, *filter(None, [layer.behind()])]:
+        chains = [
+            chain for chain in layer.child_branches() if chain.layers or chain.name != "shortcut"
+        ]
+        for chain in [*chains, *filter(None, [layer.tail()])]:
             inner: Any = [_plain(member) for member in chain.layers]
             holder = given
             for step in chain.place[:-1]:
@@ -202,7 +204,7 @@ def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str)
         has = getattr(module, name, size)
         if has != size:
             raise ConfigError(
-                f"{where}: its {name} is {has}, but {written(x)} reaches it; is --input right?"
+                f"{where}: its {name} is {has}, but {format_shape(x)} reaches it; is --input right?"
             )
     return layer
 

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from netbuilder.components.layers.base import Layer
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import Shape, spatial, written
+from netbuilder.components.shapes import Shape, format_shape, spatial
 
 BATCH = 2
 
@@ -59,7 +59,7 @@ def check_layer(layer: Layer, x: Shape) -> None:
         if said[what] != found[what]
     ]
     if wrong:
-        raise AssertionError(f"{layer.kind} over {written(x)}\n" + "\n".join(wrong))
+        raise AssertionError(f"{layer.kind} over {format_shape(x)}\n" + "\n".join(wrong))
 
 
 def parameters(module: nn.Module) -> list[tuple[str, Shape]]:

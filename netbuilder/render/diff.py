@@ -13,15 +13,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from netbuilder._text import printable
-from netbuilder.components.shapes import written
+from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Row
-from netbuilder.network.diff import Difference, FieldChange, LayerChange, as_json
+from netbuilder.network.diff import ArchitectureDiff, FieldChange, LayerChange, json_value
 from netbuilder.render.markdown import escaped, items, table
 from netbuilder.render.network import memory_text, per_axis_text, problem_data
-from netbuilder.render.table import Fitted
+from netbuilder.render.table import FittedTable
 from netbuilder.runs.run import Run
-from netbuilder.runs.selection import Subject
-from netbuilder.runs.statistics import Summary, spread_text, summarise
+from netbuilder.runs.selection import Selection
+from netbuilder.runs.statistics import NetworkStatistics, spread_text, summarize_runs
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
 
@@ -36,12 +36,12 @@ DISPENSABLE = ("MACs", "receptive field", "output", "parameters")
 
 
 @dataclass(frozen=True)
-class Compared:
+class RenderedDiff:
     """Two subjects and what differs between their documents."""
 
-    before: Subject
-    after: Subject
-    difference: Difference
+    before: Selection
+    after: Selection
+    difference: ArchitectureDiff
 
     @property
     def run(self) -> tuple[FieldChange, ...]:
@@ -72,7 +72,7 @@ def _setting(run: Run) -> dict[str, Any]:
     return data | {name: run.config[name] for name in names}
 
 
-def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
+def as_tables(compared: RenderedDiff, *, plain: bool) -> RenderableType:
     """Layers, totals, settings and accuracies; signs say the same as the colours."""
     found = compared.difference
     parts: list[RenderableType] = [Text(heading(compared), style="bold")]
@@ -81,13 +81,15 @@ def as_tables(compared: Compared, *, plain: bool) -> RenderableType:
             [Text(cell, style=STYLES[layer.change] if layer else "dim") for cell in cells]
             for layer, cells in layer_rows(found)
         ]
-        parts.append(Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE, folding=FOLDING))
+        parts.append(
+            FittedTable(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE, folding=FOLDING)
+        )
     parts += [Text(field_line(field), style=STYLES[change_of(field)]) for field in compared.fields]
     parts += [Text(line) for line in closing(compared)]
     return Group(*parts)
 
 
-def as_markdown(compared: Compared) -> str:
+def as_markdown(compared: RenderedDiff) -> str:
     """The same as a section of markdown."""
     found = compared.difference
     parts = [f"### {escaped(heading(compared))}\n"]
@@ -102,7 +104,7 @@ def as_markdown(compared: Compared) -> str:
     return "\n".join(parts)
 
 
-def as_data(compared: Compared) -> dict[str, Any]:
+def as_data(compared: RenderedDiff) -> dict[str, Any]:
     """The same as JSON values; ``arguments`` are those that differ."""
     found = compared.difference
     return {
@@ -127,7 +129,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
 
 def _field_data(field: FieldChange) -> dict[str, Any]:
     return {
-        "field": field.field, "before": as_json(field.before), "after": as_json(field.after),
+        "field": field.field, "before": json_value(field.before), "after": json_value(field.after),
     }  # fmt: skip
 
 
@@ -146,7 +148,7 @@ def _row_data(row: Row | None) -> dict[str, Any] | None:
     }
 
 
-def _side_data(subject: Subject, found: Difference) -> dict[str, Any]:
+def _side_data(subject: Selection, found: ArchitectureDiff) -> dict[str, Any]:
     analysis = found.before if subject.architecture is found.before.architecture else found.after
     return {
         "path": str(subject.path),
@@ -156,18 +158,18 @@ def _side_data(subject: Subject, found: Difference) -> dict[str, Any]:
         "receptive_field": list(analysis.receptive_field),
         "activation_bytes": analysis.activation_bytes,
         "fault": problem_data(analysis.fault) if analysis.fault else None,
-        "results": [asdict(summary) for summary in summarise(subject.finished)],
+        "results": [asdict(summary) for summary in summarize_runs(subject.finished)],
     }
 
 
-def heading(compared: Compared) -> str:
+def heading(compared: RenderedDiff) -> str:
     """Both names and where they are from."""
     sides = (compared.before, compared.after)
     first, second = (f"{s.architecture.name} ({printable(str(s.path))})" for s in sides)
     return f"{first} -> {second}"
 
 
-def layer_rows(found: Difference) -> Iterator[tuple[LayerChange | None, tuple[str, ...]]]:
+def layer_rows(found: ArchitectureDiff) -> Iterator[tuple[LayerChange | None, tuple[str, ...]]]:
     """The cells of each layer under `COLUMNS`; layers of which nothing differs are counted."""
     same = 0
     for layer in found.layers:
@@ -185,7 +187,7 @@ def layer_rows(found: Difference) -> Iterator[tuple[LayerChange | None, tuple[st
             (
                 name,
                 arguments_text(layer),
-                _both([written(row.output_shape) if row else None for row in rows]),
+                _both([format_shape(row.output_shape) if row else None for row in rows]),
                 _both([per_axis_text(row.receptive_field) if row else None for row in rows]),
                 _both([f"{row.parameters:,}" if row else None for row in rows]),
                 _both([f"{row.macs:,}" if row else None for row in rows]),
@@ -203,8 +205,8 @@ def arguments_text(layer: LayerChange) -> str:
             for change in layer.arguments
         )
     return ", ".join(
-        f"{argument} {value_text(as_json(value))}"
-        for argument, value in layer.row.layer.brief().items()
+        f"{argument} {value_text(json_value(value))}"
+        for argument, value in layer.row.layer.non_default_arguments().items()
         if argument in layer.row.arguments
         and (argument, value) != ("name", layer.row.title)  # the first cell says it
     )
@@ -247,11 +249,11 @@ def value_text(value: Any) -> str:
     if isinstance(value, list | tuple) and value and len(set(map(repr, value))) == 1:
         return value_text(value[0])
     if isinstance(value, bool | list | tuple | dict):
-        return printable(json.dumps(as_json(value), ensure_ascii=False)).replace('"', "")
+        return printable(json.dumps(json_value(value), ensure_ascii=False)).replace('"', "")
     return f"{value:g}" if isinstance(value, float) else printable(str(value))
 
 
-def closing(compared: Compared) -> list[str]:
+def closing(compared: RenderedDiff) -> list[str]:
     """The totals, what happened to accuracy, and the faults."""
     found = compared.difference
     sides = (found.before, found.after)
@@ -276,10 +278,10 @@ def closing(compared: Compared) -> list[str]:
     return lines + accuracy_lines(compared.before, compared.after)
 
 
-def accuracy_lines(before: Subject, after: Subject) -> list[str]:
+def accuracy_lines(before: Selection, after: Selection) -> list[str]:
     """What happened to accuracy; where a side has no finished run, how to train it."""
     lines = []
-    sides = [(subject, summarise(subject.finished)) for subject in (before, after)]
+    sides = [(subject, summarize_runs(subject.finished)) for subject in (before, after)]
     for subject, summaries in sides:
         for summary in summaries:
             seeds = f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}"
@@ -291,24 +293,24 @@ def accuracy_lines(before: Subject, after: Subject) -> list[str]:
         if not summaries and subject.architecture.train is None:
             lines.append(f"{subject.architecture.name}: nothing to train it with, no train section")
         elif not summaries:
-            to_train = printable(subject.to_train)
-            lines.append(f"{subject.architecture.name}: no finished run; {to_train}")
-        if subject.left_out:
-            lines.append(printable(subject.left_out))
+            train_hint = printable(subject.train_hint)
+            lines.append(f"{subject.architecture.name}: no finished run; {train_hint}")
+        if subject.excluded_note:
+            lines.append(printable(subject.excluded_note))
         lines += [f"passed over: {line}" for line in subject.unreadable]
     for a in sides[0][1]:
         lines += [_moved(a, b) for b in sides[1][1] if a.dataset == b.dataset]
     return lines
 
 
-def _moved(a: Summary, b: Summary) -> str:
+def _moved(a: NetworkStatistics, b: NetworkStatistics) -> str:
     best, last = (
         fmean(getattr(b, name)) - fmean(getattr(a, name)) for name in ("best_test", "last_test")
     )
     return f"test accuracy on {printable(a.dataset)}: best {best:+.2f}, last {last:+.2f} points"
 
 
-def change_lines(found: Difference) -> tuple[str, ...]:
+def change_lines(found: ArchitectureDiff) -> tuple[str, ...]:
     """Layers added, removed and changed, equal ones in one line; then the settings that differ."""
     lines = []
     for change in ("added", "removed", "changed"):

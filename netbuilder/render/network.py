@@ -14,12 +14,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from netbuilder._text import printable
-from netbuilder.components.shapes import spatial, written
+from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis, Row
 from netbuilder.network.targets import Verdict, figure_text, judge_document
 from netbuilder.render.markdown import Marked, escaped, items, table
-from netbuilder.render.table import Fitted
+from netbuilder.render.table import FittedTable
 
 COLUMNS = (
     "layer", "window", "output", "receptive field", "jump", "parameters", "share", "MACs", "memory",
@@ -47,7 +47,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> Ren
         (
             Text(f"{INDENT * row.depth}{row.name} {row.title}", style=_style(row)),
             Text(window_text(row)),
-            Text(written(row.output_shape)),
+            Text(format_shape(row.output_shape)),
             Text(f"*{field_text(row, analysis)}", style="green bold")
             if row is whole
             else Text(field_text(row, analysis)),
@@ -61,7 +61,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> Ren
     ]
     return Group(
         Text(title_text(analysis, "  "), style="bold"),
-        Fitted(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE),
+        FittedTable(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE),
         Text(totals(analysis, depth)),
         *_closing(analysis),
     )
@@ -81,7 +81,7 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
             (
                 Text(analysis.architecture.name),
                 Text(str(analysis.layers)),
-                Text(written(analysis.output_shape)),
+                Text(format_shape(analysis.output_shape)),
                 Text(per_axis_text(analysis.receptive_field)),
                 Text(f"{analysis.parameters:,}"),
                 Text(f"{analysis.macs:,}"),
@@ -90,7 +90,7 @@ def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
             )
         )
     names = ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory")
-    return Fitted((*names, "targets"), rows, plain=plain, dispensable=DISPENSABLE)
+    return FittedTable((*names, "targets"), rows, plain=plain, dispensable=DISPENSABLE)
 
 
 def _style(row: Row) -> str:
@@ -118,12 +118,12 @@ def title_text(analysis: Analysis, between: str) -> str:
 
 def totals(analysis: Analysis, depth: int | None = None) -> str:
     """What the layers add up to, and from where on the whole input is seen."""
-    size = written(spatial(analysis.architecture.input))
+    size = format_shape(spatial(analysis.architecture.input))
     whole = first_whole(analysis, depth)
     if whole:
         seen = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
     else:
-        seen = f"sees {written(analysis.receptive_field)} of the {size} input"
+        seen = f"sees {format_shape(analysis.receptive_field)} of the {size} input"
     return (
         f"{analysis.parameters:,} parameters, {analysis.macs:,} MACs, "
         f"{memory_text(analysis.activation_bytes)} of activations for one sample; {seen}"
@@ -165,7 +165,7 @@ def window_text(row: Row) -> str:
     if "kernel_size" not in arguments:
         return ""
     kernel = arguments["kernel_size"]
-    parts = [written(kernel)]
+    parts = [format_shape(kernel)]
     stride = arguments.get("stride") or kernel
     if set(stride) != {1}:
         parts.append(f"/{per_axis_text(stride)}")
@@ -272,7 +272,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
         (
             f"{row.path} {printable(row.title)}",
             window_text(row),
-            written(row.output_shape),
+            format_shape(row.output_shape),
             Marked(f"**{field}**") if row is whole else field,
             per_axis_text(row.jump),
             f"{row.parameters:,}",
@@ -310,8 +310,8 @@ def as_csv(analyses: Sequence[Analysis], depth: int | None = None) -> str:
                     row.path,
                     row.kind,
                     row.depth,
-                    written(row.output_shape),
-                    written(row.receptive_field),
+                    format_shape(row.output_shape),
+                    format_shape(row.receptive_field),
                     per_axis_text(row.jump),
                     row.parameters,
                     row.macs,

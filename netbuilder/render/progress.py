@@ -17,14 +17,14 @@ from netbuilder.network.targets import figure_text
 from netbuilder.render.console import show, stdout
 from netbuilder.runs.run import Metrics, Run
 from netbuilder.training.evaluation import Evaluation
-from netbuilder.training.events import EpochEnded, Finished, Record, Started, Stepped
+from netbuilder.training.events import EpochEnded, Event, Finished, Started, Stepped
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
 
 REFRESH_SECONDS = 0.1
 
 
-class LiveRun:
+class RunProgress:
     """Shows the records of one run on stdout; a context manager, for the bar's sake."""
 
     def __init__(self, *, plain: bool, quiet: bool = False) -> None:
@@ -58,7 +58,7 @@ class LiveRun:
     ) -> None:
         self._bar.stop()
 
-    def show(self, record: Record) -> None:
+    def show(self, record: Event) -> None:
         """Show what happened."""
         match record:
             case Stepped():

@@ -7,11 +7,11 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from netbuilder._text import printable
-from netbuilder.runs.comparison import Compared
-from netbuilder.runs.statistics import Summary, range_text, spread_text
+from netbuilder.runs.comparison import NetworkComparison
+from netbuilder.runs.statistics import NetworkStatistics, range_text, spread_text
 
 if TYPE_CHECKING:
-    from netbuilder.runs.listing import Listed
+    from netbuilder.runs.listing import RunInfo
 
 
 COLUMNS = (
@@ -25,7 +25,7 @@ DISPENSABLE = (
 """What a narrow terminal does without, the first of them first."""
 
 
-def cells(summary: Summary) -> tuple[str, ...]:
+def cells(summary: NetworkStatistics) -> tuple[str, ...]:
     """A summary as text under `COLUMNS`; accuracies are means over the seeds, in percent."""
     reference = summary.reference
     return (
@@ -61,7 +61,7 @@ COMPARED_DISPENSABLE = (
 """What a narrow terminal does without, the first of them first."""
 
 
-def compared_cells(row: Compared) -> tuple[str, ...]:
+def compared_cells(row: NetworkComparison) -> tuple[str, ...]:
     """A network as text under `COMPARED`; a spread is the standard deviation over the seeds."""
     found = row.summary
     named = (row.name, printable(row.dataset or ""))
@@ -93,11 +93,11 @@ RUNS_DISPENSABLE = ("device", "started", "data set", "last test", "epochs", "bes
 """What a narrow terminal does without, the first of them first."""
 
 
-def show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
+def show_runs(rows: list[RunInfo], folder: Path, *, plain: bool) -> None:
     from rich.text import Text
 
     from netbuilder.render.console import show
-    from netbuilder.render.table import Fitted
+    from netbuilder.render.table import FittedTable
 
     styles = {"met": "green", "not met": "red", "damaged": "red", "unfinished": "yellow"}
     lines = [
@@ -105,14 +105,14 @@ def show_runs(rows: list[Listed], folder: Path, *, plain: bool) -> None:
         for row in rows
         for cells in (run_cells(row, folder),)
     ]
-    show(Fitted(RUN_COLUMNS, lines, plain=plain, dispensable=RUNS_DISPENSABLE), plain=plain)
+    show(FittedTable(RUN_COLUMNS, lines, plain=plain, dispensable=RUNS_DISPENSABLE), plain=plain)
 
 
-def filters_note(rows: list[Listed], folder: Path) -> str:
+def filters_note(rows: list[RunInfo], folder: Path) -> str:
     """That no run is of the kind that was asked for, and which could be."""
-    from netbuilder._text import natural
+    from netbuilder._text import natural_key
 
-    names = sorted({row.name for row in rows if row.name}, key=natural)
+    names = sorted({row.name for row in rows if row.name}, key=natural_key)
     datasets = sorted({row.dataset for row in rows if row.dataset})
     verdicts = sorted({row.verdict.replace(" ", "-") for row in rows})
     kinds = {"names": names, "data sets": datasets, "verdicts": verdicts}
@@ -121,7 +121,7 @@ def filters_note(rows: list[Listed], folder: Path) -> str:
     return printable(f"{folder}: no run of its {count} is of that kind; there are {there}")
 
 
-def run_cells(row: Listed, folder: Path) -> list[str]:
+def run_cells(row: RunInfo, folder: Path) -> list[str]:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{value:.2f}"
 

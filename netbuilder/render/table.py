@@ -19,7 +19,7 @@ BAR = "share"
 """The column of figures behind which a bar begins."""
 
 
-class Fitted:
+class FittedTable:
     """A table that leaves out columns, and says which, where the console is too narrow for all.
 
     Those in ``dispensable`` go, the first of them first. Those in ``folding`` are before that

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from warnings import catch_warnings, simplefilter
 
 from netbuilder._text import printable
-from netbuilder.training.events import EpochEnded, Finished, Record, Started
+from netbuilder.training.events import EpochEnded, Event, Finished, Started
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -53,7 +53,7 @@ class TensorBoardLog:
         if self._writer is not None:
             self._writer.close()
 
-    def show(self, record: Record) -> None:
+    def show(self, record: Event) -> None:
         """Write what happened."""
         match record:
             case Started():

@@ -10,12 +10,12 @@ from statistics import fmean
 from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
 from netbuilder.runs.run import Run, experiment
-from netbuilder.runs.selection import Subject
-from netbuilder.runs.statistics import Summary, summarise, unbeaten
+from netbuilder.runs.selection import Selection
+from netbuilder.runs.statistics import NetworkStatistics, on_pareto_front, summarize_runs
 
 
 @dataclass(frozen=True)
-class Compared:
+class NetworkComparison:
     """A network among others; what only runs tell is None where there is no finished one.
 
     Attributes:
@@ -41,32 +41,34 @@ class Compared:
     best: float | None
     worst_seed: float | None
     best_seed: float | None
-    summary: Summary | None
+    summary: NetworkStatistics | None
     unfinished: int
     front: bool = False
 
 
-def compare_subjects(subjects: Iterable[Subject]) -> list[Compared]:
+def compare_networks(subjects: Iterable[Selection]) -> list[NetworkComparison]:
     """A row a network on a data set, in the order given, whatever names it more than once."""
     networks: dict[str, tuple[Architecture, dict[Path, Run]]] = {}
     for subject in subjects:
         key = experiment(subject.architecture.model_dump(mode="json"))
         _, runs = networks.setdefault(key, (subject.architecture, {}))
         runs.update({run.path.resolve(): run for run in subject.runs})
-    rows: list[Compared] = []
+    rows: list[NetworkComparison] = []
     for architecture, runs in networks.values():
         finished = [run for run in runs.values() if run.result is not None]
         unfinished = len(runs) - len(finished)
-        summaries: Sequence[Summary | None] = summarise(finished) or [None]
+        summaries: Sequence[NetworkStatistics | None] = summarize_runs(finished) or [None]
         rows += [_compared(architecture, summary, unfinished) for summary in summaries]
     return [replace(row, front=_on_front(row, rows)) for row in rows]
 
 
-def _compared(architecture: Architecture, summary: Summary | None, unfinished: int) -> Compared:
+def _compared(
+    architecture: Architecture, summary: NetworkStatistics | None, unfinished: int
+) -> NetworkComparison:
     analysis = analyse(architecture)
     train = architecture.train
     tested = summary.best_test if summary else ()
-    return Compared(
+    return NetworkComparison(
         name=architecture.name,
         dataset=summary.dataset if summary else None,
         parameters=analysis.parameters,
@@ -80,10 +82,10 @@ def _compared(architecture: Architecture, summary: Summary | None, unfinished: i
     )
 
 
-def _on_front(row: Compared, rows: Iterable[Compared]) -> bool:
+def _on_front(row: NetworkComparison, rows: Iterable[NetworkComparison]) -> bool:
     among = [
         (other.parameters, other.best)
         for other in rows
         if other.best is not None and other.dataset == row.dataset
     ]
-    return row.best is not None and unbeaten((row.parameters, row.best), among)
+    return row.best is not None and on_pareto_front((row.parameters, row.best), among)

@@ -11,7 +11,7 @@ from netbuilder.runs.run import Run, run_folders
 
 
 @dataclass(frozen=True)
-class Listed:
+class RunInfo:
     """A run folder in a list; what a damaged one does not tell is None.
 
     Attributes:
@@ -50,7 +50,7 @@ class Listed:
         return datetime.fromisoformat(self.started).astimezone() if self.started else earliest
 
 
-def list_runs(folder: Path) -> list[Listed]:
+def list_runs(folder: Path) -> list[RunInfo]:
     """Every run folder below ``folder``, the newest first, damaged ones behind all others.
 
     Documents are not checked again, so that hundreds of runs are read in a blink.
@@ -60,7 +60,7 @@ def list_runs(folder: Path) -> list[Listed]:
     return rows
 
 
-def _listed(run: Run) -> Listed:
+def _listed(run: Run) -> RunInfo:
     try:
         config, environment, metrics = run.config, run.environment, run.metrics
         result = run.result
@@ -69,7 +69,7 @@ def _listed(run: Run) -> Listed:
             verdict = "running" if run.is_running else "unfinished"
         else:
             verdict = {True: "met", False: "not met", None: "not judged"}[result["met"]]
-        return Listed(
+        return RunInfo(
             run.path,
             verdict,
             str(config["architecture"]["name"]),
@@ -83,9 +83,9 @@ def _listed(run: Run) -> Listed:
             tested[-1] if tested else None,
         )
     except NetbuilderError as error:
-        return Listed(run.path, "damaged", fault=str(error).splitlines()[0])
+        return RunInfo(run.path, "damaged", fault=str(error).splitlines()[0])
     except (KeyError, TypeError, ValueError) as error:
-        return Listed(run.path, "damaged", fault=f"{run.path}: not a record: {error!r}")
+        return RunInfo(run.path, "damaged", fault=f"{run.path}: not a record: {error!r}")
 
 
 VERDICTS = ("met", "not met", "not judged", "running", "unfinished", "damaged")

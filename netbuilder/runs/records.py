@@ -11,7 +11,7 @@ from netbuilder.errors import ConfigError, Problem
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import Verdict, judge_run
 from netbuilder.runs.run import Metrics, Run
-from netbuilder.runs.statistics import Figures, at_target
+from netbuilder.runs.statistics import RunStatistics, at_target
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Evaluation(BaseModel):
 
 
 @dataclass(frozen=True)
-class Trained(Figures):
+class RunRecord(RunStatistics):
     """A finished run, and how it stands against the targets of its document.
 
     Attributes:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netbuilder._files import is_held, remove_leftovers, sole_user, sync_folder, write_atomic
+from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, sync_folder, write_atomic
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError, MachineError, Problem
 
@@ -339,7 +339,7 @@ class Run(RunFiles):
     @property
     def is_running(self) -> bool:
         """Whether a process trains it just now, as far as this machine can tell."""
-        return is_held(self.path)
+        return is_locked(self.path)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -348,7 +348,7 @@ class Run(RunFiles):
         Raises:
             ConfigError: another one writes into it.
         """
-        with sole_user(self.path) as sole:
+        with exclusive_lock(self.path) as sole:
             if not sole:
                 message = "another process trains this run; let it end, or stop it first"
                 raise ConfigError([Problem(str(self.path), 0, 0, "", message)])

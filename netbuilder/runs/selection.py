@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from netbuilder._text import natural
+from netbuilder._text import natural_key
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, MachineError, Problem
@@ -15,14 +15,14 @@ from netbuilder.runs.run import RUNS, Run, experiment, run_folders
 
 
 @dataclass(frozen=True)
-class Subject:
+class Selection:
     """A network and what was trained of it.
 
     Attributes:
         path: as it was named.
         architecture: as the document stands now; of a run folder, as it was trained.
         runs: those of this very document, the newest first; of a run folder that one alone.
-        otherwise: runs of the same name that trained something else: the document has changed
+        other_runs: runs of the same name that trained something else: the document has changed
             since, or it was changed for them on the command line.
         unreadable: a line for each run folder that is passed over.
     """
@@ -30,7 +30,7 @@ class Subject:
     path: Path
     architecture: Architecture
     runs: tuple[Run, ...]
-    otherwise: tuple[Run, ...] = ()
+    other_runs: tuple[Run, ...] = ()
     unreadable: tuple[str, ...] = ()
 
     @property
@@ -39,7 +39,7 @@ class Subject:
         return tuple(run for run in self.runs if run.result is not None)
 
     @property
-    def to_train(self) -> str:
+    def train_hint(self) -> str:
         """How a finished run of it is to be had, as a command; empty where by none."""
         begun = next((run.path for run in self.runs if run.result is None), None)
         if begun:
@@ -49,9 +49,9 @@ class Subject:
         return f"to train it: netbuilder train {quote(str(self.path))}"
 
     @property
-    def left_out(self) -> str:
+    def excluded_note(self) -> str:
         """A line on the runs of its name that are not of it; empty where there is none."""
-        count = len(self.otherwise)
+        count = len(self.other_runs)
         if not count:
             return ""
         return (
@@ -60,7 +60,7 @@ class Subject:
         )
 
     @classmethod
-    def open(cls, path: Path, runs: Path = RUNS) -> Subject:
+    def open(cls, path: Path, runs: Path = RUNS) -> Selection:
         """The document at ``path`` with its runs below ``runs``, or the run folder at ``path``.
 
         Raises:
@@ -80,7 +80,7 @@ class Subject:
         return cls(path, architecture, same, otherwise, unreadable)
 
     @classmethod
-    def open_all(cls, paths: Iterable[Path], runs: Path = RUNS) -> list[Subject]:
+    def open_all(cls, paths: Iterable[Path], runs: Path = RUNS) -> list[Selection]:
         """Each path as `open` takes it; a folder of runs gives one subject a trained document.
 
         Raises:
@@ -100,7 +100,7 @@ class Subject:
         return subjects
 
     @classmethod
-    def _inside(cls, folder: Path) -> list[Subject]:
+    def _inside(cls, folder: Path) -> list[Selection]:
         found, unreadable = readable(run_folders(folder))
         if not found:
             message = (
@@ -113,16 +113,16 @@ class Subject:
         for run in found:
             groups.setdefault(run.experiment, []).append(run)
         subjects = [cls(folder, group[0].architecture, tuple(group)) for group in groups.values()]
-        subjects.sort(key=lambda subject: natural(subject.architecture.name))
+        subjects.sort(key=lambda subject: natural_key(subject.architecture.name))
         first, *rest = subjects
         return [cls(folder, first.architecture, first.runs, (), unreadable), *rest]
 
 
-def counted_up(paths: Sequence[Path]) -> list[Path]:
+def natural_order(paths: Sequence[Path]) -> list[Path]:
     """Paths in the order given, but iter2 before iter10 where a shell's pattern sorted them."""
     if list(paths) != sorted(paths):
         return list(paths)
-    return sorted(paths, key=lambda path: natural(path.name))
+    return sorted(paths, key=lambda path: natural_key(path.name))
 
 
 def _trained(run: Run, wanted: str) -> bool:

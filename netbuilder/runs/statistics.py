@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
 
-from netbuilder._text import natural
+from netbuilder._text import natural_key
 from netbuilder.config.schema import AccuracyTarget
 from netbuilder.network.analysis import analyse
 from netbuilder.network.targets import meets
@@ -15,7 +15,7 @@ from netbuilder.runs.run import Metrics, Run, experiment
 
 
 @dataclass(frozen=True)
-class Figures:
+class RunStatistics:
     """What is said of a run that has finished.
 
     Attributes:
@@ -69,7 +69,7 @@ def at_target(
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeanStd:
     """A figure over the seeds; ``deviation`` is the standard deviation, None of a single seed."""
 
     mean: float
@@ -78,7 +78,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
+    def of(cls, values: Sequence[float]) -> MeanStd:
         """What ``values``, one a seed, add up to."""
         deviation = stdev(values) if len(values) > 1 else None
         return cls(fmean(values), deviation, min(values), max(values))
@@ -89,7 +89,7 @@ class Spread:
         return mean if self.deviation is None else f"{mean} ± {self.deviation:.2f}"
 
 
-def unbeaten(point: tuple[int, float], others: Iterable[tuple[int, float]]) -> bool:
+def on_pareto_front(point: tuple[int, float], others: Iterable[tuple[int, float]]) -> bool:
     """Whether a network is on the Pareto front: none of the others is both smaller and better.
 
     Each is its parameters and an accuracy; being alike in one of them and ahead in the other beats.
@@ -99,7 +99,7 @@ def unbeaten(point: tuple[int, float], others: Iterable[tuple[int, float]]) -> b
 
 
 @dataclass(frozen=True)
-class Summary:
+class NetworkStatistics:
     """The finished runs of one architecture on one data set.
 
     Attributes:
@@ -140,7 +140,7 @@ class Summary:
     reference: dict[str, float]
 
 
-def summarise(runs: Iterable[Run]) -> list[Summary]:
+def summarize_runs(runs: Iterable[Run]) -> list[NetworkStatistics]:
     """A summary for each architecture as it was trained, in the order of their names.
 
     Unfinished runs are left out. Runs share a row if their documents say the same but for title,
@@ -150,7 +150,7 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
     finished = [run for run in runs if run.result is not None]
     for run in sorted(finished, key=lambda run: (run.started, run.path.name)):
         key = (
-            natural(run.architecture.name),
+            natural_key(run.architecture.name),
             run.environment["data"]["kind"],
             experiment(run.architecture.model_dump(mode="json")),
         )
@@ -160,16 +160,16 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
     ]
 
 
-def _summary(runs: Sequence[Run]) -> Summary:
+def _summary(runs: Sequence[Run]) -> NetworkStatistics:
     first = runs[0]
     target = first.architecture.targets.test_accuracy
     stands_in = bool(first.environment["data"]["fell_back"])
     judged = [run.result["met"] for run in runs if run.result and run.result["met"] is not None]
     analysis = analyse(first.architecture)
     epochs = [tuple(run.metrics) for run in runs]
-    figures = [Figures(each, at_target(each, target, stands_in=stands_in)) for each in epochs]
+    figures = [RunStatistics(each, at_target(each, target, stands_in=stands_in)) for each in epochs]
     reached = [each for each in figures if each.at_target]
-    return Summary(
+    return NetworkStatistics(
         name=first.architecture.name,
         dataset=first.environment["data"]["kind"],
         parameters=analysis.parameters,
@@ -191,7 +191,7 @@ def _summary(runs: Sequence[Run]) -> Summary:
 
 def spread_text(values: Sequence[float]) -> str:
     """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
-    return str(Spread.of(values))
+    return str(MeanStd.of(values))
 
 
 def range_text(values: Sequence[int]) -> str:

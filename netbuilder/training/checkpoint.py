@@ -25,7 +25,7 @@ from netbuilder._files import digest_of, write_atomic
 from netbuilder._text import printable
 from netbuilder.errors import CheckpointError
 from netbuilder.runs.run import Metrics
-from netbuilder.training.step import Trainee
+from netbuilder.training.step import TrainState
 
 KEPT = 2
 """Checkpoints kept of a run: the newest, and the one to fall back to if the disk spoils it."""
@@ -75,7 +75,7 @@ class Progress:
     history: list[Metrics] = field(default_factory=list)
 
 
-def save(folder: Path, trainee: Trainee, progress: Progress) -> Path:
+def save(folder: Path, trainee: TrainState, progress: Progress) -> Path:
     """Write a checkpoint and remove the oldest.
 
     Raises:
@@ -94,7 +94,7 @@ def save(folder: Path, trainee: Trainee, progress: Progress) -> Path:
     return path
 
 
-def restore(folder: Path, trainee: Trainee) -> tuple[Progress, list[str]]:
+def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
     """Bring ``trainee`` to the newest checkpoint that is whole.
 
     Newer ones are renamed, so that none is taken later for one to fall back to.
@@ -130,7 +130,7 @@ def restore(folder: Path, trainee: Trainee) -> tuple[Progress, list[str]]:
     )
 
 
-def save_weights(path: Path, trainee: Trainee) -> None:
+def save_weights(path: Path, trainee: TrainState) -> None:
     """Write the kept weights alone, keyed as the built module's ``state_dict``.
 
     Raises:
@@ -181,12 +181,12 @@ def _first_line(error: Exception) -> str:
     return text if len(text) <= 200 else text[:200] + "…"
 
 
-def _most_bytes(trainee: Trainee) -> int:
+def _most_bytes(trainee: TrainState) -> int:
     """More than a checkpoint of ``trainee`` takes, whatever its optimizer keeps a parameter."""
     return 16 * bytes_of(trainee.model.state_dict().values()) + 2 * _HEADER_LIMIT
 
 
-def captured(trainee: Trainee) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def captured(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """All that the next step depends on: tensors, copied to the CPU, and plain numbers."""
     tensors = {f"model.{name}": t for name, t in trainee.model.state_dict().items()}
     if trainee.average is not None:
@@ -207,7 +207,7 @@ def captured(trainee: Trainee) -> tuple[dict[str, torch.Tensor], dict[str, Any]]
     return {k: t.detach().cpu().clone().contiguous() for k, t in tensors.items()}, numbers
 
 
-def _install(trainee: Trainee, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+def _install(trainee: TrainState, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
     for key, tensor in tensors.items():
         part, _, name = key.partition(".")

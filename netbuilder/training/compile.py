@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from netbuilder.errors import MachineError, require_choice
 from netbuilder.network.analysis import Analysis
-from netbuilder.training.device import Hardware
+from netbuilder.training.device import Device
 from netbuilder.training.options import SWITCH
 
 OVERHEAD_SECONDS = 0.002
@@ -32,7 +32,7 @@ Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def decide(
-    asked: str, analysis: Analysis, steps: int, epochs: int, hardware: Hardware
+    asked: str, analysis: Analysis, steps: int, epochs: int, hardware: Device
 ) -> tuple[int | None, str]:
     """From which epoch, counted from 0, the passes are compiled, and why, in a few words.
 
@@ -98,7 +98,7 @@ def bare_update(optimizer: Optimizer) -> Callable[[], None]:
     return run
 
 
-def forward_pass(model: nn.Module, loss: nn.Module, hardware: Hardware) -> Forward:
+def forward_pass(model: nn.Module, loss: nn.Module, hardware: Device) -> Forward:
     """(normalised images, labels) to the loss and the logits, both float32."""
 
     def forward(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from netbuilder.components.optimizers import Optimizer
 from netbuilder.errors import ConfigError, MachineError, require_choice
-from netbuilder.training.device import Hardware
+from netbuilder.training.device import Device
 from netbuilder.training.options import SWITCH
 
 WARM_UPS = 3
@@ -20,7 +20,7 @@ WARM_UPS = 3
 Body = Callable[..., tuple[Tensor, ...]]
 
 
-def decide_graph(asked: str, optimizer: Optimizer, hardware: Hardware) -> bool:
+def decide_graph(asked: str, optimizer: Optimizer, hardware: Device) -> bool:
     """Whether each step's passes are replayed as a CUDA graph.
 
     Args:
@@ -55,7 +55,7 @@ class _Captured:
     gradients: tuple[Tensor | None, ...]
 
 
-class Graphed:
+class CudaGraphed:
     """Calls ``body`` as it would be called itself, by replaying what it launched the first time.
 
     What it draws from torch's global state and from ``generators`` follows their seeds at each
@@ -132,7 +132,7 @@ class Graphed:
             parameter.grad = None
 
 
-class Unsettled:
+class DeferredFiniteCheck:
     """What is found of steps whose verdicts stay on the device until they are asked for."""
 
     def __init__(self, device: torch.device) -> None:

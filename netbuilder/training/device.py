@@ -19,14 +19,14 @@ from netbuilder.training.options import DEVICES, PRECISIONS
 
 
 @dataclass(frozen=True)
-class Hardware:
+class Device:
     """A device and a precision, both decided."""
 
     device: torch.device
     precision: str
 
     @classmethod
-    def choose(cls, device: str = "auto", precision: str = "auto") -> Hardware:
+    def choose(cls, device: str = "auto", precision: str = "auto") -> Device:
         """Decide what ``auto`` leaves open: a GPU where there is one, bf16 where it is native.
 
         Raises:

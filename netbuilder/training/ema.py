@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class ExponentialMovingAverage:
     """An exponential moving average of weights and buffers, a step at a time.
 
     Its decay grows with the updates to the one that was asked for, as (1 + n) / (10 + n) does, so

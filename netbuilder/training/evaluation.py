@@ -12,7 +12,7 @@ from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import TrainConfig
 from netbuilder.data.transforms import normalise, to_unit
 from netbuilder.training.cuda_graph import Body
-from netbuilder.training.device import Hardware
+from netbuilder.training.device import Device
 
 BATCH = 1000
 """From 100 to 1,000 images take the same time a test set within 10 %, 2,000 take 1.6 times as long
@@ -64,7 +64,7 @@ class Evaluation:
         return [int(i) for i in wrong[order][:count]]
 
 
-def prediction(model: nn.Module, dataset: Dataset, hardware: Hardware) -> Body:
+def prediction(model: nn.Module, dataset: Dataset, hardware: Device) -> Body:
     """Uint8 images of shape (N, C, H, W) to float32 logits of shape (N, classes), in a tuple."""
 
     def predict(images: torch.Tensor) -> tuple[torch.Tensor]:
@@ -81,7 +81,7 @@ def evaluate(
     model: nn.Module,
     config: TrainConfig,
     dataset: Dataset,
-    hardware: Hardware,
+    hardware: Device,
     images: torch.Tensor,
     labels: torch.Tensor,
     between: Callable[[], None] = lambda: None,

@@ -9,7 +9,7 @@ from netbuilder.data.dataset import LoadedData
 from netbuilder.network.analysis import Analysis
 from netbuilder.runs.run import Metrics, Run
 from netbuilder.training.checkpoint import Progress
-from netbuilder.training.device import Hardware
+from netbuilder.training.device import Device
 from netbuilder.training.evaluation import Evaluation
 
 
@@ -22,7 +22,7 @@ class Started:
 
     run: Run
     analysis: Analysis
-    hardware: Hardware
+    hardware: Device
     seed: int
     data: LoadedData
     steps_per_epoch: int
@@ -64,4 +64,4 @@ class Finished:
     data: LoadedData
 
 
-Record = Started | Compiling | Stepped | EpochEnded | Finished
+Event = Started | Compiling | Stepped | EpochEnded | Finished

@@ -20,12 +20,12 @@ from netbuilder.network.check import require_trainable
 from netbuilder.runs.run import Run
 from netbuilder.training.compile import decide
 from netbuilder.training.cuda_graph import decide_graph
-from netbuilder.training.device import Hardware
-from netbuilder.training.events import Record
+from netbuilder.training.device import Device
+from netbuilder.training.events import Event
 from netbuilder.training.options import SCHEDULES
 from netbuilder.training.resources import STANDS, limits
 from netbuilder.training.restore import open_recorded_data
-from netbuilder.training.trainer import Session, never
+from netbuilder.training.trainer import Trainer, never
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     deterministic: bool = False,
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
-) -> Generator[Record, None, None]:
+) -> Generator[Event, None, None]:
     """Train a network by its document and record it in a new folder below ``out``.
 
     Args:
@@ -67,7 +67,7 @@ def train(
         Diverged: the loss is not finite.
         Interrupted: ``stop`` asked for it.
     """
-    hardware = Hardware.choose(device, precision)
+    hardware = Device.choose(device, precision)
     analysis, data = prepare(architecture, data_dir)
     settings = architecture.trained
     steps = -(-len(data.train_labels) // settings.batch_size)
@@ -91,7 +91,7 @@ def train(
     with limits(Path(out), f"; {ELSEWHERE}"):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS), run.in_use():
-        session = Session(run, analysis, hardware, seed, data, data_dir, stop)
+        session = Trainer(run, analysis, hardware, seed, data, data_dir, stop)
         yield from session.records(resumed=None)
 
 
@@ -103,7 +103,7 @@ def resume(
     stop: Callable[[], int] = never,
     epochs: int | None = None,
     schedule: str = "extend",
-) -> Generator[Record, None, None]:
+) -> Generator[Event, None, None]:
     """Go on with the run in ``path`` from its newest whole checkpoint, to the same bits.
 
     The bits are those of the run never stopped on the same CPU, thread count and versions;
@@ -130,7 +130,7 @@ def resume(
     """
     run = Run.open(Path(path))
     require_trainable(run.architecture)
-    hardware = Hardware.choose(device or run.config["device"], run.config["precision"])
+    hardware = Device.choose(device or run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
     with limits(run.path, STANDS), run.in_use():
         told: dict[str, Any] = {}
@@ -140,7 +140,7 @@ def resume(
             told = {"epochs": epochs, "schedule": schedule}
         analysis = require_trainable(run.architecture)
         seed = run.config["seed"]
-        session = Session(run, analysis, hardware, seed, data, data_dir, stop)
+        session = Trainer(run, analysis, hardware, seed, data, data_dir, stop)
         yield from session.records(resumed=hardware.describe() | _now() | told)
 
 

@@ -13,15 +13,15 @@ from netbuilder.components.fields import Positive
 from netbuilder.components.schedulers import Scheduler
 from netbuilder.config.schema import Architecture
 from netbuilder.data.dataset import LoadedData
-from netbuilder.data.loader import Streamed
+from netbuilder.data.loader import StreamingLoader
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import ConfigError, Diverged
 from netbuilder.runs.lr_curve import Curve, RangeTest, peak_field, suggest
 from netbuilder.training.compile import leave_out
-from netbuilder.training.device import Hardware
+from netbuilder.training.device import Device
 from netbuilder.training.loop import prepare
 from netbuilder.training.resources import limits
-from netbuilder.training.step import Step, Trainee
+from netbuilder.training.step import Step, TrainState
 
 SHARE = 14
 """The test is at most the first part of an epoch in so many. A tenth would be ten: what is left is
@@ -36,7 +36,7 @@ PLAIN_RANGE, ADAPTIVE_RANGE = (1e-4, 10.0), (1e-5, 1.0)
 gradient's own size. Still lower rates teach nothing in a few steps."""
 
 
-class Rising(Scheduler):
+class ExponentialRamp(Scheduler):
     """Times ``gamma`` at every step."""
 
     every_step = True
@@ -93,7 +93,7 @@ def range_test(
             f"--from {lowest:g} --to {highest:g}: no range; allowed: above 0, and the second "
             "above the first"
         )
-    hardware = Hardware.choose(device, precision)
+    hardware = Device.choose(device, precision)
     _, data = prepare(architecture, data_dir)
     config, images = architecture.trained, len(data.train_labels)
     whole = -(-images // config.batch_size)
@@ -105,7 +105,7 @@ def range_test(
         )
     changed = {
         "optimizer": config.optimizer.model_copy(update={"lr": lowest}),
-        "scheduler": (Rising(gamma=(highest / lowest) ** (1 / (steps - 1))),),
+        "scheduler": (ExponentialRamp(gamma=(highest / lowest) ** (1 / (steps - 1))),),
         "ema": None,
     }
     config = config.model_copy(update=changed)
@@ -113,10 +113,10 @@ def range_test(
     leave_out()
     curve = Curve(steps)
     with limits(Path(architecture.name)):
-        trainee = Trainee.make(tested, hardware, seed, whole, 1)
+        trainee = TrainState.make(tested, hardware, seed, whole, 1)
         step = Step(trainee, config, data.dataset, hardware, seed, whole)
         # Streamed: most of the data are never asked for, and need not go to the device.
-        feed = Streamed(data.train_images, data.train_labels, hardware.device)
+        feed = StreamingLoader(data.train_images, data.train_labels, hardware.device)
         order = epoch_order(seed, 0, images)[: steps * config.batch_size]
         try:
             for taken in step.epoch(feed, order, 0):

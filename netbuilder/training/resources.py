@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from netbuilder._files import reason
+from netbuilder._files import errno_message
 from netbuilder._text import printable
 from netbuilder.errors import MachineError
 from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis
@@ -28,7 +28,7 @@ def limits(
     try:
         yield
     except OSError as error:
-        message = f"{error.filename or place}: {reason(error)}{stands}"
+        message = f"{error.filename or place}: {errno_message(error)}{stands}"
         raise MachineError(printable(message)) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error

@@ -11,23 +11,23 @@ from torch.optim import Optimizer, lr_scheduler
 
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import Architecture, TrainConfig
-from netbuilder.data.loader import Feed
+from netbuilder.data.loader import BatchLoader
 from netbuilder.data.transforms import augment, normalise, seed_for, to_unit
 from netbuilder.errors import Diverged
 from netbuilder.network.build import build
 from netbuilder.training.compile import Forward, bare_update, compiled, forward_pass
-from netbuilder.training.cuda_graph import Body, Graphed, Unsettled
-from netbuilder.training.device import Hardware, seeder
-from netbuilder.training.ema import Average
+from netbuilder.training.cuda_graph import Body, CudaGraphed, DeferredFiniteCheck
+from netbuilder.training.device import Device, seeder
+from netbuilder.training.ema import ExponentialMovingAverage
 from netbuilder.training.lr_schedule import build_schedule
 
 
 @dataclass(frozen=True)
-class Trainee:
+class TrainState:
     """Everything that an update changes."""
 
     model: nn.Sequential
-    average: Average | None
+    average: ExponentialMovingAverage | None
     optimizer: Optimizer
     schedule: list[lr_scheduler.LRScheduler]
 
@@ -35,16 +35,16 @@ class Trainee:
     def make(
         cls,
         architecture: Architecture,
-        hardware: Hardware,
+        hardware: Device,
         seed: int,
         steps_per_epoch: int,
         scheduled_epochs: int,
-    ) -> Trainee:
+    ) -> TrainState:
         """A fresh network and what trains it; the same weights for a seed on every device."""
         config = architecture.trained
         torch.manual_seed(seed_for("weights", seed))
         model = build(architecture).to(hardware.device)
-        average = None if config.ema is None else Average(model, config.ema)
+        average = None if config.ema is None else ExponentialMovingAverage(model, config.ema)
         optimizer = config.optimizer.build(model.parameters(), fused=hardware.device.type != "mps")
         schedule = build_schedule(config, optimizer, steps_per_epoch, scheduled_epochs)
         return cls(model, average, optimizer, schedule)
@@ -61,7 +61,7 @@ class Trainee:
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """An update that was made: at which rate, on how many images, and what `Step` gave for it."""
 
     learning_rate: float
@@ -79,10 +79,10 @@ class Step:
 
     def __init__(
         self,
-        trainee: Trainee,
+        trainee: TrainState,
         config: TrainConfig,
         dataset: Dataset,
-        hardware: Hardware,
+        hardware: Device,
         seed: int,
         steps_per_epoch: int,
         held_from: int | None = None,
@@ -112,12 +112,12 @@ class Step:
         self._update = bare_update(trainee.optimizer)
         self._augmenting = torch.Generator(hardware.device)
         self._passes: Body = self.passes
-        self._unsettled: Unsettled | None = None
+        self._unsettled: DeferredFiniteCheck | None = None
         if graph:
             if compiled_from is not None:
                 self._compiled_from = 0  # what is captured is captured once
-            self._passes = Graphed(self.passes, trainee.model, [self._augmenting])
-            self._unsettled = Unsettled(hardware.device)
+            self._passes = CudaGraphed(self.passes, trainee.model, [self._augmenting])
+            self._unsettled = DeferredFiniteCheck(hardware.device)
             # Fused updates, which read it, leave everything as it is where this is 1.
             trainee.optimizer.found_inf = self._unsettled.spoilt  # type: ignore[attr-defined]  # no field of the class
 
@@ -156,7 +156,9 @@ class Step:
             trainee.average.update()
         return loss, hits
 
-    def epoch(self, feed: Feed, order: torch.Tensor, epoch: int, first: int = 0) -> Iterator[Taken]:
+    def epoch(
+        self, feed: BatchLoader, order: torch.Tensor, epoch: int, first: int = 0
+    ) -> Iterator[StepResult]:
         """Take the steps of an epoch, one a turn.
 
         Args:
@@ -172,7 +174,7 @@ class Step:
         for step, (images, labels) in enumerate(batches, first):
             rate = self._trainee.learning_rate
             loss, hits = self(images, labels, epoch, step)
-            yield Taken(rate, len(labels), loss, hits)
+            yield StepResult(rate, len(labels), loss, hits)
 
     def passes(
         self, images: torch.Tensor, labels: torch.Tensor

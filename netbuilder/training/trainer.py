@@ -14,7 +14,7 @@ import torch
 
 from netbuilder._text import printable
 from netbuilder.data.dataset import NAMES, LoadedData
-from netbuilder.data.loader import Feed, Held, Streamed, must_stream
+from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader, must_stream
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import CheckpointError, Diverged, Interrupted
 from netbuilder.network.analysis import Analysis
@@ -23,13 +23,13 @@ from netbuilder.runs.run import Metrics, Run
 from netbuilder.training import checkpoint
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.compile import leave_out
-from netbuilder.training.cuda_graph import Graphed
-from netbuilder.training.device import Hardware, deterministic
+from netbuilder.training.cuda_graph import CudaGraphed
+from netbuilder.training.device import Device, deterministic
 from netbuilder.training.evaluation import WORST, Evaluation, evaluate, prediction
-from netbuilder.training.events import Compiling, EpochEnded, Finished, Record, Started, Stepped
+from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.lr_schedule import held_from, moved_by_steps, respan
 from netbuilder.training.resources import STANDS, batch_that_fits, limits
-from netbuilder.training.step import Step, Trainee
+from netbuilder.training.step import Step, TrainState
 
 
 def never() -> int:
@@ -37,14 +37,14 @@ def never() -> int:
     return 0
 
 
-class Session:
+class Trainer:
     """One process's share of a run."""
 
     def __init__(
         self,
         run: Run,
         analysis: Analysis,
-        hardware: Hardware,
+        hardware: Device,
         seed: int,
         data: LoadedData,
         data_dir: str | PathLike[str] | None,
@@ -56,22 +56,22 @@ class Session:
         self.data_dir = data_dir
         streams = must_stream(data.train_images, hardware.memory())
         self.data = data.to(hardware.device, images=not streams)
-        self.feed: Feed = (
-            Streamed(data.train_images, data.train_labels, hardware.device)
+        self.feed: BatchLoader = (
+            StreamingLoader(data.train_images, data.train_labels, hardware.device)
             if streams
-            else Held(self.data.train_images, self.data.train_labels)
+            else InMemoryLoader(self.data.train_images, self.data.train_labels)
         )
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
         leave_out()
-        self.trainee = Trainee.make(analysis.architecture, hardware, seed, spe, spanned)
+        self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
         # A run that began on a GPU may be taken up elsewhere.
         graph = run.config.get("graph", False) and hardware.device.type == "cuda"
         kept = self.trainee.kept
         predict = prediction(kept, data.dataset, hardware)
-        self.predict = Graphed(predict, kept) if graph else predict
+        self.predict = CudaGraphed(predict, kept) if graph else predict
         self.step = Step(
             self.trainee,
             self.config,
@@ -85,7 +85,7 @@ class Session:
         )
         self.progress = Progress()
 
-    def records(self, *, resumed: dict[str, Any] | None) -> Iterator[Record]:
+    def records(self, *, resumed: dict[str, Any] | None) -> Iterator[Event]:
         """The run from here to its end, as it happens.
 
         ``resumed`` is what environment.json is to say of a session that goes on with a run.
@@ -101,7 +101,7 @@ class Session:
     def _smaller(self) -> str:
         """What to do where memory ran out."""
         size, memory = self.config.batch_size, self.hardware.memory()
-        streams = isinstance(self.feed, Streamed)
+        streams = isinstance(self.feed, StreamingLoader)
         held = 0 if streams else sum(getattr(self.data, name).nbytes for name in NAMES)
         fits = batch_that_fits(self.analysis, memory, held)
         if fits < 1:
@@ -113,7 +113,7 @@ class Session:
             f"rows {fits} should: begin anew with --set train.batch_size={fits}"
         )
 
-    def _records(self, *, resumed: dict[str, Any] | None) -> Iterator[Record]:
+    def _records(self, *, resumed: dict[str, Any] | None) -> Iterator[Event]:
         warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
         if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)

@@ -20,12 +20,12 @@ from time import perf_counter
 import torch
 
 from netbuilder import analyse, build
-from netbuilder.data.transforms import epoch_order
-from netbuilder.data.loader import Feed, Held, Streamed
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
-from netbuilder.training.device import Hardware
-from netbuilder.training.step import Step, Trainee
+from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader
+from netbuilder.data.transforms import epoch_order
+from netbuilder.training.device import Device
+from netbuilder.training.step import Step, TrainState
 
 CONV = "  - Conv2d: {{out_channels: {width}, kernel_size: 3, padding: 1, bias: false}}\n"
 BLOCK = CONV + "  - BatchNorm2d\n  - ReLU\n"
@@ -54,20 +54,20 @@ def seconds_a_step(
     architecture: Architecture, images: int, steps: int, file: Path | None = None
 ) -> float:
     """The median step over ``images`` synthetic images, from a file if one is named."""
-    config, hardware = architecture.trained, Hardware.choose()
+    config, hardware = architecture.trained, Device.choose()
     per_epoch = -(-images // config.batch_size)
-    trainee = Trainee.make(architecture, hardware, 0, per_epoch, 1)
+    trainee = TrainState.make(architecture, hardware, 0, per_epoch, 1)
     step = Step(trainee, config, config.dataset, hardware, 0, per_epoch)
     labels = torch.randint(0, 10, (images,))
     shape = (images, 1, 28, 28)
-    feed: Feed
+    feed: BatchLoader
     if file is None:
         data = torch.randint(0, 256, shape, dtype=torch.uint8, device=hardware.device)
-        feed = Held(data, labels.to(hardware.device))
+        feed = InMemoryLoader(data, labels.to(hardware.device))
     else:
         size = prod(shape)
         mapped = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8)
-        feed = Streamed(mapped.view(shape), labels, hardware.device)
+        feed = StreamingLoader(mapped.view(shape), labels, hardware.device)
     order = epoch_order(0, 0, images)
     batches = feed.batches(order, config.batch_size, 0)
     taken = []
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of held and streamed by turns")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    print(f"torch {torch.__version__}, {Hardware.choose().describe()['device_name']}")
+    print(f"torch {torch.__version__}, {Device.choose().describe()['device_name']}")
     growths = [
         (title, told(title, points)) for title, points in measured(chosen.steps, chosen.rounds)
     ]

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from netbuilder.data.open import open_dataset
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
-from netbuilder.training.events import Record, Stepped
+from netbuilder.data.open import open_dataset
+from netbuilder.training.events import Event, Stepped
 from netbuilder.training.loop import train
 from netbuilder.training.lr_finder import range_test
 
@@ -65,7 +65,7 @@ def compare(name: str, architecture: Architecture, rounds: int, steps: int) -> N
     )
 
 
-def seconds(records: Iterator[Record], steps: int) -> float:
+def seconds(records: Iterator[Event], steps: int) -> float:
     """How long so many steps of training take, without the evaluation behind an epoch."""
     taken, spent = 0, 0.0
     while taken < steps:

@@ -17,9 +17,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import median
 
-from netbuilder.render.progress import LiveRun
 from netbuilder.config.loader import load
-from netbuilder.training.events import Record, Started, Stepped
+from netbuilder.render.progress import RunProgress
+from netbuilder.training.events import Event, Started, Stepped
 from netbuilder.training.loop import train
 
 ITER10 = Path(__file__).parents[2] / "archs" / "iter10.yaml"
@@ -55,10 +55,10 @@ def main() -> None:
     )
 
 
-def seconds(records: Iterator[Record], steps: int, started: Record | None) -> float:
+def seconds(records: Iterator[Event], steps: int, started: Event | None) -> float:
     """How long so many steps take, shown behind ``started`` if that is given."""
     assert started is None or isinstance(started, Started)
-    with LiveRun(plain=False, quiet=started is None) as live:
+    with RunProgress(plain=False, quiet=started is None) as live:
         if started:
             live.show(started)
         began = time.perf_counter()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
 from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder._text import describe
-from netbuilder.components.component import Component, fault
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.component import Component, validation_error
+from netbuilder.components.shapes import Shape, format_shape
 
 if TYPE_CHECKING:
     import torch
@@ -42,9 +42,7 @@ class Augmentation(Component):
     def problem(self, shape: Shape) -> str | None:
         """Why images of ``shape`` cannot be augmented so; None if they can."""
         if len(shape) != 3:
-            return (
-                f"it changes images (channels, height, width), and the samples are {written(shape)}"
-            )
+            return f"it changes images (channels, height, width), and the samples are {format_shape(shape)}"
         return None
 
 
@@ -94,12 +92,12 @@ def numbers(
         elif single and fits(value):
             value = (value,)
         if not isinstance(value, list | tuple) or len(value) not in counts:
-            raise fault(f"found {describe(value)}; allowed: {allowed}")
+            raise validation_error(f"found {describe(value)}; allowed: {allowed}")
         for item in value:
             if not fits(item):
-                raise fault(f"found {describe(item)}; allowed: {allowed}")
+                raise validation_error(f"found {describe(item)}; allowed: {allowed}")
         if ordered and any(a > b for a, b in zip(value[::2], value[1::2], strict=True)):
-            raise fault(f"found the list {list(value)}; allowed: {allowed}")
+            raise validation_error(f"found the list {list(value)}; allowed: {allowed}")
         return tuple(map(float, value))
 
     item = {"type": "number", "minimum": low, "maximum": high}
@@ -122,7 +120,7 @@ def only_false(why: str) -> tuple[BeforeValidator, WithJsonSchema]:
 
     def read(value: object) -> bool:
         if value is not False:
-            raise fault(f"found {describe(value)}; allowed: false; {why}")
+            raise validation_error(f"found {describe(value)}; allowed: false; {why}")
         return value
 
     return BeforeValidator(read), WithJsonSchema({"const": False})

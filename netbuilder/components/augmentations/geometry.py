@@ -14,9 +14,9 @@ from netbuilder.components.augmentations.base import (
     only_false,
     values_problem,
 )
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Pair, Probability
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +150,7 @@ def _read_padding(value: object) -> tuple[int, ...]:
     if len(items) not in (1, 2, 4) or any(
         type(item) is not int or not 0 <= item <= LARGEST for item in items
     ):
-        raise fault(
+        raise validation_error(
             f"found {describe(value)}; allowed: a whole number of at least 0, or a list of 2 "
             "(left and right, top and bottom) or 4 (left, top, right, bottom) of them"
         )
@@ -213,7 +213,7 @@ class RandomCrop(Augmentation):
         _, height, width = shape
         if self.size != (height, width):
             return (
-                f"it cuts {written(self.size)} out of images of {height}x{width}, and test images "
+                f"it cuts {format_shape(self.size)} out of images of {height}x{width}, and test images "
                 f"are not cut; allowed: size [{height}, {width}], with padding for the window to "
                 "move in"
             )

@@ -124,4 +124,4 @@ KINDS: tuple[type[Layer], ...] = (
 
 LAYERS.add(KINDS)
 
-LAYERS.elsewhere = plugins.installed
+LAYERS.resolve_missing = plugins.installed

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Number, Positive, Size
 from netbuilder.components.layers.base import (
     Elementwise,
@@ -17,7 +17,7 @@ from netbuilder.components.layers.base import (
 )
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 
@@ -45,7 +45,9 @@ class RReLU(Elementwise):
     @model_validator(mode="after")
     def _ordered(self) -> RReLU:
         if self.lower > self.upper:
-            raise fault(f"lower {self.lower} is greater than upper {self.upper}; swap them")
+            raise validation_error(
+                f"lower {self.lower} is greater than upper {self.upper}; swap them"
+            )
         return self
 
 
@@ -59,7 +61,9 @@ class Hardtanh(Elementwise):
     @model_validator(mode="after")
     def _ordered(self) -> Hardtanh:
         if self.min_val >= self.max_val:
-            raise fault(f"min_val {self.min_val} is not below max_val {self.max_val}; raise that")
+            raise validation_error(
+                f"min_val {self.min_val} is not below max_val {self.max_val}; raise that"
+            )
         return self
 
 
@@ -174,7 +178,7 @@ class PReLU(TorchLayer):
     def output_shape(self, x: Shape) -> Shape:
         if self.num_parameters not in (1, x[0]):
             raise ShapeError(
-                f"num_parameters {self.num_parameters} fits no input of {written(x)}; "
+                f"num_parameters {self.num_parameters} fits no input of {format_shape(x)}; "
                 f"allowed: 1 or {x[0]}, the channels"
             )
         return x
@@ -198,7 +202,7 @@ class GLU(Unparametrised):
         axis = sample_axis(self.dim, x)
         if x[axis] % 2:
             raise ShapeError(
-                f"axis {self.dim} of its input {written(x)} has no two equal halves; make it even"
+                f"axis {self.dim} of its input {format_shape(x)} has no two equal halves; make it even"
             )
         return (*x[:axis], x[axis] // 2, *x[axis + 1 :])
 

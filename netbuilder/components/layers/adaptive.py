@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder._text import LARGEST, describe
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.layers.base import Unparametrised, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
@@ -25,7 +25,7 @@ def _output_size(axes: int) -> Any:
             (item is not None or axes == 1) and (type(item) is not int or not 1 <= item <= LARGEST)
             for item in items
         ):
-            raise fault(
+            raise validation_error(
                 f"found {describe(value)}; allowed: a whole number of at least 1{several_of_them}"
             )
         return tuple(items)

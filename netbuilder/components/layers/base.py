@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from netbuilder.components.component import Component, Family
+from netbuilder.components.component import Component, Registry
 from netbuilder.components.initializers import Init
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Layer(Component):
         """The torch module, for batches of ``x``."""
 
 
-LAYERS: Family[Layer] = Family("layer")
+LAYERS: Registry[Layer] = Registry("layer")
 """The kinds that a list of layers may hold; `netbuilder.layers` and plugins add them."""
 
 AnyLayer = Annotated[Layer, LAYERS]
@@ -146,7 +146,7 @@ def require_init(layer: Layer, shapes: Mapping[str, Shape]) -> None:
             raise ShapeError(f"init: the layer has no {name} here; remove it")
         if problem := initializer.problem(shapes[name]):
             raise ShapeError(
-                f"init: {problem}, and {name} is {written(shapes[name])}; take another"
+                f"init: {problem}, and {name} is {format_shape(shapes[name])}; take another"
             )
 
 
@@ -182,7 +182,7 @@ def require_axes(layer: Layer, axes: int, x: Shape) -> None:
     hint = f"move {layer.kind} before the layer that flattens, or change the input"
     if other in served and other != layer.kind:
         hint = f"use {other} here, or change the input"
-    raise ShapeError(f"it takes channels x {AXES[axes]}, found {written(x)}; {hint}")
+    raise ShapeError(f"it takes channels x {AXES[axes]}, found {format_shape(x)}; {hint}")
 
 
 def require_image(layer: Layer, x: Shape) -> None:
@@ -197,7 +197,7 @@ def sample_axis(dim: int, x: Shape) -> int:
     if not 0 < axis < rank:
         found = "the batch itself" if axis == 0 else "no axis"
         raise ShapeError(
-            f"dim {dim} is {found} of batches of {written(x)}; "
+            f"dim {dim} is {found} of batches of {format_shape(x)}; "
             f"allowed: 1 to {rank - 1}, or {1 - rank} to -1"
         )
     return axis - 1

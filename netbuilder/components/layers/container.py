@@ -22,7 +22,7 @@ Layers = Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Length(0, 20_000)]
 
 
 @dataclass(frozen=True)
-class Chain:
+class Branch:
     """Layers one behind the other inside a container.
 
     Attributes:
@@ -37,7 +37,7 @@ class Chain:
     place: tuple[str, ...]
     single: bool = False
 
-    def members(self) -> Iterator[tuple[str, tuple[str | int, ...], Layer]]:
+    def named_layers(self) -> Iterator[tuple[str, tuple[str | int, ...], Layer]]:
         """Each layer with its name in the container's module and its place in the document."""
         if self.single:
             [layer] = self.layers
@@ -49,7 +49,7 @@ class Chain:
 
     def through(self, x: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         """Each layer with its name and the shape that reaches it."""
-        for name, _, layer in self.members():
+        for name, _, layer in self.named_layers():
             yield name, layer, x
             x = layer.output_shape(x)
 
@@ -71,10 +71,10 @@ class Chain:
         return modules[0] if self.single else nn.Sequential(*modules)
 
 
-class Misfit(ShapeError):
+class ShapeMismatch(ShapeError):
     """Two branches give shapes that cannot be joined; ``first`` and ``second`` are their places."""
 
-    def __init__(self, message: str, first: Chain, second: Chain) -> None:
+    def __init__(self, message: str, first: Branch, second: Branch) -> None:
         super().__init__(message)
         self.first, self.second = first, second
 
@@ -83,23 +83,25 @@ class Container(Layer, abstract=True):
     """A kind that is made of branches, what joins them, and maybe a layer behind."""
 
     @abstractmethod
-    def chains(self) -> tuple[Chain, ...]:
+    def child_branches(self) -> tuple[Branch, ...]:
         """What is joined, in the order of the built module's children."""
 
-    def behind(self) -> Chain | None:
+    def tail(self) -> Branch | None:
         """The layer behind the join, if there is one."""
         return None
 
     def inputs(self, x: Shape) -> tuple[Shape, ...]:
         """What reaches each branch."""
-        return (x,) * len(self.chains())
+        return (x,) * len(self.child_branches())
 
-    def given_fields(self, x: Shape, field: ReceptiveField) -> tuple[ReceptiveField, ...]:
+    def branch_receptive_fields(
+        self, x: Shape, field: ReceptiveField
+    ) -> tuple[ReceptiveField, ...]:
         """What one position of each branch's input sees."""
-        return (field,) * len(self.chains())
+        return (field,) * len(self.child_branches())
 
     @abstractmethod
-    def joined_shape(self, shapes: Sequence[Shape]) -> Shape:
+    def merge_shapes(self, shapes: Sequence[Shape]) -> Shape:
         """The shape of what the branches' outputs are joined to.
 
         Raises:
@@ -107,7 +109,7 @@ class Container(Layer, abstract=True):
         """
 
     @abstractmethod
-    def joined_field(
+    def merge_receptive_fields(
         self, shapes: Sequence[Shape], fields: Sequence[ReceptiveField]
     ) -> ReceptiveField:
         """What one position behind the join sees."""
@@ -123,8 +125,8 @@ class Container(Layer, abstract=True):
         return {name: value for name, value in super().arguments().items() if name not in inner}
 
     def output_shape(self, x: Shape) -> Shape:
-        y = self.joined_shape(self._outputs(x))
-        behind = self.behind()
+        y = self.merge_shapes(self._outputs(x))
+        behind = self.tail()
         return behind.output_shape(y) if behind else y
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
@@ -138,20 +140,25 @@ class Container(Layer, abstract=True):
         return sum(layer.macs(given) for _, layer, given in self._members(x))
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        given = zip(self.chains(), self.inputs(x), self.given_fields(x, field), strict=True)
+        given = zip(
+            self.child_branches(),
+            self.inputs(x),
+            self.branch_receptive_fields(x, field),
+            strict=True,
+        )
         fields = [branch.receptive_field(shape, seen) for branch, shape, seen in given]
-        joined = self.joined_field(self._outputs(x), fields)
-        behind = self.behind()
+        joined = self.merge_receptive_fields(self._outputs(x), fields)
+        behind = self.tail()
         if behind is None:
             return joined
-        return behind.receptive_field(self.joined_shape(self._outputs(x)), joined)
+        return behind.receptive_field(self.merge_shapes(self._outputs(x)), joined)
 
     def _outputs(self, x: Shape) -> list[Shape]:
-        pairs = zip(self.chains(), self.inputs(x), strict=True)
+        pairs = zip(self.child_branches(), self.inputs(x), strict=True)
         return [branch.output_shape(given) for branch, given in pairs]
 
     def _members(self, x: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        for branch, given in zip(self.chains(), self.inputs(x), strict=True):
+        for branch, given in zip(self.child_branches(), self.inputs(x), strict=True):
             yield from branch.through(given)
-        if behind := self.behind():
-            yield from behind.through(self.joined_shape(self._outputs(x)))
+        if behind := self.tail():
+            yield from behind.through(self.merge_shapes(self._outputs(x)))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, model_validator
 
 from netbuilder._text import quoted
-from netbuilder.components.component import fault, faults_at
+from netbuilder.components.component import validation_error, validation_errors
 from netbuilder.components.layers.base import AnyLayer, Layer
-from netbuilder.components.layers.container import Chain, Container, Layers, Misfit
+from netbuilder.components.layers.container import Branch, Container, Layers, ShapeMismatch
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -31,26 +31,26 @@ class Sequential(Container):
     name: str = ""
 
     @classmethod
-    def instead(cls, values: Sequence[Any]) -> str:
+    def usage_hint(cls, values: Sequence[Any]) -> str:
         return f"{cls.kind}: [...]"  # a list never comes here
 
     @property
     def copies(self) -> bool:
         return False
 
-    def chains(self) -> tuple[Chain, ...]:
-        return (Chain(self.layers, "", ("layers",)),)
+    def child_branches(self) -> tuple[Branch, ...]:
+        return (Branch(self.layers, "", ("layers",)),)
 
-    def joined_shape(self, shapes: Sequence[Shape]) -> Shape:
+    def merge_shapes(self, shapes: Sequence[Shape]) -> Shape:
         return shapes[0]
 
-    def joined_field(
+    def merge_receptive_fields(
         self, shapes: Sequence[Shape], fields: Sequence[ReceptiveField]
     ) -> ReceptiveField:
         return fields[0]
 
     def build(self, x: Shape) -> nn.Module:
-        return self.chains()[0].build(x)
+        return self.child_branches()[0].build(x)
 
 
 class _Joining(Container, abstract=True):
@@ -59,14 +59,14 @@ class _Joining(Container, abstract=True):
     if TYPE_CHECKING:  # each kind allows its own
         join: str
 
-    def joined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        branches = self.chains()
+    def merge_shapes(self, shapes: Sequence[Shape]) -> Shape:
+        branches = self.child_branches()
         first = shapes[0]
         for branch, shape in zip(branches[1:], shapes[1:], strict=True):
             if not self._fit(first, shape):
-                raise Misfit(
-                    f"{self.join} cannot join {written(first)} of {branches[0].name} and "
-                    f"{written(shape)} of {branch.name}; {_FITTING[self.join]}",
+                raise ShapeMismatch(
+                    f"{self.join} cannot join {format_shape(first)} of {branches[0].name} and "
+                    f"{format_shape(shape)} of {branch.name}; {_FITTING[self.join]}",
                     branches[0],
                     branch,
                 )
@@ -82,10 +82,10 @@ class _Joining(Container, abstract=True):
             return all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
         return a == b
 
-    def joined_field(
+    def merge_receptive_fields(
         self, shapes: Sequence[Shape], fields: Sequence[ReceptiveField]
     ) -> ReceptiveField:
-        y = self.joined_shape(shapes)
+        y = self.merge_shapes(shapes)
         if self.join == "concat":
             return ReceptiveField.concatenated(fields, shapes)
         spread = [field.repeated(shape, y) for field, shape in zip(fields, shapes, strict=True)]
@@ -94,7 +94,7 @@ class _Joining(Container, abstract=True):
     @model_validator(mode="after")
     def _leaves_its_input_alone(self) -> _Joining:
         faults = []
-        for chain in self.chains():
+        for chain in self.child_branches():
             found = _in_place(chain)
             if found:
                 message = (
@@ -103,7 +103,7 @@ class _Joining(Container, abstract=True):
                 )
                 faults.append(((*found, "inplace"), message, True))
         if faults:
-            raise faults_at(faults)
+            raise validation_errors(faults)
         return self
 
 
@@ -116,11 +116,11 @@ SAME_MEMORY = frozenset(
 """Kinds whose output may be their input, or a view of it; some when they are evaluated."""
 
 
-def _in_place(chain: Chain) -> tuple[str | int, ...] | None:
+def _in_place(chain: Branch) -> tuple[str | int, ...] | None:
     """The place of a layer that works in place on what the chain was given."""
-    for _, place, layer in chain.members():
+    for _, place, layer in chain.named_layers():
         if isinstance(layer, Container):
-            for inner in layer.chains():
+            for inner in layer.child_branches():
                 if found := _in_place(inner):
                     return (*place, *found)
         elif getattr(layer, "inplace", False):
@@ -134,7 +134,7 @@ def _hands_on(layer: Layer) -> bool:
     """Whether what comes out of a layer may be the memory that went in."""
     if not isinstance(layer, Container):
         return layer.kind in SAME_MEMORY
-    inside = (inner for chain in layer.chains() for inner in chain.layers)
+    inside = (inner for chain in layer.child_branches() for inner in chain.layers)
     return not layer.copies and all(map(_hands_on, inside))
 
 
@@ -155,27 +155,27 @@ class Residual(_Joining):
     activation: AnyLayer | None = None
 
     @classmethod
-    def instead(cls, values: Sequence[Any]) -> str:
+    def usage_hint(cls, values: Sequence[Any]) -> str:
         # A list is the body's and the shortcut's: as one of layers it would mean another thing.
         return "" if isinstance(values[0], list | tuple) else f"{cls.kind}: {{body: [...]}}"
 
-    def chains(self) -> tuple[Chain, ...]:
+    def child_branches(self) -> tuple[Branch, ...]:
         return (
-            Chain(self.body, "body", ("body",)),
-            Chain(self.shortcut, "shortcut", ("shortcut",)),
+            Branch(self.body, "body", ("body",)),
+            Branch(self.shortcut, "shortcut", ("shortcut",)),
         )
 
-    def behind(self) -> Chain | None:
+    def tail(self) -> Branch | None:
         if self.activation is None:
             return None
-        return Chain((self.activation,), "activation", ("activation",), single=True)
+        return Branch((self.activation,), "activation", ("activation",), single=True)
 
     def build(self, x: Shape) -> nn.Module:
         from netbuilder.components.layers import modules
 
-        body, shortcut = (branch.build(x) for branch in self.chains())
-        behind = self.behind()
-        activation = behind.build(self.joined_shape(self._outputs(x))) if behind else None
+        body, shortcut = (branch.build(x) for branch in self.child_branches())
+        behind = self.tail()
+        activation = behind.build(self.merge_shapes(self._outputs(x))) if behind else None
         return modules.Residual(body, shortcut, self.join, activation)
 
 
@@ -204,12 +204,14 @@ def _as_branches(value: dict[str, tuple[Layer, ...]]) -> dict[str, tuple[Layer, 
     for name in value:
         if not re.fullmatch(BRANCH_NAME, name) or name in TAKEN:
             taken = ", but not a name of torch modules" if name in TAKEN else ""
-            raise fault(
+            raise validation_error(
                 f"found the branch name {quoted(name)}; "
                 f"allowed: letters, digits and underscores, a letter first{taken}"
             )
     if len(value) < 2:
-        raise fault(f"found {len(value)} branches; allowed: at least 2 ([] is the identity)")
+        raise validation_error(
+            f"found {len(value)} branches; allowed: at least 2 ([] is the identity)"
+        )
     return value
 
 
@@ -221,14 +223,14 @@ class Parallel(_Joining):
     split: bool = False
 
     @classmethod
-    def instead(cls, values: Sequence[Any]) -> str:
+    def usage_hint(cls, values: Sequence[Any]) -> str:
         if isinstance(values[0], Mapping):
             return ""
         return f"{cls.kind}: {{branches: {{a: [...], b: [...]}}}}, each with a name"
 
-    def chains(self) -> tuple[Chain, ...]:
+    def child_branches(self) -> tuple[Branch, ...]:
         return tuple(
-            Chain(layers, name, ("branches", name)) for name, layers in self.branches.items()
+            Branch(layers, name, ("branches", name)) for name, layers in self.branches.items()
         )
 
     def inputs(self, x: Shape) -> tuple[Shape, ...]:
@@ -242,15 +244,17 @@ class Parallel(_Joining):
             )
         return ((x[0] // count, *x[1:]),) * count
 
-    def given_fields(self, x: Shape, field: ReceptiveField) -> tuple[ReceptiveField, ...]:
+    def branch_receptive_fields(
+        self, x: Shape, field: ReceptiveField
+    ) -> tuple[ReceptiveField, ...]:
         if not self.split:
-            return super().given_fields(x, field)
+            return super().branch_receptive_fields(x, field)
         share = x[0] // len(self.branches)
         return tuple(field.since(turn * share) for turn in range(len(self.branches)))
 
     def build(self, x: Shape) -> nn.Module:
         from netbuilder.components.layers import modules
 
-        pairs = zip(self.chains(), self.inputs(x), strict=True)
+        pairs = zip(self.child_branches(), self.inputs(x), strict=True)
         built = {chain.name: chain.build(given) for chain, given in pairs}
         return modules.Parallel(built, self.join, self.split)

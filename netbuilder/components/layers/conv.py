@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder._text import LARGEST, describe
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Pair, Single, Size, Triple
 from netbuilder.components.layers.base import Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 _LENGTH: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
@@ -29,7 +29,7 @@ def _padding(axes: int) -> Any:
         if len(items) != axes or any(
             type(item) is not int or not 0 <= item <= LARGEST for item in items
         ):
-            raise fault(
+            raise validation_error(
                 f"found {describe(value)}; allowed: same, valid, a whole number of at least 0"
                 + (f", or a list of {axes} of them" if axes > 1 else "")
             )
@@ -62,11 +62,11 @@ class _Conv(Weighted, abstract=True):
     @model_validator(mode="after")
     def _fits_itself(self) -> _Conv:
         if self.padding == "same" and set(self.stride) != {1}:
-            raise fault(
-                f"padding same needs stride 1, found {written(self.stride)}; write a number"
+            raise validation_error(
+                f"padding same needs stride 1, found {format_shape(self.stride)}; write a number"
             )
         if self.out_channels % self.groups:
-            raise fault(
+            raise validation_error(
                 f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
                 "change one of the two"
             )
@@ -77,7 +77,7 @@ class _Conv(Weighted, abstract=True):
         if x[0] % self.groups:
             raise ShapeError(
                 f"groups {self.groups} does not divide the {x[0]} channels of its input "
-                f"{written(x)}; change one of the two"
+                f"{format_shape(x)}; change one of the two"
             )
         self._require_room_to_pad(x)
         if self.padding == "same":
@@ -85,11 +85,11 @@ class _Conv(Weighted, abstract=True):
         padded = tuple(size + 2 * pad for size, pad in zip(x[1:], self._padding, strict=True))
         extent = self._extent
         if any(reach > size for reach, size in zip(extent, padded, strict=True)):
-            dilated = "" if extent == self.kernel_size else f" (dilated to {written(extent)})"
-            around = f" padded to {written(padded)}" if padded != x[1:] else ""
+            dilated = "" if extent == self.kernel_size else f" (dilated to {format_shape(extent)})"
+            around = f" padded to {format_shape(padded)}" if padded != x[1:] else ""
             raise ShapeError(
-                f"kernel {written(self.kernel_size)}{dilated} is larger than its input "
-                f"{written(x)}{around}; use a smaller kernel, more padding, or less pooling "
+                f"kernel {format_shape(self.kernel_size)}{dilated} is larger than its input "
+                f"{format_shape(x)}{around}; use a smaller kernel, more padding, or less pooling "
                 "before it"
             )
         return (
@@ -146,7 +146,7 @@ class _Conv(Weighted, abstract=True):
             if pad > size + most:
                 raise ShapeError(
                     f"padding {pad} in mode {self.padding_mode} needs an axis of at least "
-                    f"{pad - most}, found input {written(x)}; use less"
+                    f"{pad - most}, found input {format_shape(x)}; use less"
                 )
 
 

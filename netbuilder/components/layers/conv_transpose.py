@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import (
     Pair,
     PairFromZero,
@@ -20,7 +20,7 @@ from netbuilder.components.fields import (
 from netbuilder.components.layers.base import Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 
@@ -44,12 +44,12 @@ class _ConvTranspose(Weighted, abstract=True):
             self.output_padding, self.stride, self.dilation, strict=True
         ):
             if more >= max(step, dilation):
-                raise fault(
+                raise validation_error(
                     f"output_padding {more} is not below the larger of stride {step} and "
                     f"dilation {dilation}; use less"
                 )
         if self.out_channels % self.groups:
-            raise fault(
+            raise validation_error(
                 f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
                 "change one of the two"
             )
@@ -60,7 +60,7 @@ class _ConvTranspose(Weighted, abstract=True):
         if x[0] % self.groups:
             raise ShapeError(
                 f"groups {self.groups} does not divide the {x[0]} channels of its input "
-                f"{written(x)}; change one of the two"
+                f"{format_shape(x)}; change one of the two"
             )
         out = tuple(
             (size - 1) * step - 2 * pad + dilation * (kernel - 1) + more + 1
@@ -71,8 +71,8 @@ class _ConvTranspose(Weighted, abstract=True):
         )  # fmt: skip
         if min(out) < 1:
             raise ShapeError(
-                f"padding {written(self.padding)} leaves {written(out)} of its input "
-                f"{written(x)}; use less"
+                f"padding {format_shape(self.padding)} leaves {format_shape(out)} of its input "
+                f"{format_shape(x)}; use less"
             )
         return (self.out_channels, *out)
 

@@ -13,7 +13,7 @@ from netbuilder.components.fields import LIST_AS_TUPLE, Length, Number, Probabil
 from netbuilder.components.layers.base import Unparametrised, Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _BatchNorm(Weighted, abstract=True):
                 len(x)
             )
             hint = f"use {other} here, or move it" if other else "change the input"
-            raise ShapeError(f"it takes {allowed}, found {written(x)}; {hint}")
+            raise ShapeError(f"it takes {allowed}, found {format_shape(x)}; {hint}")
         return x
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
@@ -93,7 +93,7 @@ class _InstanceNorm(Weighted, abstract=True):
         require_axes(self, self.axes, x)
         if prod(x[1:]) == 1:
             raise ShapeError(
-                f"it takes the mean over the positions of a channel, and {written(x)} has one; "
+                f"it takes the mean over the positions of a channel, and {format_shape(x)} has one; "
                 "remove it, or shrink less before it"
             )
         return x
@@ -142,11 +142,11 @@ class GroupNorm(Weighted):
         if x[0] % self.num_groups:
             raise ShapeError(
                 f"num_groups {self.num_groups} does not divide the {x[0]} channels of "
-                f"{written(x)}; change one of the two"
+                f"{format_shape(x)}; change one of the two"
             )
         if prod(x) == self.num_groups:
             raise ShapeError(
-                f"each of {self.num_groups} groups of {written(x)} holds one value; use fewer"
+                f"each of {self.num_groups} groups of {format_shape(x)} holds one value; use fewer"
             )
         return x
 
@@ -174,7 +174,7 @@ class LocalResponseNorm(Unparametrised):
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) < 2:
-            raise ShapeError(f"it takes channels and positions, found {written(x)}; move it")
+            raise ShapeError(f"it takes channels and positions, found {format_shape(x)}; move it")
         return x
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
@@ -211,8 +211,8 @@ class _LastAxes(Weighted, abstract=True):
         count = len(self.normalized_shape)
         if x[-count:] != self.normalized_shape:
             raise ShapeError(
-                f"normalized_shape {written(self.normalized_shape)} is not how its input "
-                f"{written(x)} ends; write {list(x[-count:])}, or another number of axes"
+                f"normalized_shape {format_shape(self.normalized_shape)} is not how its input "
+                f"{format_shape(x)} ends; write {list(x[-count:])}, or another number of axes"
             )
         return x
 

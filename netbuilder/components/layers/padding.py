@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder._text import LARGEST, describe
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Number
 from netbuilder.components.layers.base import Unparametrised, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 
@@ -26,7 +26,7 @@ def _border(axes: int) -> Any:
         if len(items) != 2 * axes or any(
             type(item) is not int or abs(item) > LARGEST for item in items
         ):
-            raise fault(
+            raise validation_error(
                 f"found {describe(value)}; allowed: a whole number, or a list of {2 * axes} of "
                 "them, two for each axis from the last to the first"
             )
@@ -59,17 +59,17 @@ class _Pad(Unparametrised, abstract=True):
             if self.cuts_first and (left < 0 or (self.most is not None and max(pads) > left)):
                 raise ShapeError(
                     f"padding {list(self.padding)} cuts an axis of {size} of its input "
-                    f"{written(x)} before it pads the other end, which leaves too little; cut less"
+                    f"{format_shape(x)} before it pads the other end, which leaves too little; cut less"
                 )
             if self.most is not None and max(pads) > size + self.most:
                 raise ShapeError(
                     f"a border of {max(pads)} is made of an axis of {size} of its input "
-                    f"{written(x)}; allowed: at most {size + self.most}"
+                    f"{format_shape(x)}; allowed: at most {size + self.most}"
                 )
         out = tuple(size + sum(pads) for size, pads in zip(x[1:], self._each, strict=True))
         if min(out) < 1:
             raise ShapeError(
-                f"padding {list(self.padding)} leaves nothing of {written(x)}; cut less"
+                f"padding {list(self.padding)} leaves nothing of {format_shape(x)}; cut less"
             )
         return (x[0], *out)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from netbuilder._text import LARGEST
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import (
     Pair,
     PairFromZero,
@@ -20,7 +20,7 @@ from netbuilder.components.fields import (
 from netbuilder.components.layers.base import Unparametrised, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class _Pool(Unparametrised, abstract=True):
         if any(
             pad > kernel // 2 for pad, kernel in zip(self._padding, self.kernel_size, strict=True)
         ):
-            raise fault(
-                f"padding {written(self._padding)} is more than half of "
-                f"kernel {written(self.kernel_size)}; use less"
+            raise validation_error(
+                f"padding {format_shape(self._padding)} is more than half of "
+                f"kernel {format_shape(self.kernel_size)}; use less"
             )
         return self
 
@@ -72,9 +72,9 @@ class _Pool(Unparametrised, abstract=True):
         axes = zip(x[1:], self._padding, self._extent, self.stride or self.kernel_size, strict=True)
         out = tuple(self._positions(*axis) for axis in axes)
         if min(out) < 1:
-            padded = f" with padding {written(self._padding)}" if any(self._padding) else ""
+            padded = f" with padding {format_shape(self._padding)}" if any(self._padding) else ""
             raise ShapeError(
-                f"window {written(self._extent)} is larger than its input {written(x)}{padded}; "
+                f"window {format_shape(self._extent)} is larger than its input {format_shape(x)}{padded}; "
                 "use a smaller kernel, or remove the layer"
             )
         return (x[0], *out)
@@ -103,7 +103,7 @@ class _MeanPool3d(_Pool, abstract=True):
         y = super().output_shape(x)
         if any(kernel > size for kernel, size in zip(self.kernel_size, x[1:], strict=True)):
             raise ShapeError(
-                f"window {written(self.kernel_size)} is larger than its input {written(x)}, which "
+                f"window {format_shape(self.kernel_size)} is larger than its input {format_shape(x)}, which "
                 "torch refuses in 3-D even where padding makes up for it; use a smaller kernel"
             )
         return y

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from netbuilder._text import LARGEST, describe
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Size
 from netbuilder.components.layers.base import Unparametrised, require_image
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import MAX_PERIOD, Span, Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 Mode = Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "nearest-exact"]
@@ -29,7 +29,7 @@ def _read_sizes(value: object) -> object:
     if not 1 <= len(items) <= 3 or any(
         type(item) is not int or not 1 <= item <= LARGEST for item in items
     ):
-        raise fault(
+        raise validation_error(
             f"found {describe(value)}; allowed: a whole number of at least 1, or one for each axis"
         )
     return tuple(items) if isinstance(value, list | tuple) else value
@@ -41,7 +41,7 @@ def _read_scales(value: object) -> object:
         isinstance(item, bool) or not isinstance(item, int | float) or not 0 < item <= 1e6
         for item in items
     ):
-        raise fault(
+        raise validation_error(
             f"found {describe(value)}; allowed: a number above 0 and up to 1e6, or one for "
             "each axis"
         )
@@ -81,7 +81,7 @@ class _Upsample(Unparametrised, abstract=True):
     @model_validator(mode="after")
     def _says_one(self) -> _Upsample:
         if (self.size is None) == (self.scale_factor is None):
-            raise fault("it takes either size or scale_factor; write one of them")
+            raise validation_error("it takes either size or scale_factor; write one of them")
         return self
 
     @abstractmethod
@@ -94,19 +94,19 @@ class _Upsample(Unparametrised, abstract=True):
         if axes not in RANKS.get(mode, (1, 2, 3)):
             allowed = " or ".join(map(str, RANKS.get(mode, (1, 2, 3))))
             raise ShapeError(
-                f"mode {mode} takes channels and {allowed} spatial axes, found {written(x)}; "
+                f"mode {mode} takes channels and {allowed} spatial axes, found {format_shape(x)}; "
                 "choose another"
             )
         each = self._each(axes)
         if len(each) != axes:
             raise ShapeError(
-                f"it gives {len(each)} sizes for the {axes} axes of {written(x)}; write {axes}"
+                f"it gives {len(each)} sizes for the {axes} axes of {format_shape(x)}; write {axes}"
             )
         out = tuple(
             floor(n * s) if self.size is None else int(s) for n, s in zip(x[1:], each, strict=True)
         )
         if min(out) < 1:
-            raise ShapeError(f"scale_factor leaves nothing of {written(x)}; use more")
+            raise ShapeError(f"scale_factor leaves nothing of {format_shape(x)}; use more")
         return (x[0], *out)
 
     def _each(self, axes: int) -> tuple[float, ...]:
@@ -159,9 +159,13 @@ class Upsample(_Upsample):
     @model_validator(mode="after")
     def _fits_itself(self) -> Upsample:
         if self.align_corners is not None and self.mode.startswith("nearest"):
-            raise fault(f"align_corners has no meaning in mode {self.mode}; leave it out")
+            raise validation_error(
+                f"align_corners has no meaning in mode {self.mode}; leave it out"
+            )
         if self.recompute_scale_factor and self.scale_factor is None:
-            raise fault("recompute_scale_factor has no meaning without scale_factor; leave it out")
+            raise validation_error(
+                "recompute_scale_factor has no meaning without scale_factor; leave it out"
+            )
         return self
 
     def _how(self) -> tuple[Mode, bool]:
@@ -203,7 +207,7 @@ class PixelShuffle(Unparametrised):
         r = self.upscale_factor
         if x[0] % r**2:
             raise ShapeError(
-                f"{x[0]} channels of {written(x)} are no multiple of {r} x {r}; change one"
+                f"{x[0]} channels of {format_shape(x)} are no multiple of {r} x {r}; change one"
             )
         return (x[0] // r**2, x[1] * r, x[2] * r)
 
@@ -225,7 +229,7 @@ class PixelUnshuffle(Unparametrised):
         r = self.downscale_factor
         if x[1] % r or x[2] % r:
             raise ShapeError(
-                f"height and width of {written(x)} are no multiples of {r}; change one"
+                f"height and width of {format_shape(x)} are no multiples of {r}; change one"
             )
         return (x[0] * r**2, x[1] // r, x[2] // r)
 

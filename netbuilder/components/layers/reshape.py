@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 from netbuilder._text import LARGEST
-from netbuilder.components.component import fault
+from netbuilder.components.component import validation_error
 from netbuilder.components.fields import LIST_AS_TUPLE, Length, Pair, PairFromZero, Size
 from netbuilder.components.layers.base import (
     Elementwise,
@@ -18,14 +18,16 @@ from netbuilder.components.layers.base import (
 )
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 
 def _read_parts(value: object) -> object:
     if isinstance(value, list | tuple) and all(type(item) is int for item in value):
         if any(item < 1 and item != -1 for item in value) or list(value).count(-1) > 1:
-            raise fault("it takes sizes of at least 1, one of which may be -1: what is left")
+            raise validation_error(
+                "it takes sizes of at least 1, one of which may be -1: what is left"
+            )
         return tuple(value)
     return value
 
@@ -60,7 +62,7 @@ class ChannelShuffle(Unparametrised):
     def output_shape(self, x: Shape) -> Shape:
         if len(x) < 2 or x[0] % self.groups:
             raise ShapeError(
-                f"groups {self.groups} does not divide the channels of {written(x)}; change one"
+                f"groups {self.groups} does not divide the channels of {format_shape(x)}; change one"
             )
         return x
 
@@ -95,7 +97,7 @@ class Unflatten(Unparametrised):
         if prod(sizes) != x[axis]:
             raise ShapeError(
                 f"unflattened_size {list(self.unflattened_size)} does not make up the {x[axis]} "
-                f"of axis {self.dim} of {written(x)}; write one of them as -1"
+                f"of axis {self.dim} of {format_shape(x)}; write one of them as -1"
             )
         return sizes
 
@@ -139,7 +141,7 @@ class Unfold(_Sliding):
         positions = self._positions(x[1:])
         if min(positions) < 1:
             raise ShapeError(
-                f"kernel {written(self.kernel_size)} is larger than its input {written(x)}; "
+                f"kernel {format_shape(self.kernel_size)} is larger than its input {format_shape(x)}; "
                 "use a smaller one"
             )
         return (x[0] * prod(self.kernel_size), prod(positions))
@@ -165,8 +167,8 @@ class Fold(_Sliding):
         values = prod(self.kernel_size)
         if len(x) != 2 or x[0] % values or min(positions) < 1 or x[1] != prod(positions):
             raise ShapeError(
-                f"windows {written(self.kernel_size)} of {written(self.output_size)} are a "
-                f"multiple of {values} x {prod(map(abs, positions))}, found {written(x)}"
+                f"windows {format_shape(self.kernel_size)} of {format_shape(self.output_size)} are a "
+                f"multiple of {values} x {prod(map(abs, positions))}, found {format_shape(x)}"
             )
         return (x[0] // values, *self.output_size)
 

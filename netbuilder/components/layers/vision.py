@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from netbuilder.components.fields import LIST_AS_TUPLE, Length, Probability, Size
 from netbuilder.components.layers.base import Elementwise, TorchLayer, Unparametrised
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import Shape, written
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class SqueezeExcitation(TorchLayer):
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) != 3:
-            raise ShapeError(f"it takes channels x height x width, found {written(x)}; move it")
+            raise ShapeError(
+                f"it takes channels x height x width, found {format_shape(x)}; move it"
+            )
         return x
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
@@ -92,7 +94,7 @@ class Permute(Unparametrised):
         if sorted(self.dims) != list(range(len(x) + 1)) or self.dims[0] != 0:
             raise ShapeError(
                 f"dims {list(self.dims)} is no order of the {len(x) + 1} axes of batches of "
-                f"{written(x)} with the batch, 0, first; such as {[0, *range(2, len(x) + 1), 1]}"
+                f"{format_shape(x)} with the batch, 0, first; such as {[0, *range(2, len(x) + 1), 1]}"
             )
         return tuple(x[dim - 1] for dim in self.dims[1:])
 

@@ -164,7 +164,7 @@ class Window:
         # its last turn hold all there is.
         turn = len(self.first)
         ends = (positions[:turn], positions[max(turn, len(positions) - turn) :])
-        return _hull(self.at(i) for part in ends for i in part)
+        return _union(self.at(i) for part in ends for i in part)
 
     def joined(self, other: Window, positions: int, size: int) -> Window | None:
         """What ``positions`` of them see through both windows, of an axis of ``size``.
@@ -175,14 +175,14 @@ class Window:
             if positions > MAX_PERIOD:
                 return None
             # One of the two may see everything at once: what the other sees beyond is no input.
-            spans = [_hull([self.at(i), other.at(i)]) for i in range(positions)]
+            spans = [_union([self.at(i), other.at(i)]) for i in range(positions)]
             if not self.shift or not other.shift:
                 spans = [(max(a, 0), min(b, size - 1)) for a, b in spans]
             return Window.table(spans)
         period = lcm(len(self.first), len(other.first))
         if period > MAX_PERIOD:
             return None
-        spans = [_hull([self.at(i), other.at(i)]) for i in range(period)]
+        spans = [_union([self.at(i), other.at(i)]) for i in range(period)]
         return Window.of(spans, self.shift * (period // len(self.first)))
 
     @classmethod
@@ -204,7 +204,7 @@ class Window:
         return Window.of([self.at(index(i)) for i in range(positions)], shift=0)
 
 
-def _hull(spans: Iterable[Span]) -> Span:
+def _union(spans: Iterable[Span]) -> Span:
     reading = [span for span in spans if span[0] <= span[1]]
     if not reading:
         return 1, 0

@@ -9,7 +9,7 @@ from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint import parameters, receptive_field, training
-from netbuilder.network.lint.base import Said
+from netbuilder.network.lint.base import Finding
 from netbuilder.network.lint.training import Evidence
 
 
@@ -40,7 +40,9 @@ def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
     return sorted(found.values(), key=lambda advice: advice.problem)
 
 
-def _spoken(analysis: Analysis, evidence: Evidence) -> Iterator[tuple[Callable[..., Said], Said]]:
+def _spoken(
+    analysis: Analysis, evidence: Evidence
+) -> Iterator[tuple[Callable[..., Finding], Finding]]:
     for rule in receptive_field.RULES + parameters.RULES:
         yield rule, rule(analysis)
     for weighing in training.RULES:

@@ -11,16 +11,16 @@ from netbuilder.network.analysis import Analysis, Row
 CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
 
 
-Said = Iterator[tuple[Place, str, str]]
+Finding = Iterator[tuple[Place, str, str]]
 """A place in the document, the reason, and what to do."""
 
 
-def leaves_of(analysis: Analysis) -> list[Row]:
+def leaf_rows(analysis: Analysis) -> list[Row]:
     """All layers but containers, in the order of the document."""
     return [row for row in analysis.rows if not isinstance(row.layer, Container)]
 
 
-def kernel_of(row: Row) -> tuple[int, ...]:
+def kernel_size(row: Row) -> tuple[int, ...]:
     """The kernel of a convolution; empty for all else."""
     if row.kind in CONVOLUTIONS:
         kernel: tuple[int, ...] = row.arguments["kernel_size"]

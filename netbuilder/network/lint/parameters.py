@@ -11,7 +11,7 @@ from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Sequential
 from netbuilder.config.schema import Place
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.lint.base import CONVOLUTIONS, Said, kernel_of, leaves_of
+from netbuilder.network.lint.base import CONVOLUTIONS, Finding, kernel_size, leaf_rows
 
 TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 
@@ -31,7 +31,7 @@ CARRIERS = ("Identity", "MaxPool1d", "MaxPool2d", "MaxPool3d")
 """Kinds behind which a bias is what it was before."""
 
 
-def bias_before_norm(analysis: Analysis) -> Said:
+def bias_before_norm(analysis: Analysis) -> Finding:
     """A bias that batch normalisation takes away again."""
     lost: dict[object, list[tuple[Row, Row]]] = {}
     for chain in _chains(analysis):
@@ -43,7 +43,7 @@ def bias_before_norm(analysis: Analysis) -> Said:
             if behind.kind in NORMS and biased and row.arguments["bias"]:
                 lost.setdefault(_written_at(analysis, row), []).append((row, behind))
     uses: dict[object, int] = {}
-    for row in leaves_of(analysis) if lost else []:
+    for row in leaf_rows(analysis) if lost else []:
         at = _written_at(analysis, row)
         uses[at] = uses.get(at, 0) + 1
     for at, pairs in lost.items():
@@ -96,7 +96,7 @@ def _branch(row: Row) -> bool:
     )
 
 
-def before_output(analysis: Analysis) -> Said:
+def before_output(analysis: Analysis) -> Finding:
     """What cuts off or throws away scores that nothing makes up for."""
     for place, layer, through in _last(analysis.architecture.layers, ("layers",), ""):
         where = f"right before the output{through}"
@@ -131,13 +131,13 @@ def _last(
             yield here, layer, through
             if layer.kind in NEGATIVE_FREE + DROPOUTS:
                 continue
-        elif behind := layer.behind():
-            [(_, inside, inner)] = behind.members()
+        elif behind := layer.tail():
+            [(_, inside, inner)] = behind.named_layers()
             yield (*here, *inside), inner, through
         elif isinstance(layer, Sequential) or (
             isinstance(layer, Parallel) and layer.join == "concat"
         ):
-            for chain in layer.chains():
+            for chain in layer.child_branches():
                 yield from _last(chain.layers, (*here, *chain.place), through)
             if isinstance(layer, Sequential) and all(
                 inner.kind in TRANSPARENT for inner in layer.layers
@@ -146,9 +146,9 @@ def _last(
         return
 
 
-def most_parameters(analysis: Analysis) -> Said:
+def most_parameters(analysis: Analysis) -> Finding:
     """A layer with more than half of everything that is learnt."""
-    leaves = leaves_of(analysis)
+    leaves = leaf_rows(analysis)
     # Of two layers with weights one always has half.
     weighted = [row for row in leaves if row.macs and row.parameters]
     for row in weighted if len(weighted) > 2 else []:
@@ -183,7 +183,7 @@ def _lighter(row: Row, leaves: Sequence[Row]) -> str:
                 )
         return fewer
     fewer = "give it fewer channels on either side"
-    kernel = kernel_of(row)
+    kernel = kernel_size(row)
     if prod(kernel) == 1 or not kernel:
         return fewer
     if looked_at and prod(row.output_shape[1:]) == 1 < prod(row.input_shape[1:]):
@@ -195,4 +195,8 @@ def _lighter(row: Row, leaves: Sequence[Row]) -> str:
     return f"{fewer}, or a smaller kernel"
 
 
-RULES: tuple[Callable[[Analysis], Said], ...] = (bias_before_norm, before_output, most_parameters)
+RULES: tuple[Callable[[Analysis], Finding], ...] = (
+    bias_before_norm,
+    before_output,
+    most_parameters,
+)

@@ -8,9 +8,9 @@ from typing import Any
 
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Sequential
-from netbuilder.components.shapes import spatial, written
+from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.lint.base import CONVOLUTIONS, Said, kernel_of, leaves_of
+from netbuilder.network.lint.base import CONVOLUTIONS, Finding, kernel_size, leaf_rows
 
 POOLS = tuple(f"{how}Pool{axes}d" for how in ("Max", "Avg", "LP") for axes in (1, 2, 3))
 
@@ -18,14 +18,16 @@ LEAST_LOSS = 1 / 50
 """A border is worth a word where it is at least this part of an axis."""
 
 
-def never_sees_all(analysis: Analysis) -> Said:
+def never_sees_all(analysis: Analysis) -> Finding:
     """An output of which no position sees the whole input."""
     size, seen = spatial(analysis.architecture.input), analysis.receptive_field
-    leaves = leaves_of(analysis)
+    leaves = leaf_rows(analysis)
     missing = max(b - a for a, b in zip(seen, size, strict=True))
     if missing <= 0 or not leaves:
         return
-    reason = f"the output sees {written(seen)} of the {written(size)} input, never all of it"
+    reason = (
+        f"the output sees {format_shape(seen)} of the {format_shape(size)} input, never all of it"
+    )
     losing = [row for row in leaves if _lost(row)]
     # No less than what their borders come to at the input.
     if missing <= sum(max(_lost(row).values()) * max(row.jump) for row in losing):
@@ -46,7 +48,7 @@ def never_sees_all(analysis: Analysis) -> Said:
     )
 
 
-def sees_all_before(analysis: Analysis) -> Said:
+def sees_all_before(analysis: Analysis) -> Finding:
     """Convolutions that go on looking around where everything is in sight."""
     size = spatial(analysis.architecture.input)
     behind: list[Row] = []
@@ -56,7 +58,7 @@ def sees_all_before(analysis: Analysis) -> Said:
             if not isinstance(row.layer, Sequential):
                 break  # a path around the layers inside sees less
             continue
-        kernel, whole = kernel_of(row), all(a >= b for a, b in zip(seen, size, strict=True))
+        kernel, whole = kernel_size(row), all(a >= b for a, b in zip(seen, size, strict=True))
         # A kernel as large as its map is how the map becomes one position.
         collapses = prod(row.output_shape[1:]) == 1
         if whole and prod(kernel) > 1 and not collapses:
@@ -66,30 +68,30 @@ def sees_all_before(analysis: Analysis) -> Said:
         share = sum(row.parameters for row in behind) / (analysis.parameters or 1)
         yield (
             behind[0].place,
-            f"a position in the middle sees all of the {written(size)} input before this layer; "
+            f"a position in the middle sees all of the {format_shape(size)} input before this layer; "
             f"{len(behind):,} convolutions with larger kernels than 1 stand from here on, with "
             f"{share:.0%} of all parameters",
             "leave them out, take kernels of 1, or pool later",
         )
 
 
-def kernel_on_one_position(analysis: Analysis) -> Said:
+def kernel_on_one_position(analysis: Analysis) -> Finding:
     """A convolution that looks around where there is nothing around."""
-    for row in leaves_of(analysis):
-        kernel = kernel_of(row)
+    for row in leaf_rows(analysis):
+        kernel = kernel_size(row)
         alone = prod(row.input_shape[1:]) == 1 and prod(row.output_shape[1:]) == 1
         if prod(kernel) > 1 and alone and row.arguments["padding_mode"] == "zeros":
             yield (
                 (*row.place, "kernel_size"),
-                f"the map is {written(row.input_shape[1:])}: of the {written(kernel)} kernel only "
+                f"the map is {format_shape(row.input_shape[1:])}: of the {format_shape(kernel)} kernel only "
                 "one weight a channel meets it, the others meet padding",
                 "write kernel_size: 1 and no padding",
             )
 
 
-def border_dropped(analysis: Analysis) -> Said:
+def border_dropped(analysis: Analysis) -> Finding:
     """A size that windows do not divide, so that its end is read by none."""
-    for row in leaves_of(analysis):
+    for row in leaf_rows(analysis):
         lost = _worth_a_word(row)
         if not lost:
             continue
@@ -97,7 +99,7 @@ def border_dropped(analysis: Analysis) -> Said:
         yield (
             row.place,
             f"its windows leave out the last {left} of {row.input_shape[axis]} positions of an "
-            f"axis ({written(row.input_shape)} becomes {written(row.output_shape)})",
+            f"axis ({format_shape(row.input_shape)} becomes {format_shape(row.output_shape)})",
             f"write {_covering(row)}, or choose the layers before it so that the size comes out "
             "even",
         )
@@ -153,6 +155,6 @@ def _covering(row: Row) -> str:
     return f"padding: {pads[0] if len(set(pads)) == 1 else pads}"
 
 
-RULES: tuple[Callable[[Analysis], Said], ...] = (
+RULES: tuple[Callable[[Analysis], Finding], ...] = (
     never_sees_all, sees_all_before, kernel_on_one_position, border_dropped,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint.base import Said
+from netbuilder.network.lint.base import Finding
 
 GAP = 0.25
 
@@ -36,7 +36,7 @@ class Evidence:
     suggestion: float | None = None
 
 
-def overfits(analysis: Analysis, evidence: Evidence) -> Said:
+def overfits(analysis: Analysis, evidence: Evidence) -> Finding:
     """A run that fits the training images clearly better, and shows them as they are."""
     train, last = analysis.architecture.train, evidence.metrics[-LAST_EPOCHS:]
     if train is None or train.augment or not last:
@@ -55,7 +55,7 @@ def overfits(analysis: Analysis, evidence: Evidence) -> Said:
         )
 
 
-def peak_diverges(analysis: Analysis, evidence: Evidence) -> Said:
+def peak_diverges(analysis: Analysis, evidence: Evidence) -> Finding:
     """A one-cycle schedule that rises to where the network was seen to run away."""
     train, limit = analysis.architecture.train, evidence.diverged_at
     if train is None or limit is None:
@@ -70,4 +70,4 @@ def peak_diverges(analysis: Analysis, evidence: Evidence) -> Said:
             )
 
 
-RULES: tuple[Callable[[Analysis, Evidence], Said], ...] = (overfits, peak_diverges)
+RULES: tuple[Callable[[Analysis, Evidence], Finding], ...] = (overfits, peak_diverges)

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from netbuilder.render.plots.style import GOAL, TEST, TRAIN, plain, quiet, save
-from netbuilder.runs.statistics import unbeaten
+from netbuilder.runs.statistics import on_pareto_front
 
 LONGEST = 30
 """Characters of a network's name in a picture."""
 
 
 @dataclass(frozen=True)
-class Sized:
+class ParetoPoint:
     """A network among others: its test accuracy in percent against its number of parameters.
 
     ``low`` and ``high`` are those of its seeds.
@@ -33,7 +33,7 @@ class Sized:
     high: float
 
 
-def draw_sizes(path: Path, networks: Sequence[Sized]) -> None:
+def draw_pareto(path: Path, networks: Sequence[ParetoPoint]) -> None:
     """Test accuracy against the number of parameters, a named point a network, as a PNG.
 
     A panel a data set, for accuracies on different ones say nothing about each other. A line joins
@@ -57,7 +57,7 @@ def draw_sizes(path: Path, networks: Sequence[Sized]) -> None:
     save(figure, path)
 
 
-def _draw_points(axes: Axes, networks: Sequence[Sized]) -> None:
+def _draw_points(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
     axes.set_xscale("log")
     for network in networks:
         size = network.parameters
@@ -71,7 +71,7 @@ def _draw_points(axes: Axes, networks: Sequence[Sized]) -> None:
     bottom = low - beside
     axes.set(xlim=(left, right), ylim=(bottom, min(high + beside, 100.05)))
     points = [(network.parameters, network.accuracy) for network in networks]
-    front = sorted(point for point in points if unbeaten(point, points))
+    front = sorted(point for point in points if on_pareto_front(point, points))
     # From the lower edge to the right one: what lies below and behind it is beaten.
     corners = [(front[0][0], bottom), *front, (right, front[-1][1])]
     axes.step(
@@ -95,7 +95,7 @@ def _count(value: float, _: int = 0) -> str:
     return f"{value:g}"
 
 
-def _draw_names(axes: Axes, networks: Sequence[Sized]) -> None:
+def _draw_names(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
     per_point = axes.figure.dpi / 72
     pixels = axes.transData.transform([(n.parameters, n.accuracy) for n in networks])
     points = [(float(x) / per_point, float(y) / per_point) for x, y in pixels]

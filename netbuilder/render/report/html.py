@@ -18,7 +18,7 @@ from netbuilder.render.network import totals
 from netbuilder.render.report import svg as charts
 from netbuilder.render.report import tables as cells
 from netbuilder.render.report import text as words
-from netbuilder.render.report.model import Iteration, Report
+from netbuilder.render.report.model import Report, ReportEntry
 
 SIZE = {
     "width": charts.WIDTH, "height": charts.HEIGHT, "left": charts.LEFT, "right": charts.RIGHT,
@@ -74,7 +74,7 @@ def _templates() -> Environment:
     )
 
 
-def _iteration(iteration: Iteration, picture: bytes | None) -> dict[str, Any]:
+def _iteration(iteration: ReportEntry, picture: bytes | None) -> dict[str, Any]:
     """What the template takes of one iteration."""
     analysis = iteration.analysis
     notes = analysis.architecture.notes
@@ -122,7 +122,7 @@ def _share(part: int, largest: int) -> str:
     return f"{min(1.0, part / largest):.4f}" if part else "0"
 
 
-def _confusion(iteration: Iteration) -> dict[str, Any] | None:
+def _confusion(iteration: ReportEntry) -> dict[str, Any] | None:
     if not iteration.evaluated:
         return None
     counts, names = iteration.confusion, iteration.evaluated[0].classes

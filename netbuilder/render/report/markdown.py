@@ -8,7 +8,7 @@ from netbuilder.render.markdown import Marked, escaped, items, table
 from netbuilder.render.network import totals
 from netbuilder.render.report import tables as cells
 from netbuilder.render.report import text as words
-from netbuilder.render.report.model import Iteration, Report
+from netbuilder.render.report.model import Report, ReportEntry
 
 
 def text_of(report: Report, pictures: Iterable[str]) -> str:
@@ -29,7 +29,7 @@ def text_of(report: Report, pictures: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _section(i: Iteration, there: set[str]) -> list[str]:
+def _section(i: ReportEntry, there: set[str]) -> list[str]:
     notes, analysis = i.analysis.architecture.notes, i.analysis
     title = escaped(f"{i.key} {words.title(i)}".strip())
     lines = [f'<a id="iteration-{i.key}"></a>', "", f"## {title}", ""]

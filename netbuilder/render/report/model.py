@@ -10,13 +10,13 @@ from statistics import fmean, linear_regression
 
 from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import Analysis, Row, analyse
-from netbuilder.network.diff import difference
+from netbuilder.network.diff import diff_architectures
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.diff import change_lines
-from netbuilder.runs.records import Evaluation, Trained
+from netbuilder.runs.records import Evaluation, RunRecord
 from netbuilder.runs.run import Run
-from netbuilder.runs.selection import Subject
-from netbuilder.runs.statistics import Spread
+from netbuilder.runs.selection import Selection
+from netbuilder.runs.statistics import MeanStd
 
 MOST = 3
 """How many layers and pairs of classes are named as the largest."""
@@ -42,7 +42,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Confused:
+class ConfusedPair:
     """How often images of one class were taken for another, over all seeds."""
 
     label: str
@@ -62,7 +62,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Goal:
+class TargetResult:
     """How a target that every document states was kept: its name, its bound, by how many seeds.
 
     ``found`` holds the figures that were judged; ``met`` is None where it cannot be judged.
@@ -77,7 +77,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Iteration:
+class ReportEntry:
     """One network of the report.
 
     Attributes:
@@ -93,7 +93,7 @@ class Iteration:
     key: str
     path: str
     analysis: Analysis
-    trained: tuple[Trained, ...]
+    trained: tuple[RunRecord, ...]
     remarks: tuple[str, ...]
     before: str
     changes: tuple[str, ...]
@@ -104,13 +104,13 @@ class Iteration:
         return self.trained[0].dataset if self.trained else ""
 
     @cached_property
-    def best_test(self) -> Spread | None:
+    def best_test(self) -> MeanStd | None:
         """The best test accuracy of each run, percent."""
         return self.over_seeds(lambda run: run.best["test_accuracy"])
 
-    def over_seeds(self, figure: Callable[[Trained], float]) -> Spread | None:
+    def over_seeds(self, figure: Callable[[RunRecord], float]) -> MeanStd | None:
         """A figure of each run over all of them; None without a run."""
-        return Spread.of([figure(run) for run in self.trained]) if self.trained else None
+        return MeanStd.of([figure(run) for run in self.trained]) if self.trained else None
 
     @property
     def met(self) -> int | None:
@@ -119,7 +119,7 @@ class Iteration:
         return sum(judged) if judged else None
 
     @property
-    def goals(self) -> tuple[Goal, ...]:
+    def goals(self) -> tuple[TargetResult, ...]:
         """Every target of the document, with what was found."""
         if not self.trained:
             alone = [(verdict,) for verdict in judge_document(self.analysis)]
@@ -158,11 +158,11 @@ class Iteration:
         return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*tables, strict=True))
 
     @property
-    def confused(self) -> tuple[Confused, ...]:
+    def confused(self) -> tuple[ConfusedPair, ...]:
         """The pairs of classes that were confused most, the most frequent first."""
         classes = self.evaluated[0].classes if self.evaluated else []
         pairs = [
-            Confused(classes[label], classes[guess], count)
+            ConfusedPair(classes[label], classes[guess], count)
             for label, row in enumerate(self.confusion)
             for guess, count in enumerate(row)
             if count and label != guess
@@ -194,7 +194,7 @@ class Iteration:
 class Report:
     """All that is said, in the order in which it was asked for."""
 
-    iterations: tuple[Iteration, ...]
+    iterations: tuple[ReportEntry, ...]
 
     @property
     def runs(self) -> int:
@@ -202,27 +202,27 @@ class Report:
         return sum(len(iteration.trained) for iteration in self.iterations)
 
     @property
-    def tested(self) -> dict[str, list[Iteration]]:
+    def tested(self) -> dict[str, list[ReportEntry]]:
         """Those with runs by their data set; accuracies on two say nothing about each other."""
-        found: dict[str, list[Iteration]] = {}
+        found: dict[str, list[ReportEntry]] = {}
         for iteration in self.iterations:
             if iteration.trained:
                 found.setdefault(iteration.dataset, []).append(iteration)
         return found
 
     @property
-    def smallest(self) -> Iteration | None:
+    def smallest(self) -> ReportEntry | None:
         """The first of the smallest networks of which every run met every target."""
         kept = [i for i in self.iterations if i.met and i.met == len(i.trained)]
         return min(kept, key=lambda i: i.analysis.parameters) if kept else None
 
 
-def report_on(subjects: Iterable[Subject]) -> Report:
+def report_on(subjects: Iterable[Selection]) -> Report:
     """What there is to say of ``subjects``.
 
     A record that cannot be read costs a line, not the report.
     """
-    iterations: list[Iteration] = []
+    iterations: list[ReportEntry] = []
     taken: set[str] = set()
     for subject in subjects:
         before = iterations[-1] if iterations else None
@@ -240,15 +240,15 @@ def _free(name: str, taken: set[str]) -> str:
     return key
 
 
-def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteration:
+def _iteration(subject: Selection, before: ReportEntry | None, key: str) -> ReportEntry:
     analysis = analyse(subject.architecture)
     trained, remarks = _trained(subject.runs, analysis)
-    if subject.otherwise:
-        runs = f"{len(subject.otherwise)} run{'s' * (len(subject.otherwise) > 1)}"
+    if subject.other_runs:
+        runs = f"{len(subject.other_runs)} run{'s' * (len(subject.other_runs) > 1)}"
         remarks.append(f"Left out: {runs} of this name, of a document that said something else.")
     remarks += [f"Left out: {line}" for line in subject.unreadable]
     if not trained and analysis.architecture.train:
-        remarks.append("; ".join(filter(None, ("No finished run", subject.to_train))))
+        remarks.append("; ".join(filter(None, ("No finished run", subject.train_hint))))
     missing = [run.run.path.name for run in trained if run.evaluation is None]
     if missing:
         which = missing[0] if len(missing) == 1 else f"{len(missing)} of {len(trained)} runs"
@@ -256,24 +256,24 @@ def _iteration(subject: Subject, before: Iteration | None, key: str) -> Iteratio
             f"No confusion matrix and no mistakes of {which}: evaluation.json is not there. "
             "Older versions did not write it; a run trained anew has it."
         )
-    return Iteration(
+    return ReportEntry(
         key=key,
         path=str(subject.path),
         analysis=analysis,
         trained=tuple(trained),
         remarks=tuple(remarks),
         before=before.key if before else "",
-        changes=change_lines(difference(before.analysis, analysis)) if before else (),
+        changes=change_lines(diff_architectures(before.analysis, analysis)) if before else (),
     )
 
 
-def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[Trained], list[str]]:
+def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[RunRecord], list[str]]:
     """The finished runs of one data set, by their seeds, and a line for each other."""
-    found: list[Trained] = []
+    found: list[RunRecord] = []
     remarks = []
     for run in runs:
         try:
-            trained = Trained.read(run, analysis)
+            trained = RunRecord.read(run, analysis)
             if trained:
                 found.append(trained)
             else:
@@ -285,19 +285,19 @@ def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[Trained], li
     if real and len(real) < len(found):
         count = len(found) - len(real)
         remarks.append(f"Left out: {count} on data that stood in for the document's own.")
-    by_seed: dict[int, Trained] = {}
+    by_seed: dict[int, RunRecord] = {}
     for trained in sorted(real or found, key=lambda one: (one.run.started, one.run.path.name)):
         by_seed[trained.seed] = trained
     return [by_seed[seed] for seed in sorted(by_seed)], remarks
 
 
-def _goal(verdicts: Sequence[Verdict]) -> Goal:
+def _goal(verdicts: Sequence[Verdict]) -> TargetResult:
     """One target over the seeds."""
     first = verdicts[0]
     judged = [verdict.met for verdict in verdicts if verdict.met is not None]
     found = tuple(verdict.found for verdict in verdicts if verdict.found is not None)
     reasons = [verdict.reason for verdict in verdicts if verdict.reason]
-    return Goal(
+    return TargetResult(
         target=first.target.replace("_", " "),
         bound=first.bound,
         found=found,

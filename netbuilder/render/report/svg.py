@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from netbuilder.render.report.model import Iteration
+from netbuilder.render.report.model import ReportEntry
 from netbuilder.render.report.text import one_line
-from netbuilder.runs.records import Trained
-from netbuilder.runs.statistics import unbeaten
+from netbuilder.runs.records import RunRecord
+from netbuilder.runs.statistics import on_pareto_front
 
 WIDTH, HEIGHT = 440.0, 274.0
 
@@ -85,7 +85,7 @@ class Sizes:
     y_ticks: tuple[Tick, ...]
 
 
-def curves_of(iteration: Iteration) -> Curves | None:
+def curves_of(iteration: ReportEntry) -> Curves | None:
     """The curves of all its runs; None without a run."""
     if not iteration.trained:
         return None
@@ -142,7 +142,7 @@ def curves_of(iteration: Iteration) -> Curves | None:
 
 def _panel(
     title: str,
-    runs: Sequence[Trained],
+    runs: Sequence[RunRecord],
     xs: Sequence[float],
     height: Callable[[float], float],
     ticks: Sequence[tuple[float, str]],
@@ -172,7 +172,7 @@ def _panel(
     )
 
 
-def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
+def sizes_of(iterations: Sequence[ReportEntry]) -> Sizes | None:
     """Every iteration that was trained, on one data set, as a point; None if there is none."""
     tested = [(i, i.best_test) for i in iterations if i.best_test and i.analysis.parameters]
     if not tested:
@@ -208,7 +208,7 @@ def sizes_of(iterations: Sequence[Iteration]) -> Sizes | None:
     ]
     sized = [(i.analysis.parameters, spread.mean) for i, spread in tested]
     front = sorted(
-        {place for place, each in zip(places, sized, strict=True) if unbeaten(each, sized)}
+        {place for place, each in zip(places, sized, strict=True) if on_pareto_front(each, sized)}
     )
     corners = [(front[0][0], TALL - WIDE_BOTTOM)]
     for x, y in [*front, (WIDE - RIGHT, front[-1][1])]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from netbuilder._text import printable
-from netbuilder.components.shapes import written
+from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Analysis, Row
 from netbuilder.network.targets import figure_text
 from netbuilder.render.network import field_text, per_axis_text, window_text
-from netbuilder.render.report.model import Goal, Iteration, Mistake
+from netbuilder.render.report.model import Mistake, ReportEntry, TargetResult
 from netbuilder.render.report.text import NOTHING, one_line, percent
-from netbuilder.runs.records import Trained
+from netbuilder.runs.records import RunRecord
 
 OVERVIEW = (
     "network", "parameters", "published", "receptive field", "best test", "published", "last test",
@@ -31,7 +31,7 @@ LONG = 40
 MISTAKES = ("test image", "label", "guess", "confidence, %", "seeds")
 
 
-def overview(iteration: Iteration) -> tuple[str, ...]:
+def overview(iteration: ReportEntry) -> tuple[str, ...]:
     """A row under `OVERVIEW`; its first cell is the key."""
     architecture = iteration.analysis.architecture
     reference = architecture.reference
@@ -56,7 +56,7 @@ def layer(row: Row, analysis: Analysis) -> tuple[str, ...]:
     return (
         f"{row.path} {printable(row.title)}",
         window_text(row),
-        written(row.output_shape),
+        format_shape(row.output_shape),
         field_text(row, analysis),
         f"{row.parameters:,}" if row.parameters else "",
         f"{share:.1%}" if share else "",
@@ -64,7 +64,7 @@ def layer(row: Row, analysis: Analysis) -> tuple[str, ...]:
     )
 
 
-def seed(run: Trained) -> tuple[str, ...]:
+def seed(run: RunRecord) -> tuple[str, ...]:
     """A row under `SEEDS`."""
     first = run.first_at_target
     return (
@@ -82,7 +82,7 @@ def seed(run: Trained) -> tuple[str, ...]:
     )
 
 
-def all_seeds(iteration: Iteration) -> tuple[str, ...]:
+def all_seeds(iteration: ReportEntry) -> tuple[str, ...]:
     """The row below those of several seeds: mean ± standard deviation."""
     return (
         "mean",
@@ -99,7 +99,7 @@ def all_seeds(iteration: Iteration) -> tuple[str, ...]:
     )
 
 
-def goal(judged: Goal) -> tuple[str, ...]:
+def goal(judged: TargetResult) -> tuple[str, ...]:
     """A row under `GOALS`."""
     found = sorted(set(judged.found))
     shown = NOTHING
@@ -121,7 +121,7 @@ def mistake(made: Mistake) -> tuple[str, ...]:
     return str(made.index), one_line(made.label), one_line(made.guess), confidence, str(made.seeds)
 
 
-def _judged(run: Trained) -> str:
+def _judged(run: RunRecord) -> str:
     if run.met is None:
         return NOTHING
     missed = [v.target.replace("_", " ") for v in run.verdicts if v.met is False]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netbuilder._text import printable
-from netbuilder.components.shapes import spatial, written
+from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import figure_text
 from netbuilder.render.network import first_whole
-from netbuilder.render.report.model import Gap, Iteration, Report
-from netbuilder.runs.statistics import Spread, range_text
+from netbuilder.render.report.model import Gap, Report, ReportEntry
+from netbuilder.runs.statistics import MeanStd, range_text
 
 NOTHING = "–"
 
@@ -75,12 +75,12 @@ def overview_note(report: Report) -> str:
     return said
 
 
-def title(iteration: Iteration) -> str:
+def title(iteration: ReportEntry) -> str:
     """The document's own title, in one line; it may be empty."""
     return one_line(iteration.analysis.architecture.title)
 
 
-def seeds_note(iteration: Iteration) -> str:
+def seeds_note(iteration: ReportEntry) -> str:
     """What stands in the table under `SEEDS`."""
     said = (
         f"One row per seed, trained on {one_line(iteration.dataset)}. Accuracies are in percent; "
@@ -94,7 +94,7 @@ def seeds_note(iteration: Iteration) -> str:
     return said
 
 
-def confusion_note(iteration: Iteration) -> str:
+def confusion_note(iteration: ReportEntry) -> str:
     """What stands in the confusion matrix, or why there is none."""
     runs, classes = len(iteration.evaluated), len(iteration.evaluated[0].classes)
     if classes > MOST_CLASSES:
@@ -103,12 +103,12 @@ def confusion_note(iteration: Iteration) -> str:
     return f"Test images by label (row) and guess (column){over}, after the last epoch."
 
 
-def picture_note(iteration: Iteration) -> str:
+def picture_note(iteration: ReportEntry) -> str:
     """What the picture of mistakes shows."""
     return f"The most confident mistakes of seed {iteration.trained[0].seed} after the last epoch."
 
 
-def observations(iteration: Iteration) -> list[str]:
+def observations(iteration: ReportEntry) -> list[str]:
     """What the figures say, a sentence a fact."""
     analysis = iteration.analysis
     lines = [_field(analysis)]
@@ -159,17 +159,17 @@ def one_line(text: str) -> str:
 
 
 def _field(analysis: Analysis) -> str:
-    size, whole = written(spatial(analysis.architecture.input)), first_whole(analysis)
+    size, whole = format_shape(spatial(analysis.architecture.input)), first_whole(analysis)
     if whole:
         return (
             f"Every output position sees the whole {size} input from layer {whole.path} "
             f"{printable(whole.title)} on."
         )
-    seen = written(analysis.receptive_field)
+    seen = format_shape(analysis.receptive_field)
     return f"No layer sees the whole {size} input: an output position sees {seen} of it."
 
 
-def _gap(gap: Gap, iteration: Iteration) -> str:
+def _gap(gap: Gap, iteration: ReportEntry) -> str:
     sign = "−" if gap.last < 0 else "+"
     said = (
         "The gap, training minus test accuracy, "
@@ -194,7 +194,7 @@ def _moved(last: float, change: float) -> str:
     return "grew" if abs(last) > abs(before) else "narrowed"
 
 
-def _reached(iteration: Iteration) -> str:
+def _reached(iteration: ReportEntry) -> str:
     bound = iteration.analysis.architecture.targets.test_accuracy
     asked = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
     firsts = [run.first_at_target for run in iteration.trained if run.first_at_target is not None]
@@ -211,7 +211,7 @@ def _reached(iteration: Iteration) -> str:
     )
 
 
-def percent(spread: Spread | None) -> str:
+def percent(spread: MeanStd | None) -> str:
     """A figure over the seeds, mean ± standard deviation."""
     return NOTHING if spread is None else str(spread)
 

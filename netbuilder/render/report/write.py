@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netbuilder._files import remove_leftovers, write_atomic, writing
+from netbuilder._files import remove_leftovers, report_write_errors, write_atomic
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError
 from netbuilder.render.report.html import page
 from netbuilder.render.report.markdown import text_of
-from netbuilder.render.report.model import Iteration, Report
+from netbuilder.render.report.model import Report, ReportEntry
 from netbuilder.render.report.text import MOST_CLASSES, one_line, title
 
 MARKDOWN, HTML = "report.md", "report.html"
@@ -42,14 +42,14 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
     names = " ".join(sorted(pictures))
     text = f"{text_of(report, pictures)}\n<!-- netbuilder report: {names} -->\n"
     html = page(report, mistakes)
-    with writing(out):
+    with report_write_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
         for name in earlier - set(pictures):
             (out / name).unlink(missing_ok=True)
     # First the text: it names the others, so that one that was cut short can be renewed.
     for name, content in {MARKDOWN: text.encode(), **pictures, HTML: html.encode()}.items():
-        with writing(out / name):
+        with report_write_errors(out / name):
             write_atomic(out / name, content)
     return [out / MARKDOWN, out / HTML]
 
@@ -95,7 +95,7 @@ def _pictures(report: Report) -> dict[str, bytes]:
 
     from netbuilder.render.plots.curves import draw_curves_of_seeds
     from netbuilder.render.plots.images import draw_confusion
-    from netbuilder.render.plots.pareto import Sized, draw_sizes
+    from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
 
     found = {}
     with TemporaryDirectory() as folder:
@@ -105,12 +105,14 @@ def _pictures(report: Report) -> dict[str, bytes]:
             found[name] = path.read_bytes()
 
         sizes = [
-            Sized(i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high)
+            ParetoPoint(
+                i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high
+            )
             for i in report.iterations
             if (tested := i.best_test) and i.analysis.parameters
         ]
         if len(report.iterations) > 1 and sizes:
-            draw_sizes(path, sizes)
+            draw_pareto(path, sizes)
             keep(SIZES)
         for iteration in report.iterations:
             name = _heading(iteration)
@@ -132,5 +134,5 @@ def _short(name: str) -> str:
     return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
 
 
-def _heading(iteration: Iteration) -> str:
+def _heading(iteration: ReportEntry) -> str:
     return f"{iteration.key}: {title(iteration)}" if title(iteration) else iteration.key

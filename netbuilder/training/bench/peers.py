@@ -17,8 +17,8 @@ from netbuilder.data.transforms import epoch_order, normalise, to_unit
 from netbuilder.errors import ConfigError
 from netbuilder.network.build import build
 from netbuilder.training.compile import compiled, forward_pass, has_compiler
-from netbuilder.training.cuda_graph import Body, Graphed
-from netbuilder.training.device import Hardware
+from netbuilder.training.cuda_graph import Body, CudaGraphed
+from netbuilder.training.device import Device
 from netbuilder.training.events import Stepped
 from netbuilder.training.loop import train
 
@@ -72,7 +72,7 @@ def _parts(
 
 def _ordinary(workers: int) -> Peer:
     def run(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
-        device = Hardware.choose().device
+        device = Device.choose().device
         batches = loader(architecture, data_dir, workers)
         model, optimizer, schedule, loss = _parts(architecture, device, len(batches), fused=False)
         while True:
@@ -90,7 +90,7 @@ def _ordinary(workers: int) -> Peer:
 
 def _on_device(*, fastest: bool) -> Peer:
     def run(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
-        hardware = Hardware.choose(precision="auto" if fastest else "fp32")
+        hardware = Device.choose(precision="auto" if fastest else "fp32")
         config = architecture.trained
         data = open_dataset(config.dataset, data_dir).to(hardware.device)
         count, size = len(data.train_labels), config.batch_size
@@ -110,7 +110,7 @@ def _on_device(*, fastest: bool) -> Peer:
 
         body: Body = passes
         if fastest and hardware.device.type == "cuda":
-            body = Graphed(passes, model)
+            body = CudaGraphed(passes, model)
         epoch = 0
         while True:
             order = epoch_order(0, epoch, count).to(hardware.device)

@@ -49,9 +49,9 @@ def _measured(
 ) -> dict[str, object]:
     import torch
 
-    from netbuilder.training.device import Hardware
+    from netbuilder.training.device import Device
 
-    device = Hardware.choose().device
+    device = Device.choose().device
 
     def now() -> float:
         if device.type == "cuda":
@@ -77,7 +77,7 @@ def _measured(
         "first_step_seconds": first,
         "total_seconds": warm + (total - seen) * seconds / images,
         "peak_memory_bytes": peak,
-        "device": Hardware.choose().describe()["device_name"],
+        "device": Device.choose().describe()["device_name"],
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from netbuilder.arithmetic import NAME, ExpressionError, Value, fill, names_in
+from netbuilder.arithmetic import NAME, NAME_RULE, ExpressionError, Value, fill, names_in
 from netbuilder.errors import ConfigError, Problem, quoted
 from netbuilder.reading import read_text
 from netbuilder.schema import Place, path_text
@@ -286,7 +286,10 @@ class Definitions:
         given = scope.at("parameters")
         parameters = dict(self._named(parts.get("parameters"), given))
         for parameter, default in parameters.items():
-            if not re.fullmatch(NAME, parameter) or isinstance(default.value, list | dict):
+            if not re.fullmatch(NAME, parameter):
+                message = f"found the name {quoted(parameter)}; allowed: {NAME_RULE}"
+                raise refuse(default, given.at(parameter), message)
+            if isinstance(default.value, list | dict):
                 message = "a parameter is a name with a number, a text, true, false, or nothing"
                 raise refuse(default, given.at(parameter), message)
         place = f"{scope.file}:{node.line}:{node.column}"
@@ -294,7 +297,7 @@ class Definitions:
 
     def _claim(self, name: str, node: Node, scope: Scope, pattern: str) -> None:
         if not re.fullmatch(pattern, name):
-            allowed = "letters, digits and underscores, no digit first"
+            allowed = NAME_RULE
             if pattern == BLOCK_NAME:
                 allowed = "small letters, digits and underscores, a letter first"
             raise refuse(node, scope, f"found the name {quoted(name)}; allowed: {allowed}")

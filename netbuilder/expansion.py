@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from netbuilder.arithmetic import NAME, Value
+from netbuilder.arithmetic import NAME, NAME_RULE, Value
 from netbuilder.definitions import (
     BLOCK_NAME,
     SECTIONS,
@@ -216,7 +216,7 @@ class Expander:
         if node is None:
             return None
         if not isinstance(node.value, str) or not re.fullmatch(NAME, node.value):
-            message = f"found {describe(node.plain())}; allowed: a name"
+            message = f"found {describe(node.plain())}; allowed: {NAME_RULE}"
             raise refuse(node, scope.at("index"), message)
         if node.value in scope.names:
             message = f"{node.value} has a meaning here already; choose another name"

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from netbuilder.arithmetic import NAME
 from netbuilder.definitions import BLOCK_NAME
 from netbuilder.expansion import MAX_TIMES
 from netbuilder.schema import Architecture
@@ -57,7 +58,7 @@ _REPEAT: dict[str, Any] = {
             {"type": "integer", "minimum": 0, "maximum": MAX_TIMES},
             {"type": "string", "pattern": _EXPRESSION},
         ]},
-        "index": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "index": {"type": "string", "pattern": NAME},
         "layers": _LAYERS,
     },
 }  # fmt: skip
@@ -69,7 +70,7 @@ _SECTIONS: dict[str, Any] = {
     "values": {
         "description": "Numbers, texts and truths by name, for ${...}.",
         "type": ["object", "null"],
-        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "propertyNames": {"pattern": NAME},
         "additionalProperties": _SCALAR,
     },
     "blocks": {
@@ -83,6 +84,7 @@ _SECTIONS: dict[str, Any] = {
             "properties": {
                 "parameters": {
                     "type": ["object", "null"],
+                    "propertyNames": {"pattern": NAME},
                     "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
                 },
                 "layers": _LAYERS,

@@ -241,12 +241,12 @@ def schema(
 
     Example: netbuilder schema --out archs/netbuilder.schema.json
     """
-    from netbuilder.json_schema import FILE_NAME, document_schema
+    from netbuilder.json_schema import FILE_NAME, schema_text
     from netbuilder.layers.plugins import load_installed
 
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
     require_free(out, force=True)  # made by no hand: what lies there is an earlier one
     load_installed()
-    text = json.dumps(document_schema(), indent=2) + "\n"
+    text = schema_text()
     give(text, out)

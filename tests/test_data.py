@@ -113,23 +113,30 @@ def test_moved_data_keep_their_facts(fashion: Path) -> None:
     assert (moved.digest, moved.dataset) == (data.digest, data.dataset)
 
 
+def test_the_data_folder_is_the_first_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The argument comes before NETBUILDER_DATA; ``~`` is the home folder in both."""
+    monkeypatch.setenv("NETBUILDER_DATA", "~/named")
+    assert data_root(Path("/argument")) == Path("/argument")
+    assert data_root(Path("~/argument")) == Path.home() / "argument"
+    assert data_root() == Path.home() / "named"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the XDG cache folder is Linux's")
 @pytest.mark.parametrize(
-    ("platform", "variable", "expected"),
+    ("variables", "expected"),
     [
-        ("linux", "XDG_CACHE_HOME", "/cache/netbuilder"),
-        ("win32", "LOCALAPPDATA", "/cache/netbuilder"),
-        ("darwin", "UNUSED", "~/Library/Caches/netbuilder"),
+        ({"XDG_CACHE_HOME": "/cache", "HOME": "/home/ada"}, "/cache/netbuilder"),
+        ({"XDG_CACHE_HOME": "", "HOME": "/home/ada"}, "/home/ada/.cache/netbuilder"),
     ],
 )
-def test_root(platform: str, variable: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The root is the argument, else NETBUILDER_DATA, else the platform's cache folder."""
-    monkeypatch.setenv("NETBUILDER_DATA", "/named")
-    assert data_root(Path("/given")) == Path("/given")
-    assert data_root() == Path("/named")
-    monkeypatch.delenv("NETBUILDER_DATA")
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setenv(variable, "/cache")
-    assert data_root() == Path(expected).expanduser()
+def test_the_data_folder_is_in_the_cache_by_default(
+    variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data sets downloaded by any version are found again; an empty NETBUILDER_DATA is none."""
+    monkeypatch.setenv("NETBUILDER_DATA", "")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert data_root() == Path(expected)
 
 
 def test_download(mirror: Path, fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:

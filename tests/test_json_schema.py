@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from strategies import NAMES, arguments, documents, inputs, plain_values
 
-from netbuilder.config.json_schema import document_schema
+from netbuilder._text import LARGEST
+from netbuilder.config.json_schema import document_schema, schema_text
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.yaml_nodes import parse
 from netbuilder.errors import ConfigError
@@ -61,7 +64,7 @@ def test_it_is_a_schema_of_its_draft() -> None:
 def test_it_is_made_without_torch() -> None:
     """An editor's schema comes in the blink of an eye: torch stays out."""
     code = (
-        "import sys; from netbuilder.json_schema import document_schema; document_schema(); "
+        "import sys; from netbuilder.config.json_schema import document_schema; document_schema(); "
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -204,10 +207,64 @@ def test_both_agree_on_a_changed_argument(data: st.DataObject, name: str, x: Any
 
 
 def test_an_editor_can_show_what_each_kind_is() -> None:
-    """Kinds carry their descriptions, and arguments their defaults."""
+    """Kinds have a description, and arguments their default."""
     layers = SCHEMA["$defs"]["layer"]["anyOf"][1]["properties"]
     assert set(NAMES) < set(layers)
-    assert all(forms["description"] for forms in layers.values())
-    by_name = layers["MaxPool2d"]["anyOf"][0]
+    assert all(layers[name] == {"$ref": f"#/$defs/{name}"} for name in NAMES)
+    assert all(SCHEMA["$defs"][name]["description"] for name in NAMES)
+    by_name = SCHEMA["$defs"]["MaxPool2d"]["anyOf"][0]
     assert by_name["properties"]["dilation"]["default"] == [1, 1]
     assert by_name["required"] == ["kernel_size"]
+
+
+def references(schema: object) -> Iterator[str]:
+    """The names of the definitions that a schema refers to."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"].removeprefix("#/$defs/")
+        for part in schema.values():
+            yield from references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from references(part)
+
+
+def test_repeated_patterns_are_shared() -> None:
+    """An editor loads the file quickly, and nothing in it is defined in vain."""
+    assert len(schema_text().encode()) < 150_000
+    assert json.loads(schema_text()) == SCHEMA
+    assert set(references(SCHEMA)) == set(SCHEMA["$defs"])
+
+
+def test_an_annotation_is_all_that_is_beside_a_reference() -> None:
+    """Editors merge a reference into its place: a constraint beside it could hide another."""
+
+    def check(schema: object) -> None:
+        if isinstance(schema, dict):
+            assert "$ref" not in schema or schema.keys() <= {"$ref", "default", "description"}
+            for part in schema.values():
+                check(part)
+        elif isinstance(schema, list):
+            for part in schema:
+                check(part)
+
+    check(SCHEMA)
+
+
+def test_definitions_are_named_by_what_they_allow() -> None:
+    """An editor shows these names, so they are neither numbered nor names of classes."""
+    names = set(SCHEMA["$defs"])
+    assert {"integer_from_1", "integer_from_1_or_list_of_2", "number_from_0_to_1_or_null"} < names
+    assert {"expression", "train_config", "Conv2d", "kaiming_normal"} < names
+    assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,47}", name) for name in names)
+    assert SCHEMA["$defs"]["integer_from_1"]["anyOf"][0] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LARGEST,
+    }
+
+
+def test_no_line_is_longer_than_it_must_be() -> None:
+    """The file is read in reviews: only text and names make a line longer than 100."""
+    for line in schema_text().splitlines():
+        assert len(line) <= 100 or not line.rstrip(",").endswith(("]", "}"))

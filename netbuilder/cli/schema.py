@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +22,10 @@ def schema(
     Example: netbuilder schema --out archs/netbuilder.schema.json
     """
     from netbuilder.components.plugins import load_installed
-    from netbuilder.config.json_schema import FILE_NAME, document_schema
+    from netbuilder.config.json_schema import FILE_NAME, schema_text
 
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
     require_writable(out, force=True)  # made by no hand: what lies there is an earlier one
     load_installed()
-    text = json.dumps(document_schema(), indent=2) + "\n"
-    write_output(text, out)
+    write_output(schema_text(), out)

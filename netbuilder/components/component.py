@@ -317,35 +317,73 @@ class Registry(Generic[C]):
 
     def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         bare = [name for name, kind in self.kinds.items() if not kind.required()]
-        forms = {name: _written_forms(kind, handler) for name, kind in self.kinds.items()}
-        one = {
+        forms = {name: _reference(kind, handler) for name, kind in self.kinds.items()}
+        mapping = {
             "type": "object",
             "properties": forms,
             "additionalProperties": False,
             "minProperties": 1,
             "maxProperties": 1,
         }
-        return {"anyOf": [{"enum": bare}, one] if bare else [one]}
+        return {"anyOf": [{"enum": bare}, mapping] if bare else [mapping]}
 
 
-def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    """The JSON Schema of what may stand behind a kind's name."""
+def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    """Return a reference to the forms of a kind, which are defined under its name."""
+    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
+    name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{kind.kind}")
+    if name not in generator.definitions:
+        generator.definitions[name] = {}  # a kind that holds layers refers to itself
+        generator.definitions[name] = {
+            "description": inspect.cleandoc(kind.__doc__ or ""),
+            "anyOf": _written_forms(kind, handler),
+        }
+    return dict(reference)
+
+
+def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> list[dict[str, Any]]:
+    """Return the JSON Schemas of the values that a document can write after a kind's name.
+
+    Defaults and descriptions are on the arguments by name alone, where an editor shows them.
+    """
     kind.model_rebuild()
-    mapping = handler(kind.__pydantic_core_schema__)
-    by_field = handler.resolve_ref_schema(mapping).get("properties", {})
-    values = [by_field[name] for name in kind.positional()]
+    mapping = dict(handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__)))
+    mapping.pop("description", None)
+    by_field = mapping.get("properties", {})
+    if kind.variadic:
+        return [mapping, _constraint(by_field[kind.variadic])]
+    values = [_constraint(by_field[name]) for name in kind.positional()]
     required = len(kind.required())
     forms: list[dict[str, Any]] = [mapping]
-    if kind.variadic:
-        return _described(kind, [mapping, by_field[kind.variadic]])
-    if values and required < 2:
-        forms.append({"allOf": [values[0], {"not": {"type": ["array", "object", "null"]}}]})
+    if values and required < 2 and (scalar := _scalar(values[0])):
+        forms.append(scalar)
     positional = {"type": "array", "minItems": required, "maxItems": len(values)}
     forms.append(positional | ({"prefixItems": values} if values else {}))
     if not required:
         forms.append({"type": "null"})
-    return _described(kind, forms)
+    return forms
 
 
-def _described(kind: type[Component], forms: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"description": inspect.cleandoc(kind.__doc__ or ""), "anyOf": forms}
+def _constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema without its annotations."""
+    return {key: part for key, part in schema.items() if key not in ("default", "description")}
+
+
+def _scalar(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of a JSON Schema that allows numbers, strings and booleans, if any."""
+    if schema.keys() == {"anyOf"}:
+        parts = [part for part in map(_scalar, schema["anyOf"]) if part]
+        return parts[0] if len(parts) == 1 else {"anyOf": parts} if parts else None
+    if schema.keys().isdisjoint(("type", "enum", "const")):
+        return {"allOf": [schema, {"not": {"type": list(_NOT_SCALAR)}}]}
+    types = schema.get("type", ())
+    types = [types] if isinstance(types, str) else list(types)
+    scalars = [name for name in types if name not in _NOT_SCALAR]
+    if types and not scalars:
+        return None
+    if scalars == types:
+        return schema
+    return schema | {"type": scalars[0] if len(scalars) == 1 else scalars}
+
+
+_NOT_SCALAR = ("array", "object", "null")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from netbuilder._text import describe, did_you_mean, quoted
-from netbuilder.config.expressions import NAME, ExpressionError, Value, fill, names_in
+from netbuilder.config.expressions import NAME, NAME_RULE, ExpressionError, Value, fill, names_in
 from netbuilder.config.schema import Place, format_path
 from netbuilder.config.source import read_text
 from netbuilder.config.yaml_nodes import Node, parse
@@ -19,14 +19,10 @@ from netbuilder.errors import ConfigError, Problem
 
 MAX_EXPANDED = 120_000
 """Values in a document once its blocks are written out; ten thousand layers have about 70,000."""
-
 TEXT_OF_A_VALUE = 64
 """Characters of a computed text that count as one value more."""
-
 USES_TOLD = 3
-
 BLOCK_NAME = r"[a-z][a-z0-9_]*"
-
 SECTIONS = ("values", "blocks", "include")
 
 
@@ -290,7 +286,10 @@ class Definitions:
         given = scope.at("parameters")
         parameters = dict(self._named(parts.get("parameters"), given))
         for parameter, default in parameters.items():
-            if not re.fullmatch(NAME, parameter) or isinstance(default.value, list | dict):
+            if not re.fullmatch(NAME, parameter):
+                message = f"found the name {quoted(parameter)}; allowed: {NAME_RULE}"
+                raise error_at(default, given.at(parameter), message)
+            if isinstance(default.value, list | dict):
                 message = "a parameter is a name with a number, a text, true, false, or nothing"
                 raise error_at(default, given.at(parameter), message)
         place = f"{scope.file}:{node.line}:{node.column}"
@@ -298,7 +297,7 @@ class Definitions:
 
     def _claim(self, name: str, node: Node, scope: Scope, pattern: str) -> None:
         if not re.fullmatch(pattern, name):
-            allowed = "letters, digits and underscores, no digit first"
+            allowed = NAME_RULE
             if pattern == BLOCK_NAME:
                 allowed = "small letters, digits and underscores, a letter first"
             raise error_at(node, scope, f"found the name {quoted(name)}; allowed: {allowed}")

@@ -25,21 +25,17 @@ from netbuilder.config.definitions import (
     entries,
     error_at,
 )
-from netbuilder.config.expressions import NAME, Value
+from netbuilder.config.expressions import NAME, NAME_RULE, Value
 from netbuilder.config.schema import format_path
 from netbuilder.config.yaml_nodes import MAX_DEPTH, Node, Origin
 from netbuilder.errors import ConfigError, Problem
 
 MAX_TIMES = 10_000
-
 MAX_NESTED = 60
 """Containers around a layer once blocks are written out."""
-
 EXPANSION_COST = 5
 """Values that a repetition or the use of a block counts as, for the work that it makes."""
-
 MAX_TOLD = 100
-
 LAYER_ARGUMENTS = {
     "Sequential": ("layers",),
     "Residual": ("body", "shortcut"),
@@ -224,7 +220,7 @@ class Expander:
         if node is None:
             return None
         if not isinstance(node.value, str) or not re.fullmatch(NAME, node.value):
-            message = f"found {describe(node.plain())}; allowed: a name"
+            message = f"found {describe(node.plain())}; allowed: {NAME_RULE}"
             raise error_at(node, scope.at("index"), message)
         if node.value in scope.names:
             message = f"{node.value} has a meaning here already; choose another name"

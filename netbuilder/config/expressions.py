@@ -1,153 +1,237 @@
-"""What stands in ``${...}``: numbers, names, ``+ - * / // %``, parentheses, ``min`` and ``max``.
+"""Expressions in ``${...}``: arithmetic over numbers and named values.
 
-A document is data and this is no language: there are no loops, no conditions and no definitions,
-the length and the nesting of an expression are bounded, and so is everything that it gives. The
-operators mean what they mean in Python.
+Python's own parser reads an expression, and a whitelist of its syntax nodes evaluates it. Text that
+holds anything but numbers, names, operators and parentheses never reaches the parser. Operators
+mean what they mean in Python. There are no loops, conditions or definitions; the length and nesting
+of an expression and the size of every number are bounded.
 """
 
 from __future__ import annotations
 
+import ast
+import keyword
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 from netbuilder._text import describe, did_you_mean, quoted
 
 Value = int | float | bool | str
 
 MAX_LENGTH = 200
-
+"""Characters in an expression."""
 MAX_NESTING = 20
+"""Parentheses within parentheses."""
+MAX_TEXT = 1024 * 1024
+"""Characters that the expressions in a text may produce."""
+MAX_INTEGER = 2**53
+"""Largest integer: up to it, a float represents every integer exactly."""
 
-MAX_FILLED = 1024 * 1024
-
-LARGEST_WHOLE = 2**53
-"""Bounds on an expression, on its nesting, on a text around expressions and on whole numbers. Up to
-the last of them a float can tell whole numbers apart."""
-
-
-NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,59}$"
-"""What a value, a parameter or an index may be called."""
-
-
-_OPERATORS: dict[str, Callable[[float, float], int | float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-}
-
-_FUNCTIONS: dict[str, Callable[[list[float]], int | float]] = {"min": min, "max": max}
-
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>//|[-+*/%(),]))"
+NAME = rf"^(?!(?:{'|'.join(keyword.kwlist)})$)[A-Za-z_][A-Za-z0-9_]{{0,59}}$"
+"""Pattern of the names of values, parameters and indices. Python keywords are not names."""
+NAME_RULE = (
+    "at most 60 letters, digits and underscores, not a digit first, "
+    "and not a Python keyword such as if, for or lambda"
 )
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
+_OPERATORS: dict[type[ast.operator], tuple[str, Callable[[float, float], int | float]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.Div: ("/", operator.truediv),
+    ast.FloorDiv: ("//", operator.floordiv),
+    ast.Mod: ("%", operator.mod),
+}
+_FUNCTIONS: dict[str, Callable[[list[float]], int | float]] = {"min": min, "max": max}
 _ALLOWED = "numbers, names, + - * / // %, parentheses, min(...) and max(...)"
+
+_TOKEN = re.compile(
+    r" ?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?(?![\w.])"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[-+*/%(),]))"
+)
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LEADING_ZEROS = re.compile(r"(?<![\w.])0+(?=[0-9])")
+# Python's grammar has these, and its syntax tree does not show them.
+_MISPLACED = re.compile(r"\) ?\(|, ?\)")
 
 
 class ExpressionError(ValueError):
-    """An expression is wrong; the message says why, and its reader adds the place."""
-
-
-class _Step(NamedTuple):
-    """One step of an expression in postfix order, the stack below it.
-
-    ``does`` is ``push`` with a number, ``load`` with a name, ``negate``, an operator, or a function
-    with the number of its arguments.
-    """
-
-    does: str
-    what: int | float | str = 0
+    """An expression is invalid; the message says why, and the caller adds the place."""
 
 
 def evaluate(text: str, names: Mapping[str, Value]) -> Value:
-    """What an expression gives.
+    """Evaluate an expression.
 
     Args:
-        text: the expression, without ``${`` and ``}``.
-        names: what it may name; text and booleans only by themselves.
+        text: The expression, without ``${`` and ``}``.
+        names: Values by name. Strings and booleans can only be used alone.
 
     Raises:
-        ExpressionError: it cannot be read, names what is not there or gives nothing sensible.
+        ExpressionError: The expression is invalid, uses an unknown name, divides by zero or
+            produces a number out of range.
     """
-    stack: list[Value] = []
-    for does, what in _program(text):
-        if does == "push":
-            assert not isinstance(what, str), "the parser pushes numbers"
-            stack.append(what)
-        elif does == "load":
-            assert isinstance(what, str), "the parser loads names"
-            stack.append(_named(what, names))
-        elif does == "negate":
-            stack.append(-_number(stack.pop(), "-"))
-        elif does in _FUNCTIONS:
-            assert isinstance(what, int), "the parser counts arguments"
-            arguments = [_number(value, does) for value in stack[-what:]]
-            stack[-what:] = [_FUNCTIONS[does](arguments)]
-        else:
-            right, left = _number(stack.pop(), does), _number(stack.pop(), does)
-            try:
-                stack.append(bounded(_OPERATORS[does](left, right)))
-            except ZeroDivisionError:
-                raise ExpressionError(
-                    f"'{does}' divides by zero; change what is behind it"
-                ) from None
-    return stack[0]
+    try:
+        return _value(_parse(text), names)
+    except RecursionError:
+        raise ExpressionError("nested too deep; nest less") from None
 
 
 def fill(text: str, names: Mapping[str, Value]) -> Value:
-    """``text`` with what each ``${...}`` in it gives; the value itself where it is all of it.
+    """Replace each ``${...}`` in a text by its value.
+
+    A text that consists of a single ``${...}`` becomes the value itself, of whatever type.
 
     Raises:
-        ExpressionError: as `evaluate`, or a ``${`` is not closed, or the text grows too long.
+        ExpressionError: As `evaluate`; also if a ``${`` is not closed or the text grows too long.
     """
     if text.startswith("${") and text.find("}") == len(text) - 1:
         return evaluate(text[2:-1], names)
-    written: list[str] = []
-    room, at = MAX_FILLED, 0
-    while (start := text.find("${", at)) >= 0:
+    parts: list[str] = []
+    room, position = MAX_TEXT, 0
+    while (start := text.find("${", position)) >= 0:
         end = text.find("}", start)
         if end < 0:
             raise ExpressionError("a '${' is not closed; end it with '}'")
-        written += [text[at:start], _as_text(evaluate(text[start + 2 : end], names))]
-        room -= len(written[-1])
+        parts += [text[position:start], _as_text(evaluate(text[start + 2 : end], names))]
+        room -= len(parts[-1])
         if room < 0:
             raise ExpressionError(
-                f"it makes a text of more than {MAX_FILLED:,} characters; make it shorter"
+                f"the text grows by more than {MAX_TEXT:,} characters; make it shorter"
             )
-        at = end + 1
-    return "".join(written) + text[at:]
+        position = end + 1
+    return "".join(parts) + text[position:]
 
 
 def names_in(text: str) -> list[str]:
-    """The names that the expressions in a text may use."""
+    """List the names that the expressions in a text may use."""
     return [name for part in re.findall(r"\$\{([^}]*)", text) for name in _WORD.findall(part)]
 
 
 def bounded(number: int | float) -> int | float:
-    """The number, if it is finite and, as a whole number, within what a float can tell apart.
+    """Return a number that is finite and, if an integer, exact as a float.
 
     Raises:
-        ExpressionError: it is not.
+        ExpressionError: The number is neither.
     """
     if isinstance(number, float):
         if not math.isfinite(number):
-            raise ExpressionError("it gives no finite number; compute with smaller ones")
-    elif abs(number) > LARGEST_WHOLE:
-        raise ExpressionError("it gives a whole number beyond 2**53; compute with smaller ones")
+            raise ExpressionError("the result is not a finite number; compute with smaller ones")
+    elif abs(number) > MAX_INTEGER:
+        raise ExpressionError("the result is an integer beyond 2**53; compute with smaller ones")
     return number
 
 
-def _named(name: str, names: Mapping[str, Value]) -> Value:
+# --- reading --------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2048)
+def _parse(text: str) -> ast.expr:
+    """Parse an expression into a tree that holds nothing but whitelisted nodes."""
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(
+            f"the expression has {len(text):,} characters; allowed: at most {MAX_LENGTH}"
+        )
+    text = " ".join(text.split())
+    if not text:
+        raise ExpressionError(f"the expression is empty; allowed: {_ALLOWED}")
+    _check_tokens(text)
+    text = _LEADING_ZEROS.sub("", text)
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        column = getattr(error, "offset", None)  # None or 0 at the end of the text
+        rest = text[column - 1 :] if column else ""
+        place = quoted(rest) if rest else "its end"
+        raise ExpressionError(f"invalid syntax at {place}; allowed: {_ALLOWED}") from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr | ast.keyword):
+            _check_node(node, text)
+    return tree
+
+
+def _check_tokens(text: str) -> None:
+    """Refuse text that the grammar has no token for, before Python's parser reads it.
+
+    The parser would normalize non-ASCII names and warn about numbers that run into a word.
+    """
+    position = depth = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            word = re.match(r"[\w.]+|.", text[position:].lstrip())
+            assert word is not None, "the text does not end with a space"
+            raise ExpressionError(f"{quoted(word[0])} is not allowed; allowed: {_ALLOWED}")
+        if keyword.iskeyword(token["name"] or ""):
+            raise ExpressionError(
+                f"{quoted(token['name'])} is a Python keyword, not a name; allowed: {_ALLOWED}"
+            )
+        depth += {"(": 1, ")": -1}.get(token["sign"], 0)
+        if depth < 0:
+            raise ExpressionError("a ')' has no '(' before it; remove it or add the '('")
+        if depth > MAX_NESTING:
+            raise ExpressionError(f"nested deeper than {MAX_NESTING} levels; nest less")
+        position = token.end()
+    if depth:
+        raise ExpressionError("a '(' is not closed; end it with ')'")
+    if misplaced := _MISPLACED.search(text):
+        raise ExpressionError(f"invalid syntax at {quoted(misplaced[0])}; allowed: {_ALLOWED}")
+
+
+def _check_node(node: ast.expr | ast.keyword, text: str) -> None:
+    """Refuse a node of Python's grammar that is not in the grammar of expressions."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            bounded(number)
+        case ast.Name() | ast.UnaryOp(op=ast.USub()):
+            pass
+        case ast.BinOp(op=sign) if type(sign) in _OPERATORS:
+            pass
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            if name not in _FUNCTIONS:
+                raise ExpressionError(f"unknown function {quoted(name)}; allowed: min, max")
+            if len(arguments) < 2:
+                raise ExpressionError(
+                    f"{name} takes two numbers or more, found {len(arguments) or 'none'}"
+                )
+        case _:
+            source = quoted(text[node.col_offset : node.end_col_offset])
+            raise ExpressionError(f"{source} is not allowed; allowed: {_ALLOWED}")
+
+
+# --- evaluating -----------------------------------------------------------------------------------
+
+
+def _value(node: ast.expr, names: Mapping[str, Value]) -> Value:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.Name(id=name):
+            return _lookup(name, names)
+        case ast.UnaryOp(operand=operand):
+            return -_number(_value(operand, names), "-")
+        case ast.BinOp(left=left, op=op, right=right):
+            return _operate(type(op), _value(left, names), _value(right, names))
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            values = [_value(argument, names) for argument in arguments]
+            return _FUNCTIONS[name]([_number(value, name) for value in values])
+    raise AssertionError(f"{type(node).__name__} passed the whitelist")
+
+
+def _operate(op: type[ast.operator], left: Value, right: Value) -> int | float:
+    sign, compute = _OPERATORS[op]
+    try:
+        return bounded(compute(_number(left, sign), _number(right, sign)))
+    except ZeroDivisionError:
+        raise ExpressionError(f"'{sign}' divides by zero; change the right side") from None
+    except OverflowError:
+        raise ExpressionError(
+            f"'{sign}' takes a number out of range; compute with smaller ones"
+        ) from None
+
+
+def _lookup(name: str, names: Mapping[str, Value]) -> Value:
     try:
         return names[name]
     except KeyError:
@@ -155,114 +239,11 @@ def _named(name: str, names: Mapping[str, Value]) -> Value:
         raise ExpressionError(f"unknown name {quoted(name)}{known}") from None
 
 
-def _number(value: Value, taker: str) -> int | float:
+def _number(value: Value, user: str) -> int | float:
     if isinstance(value, bool | str):
-        raise ExpressionError(f"'{taker}' takes numbers, found {describe(value)}")
+        raise ExpressionError(f"'{user}' takes numbers, found {describe(value)}")
     return value
 
 
 def _as_text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@lru_cache(maxsize=2048)
-def _program(text: str) -> tuple[_Step, ...]:
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(
-            f"an expression of {len(text):,} characters; allowed: at most {MAX_LENGTH}"
-        )
-    return tuple(_Parser(text).expression())
-
-
-class _Parser:
-    """Precedence climbing in three levels: sums of products of what may be negated."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens = list(self._split(text.rstrip()))
-        self._at = 0
-        self._nesting = 0
-
-    @staticmethod
-    def _split(text: str) -> Iterator[tuple[str, str]]:
-        at = 0
-        while at < len(text):
-            token = _TOKEN.match(text, at)
-            if token is None:
-                found = text[at:].lstrip()[:1]
-                raise ExpressionError(f"{found!r} has no place in it; allowed: {_ALLOWED}")
-            assert token.lastgroup is not None, "each alternative is a group"
-            yield token.lastgroup, token[token.lastgroup]
-            at = token.end()
-
-    def expression(self) -> list[_Step]:
-        """The whole text, in postfix order."""
-        if not self._tokens:
-            raise ExpressionError(f"it is empty; allowed: {_ALLOWED}")
-        program = self._sum()
-        if self._at < len(self._tokens):
-            raise ExpressionError(f"found {self._found()} where an operator or its end belongs")
-        return program
-
-    def _sum(self) -> list[_Step]:
-        program = self._product()
-        while sign := self._take("+", "-"):
-            program += [*self._product(), _Step(sign)]
-        return program
-
-    def _product(self) -> list[_Step]:
-        program = self._operand()
-        while sign := self._take("*", "/", "//", "%"):
-            program += [*self._operand(), _Step(sign)]
-        return program
-
-    def _operand(self) -> list[_Step]:
-        self._nesting += 1
-        if self._nesting > MAX_NESTING:
-            raise ExpressionError(f"nested deeper than {MAX_NESTING} levels; nest less")
-        try:
-            if self._take("-"):
-                return [*self._operand(), _Step("negate")]
-            if self._take("("):
-                program = self._sum()
-                self._close()
-                return program
-            return self._atom()
-        finally:
-            self._nesting -= 1
-
-    def _atom(self) -> list[_Step]:
-        sort, word = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
-        if sort not in ("number", "name"):
-            raise ExpressionError(f"found {self._found()} where a number or a name belongs")
-        self._at += 1
-        if sort == "number":
-            number = int(word) if word.isdigit() else float(word)
-            return [_Step("push", bounded(number))]
-        if not self._take("("):
-            return [_Step("load", word)]
-        if word not in _FUNCTIONS:
-            raise ExpressionError(f"unknown function {quoted(word)}; allowed: min, max")
-        program, count = self._sum(), 1
-        while self._take(","):
-            program += self._sum()
-            count += 1
-        self._close()
-        if count == 1:
-            raise ExpressionError(f"{word} takes two numbers or more, found one")
-        return [*program, _Step(word, count)]
-
-    def _take(self, *signs: str) -> str:
-        """The next token if it is one of these signs, which is then behind us."""
-        if self._at < len(self._tokens):
-            sort, word = self._tokens[self._at]
-            if sort == "sign" and word in signs:
-                self._at += 1
-                return word
-        return ""
-
-    def _close(self) -> None:
-        if not self._take(")"):
-            raise ExpressionError(f"found {self._found()} where ')' belongs")
-
-    def _found(self) -> str:
-        return quoted(self._tokens[self._at][1]) if self._at < len(self._tokens) else "its end"

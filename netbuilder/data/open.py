@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import platformdirs
 from torch import Tensor
 
 from netbuilder._files import digest_of
@@ -25,19 +25,18 @@ _log = logging.getLogger("netbuilder.data")
 
 
 def data_root(root: Path | None = None) -> Path:
-    """Where data sets lie: the argument, else NETBUILDER_DATA, else the user's cache folder."""
+    """Return the folder of the data sets.
+
+    Args:
+        root: The folder, if the user names one; by default the environment variable
+            NETBUILDER_DATA, or the user's cache folder on this platform.
+    """
     if root is None and (named := os.environ.get("NETBUILDER_DATA")):
         root = Path(named)
     if root is not None:
         return root.expanduser()
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "netbuilder"
+    # Without author and "Cache", the folders of Windows are where netbuilder always had them.
+    return platformdirs.user_cache_path("netbuilder", appauthor=False, opinion=False)
 
 
 def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:

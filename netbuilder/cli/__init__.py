@@ -18,6 +18,7 @@ from netbuilder.cli import (
     comparing,
     drafting,
     exchange,
+    guide,
     inspecting,
     predicting,
     reporting,
@@ -95,6 +96,7 @@ for command in (
     exchange.import_,
     exchange.export,
     inspecting.schema,
+    guide.guide,
 ):
     app.command(command.__name__.strip("_").replace("_", "-"))(_quiet_when_unread(command))
 

@@ -46,8 +46,7 @@ from test_imports import HEAVY
 
 from netbuilder.analysis import analyse
 from netbuilder.cli import app
-from netbuilder.cli.completion import TOPICS
-from netbuilder.cli.guide import description
+from netbuilder.cli.guide import TOPICS, description
 from netbuilder.data import open_dataset
 from netbuilder.live import HEADER
 from netbuilder.loader import parse_architecture

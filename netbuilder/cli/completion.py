@@ -13,26 +13,6 @@ from pathlib import Path
 from netbuilder.runs import RUNS
 
 DOCUMENTS = (".yaml", ".yml")
-TOPICS = (
-    "getting-started",
-    "documents",
-    "blocks",
-    "own-layers",
-    "training",
-    "iterating",
-    "report",
-    "inference",
-    "python",
-    "performance",
-    "reliability",
-    "zoo",
-    "iterations",
-    "catalogue",
-    "architecture",
-    "contributing",
-    "glossary",
-)
-"""The pages of the guide, in the order in which they are best read."""
 MARK = "config.json"
 """The file that makes a folder a run's."""
 
@@ -79,11 +59,6 @@ def peers(incomplete: str) -> list[str]:
 
     before, comma, last = incomplete.rpartition(",")
     return [f"{before}{comma}{name}" for name in _names(("all", *PEERS), last)]
-
-
-def topics(incomplete: str) -> list[str]:
-    """Return the pages of the guide that start with ``incomplete``."""
-    return _names(TOPICS, incomplete)
 
 
 def _names(known: Iterable[str], incomplete: str) -> list[str]:

@@ -9,10 +9,33 @@ from typing import Annotated
 
 import typer
 
-from netbuilder.cli.completion import topics
 from netbuilder.errors import ConfigError, printable
 
 PAGES = Path(__file__).parents[1] / "guide"
+TOPICS = (
+    "getting-started",
+    "documents",
+    "blocks",
+    "own-layers",
+    "training",
+    "iterating",
+    "report",
+    "inference",
+    "python",
+    "performance",
+    "reliability",
+    "zoo",
+    "iterations",
+    "catalogue",
+    "architecture",
+    "contributing",
+    "glossary",
+)
+"""The pages of the guide, in the order in which they are best read."""
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [topic for topic in TOPICS if topic.startswith(incomplete)]
 
 
 def guide(
@@ -21,7 +44,7 @@ def guide(
         typer.Argument(
             metavar="TOPIC",
             help="A page of the guide; without it, list the pages.",
-            autocompletion=topics,
+            autocompletion=_complete,
         ),
     ] = None,
 ) -> None:
@@ -32,10 +55,10 @@ def guide(
     if topic is None:
         _list()
         return
-    if topic not in topics(""):
+    if topic not in TOPICS:
         from netbuilder.strict import did_you_mean
 
-        hint = did_you_mean(topic, topics(""))
+        hint = did_you_mean(topic, TOPICS)
         raise ConfigError(f"guide: no such topic {printable(topic)[:60]}{hint}")
     _show((PAGES / f"{topic}.md").read_text(encoding="utf-8"))
 
@@ -47,11 +70,10 @@ def description(text: str) -> str:
 
 
 def _list() -> None:
-    names = topics("")
-    width = max(map(len, names))
-    for name in names:
-        text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-        print(f"{name:{width}}  {description(text)}")
+    width = max(map(len, TOPICS))
+    for topic in TOPICS:
+        text = (PAGES / f"{topic}.md").read_text(encoding="utf-8")
+        print(f"{topic:{width}}  {description(text)}")
 
 
 def _show(text: str) -> None:

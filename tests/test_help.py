@@ -138,6 +138,7 @@ def test_a_shell_completes_documents_and_runs(folder: Path) -> None:
         ("netbuilder train --plugin nowhere --device c", ["cpu", "cuda"]),
         ("netbuilder train --epochs x --dataset mnist", ["mnist", "mnist5k"]),
         ("netbuilder bench --peers bound,ordinary-", ["bound,ordinary-0"]),
+        ("netbuilder guide re", ["report", "reliability"]),
     ],
 )
 def test_a_shell_completes_what_an_option_allows(

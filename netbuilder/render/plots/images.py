@@ -62,4 +62,4 @@ def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:
             axes.set_title(plain(text), fontsize=9)
     if not mistakes:
         figure.text(0.5, 0.45, "no mistakes", ha="center")
-    save(figure, path)
+    save(figure, path, photos=any(mistake.image.shape[0] > 1 for mistake in mistakes))

@@ -79,13 +79,16 @@ def _earlier(out: Path, *, force: bool) -> set[str]:
 
 def _mistakes(report: Report) -> dict[str, bytes]:
     """The picture that each iteration's first run left of its worst mistakes, where it did."""
+    from netbuilder.render.plots.style import with_palette
+
     found = {}
     for iteration in report.iterations:
         if not iteration.evaluated:
             continue
         path = iteration.trained[0].run.path / "misclassified.png"
         if path.is_file() and (png := path.read_bytes()).startswith(PNG):
-            found[iteration.key] = png
+            photos = iteration.analysis.architecture.input[0] > 1
+            found[iteration.key] = with_palette(png, photos=photos)
     return found
 
 

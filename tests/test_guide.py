@@ -1,0 +1,389 @@
+"""The README and the guide: every example runs, every link resolves, and `netbuilder guide`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from command import COMMAND
+from command import run as run_here
+from documents import SMALL
+from pages import (
+    CATALOGUE,
+    GUIDE,
+    PAGES,
+    PICTURE,
+    README,
+    RESULTS,
+    ROOT,
+    TABLES,
+    TEXTS,
+    TRAIN,
+    anchors,
+    blocks,
+    catalogue,
+    commands,
+    is_document,
+    links,
+    picture,
+    run,
+    table,
+    transcript,
+    transcripts,
+)
+from PIL import Image
+from small import run_until_stopped, small
+from test_imports import HEAVY
+
+from netbuilder.cli._app import app
+from netbuilder.cli.guide import TOPICS, description
+from netbuilder.components.datasets import Mnist5k
+from netbuilder.config.loader import parse_architecture
+from netbuilder.data.open import open_dataset
+from netbuilder.network.analysis import analyse
+from netbuilder.render.progress import HEADER
+from netbuilder.training.loop import train
+
+REGENERATE = "run `python tests/pages.py`"
+NAMES = {str(page.relative_to(ROOT)): page for page in PAGES}
+each_page = pytest.mark.parametrize("page", NAMES.values(), ids=NAMES)
+
+
+# --- transcripts and generated parts -------------------------------------------------------------
+
+SHOWN = [(page, command) for page in PAGES for command in transcripts(page)]
+
+
+@pytest.mark.parametrize(("page", "command"), SHOWN, ids=[command for _, command in SHOWN])
+def test_a_transcript_is_the_output_of_its_command(page: Path, command: str) -> None:
+    """Character for character; the training is printed from the record in archs/results."""
+    assert transcripts(page)[command] == transcript(command), REGENERATE
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_generated(name: str) -> None:
+    """The tables of results and of the zoo are on one page each, and up to date."""
+    tables = [text for page in PAGES for text in table(page, name)]
+    assert tables == [TABLES[name]()], REGENERATE
+
+
+def test_the_command_of_the_results_is_named_beside_them() -> None:
+    """A reader can print the table again."""
+    assert f"`{RESULTS}`" in TEXTS[GUIDE / "iterations.md"]
+
+
+def test_the_catalogue_lists_every_kind() -> None:
+    """Its page is made from the kinds, with their arguments and defaults."""
+    assert TEXTS[CATALOGUE] == catalogue(), REGENERATE
+
+
+def test_the_picture_shows_the_first_document_and_its_summary() -> None:
+    """The text in the picture is that of the document and of the command."""
+    assert PICTURE.stat().st_size < 100_000
+    assert _text_of(PICTURE.read_text(encoding="utf-8")) == _text_of(picture()), REGENERATE
+
+
+def _text_of(svg: str) -> list[str]:
+    """The words of a picture, whose markup varies with the version of rich."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+# --- the README ----------------------------------------------------------------------------------
+
+
+def test_the_readme_is_short() -> None:
+    """A newcomer reads it to the end."""
+    assert len(TEXTS[README].splitlines()) <= 160
+
+
+def test_the_readme_links_to_every_page() -> None:
+    """A page without a link would not be read."""
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES} - set(links(README)) == {
+        "README.md"
+    }
+
+
+def test_the_training_command_works(tmp_path: Path) -> None:
+    """The README's first command trains: here one epoch of the data inside the package."""
+    assert f".venv/bin/{TRAIN}" in blocks(README, "bash")[0]
+    printed = run(f"{TRAIN} --dataset mnist5k --epochs 1 --out {tmp_path}", ROOT)
+    assert HEADER in printed
+    assert (next((tmp_path / "iter10").iterdir()) / "result.json").exists()
+
+
+def test_the_machine_check_runs_the_test_command_of_the_readme() -> None:
+    """.ci/run calls the very line that the README shows."""
+    command = blocks(README, "bash")[1].strip()
+    assert command.endswith(".venv/bin/pytest")
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+# --- examples ------------------------------------------------------------------------------------
+
+
+@each_page
+def test_a_command_line_names_real_options(page: Path) -> None:
+    """Every command in a block or in the text exists, and so do its options."""
+    root = typer.main.get_command(app)
+    for line in commands(page):
+        _, name, *words = line.replace("`", "").split()
+        command = root if name.startswith("-") else root.commands[name]  # type: ignore[attr-defined]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        named = {word for word in (name, *words) if word.startswith("--")}
+        assert named - known == set(), line
+
+
+@each_page
+def test_a_bash_block_runs(page: Path, tmp_path: Path) -> None:
+    """On the small data set; the two lines of the README that install are not repeated."""
+    for block in blocks(page, "bash"):
+        for line in block.splitlines():
+            if line.startswith("netbuilder"):
+                printed = run(f"{line} --dataset mnist5k --out {tmp_path}", ROOT)
+                assert "best test accuracy" in printed, printed
+            else:
+                assert page == README, line
+
+
+@each_page
+def test_a_yaml_example_is_sound(page: Path) -> None:
+    """It loads, and its layers fit together; a part of a document is completed first."""
+    for text in blocks(page, "yaml"):
+        completed = text
+        if not is_document(text):
+            completed = yaml.safe_dump({"name": "part", "input": [3, 32, 32]}) + text
+        analysis = analyse(parse_architecture(completed, page.name))
+        assert analysis.fault is None, analysis.fault
+
+
+def test_the_lenet_example_meets_its_target() -> None:
+    """The document that shows most sections is one that works."""
+    [text] = [text for text in blocks(GUIDE / "documents.md", "yaml") if is_document(text)]
+    assert analyse(parse_architecture(text, "documents.md")).parameters < 62_000
+
+
+def test_the_block_example_repeats() -> None:
+    """The document that shows blocks builds a network of three stages."""
+    [text] = [text for text in blocks(GUIDE / "blocks.md", "yaml") if is_document(text)]
+    analysis = analyse(parse_architecture(text, "blocks.md"))
+    assert analysis.output_shape == (10,)
+    assert analysis.folded(0)[2].title == "Repeat 3"
+
+
+@each_page
+def test_a_toml_example_is_sound(page: Path) -> None:
+    """It parses."""
+    for text in blocks(page, "toml"):
+        assert tomllib.loads(text)
+
+
+PYTHON = {
+    "import netbuilder": GUIDE / "python.md",
+    "# classify.py": GUIDE / "inference.md",
+    "# scale/modules.py": GUIDE / "own-layers.md",
+    "# scale/layers.py": GUIDE / "own-layers.md",
+    "# scale/test_layers.py": GUIDE / "own-layers.md",
+    "# netbuilder/components/layers/reshape.py": GUIDE / "own-layers.md",
+}
+"""The Python examples by their first lines; each is run by a test below."""
+
+
+def python(first: str) -> str:
+    """Return the Python example that starts with the line ``first``."""
+    [text] = [text for text in blocks(PYTHON[first], "python") if text.startswith(f"{first}\n")]
+    return text
+
+
+def execute(text: str, names: dict[str, object]) -> None:
+    """Run an example as a module of its own."""
+    exec(compile(text, "guide", "exec", dont_inherit=True), names)
+
+
+def test_every_python_example_is_run() -> None:
+    """None is left to the reader."""
+    firsts = [text.partition("\n")[0] for page in PAGES for text in blocks(page, "python")]
+    assert sorted(firsts) == sorted(PYTHON)
+
+
+def test_the_api_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example loads, analyzes, builds and trains."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "archs").mkdir()
+    document = json.dumps(small("train.epochs=1").model_dump(mode="json"))
+    (tmp_path / "archs" / "iter10.yaml").write_text(document)
+    execute(python("import netbuilder"), {})
+    assert (next((tmp_path / "runs" / "small").iterdir()) / "result.json").exists()
+
+
+def test_an_exported_file_is_read_without_netbuilder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example prints the class that `predict` prints."""
+    monkeypatch.chdir(tmp_path)
+    folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))
+    image = open_dataset(Mnist5k()).test_images[7, 0]
+    Image.fromarray(image.numpy()).save("digit.png")
+    assert "wrote" in run(f"netbuilder export {folder} --to onnx --out iter10.onnx", tmp_path)
+    execute(python("# classify.py"), {})
+    answer = json.loads(run(f"netbuilder predict {folder} digit.png --format json", tmp_path))
+    assert capsys.readouterr().out.strip() == answer["predictions"][0]["class"]
+
+
+def test_a_kind_for_netbuilder_itself_works() -> None:
+    """The example is a kind that passes the contract."""
+    from netbuilder.plugin import check_layer
+
+    names: dict[str, object] = {}
+    execute(python("# netbuilder/components/layers/reshape.py"), names)
+    kind = names["ChannelShuffle"]
+    check_layer(kind.model_validate({"groups": 3}), (6, 4, 5))  # type: ignore[attr-defined]
+
+
+def test_a_package_of_your_own_passes_the_contract(tmp_path: Path) -> None:
+    """The package of the guide passes its test, and serves a document as a plugin."""
+    (tmp_path / "scale").mkdir()
+    for first in PYTHON:
+        if first.startswith("# scale/"):
+            (tmp_path / first[2:]).write_text(python(first))
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "scale"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in tested.stdout, tested.stdout
+    document = SMALL.replace("layers:\n", "layers:\n  - Scale: 0.5\n", 1)
+    (tmp_path / "net.yaml").write_text(document)
+    printed = run("netbuilder summarize net.yaml --plugin scale.layers", tmp_path)
+    assert "0 Scale" in printed
+
+
+# --- links and facts -----------------------------------------------------------------------------
+
+
+@each_page
+def test_links_resolve(page: Path) -> None:
+    """A relative link leads to a file, and to a heading of it where it names one."""
+    for target in links(page):
+        if re.match("https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_file_that_a_table_of_tests_names_exists() -> None:
+    """The pages on reliability and performance name tests and benchmarks that can be run."""
+    named = {
+        path for page in PAGES for path in re.findall(r"`[^`\n]*?\b(tests/[\w/]+\.py)", TEXTS[page])
+    }
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
+def test_every_room_has_a_row() -> None:
+    """The table of the architecture has each folder and module of the package, and no other."""
+    text = TEXTS[GUIDE / "architecture.md"].partition("\n## ")[0]
+    rooms = set(re.findall(r"`([a-z_]+(?:\.py|/))`", text)) - {"__init__.py"}
+    entries = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (ROOT / "netbuilder").iterdir()
+        if path.is_dir() or path.suffix == ".py"
+    }
+    assert rooms == entries - {"__init__.py", "__main__.py", "__pycache__/"}
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_every_page_is_a_topic() -> None:
+    """The list of topics is the list of files."""
+    assert set(TOPICS) == {page.stem for page in GUIDE.glob("*.md")}
+    assert len(TOPICS) == len(set(TOPICS))
+
+
+def test_the_list_describes_each_topic_in_one_short_line() -> None:
+    """Its description is the first sentence of the page, in plain text."""
+    lines = run_here("guide").out.splitlines()
+    assert [line.split()[0] for line in lines] == list(TOPICS)
+    for name, line in zip(TOPICS, lines, strict=True):
+        sentence = description(TEXTS[GUIDE / f"{name}.md"])
+        assert line.endswith(f"  {sentence}")
+        assert re.fullmatch(r"[A-Z][^`\[\]*]{20,79}\.", sentence), name
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_topic_is_printed_as_markdown_to_a_pipe(name: str) -> None:
+    """The text of the page, unchanged."""
+    assert run_here("guide", name).out == TEXTS[GUIDE / f"{name}.md"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is needed")
+def test_a_topic_is_rendered_on_a_terminal() -> None:
+    """Markup and comments are gone, and links to pages are commands."""
+    import pty
+
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "guide", "iterations"], stdout=other_end, env=os.environ | {"COLUMNS": "220"}
+    )
+    os.close(other_end)
+    shown = ""
+    with suppress(OSError), os.fdopen(terminal) as output:  # EIO once it is closed
+        for line in output:
+            shown += line
+    assert process.wait() == 0
+    assert "The ten iterations" in shown
+    assert "6,379,786" in shown
+    assert "netbuilder guide performance" in shown
+    for markup in ("# The ten", "<!--", "| --- |", "performance.md"):
+        assert markup not in shown
+
+
+def test_showing_a_page_imports_nothing_heavy() -> None:
+    """The guide is there before torch could be imported."""
+    code = (
+        "import sys\n"
+        "from netbuilder.cli import guide\n"
+        "guide.guide(None)\n"
+        "guide.guide('zoo')\n"
+        f"print(*sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert process.stderr == "\n"
+
+
+def test_the_pages_are_part_of_the_package() -> None:
+    """Each file of the guide matches a pattern of the package data."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["netbuilder"]
+    shipped = {path for pattern in patterns for path in GUIDE.parent.glob(pattern)}
+    assert {path for path in GUIDE.rglob("*") if path.is_file()} <= shipped
+
+
+def test_an_unknown_topic_is_one_line_with_a_suggestion() -> None:
+    """The exit code is that of wrong input."""
+    wrong = run_here("guide", "trainig")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert wrong.err == "guide: no such topic trainig; did you mean training?\n"
+
+
+def test_a_topic_that_is_a_path_is_refused() -> None:
+    """Only pages of the guide are read."""
+    wrong = run_here("guide", "../../README")
+    assert wrong.code == 2
+    assert len(wrong.err.splitlines()) == 1
+    assert "no such topic" in wrong.err

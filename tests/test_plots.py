@@ -1,0 +1,58 @@
+"""Pictures that the package writes: small, and the same for the same values."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netbuilder.render.plots.images import Mistake, draw_confusion, draw_mistakes
+from netbuilder.render.plots.style import with_palette
+
+COUNTS = np.array([[5, 1], [2, 7]])
+
+
+def test_a_plot_has_a_palette_and_a_white_background(tmp_path: Path) -> None:
+    """Eight bits per pixel, and white stays white."""
+    draw_confusion(tmp_path / "plot.png", "net", ["0", "1"], COUNTS)
+    with Image.open(tmp_path / "plot.png") as image:
+        assert image.mode == "P"
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_the_same_values_give_the_same_bytes(tmp_path: Path) -> None:
+    """Two pictures of the same counts are identical files."""
+    for name in ("first.png", "second.png"):
+        draw_confusion(tmp_path / name, "net", ["0", "1"], COUNTS)
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+
+
+def test_photographs_keep_their_colors(tmp_path: Path) -> None:
+    """A gradient over all three channels stays close to itself."""
+    axis = np.linspace(0, 255, 32).astype(np.uint8)
+    red, green = np.meshgrid(axis, axis)
+    photo = np.stack([red, green, 255 - red])
+    draw_mistakes(tmp_path / "photos.png", "net", [Mistake(photo, "cat", "dog", 0.9)])
+    with Image.open(tmp_path / "photos.png") as image:
+        colors = image.convert("RGB").getcolors()
+    assert colors is not None
+    assert len(colors) > 150
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\nIHDR of a liar"])
+def test_what_cannot_be_decoded_stays_as_it_is(content: bytes) -> None:
+    """A damaged picture of an old run is not a reason to stop."""
+    assert with_palette(content) == content
+
+
+def test_a_palette_is_made_once(tmp_path: Path) -> None:
+    """A picture that has one is returned unchanged, and a new one is much smaller."""
+    buffer = BytesIO()
+    noise = np.random.default_rng(0).integers(0, 40, (200, 200, 1), dtype=np.uint8)
+    Image.fromarray(np.repeat(noise, 3, axis=2)).convert("RGBA").save(buffer, "PNG")
+    small = with_palette(buffer.getvalue())
+    assert len(small) < 0.6 * len(buffer.getvalue())
+    assert with_palette(small) == small

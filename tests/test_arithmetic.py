@@ -63,7 +63,5 @@ def test_a_name_alone_stands_for_anything(name: str) -> None:
 )  # fmt: skip
 def test_what_is_no_arithmetic_is_refused(text: str) -> None:
     """Nothing but a message comes of it: no code runs, no recursion ends, nothing is left out."""
-    with pytest.raises(ExpressionError) as caught:
+    with pytest.raises(ExpressionError, match=r"\A.{1,299}\Z"):
         evaluate(text, NAMES)
-    assert 0 < len(str(caught.value)) < 300
-    assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ from netbuilder.errors import CheckpointError, ConfigError
 from netbuilder.files import digest_of
 from netbuilder.runs import Run
 from netbuilder.training import Finished, Started, checkpoint, compiling, resume, train
+from netbuilder.training.compiling import has_compiler
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.step import Trainee
 
@@ -45,6 +46,7 @@ def test_resuming_gives_the_bits_of_the_run_never_stopped(
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     """It is recorded that it was compiled, and it is compiled again."""
     architecture = small("train.epochs=1")
@@ -57,7 +59,11 @@ def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert fingerprint(folder) == fingerprint(whole)
 
 
-@pytest.mark.parametrize("steps", [7, 42, 50])
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
+@pytest.mark.parametrize(
+    "steps",
+    [pytest.param(7, marks=pytest.mark.long), pytest.param(42, marks=pytest.mark.long), 50],
+)
 def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sizes import select_long
 
 from netbuilder.layers import LAYERS
 from netbuilder.layers.plugins import offered
@@ -51,8 +52,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # The networks of the tests are small: one thread is as fast as several, and two test processes
     # do not wait for each other's threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if "gpu" not in config.option.markexpr.replace("not gpu", ""):
+    if not selects(config, "gpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if selects(config, "long"):
+        select_long()
+
+
+def selects(config: pytest.Config, marker: str) -> bool:
+    """Whether ``-m`` asks for the tests with a marker."""
+    return marker in config.option.markexpr.replace(f"not {marker}", "")
 
 
 @pytest.fixture

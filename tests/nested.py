@@ -13,7 +13,6 @@ from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape
 
 NESTS = settings(
-    max_examples=2000,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,

@@ -46,6 +46,7 @@ def test_resuming_gives_the_bits_of_the_run_never_stopped(
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     """It is recorded that it was compiled, and it is compiled again."""
@@ -59,11 +60,9 @@ def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
-@pytest.mark.parametrize(
-    "steps",
-    [pytest.param(7, marks=pytest.mark.long), pytest.param(42, marks=pytest.mark.long), 50],
-)
+@pytest.mark.parametrize("steps", [7, 42, 50])
 def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +80,7 @@ def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.long
 def test_a_stop_behind_every_step_of_three_epochs_changes_nothing(tmp_path: Path) -> None:
     """Stopped after each update and taken up in turn, it ends in the same checkpoint, bit for bit.
 

@@ -21,7 +21,7 @@ from netbuilder.files import write_atomic
 from netbuilder.runs import Run
 from netbuilder.schema import Architecture
 from netbuilder.training import EpochEnded, Finished, Started, Stepped, checkpoint, train
-from netbuilder.training.compiling import decide
+from netbuilder.training.compiling import decide, has_compiler
 from netbuilder.training.hardware import Hardware
 from netbuilder.training.limits import batch_that_fits
 from netbuilder.training.recorded import evaluate_run, kept_model
@@ -100,6 +100,7 @@ def test_the_average_is_the_exponential_moving_average() -> None:
     torch.testing.assert_close({name: kept[name] for name in expected}, expected)
 
 
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 def test_a_compiled_step_is_the_eager_one() -> None:
     """On the same batches, a shorter last one among them, it ends in the same weights."""
     architecture = small("layers[3]=Identity")  # compiled, some versions of torch drop others
@@ -116,6 +117,7 @@ def test_a_compiled_step_is_the_eager_one() -> None:
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 @pytest.mark.parametrize(
     ("asked", "steps", "epochs", "chosen"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import locale
 import os
+import random
 import site
 import sys
 import tempfile
@@ -56,6 +57,16 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if selects(config, "long"):
         select_long()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Draw the same in each test, whichever ran before it."""
+    random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
 
 
 def selects(config: pytest.Config, marker: str) -> bool:

@@ -226,8 +226,8 @@ def both(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def hidden(folder: Path) -> None:
-    """As it is called until all of its first files are there; process 999999 is no more."""
-    folder.rename(folder.with_name(".R.999999.tmp"))
+    """As it is called until all of its first files are there; no process has such a number."""
+    folder.rename(folder.with_name(".R.999999999.tmp"))
 
 
 def emptied(folder: Path) -> None:

@@ -12,11 +12,7 @@ from netbuilder.analysis import analyse
 from netbuilder.schema import Architecture
 from netbuilder.shapes import Shape
 
-NESTS = settings(
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-)
+NESTS = settings(suppress_health_check=list(HealthCheck))
 
 
 def network(*layers: object, shape: Shape = (4, 8, 8)) -> Architecture:

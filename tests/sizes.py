@@ -19,8 +19,7 @@ def select_long() -> None:
 
 def examples(few: int, many: int, parent: settings | None = None) -> Callable[[Test], Test]:
     """Settings of a property: ``few`` examples by default, ``many`` as a test that is long."""
-    size = many if _selected["long"] else few
-    limited = settings(parent, max_examples=size) if parent else settings(max_examples=size)
+    limited = settings(parent, max_examples=many if _selected["long"] else few)
 
     def apply(test: Test) -> Test:
         return limited(pytest.mark.long(test) if _selected["long"] else test)

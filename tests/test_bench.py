@@ -52,11 +52,7 @@ def test_every_peer_that_is_named_is_there() -> None:
 
 @pytest.mark.parametrize(
     "peer",
-    [
-        "ordinary",
-        pytest.param("ordinary-0", marks=pytest.mark.long),
-        pytest.param("bound", marks=pytest.mark.long),
-    ],
+    ["ordinary-0", *(pytest.param(peer, marks=pytest.mark.long) for peer in ("ordinary", "bound"))],
 )
 def test_a_peer_trains_on_the_data_in_the_package(peer: str, tmp_path: Path) -> None:
     """The last line names the data; batches larger than the data set are batches of all of it."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import run
 from small import DOCUMENT, fingerprint
 
 from netbuilder.training.compiling import has_compiler
@@ -19,7 +20,7 @@ SCRIPT = Path(__file__).with_name("interrupted.py")
 DOCUMENT = DOCUMENT.replace("epochs: 3", "epochs: 2").replace("batch_size: 96", "batch_size: 500")
 PATIENCE = 300
 """Seconds after which a process is taken to hang."""
-ASKED = signal.SIGINT, signal.SIGTERM
+ASKED = signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("whole")
     (folder / "small.yaml").write_text(DOCUMENT)
     (folder / "scratch").mkdir()
-    assert finished(folder) == ""
+    finish(folder)
     return fingerprint(the_run(folder))
 
 
@@ -53,14 +54,12 @@ def begin(folder: Path, phase: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def finished(folder: Path, *arguments: str) -> str:
-    """Train to the end, and what it complained of."""
-    done = subprocess.run(
-        [sys.executable, "-m", "netbuilder", "train", "small.yaml", "-q", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+def finish(folder: Path, *arguments: str) -> None:
+    """Train to the end, without a complaint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = run("train", "small.yaml", "-q", *arguments)
+    assert (done.code, done.err) == (0, "")
 
 
 def the_run(folder: Path) -> Path:
@@ -102,10 +101,10 @@ def test_a_stopped_training_says_how_to_go_on_and_does(
 ) -> None:
     """In a step, in a test or in a save, all is saved, and resumed it ends in the same bits."""
     stopped, how = interrupt(begin(folder, phase), signum, times=1 + (phase != "evaluation"))
-    run = the_run(folder)
+    run_folder = the_run(folder)
     assert stopped.startswith(f"stopped by signal {signum} ")
-    assert how == f"go on with: netbuilder train --resume runs/small/{run.name}"
-    assert finished(folder, "--resume", "auto") == ""
+    assert how == f"go on with: netbuilder train --resume runs/small/{run_folder.name}"
+    finish(folder, "--resume", "auto")
     assert fingerprint(the_run(folder)) == whole
 
 
@@ -115,7 +114,7 @@ def test_a_second_signal_ends_it_at_once(phase: str, folder: Path, whole: str) -
     times = 1 + (phase != "evaluation")
     [line] = interrupt(begin(folder, phase), signal.SIGINT, signal.SIGINT, times=times)
     assert line == "stopped at once; go on from the last checkpoint"
-    assert finished(folder, "--resume", "auto") == ""
+    finish(folder, "--resume", "auto")
     assert fingerprint(the_run(folder)) == whole
     assert not list(folder.rglob("*.tmp"))
 

@@ -174,7 +174,6 @@ report small.yaml --out digit.png             | 2 | --out digit.png: it is a fil
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
 bench small.yaml --steps 1 --peers netbuilder | 2 | the document's 1 epochs of mnist5k have 42; use fewer --steps
-bench small.yaml --steps 1 --rounds 1 --peers ordinary | 0 | 1 steps of 96 images of mnist5k on
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
 export empty                                  | 2 | empty: no run folder: it has no config.json
 export empty --to safetensors                 | 2 | empty: no run folder: it has no config.json

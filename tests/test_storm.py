@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from storm import Tally, alone, begin, differences, document_of, end, kill_at, storm
 
-KILLS = {"mkdir": 1, "write": 2, "fsync": 4, "rename": 2, "unlink": 2}
+KILLS = {"mkdir": 1, "write": 2, "rename": 2, "unlink": 2}
 """For each process a call on the folder of checkpoints: the first is before there is a run."""
 TORN = "write", "rename"
 """The calls that leave a half-made file."""

@@ -1,25 +1,82 @@
-"""What holds for every test."""
+"""What holds for every test: nothing of the machine or of the user's settings is visible to it."""
 
 from __future__ import annotations
 
+import locale
 import os
+import random
+import site
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from sizes import select_long
 
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.plugins import offered
 
-# The networks of the tests are small: one thread is as fast as several, and two test processes do
-# not wait for each other's threads. Processes that a test starts inherit it.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+UNSET = (
+    "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLORTERM", "GITHUB_ACTIONS",
+    "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CDPATH", "PAGER", "MANPAGER", "MPLBACKEND",
+    "MATPLOTLIBRC", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "LANGUAGE", "LC_ALL",
+)  # fmt: skip
+"""Variables by which a user's shell would change what commands print."""
+NOWHERE = "http://127.0.0.1:9/"
+"""A port where nothing listens: a connection is refused at once."""
+
+settings.register_profile("any machine", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("any machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this process, and those that tests start, the same surroundings everywhere."""
+    home = tempfile.TemporaryDirectory(prefix="netbuilder-home-")
+    config.add_cleanup(home.cleanup)
+    for name in UNSET:
+        os.environ.pop(name, None)
+    os.environ.setdefault("PYTHONUSERBASE", site.getuserbase())  # packages stay where they are
+    os.environ |= {
+        "HOME": home.name,
+        "XDG_CACHE_HOME": f"{home.name}/.cache",
+        "XDG_CONFIG_HOME": f"{home.name}/.config",
+        "LC_CTYPE": "C.UTF-8",
+        "TERM": "xterm",
+        "http_proxy": NOWHERE,
+        "https_proxy": NOWHERE,
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    os.umask(0o022)
+    # The networks of the tests are small: one thread is as fast as several, and two test processes
+    # do not wait for each other's threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if not selects(config, "gpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if selects(config, "long"):
+        select_long()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Draw the same in each test, whichever ran before it."""
+    random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+
+
+def selects(config: pytest.Config, marker: str) -> bool:
+    """Whether ``-m`` asks for the tests with a marker."""
+    return marker in config.option.markexpr.replace(f"not {marker}", "")
 
 
 @pytest.fixture
 def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder; kinds and modules that a test brings are gone behind it."""
+    """An empty current folder; kinds and modules that a test adds are removed after it."""
     kinds, modules, path = dict(LAYERS.kinds), set(sys.modules), list(sys.path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,23 +40,22 @@ class Disk:
         real_open, real_io_open, real_fsync = os.open, io.open, os.fsync
 
         def open_descriptor(path: Any, *args: Any, **kwargs: Any) -> int:
-            self._count("open", path)
+            self._call("open", path)
             descriptor = real_open(path, *args, **kwargs)
             self._descriptors[descriptor] = str(path)
             return descriptor
 
         def open_file(path: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-            self._count("open", path)
+            self._call("open", path)
             file = real_io_open(path, mode, *args, **kwargs)
-            if self._covers(path):
-                self._descriptors[file.fileno()] = str(path)
-                if "w" in mode:
-                    return _File(file, lambda: self._count("write", path))
+            self._descriptors[file.fileno()] = str(path)
+            if self._covers(path) and "w" in mode:
+                return _File(file, lambda: self._due("write", path), lambda: self.fail(path))
             return file
 
         def fsync(descriptor: int) -> None:
             path = self._descriptors.get(descriptor, "")
-            self._count("fsync", path)
+            self._call("fsync", path)
             if not self._covers(path):  # the disk is spared what no test can see
                 real_fsync(descriptor)
 
@@ -73,7 +73,7 @@ class Disk:
 
     def _counted(self, kind: str, real: Callable[..., None]) -> Callable[..., None]:
         def call(path: Any, *args: Any, **kwargs: Any) -> None:
-            self._count(kind, path)
+            self._call(kind, path)
             real(path, *args, **kwargs)
 
         return call
@@ -81,28 +81,48 @@ class Disk:
     def _covers(self, path: Any) -> bool:
         return str(path).startswith(self._folder)
 
-    def _count(self, kind: str, path: Any) -> None:
+    def fail(self, path: Any) -> None:
+        """Do what befalls the call that fails."""
+        raise OSError(self._error, os.strerror(self._error), str(path))
+
+    def _call(self, kind: str, path: Any) -> None:
+        if self._due(kind, path):
+            self.fail(path)
+
+    def _due(self, kind: str, path: Any) -> bool:
+        """Count a call; return whether it fails."""
         if not self._covers(path):
-            return
+            return False
         self.counts[kind] += 1
         at = self.counts[kind]
-        if kind == self._kind and (at == self._nth or (self._lasting and at > self._nth)):
-            raise OSError(self._error, os.strerror(self._error), str(path))
+        return kind == self._kind and (at == self._nth or (self._lasting and at > self._nth))
+
+
+class DeadlyDisk(Disk):
+    """Ends this process by SIGKILL in place of failing, at a call on a path with ``part`` in it."""
+
+    def __init__(self, folder: Path, part: str, kind: str, nth: int) -> None:
+        super().__init__(folder, kind, nth)
+        self._part = part
+
+    def _covers(self, path: Any) -> bool:
+        return super()._covers(path) and self._part in str(path)
+
+    def fail(self, path: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _File:
-    """A file whose writes are asked about first; the one that fails is torn."""
+    """A file that asks before each write; the write that fails is torn."""
 
-    def __init__(self, file: Any, ask: Callable[[], None]) -> None:
-        self._file, self._ask = file, ask
+    def __init__(self, file: Any, due: Callable[[], bool], fail: Callable[[], None]) -> None:
+        self._file, self._due, self._fail = file, due, fail
 
     def write(self, content: Any) -> int:
-        try:
-            self._ask()
-        except OSError:
+        if self._due():
             self._file.write(content[: len(content) // 2])
             self._file.flush()
-            raise
+            self._fail()
         written: int = self._file.write(content)
         return written
 

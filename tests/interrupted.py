@@ -1,34 +1,35 @@
-"""A training as a process of its own, which says where it is and lingers there.
+"""A training as a process of its own, which reports where it is and waits there.
 
 python tests/interrupted.py PHASE ARGUMENTS...
+
+It prints ENTERED when it comes to the phase, goes on at a line on its standard input or at its
+end, and prints HANDLED after each signal that does not end it.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 from netbuilder.cli import _app as cli
 
-LINGERING = 0.7
-"""Seconds that a phase is made to take beyond its own."""
 
+def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same function, which reports that it is entered and waits."""
 
-def announcing(there: Callable[..., Any], *, before: float = LINGERING) -> Callable[..., Any]:
-    """The same function, which says that it is entered and takes its time."""
-
-    def entered(*arguments: Any, **named: Any) -> Any:
+    def entered(*arguments: Any, **keywords: Any) -> Any:
         print("ENTERED", flush=True)
-        time.sleep(before)
-        return there(*arguments, **named)
+        sys.stdin.readline()
+        return function(*arguments, **keywords)
 
     return entered
 
 
-def linger_in(phase: str) -> None:
-    """Make a phase observable, and long enough to be hit."""
+def wait_in(phase: str) -> None:
+    """Make a phase wait."""
     from netbuilder.training import checkpoint, step
     from netbuilder.training import compile as compiling
     from netbuilder.training import trainer as session
@@ -41,17 +42,32 @@ def linger_in(phase: str) -> None:
     module: Any = step
     if phase == "compilation":
         real = compiling.compiled
-        module.compiled = lambda forward: announcing(real(forward), before=0)
+        module.compiled = lambda forward: waiting(real(forward))
     else:
         module, name = {
             "training": (step, "augment"),
             "evaluation": (session, "evaluate"),
             "saving": (checkpoint, "write_atomic"),
         }[phase]
-        setattr(module, name, announcing(getattr(module, name)))
+        setattr(module, name, waiting(getattr(module, name)))
+
+
+def report_signals() -> None:
+    """Report each signal once its handler has returned."""
+    register = signal.signal
+
+    def reporting(signum: int, handler: Any) -> Any:
+        def handle(number: int, frame: Any) -> None:
+            handler(number, frame)
+            os.write(1, b"HANDLED\n")
+
+        return register(signum, handle if callable(handler) else handler)
+
+    signal.signal = reporting  # type: ignore[assignment]  # the same, but for its types
 
 
 if __name__ == "__main__":
-    linger_in(sys.argv[1])
+    wait_in(sys.argv[1])
+    report_signals()
     del sys.argv[1]
     cli.main()

@@ -12,12 +12,7 @@ from netbuilder.components.shapes import Shape
 from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
 
-NESTS = settings(
-    max_examples=2000,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-)
+NESTS = settings(suppress_health_check=list(HealthCheck))
 
 
 def network(*layers: object, shape: Shape = (4, 8, 8)) -> Architecture:

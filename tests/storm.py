@@ -2,9 +2,9 @@
 
 python tests/storm.py --kills 200
 
-A process trains, SIGKILL ends it at a moment drawn at random or while a checkpoint is being
-written, and the same command line is started again, until a process comes to the end of the run by
-itself. Then the next run begins, until there were kills enough. Nothing is done by hand in between.
+A process trains, SIGKILL ends it at a random moment or at a random call of a write, and the same
+command line is started again, until a process comes to the end of the run by itself. Then the next
+run begins, until there were enough kills. Nothing is done by hand in between.
 """
 
 from __future__ import annotations
@@ -30,53 +30,59 @@ from netbuilder.training import checkpoint
 from netbuilder.training.device import Device
 from netbuilder.training.step import TrainState
 
-COMMAND = (sys.executable, "-m", "netbuilder", "train")
-PATIENCE = 120.0
-"""Seconds without an end or a checkpoint behind which a process is taken to hang."""
+COMMAND = (sys.executable, "-m", "netbuilder")
+KILLED = (sys.executable, str(Path(__file__).with_name("killed.py")))
+PATIENCE = 600.0
+"""Seconds after which a process is taken to hang; far beyond what a run takes on a busy machine."""
+CALLS = ("open", "write", "fsync", "rename", "unlink")
+"""The calls at which a process is killed; a write is torn."""
 
 
 @dataclass
-class Told:
-    """What befell: processes killed, of them with a file half made, and runs taken up again."""
+class Tally:
+    """Counts of processes killed, of those killed at a call of a write, and of runs resumed."""
 
     kills: int = 0
-    inside: int = 0
+    in_writes: int = 0
     before_a_run: int = 0
-    behind_the_end: int = 0
+    after_the_end: int = 0
     resumes: int = 0
     runs: int = 0
 
     def __str__(self) -> str:
         return (
-            f"{self.kills} kills of {self.runs} runs, {self.inside} of them inside a checkpoint's "
-            f"write, {self.before_a_run} before there was a run, {self.behind_the_end} behind its "
+            f"{self.kills} kills of {self.runs} runs, {self.in_writes} of them at a call of a "
+            f"write, {self.before_a_run} before there was a run, {self.after_the_end} after its "
             f"last checkpoint; {self.resumes} resumes"
         )
 
 
-def storm(document: Path, out: Path, told: Told, *, kills: int, draw: random.Random) -> None:
+def storm(document: Path, out: Path, tally: Tally, *, kills: int, draw: random.Random) -> None:
     """Train ``document`` below ``out`` until a process comes to the end.
 
-    None is killed any more once ``told`` has come to that many ``kills``.
+    No process is killed once ``tally`` has counted ``kills``.
 
     Raises:
-        AssertionError: a process ended otherwise than by the kill, or in success.
+        AssertionError: a process ended otherwise than by the kill or in success.
     """
-    told.runs += 1
+    tally.runs += 1
     while True:
-        told.resumes += bool(runs(out))
-        process = begin(document, out)
-        if told.kills >= kills:
-            end(process)
+        tally.resumes += bool(runs(out))
+        if tally.kills >= kills:
+            end(begin(document, out))
             return
         # Two of three, as some come to the end of the run and write no more.
-        inside = runs(out) and draw.random() < 2 / 3
-        if not (kill_inside_a_write if inside else kill_after)(process, out, draw):
+        in_a_write = draw.random() < 2 / 3
+        if in_a_write:
+            killed = kill_at(document, out, draw.choice(CALLS), draw.randrange(1, 40))
+        else:
+            killed = kill_after(begin(document, out), draw.uniform(0.2, 5.0))
+        if not killed:
             return
-        told.kills += 1
-        told.inside += any(half_made(run, process.pid) for run in runs(out))
-        told.before_a_run += not runs(out)
-        told.behind_the_end += any((run / "result.json").exists() for run in runs(out))
+        tally.kills += 1
+        tally.in_writes += in_a_write
+        tally.before_a_run += not runs(out)
+        tally.after_the_end += any((run / "result.json").exists() for run in runs(out))
 
 
 def runs(out: Path) -> list[Path]:
@@ -84,17 +90,10 @@ def runs(out: Path) -> list[Path]:
     return [path for path in out.glob("*/*") if not path.name.startswith(".")]
 
 
-def half_made(folder: Path, process: int) -> bool:
-    """Whether a process is writing a checkpoint of the run, or was when it died."""
-    # Not by iterdir(), which is slow for the milliseconds that a write takes.
-    mark = f".{process}.tmp"
-    return any(name.endswith(mark) for name in os.listdir(folder / "checkpoints"))  # noqa: PTH208
-
-
-def begin(document: Path, out: Path) -> subprocess.Popen[str]:
-    """The command line that is started anew behind each kill."""
+def begin(document: Path, out: Path, command: tuple[str, ...] = COMMAND) -> subprocess.Popen[str]:
+    """Start the command line, the same one after each kill."""
     return subprocess.Popen(
-        [*COMMAND, str(document), "--out", str(out), "--resume", "auto", "-q"],
+        [*command, "train", str(document), "--out", str(out), "--resume", "auto", "-q"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -108,38 +107,27 @@ def end(process: subprocess.Popen[str]) -> None:
     assert (process.returncode, errors) == (0, ""), errors
 
 
-def kill(process: subprocess.Popen[str]) -> bool:
-    """Kill a process; whether that was what ended it."""
-    process.kill()
-    _, errors = process.communicate()
+def ended_by_kill(process: subprocess.Popen[str]) -> bool:
+    """Wait for a process that is killed at some point; return whether that ended it."""
+    _, errors = process.communicate(timeout=PATIENCE)
     if process.returncode == 0:
         return False
     assert (process.returncode, errors) == (-signal.SIGKILL, ""), errors
     return True
 
 
-def kill_after(process: subprocess.Popen[str], out: Path, draw: random.Random) -> bool:
-    """Kill a process at a moment between its start and some epochs, unless it is through before."""
+def kill_at(document: Path, out: Path, kind: str, nth: int, part: str = "") -> bool:
+    """Train until SIGKILL at the nth call of a kind on a path with ``part``, or until the end."""
+    return ended_by_kill(begin(document, out, (*KILLED, str(out), part, kind, str(nth))))
+
+
+def kill_after(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Kill a process some seconds after its start, unless it ends before."""
     try:
-        process.wait(draw.uniform(0.2, 5.0))
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return kill(process)
-    end(process)
-    return False
-
-
-def kill_inside_a_write(process: subprocess.Popen[str], out: Path, draw: random.Random) -> bool:
-    """Kill a process in one of its next writes of a checkpoint, unless it comes to the end."""
-    [run] = runs(out)
-    until, passed = time.monotonic() + PATIENCE, draw.randrange(4)
-    while process.poll() is None:
-        assert time.monotonic() < until, "no checkpoint is written"
-        if half_made(run, process.pid):
-            if not passed:
-                return kill(process)
-            passed -= 1
-    end(process)
-    return False
+        process.kill()
+    return ended_by_kill(process)
 
 
 def alone(document: Path, out: Path) -> Path:
@@ -163,44 +151,41 @@ def state(folder: Path) -> str:
 
 
 def differences(out: Path, whole: Path) -> Iterator[str]:
-    """What sets the run below ``out`` apart from the one that nobody killed."""
-    found = runs(out)
-    if len(found) != 1:
-        yield f"{len(found)} runs were made of one"
+    """Yield what sets the run below ``out`` apart from the one that was not killed."""
+    if len(runs(out)) != 1:
+        yield f"{len(runs(out))} run folders, not 1"
         return
-    [run] = found
+    [run] = runs(out)
     if fingerprint(run) != fingerprint(whole):
         yield "weights or metrics.jsonl differ"
     if state(run) != state(whole):
         yield "the newest checkpoint differs: weights, average, optimizer or schedule"
     for left in (path for path in out.rglob("*") if ".tmp" in path.name):
-        yield f"{left} was left behind"
+        yield f"{left} is left over"
     names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (run, whole)]
     if names[0] != names[1]:
         yield f"it holds other files: {set(names[0]) ^ set(names[1])}"
 
 
 def main() -> int:
-    """Weather a storm, and tell of it."""
+    """Kill as often as the command line asks, and report."""
     parser = argparse.ArgumentParser(description="Kill a training again and again.")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=60, help="of each run")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     asked = parser.parse_args()
-    began, told, draw = time.monotonic(), Told(), random.Random(asked.seed)
+    began, tally, draw = time.monotonic(), Tally(), random.Random(asked.seed)
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "small.yaml"
         document.write_text(document_of(asked.epochs))
         whole = alone(document, Path(folder) / "alone")
-        while told.kills < asked.kills and not wrong:
-            out = Path(folder) / f"storm{told.runs}"
-            storm(document, out, told, kills=asked.kills, draw=draw)
+        while tally.kills < asked.kills and not wrong:
+            out = Path(folder) / f"storm{tally.runs}"
+            storm(document, out, tally, kills=asked.kills, draw=draw)
             wrong += differences(out, whole)
-            print(f"{told}; {time.monotonic() - began:.0f} s", flush=True)
-    if 4 * told.inside < told.kills:
-        wrong.append("fewer than a quarter of the kills fell inside a write")
-    print("\n".join(wrong) or "the same weights, optimizer state and figures; nothing left behind")
+            print(f"{tally}; {time.monotonic() - began:.0f} s", flush=True)
+    print("\n".join(wrong) or "the same weights, optimizer state and metrics; nothing is left over")
     return 1 if wrong else 0
 
 

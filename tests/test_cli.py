@@ -82,7 +82,7 @@ def test_an_error_exits_with_its_code(
     def raises() -> None:
         raise error
 
-    monkeypatch.setattr("netbuilder.json_schema.schema_text", raises)
+    monkeypatch.setattr("netbuilder.config.json_schema.schema_text", raises)
     assert run("schema") == (code, "", message)
 
 
@@ -92,7 +92,7 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -
     def broken() -> None:
         raise ZeroDivisionError("a fault of the program")
 
-    monkeypatch.setattr("netbuilder.json_schema.schema_text", broken)
+    monkeypatch.setattr("netbuilder.config.json_schema.schema_text", broken)
     with pytest.raises(ZeroDivisionError, match="a fault of the program"):
         run("schema")
 

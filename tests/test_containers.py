@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -236,10 +237,9 @@ layers:
       - Conv2d: ["${n}", 3]
       - Sequential: [ReLU, MaxPool2d: 9]
 """
-    with pytest.raises(ConfigError) as caught:
-        analyse(parse_architecture(text, "a.yaml")).require_sound()
     place = "a.yaml:7:28: layers[0].Sequential.layers[1].Sequential.layers[1].MaxPool2d: window 9x9"
-    assert str(caught.value).startswith(place)
+    with pytest.raises(ConfigError, match=f"^{re.escape(place)}"):
+        analyse(parse_architecture(text, "a.yaml")).require_sound()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import struct
 import zipfile
@@ -121,9 +122,9 @@ def test_every_damage_to_kept_weights_is_found(whole: Path, tmp_path: Path, whic
     load_model(run, which)
     for what, spoilt in damages(path.read_bytes()):
         path.write_bytes(spoilt)
-        with pytest.raises(CheckpointError) as caught:
+        start = re.escape(f"{path}: cannot be loaded: ")
+        with pytest.raises(CheckpointError, match=f"^{start}") as caught:
             load_model(run, which)
-        assert str(caught.value).startswith(f"{path}: cannot be loaded: "), what
         assert str(caught.value).isprintable(), what
 
 

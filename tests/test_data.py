@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -197,7 +198,8 @@ def test_silent_server(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [address])
         data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
-    assert "timed out" in data.fallback_reason
+    # by the socket, or on a busy machine by the watch over it
+    assert re.search("timed out|nothing came", data.fallback_reason)
 
 
 def test_stall_without_a_time_out(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:

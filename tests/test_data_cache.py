@@ -43,7 +43,7 @@ def script(root: Path, body: str) -> list[str]:
     root = Path({str(root)!r})
     def load():
         from netbuilder.data import open_dataset
-        from netbuilder.recipe.datasets import FashionMnist
+        from netbuilder.components.datasets import FashionMnist
         return open_dataset(FashionMnist(), root)
     def publish():
         sys.path.insert(0, {str(Path(__file__).parent)!r})

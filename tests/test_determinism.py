@@ -25,15 +25,16 @@ from netbuilder.training.loop import train
 from netbuilder.training.step import Step
 
 
-def test_ten_fresh_processes_give_one_hash(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(10, marks=pytest.mark.long)])
+def test_fresh_processes_give_one_hash(count: int, tmp_path: Path) -> None:
     """Dropout, augmentation, average and schedule included, on the CPU by its own precision."""
     (tmp_path / "small.yaml").write_text(DOCUMENT)
     command = [sys.executable, "-m", "netbuilder", "train", "small.yaml", "--epochs", "1", "-q"]
     change = ["--set", "train.batch_size=500", "--set", "targets={}"]
-    for _ in range(10):
+    for _ in range(count):
         subprocess.run([*command, *change], cwd=tmp_path, check=True, capture_output=True)
     folders = list((tmp_path / "runs" / "small").iterdir())
-    assert len(folders) == 10
+    assert len(folders) == count
     assert len({fingerprint(folder) for folder in folders}) == 1
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from command import run
 from documents import network
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nested import nested
+from sizes import examples
 from strategies import inputs
 
 from netbuilder.config.loader import load, parse_architecture
@@ -18,7 +19,7 @@ from netbuilder.network.analysis import Analysis, Row, analyse
 from netbuilder.network.diff import ArchitectureDiff, diff_architectures
 
 ROOT = Path(__file__).parents[1]
-FEW = settings(max_examples=100, deadline=None, derandomize=True)
+FEW = examples(30, 100)
 
 
 @FEW

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 from command import run
-from hypothesis import given, settings
+from hypothesis import given
 from nested import NESTS, nested, network
+from sizes import examples
 from strategies import inputs
 from test_layers_contract import EXAMPLES
 from torch import Tensor, nn
@@ -85,7 +86,17 @@ def same(ours: nn.Module, theirs: nn.Module, shape: Shape) -> bool:
     return torch.allclose(given, expected, rtol=0, atol=0, equal_nan=True)
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+LARGE = ("vgg16", "vgg16_bn", "alexnet", "wideresnet28_10", "convnext_tiny", "resnext50_32x4d")
+"""Networks whose weights take seconds to draw."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.long] * (path.stem in LARGE), id=path.stem)
+        for path in DOCUMENTS
+    ],
+)
 def test_a_document_goes_to_python_and_back(path: Path) -> None:
     """The written class begins and computes as the built network does, and reads back the same."""
     architecture = load(path)
@@ -98,7 +109,7 @@ def test_a_document_goes_to_python_and_back(path: Path) -> None:
     assert layers_of(back) == layers_of(architecture)
 
 
-@settings(NESTS, max_examples=200)
+@examples(50, 200, NESTS)
 @given(nested(inputs(4, 9)))
 def test_any_nested_network_goes_to_python_and_back(architecture: Architecture) -> None:
     """As the documents do: state, output, layers, and the text of the document that is written."""

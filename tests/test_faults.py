@@ -146,8 +146,23 @@ def break_at_every_call(
 END_EPOCH = Step.end_epoch
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=[errno.errorcode[error] for error in ERRORS])
-@pytest.mark.parametrize("kind", KINDS)
+USUAL = {"open": errno.EACCES, "write": errno.ENOSPC, "fsync": errno.EIO}
+"""The error that a call of a kind most often ends in; EIO for the others."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        pytest.param(
+            kind,
+            error,
+            marks=[pytest.mark.long] * (error != USUAL.get(kind, errno.EIO)),
+            id=f"{kind}-{errno.errorcode[error]}",
+        )
+        for kind in KINDS
+        for error in ERRORS
+    ],
+)
 def test_a_call_that_fails_ends_the_run_in_a_line_and_costs_an_interval(
     document: Path, tmp_path: Path, whole: str, kind: str, error: int
 ) -> None:

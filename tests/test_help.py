@@ -180,7 +180,8 @@ def test_completing_imports_nothing_heavy() -> None:
     """A key press is not to wait for torch."""
     code = (
         "import sys\n"
-        "from netbuilder.cli import app, completion\n"
+        "from netbuilder.cli import _completion as completion\n"
+        "from netbuilder.cli._app import app\n"
         "completion.either('archs/')\n"
         f"print(*sorted({HEAVY!r} & set(sys.modules)))"
     )

@@ -6,8 +6,9 @@ from functools import reduce
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from nested import NESTS, nested
+from sizes import examples
 from strategies import inputs
 from torch import Tensor, nn
 
@@ -62,7 +63,7 @@ def spans(y: Shape, field: ReceptiveField, axis: int) -> tuple[Tensor, Tensor]:
     return first.reshape(1, *shape), last.reshape(1, *shape)
 
 
-@NESTS
+@examples(100, 2000, NESTS)
 @given(nested(inputs(4, 9)))
 def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None:
     """Shapes, parameters and multiply-accumulates are torch's, for every row and in all."""
@@ -82,7 +83,7 @@ def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None
         assert row.layer.macs(row.input_shape) == row.macs
 
 
-@settings(NESTS, max_examples=200)
+@examples(50, 200, NESTS)
 @given(nested(inputs(4, 9)))
 def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> None:
     """The rules of a container agree with what the walk makes of its layers."""
@@ -94,7 +95,7 @@ def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> Non
     assert LAYERS.read(LAYERS.write(layer)) == layer
 
 
-@settings(NESTS, max_examples=500)
+@examples(50, 500, NESTS)
 @given(nested(inputs(4, 9)))
 def test_no_output_of_a_nested_network_reads_more_than_its_field(
     architecture: Architecture,
@@ -108,7 +109,7 @@ def test_no_output_of_a_nested_network_reads_more_than_its_field(
         assert widest(changed_along(model, architecture.input, axis, seed=axis)) <= size
 
 
-@settings(NESTS, max_examples=500)
+@examples(50, 500, NESTS)
 @given(nested(inputs(4, 9)))
 def test_a_changed_pixel_reaches_only_positions_that_see_it(architecture: Architecture) -> None:
     """Whatever is added to a pixel at random, each output that changes has it inside its field."""
@@ -125,7 +126,7 @@ def test_a_changed_pixel_reaches_only_positions_that_see_it(architecture: Archit
         assert not (read.reshape(-1, *y) & outside).any()
 
 
-@settings(NESTS, max_examples=500)
+@examples(50, 500, NESTS)
 @given(nested(inputs(9, 16), RISING))
 def test_raising_rows_reaches_both_edges_of_the_field(architecture: Architecture) -> None:
     """Where nothing can hide, a position changes by the first and the last row that it sees."""

@@ -17,7 +17,7 @@ from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
 
 PLUGIN = '''
-from netbuilder.layers.base import Elementwise
+from netbuilder.plugin import Elementwise
 
 class {name}(Elementwise):
     """x cubed."""
@@ -97,7 +97,7 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
             r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero; mend it",
         ),
         ("x = (", r"^--plugin bad: cannot be imported: SyntaxError: .*$"),
-        ("from netbuilder.layers.base import Layer", r"^--plugin bad: it defines no layer kind;"),
+        ("from netbuilder.plugin import Layer", r"^--plugin bad: it defines no layer kind;"),
         (
             "raise SystemExit(3)",
             r"^--plugin bad: cannot be imported: SystemExit: 3; mend it or its name$",
@@ -106,10 +106,13 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
             "raise ValueError('a\\n  b')",
             r"^--plugin bad: cannot be imported: ValueError: a b; mend it or its name$",
         ),
-        ("from netbuilder.layers.activation import Tanh", r"^--plugin bad: it defines no layer"),
+        (
+            "from netbuilder.components.layers.activation import Tanh",
+            r"^--plugin bad: it defines no layer",
+        ),
         (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
         (
-            "from netbuilder.layers import Layer\nclass Lazy(Layer): pass",
+            "from netbuilder.plugin import Layer\nclass Lazy(Layer): pass",
             r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy gives no rule for",
         ),
     ],
@@ -126,7 +129,7 @@ def test_a_module_that_cannot_be_served_is_refused(
 
 
 BROKEN = """\
-from netbuilder.layers.base import Elementwise
+from netbuilder.plugin import Elementwise
 
 class Broken(Elementwise):
     def output_shape(self, x):
@@ -158,7 +161,7 @@ def test_a_rule_that_fails_is_told_with_its_place(
 
 def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
     """Where a family would build torch's class of the kind's name, and there is none."""
-    text = "from netbuilder.layers.base import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
+    text = "from netbuilder.plugin import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
     write(plugin_folder, "bad", text)
     [kind] = load_plugin("bad")
     with pytest.raises(ConfigError, match=r"kind Nope: torch\.nn has no class of that name; give"):

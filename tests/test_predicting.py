@@ -143,7 +143,12 @@ SMALL = ("one bit", "a palette", "dirt")
 
 @pytest.mark.parametrize(
     ("change", "times"),
-    [(name, times) for name in CHANGES for times in (0.8, 3, 7) if times > 1 or name not in SMALL],
+    [
+        pytest.param(name, times, marks=[pytest.mark.long] * (times == 7))
+        for name in CHANGES
+        for times in (0.8, 3, 7)
+        if times > 1 or name not in SMALL
+    ],
 )
 def test_a_digit_of_any_size_and_polarity_stays_the_digit(
     change: str, times: float, trained: Run, data: LoadedData, plain: Predictions, tmp_path: Path

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sizes import examples
 from strategies import NAMES, architectures, arguments, documents, inputs, plain_values
 from torch import Tensor, nn
 
@@ -28,10 +29,9 @@ from netbuilder.network.testing import macs, output_shape, parameters, read_alon
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
 )
-many = settings(
-    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-some = settings(many, max_examples=200)
+slow_draws = settings(suppress_health_check=[HealthCheck.too_slow])
+many = examples(100, 500, slow_draws)
+some = examples(50, 200, slow_draws)
 
 
 def on_meta(architecture: Architecture) -> nn.Sequential:
@@ -57,7 +57,7 @@ def test_the_walk_is_what_torch_does(architecture: Architecture) -> None:
     assert analysis.macs == macs(model, architecture.input)
 
 
-@settings(many, max_examples=100)
+@examples(50, 100, slow_draws)
 @given(architectures())
 def test_rows_are_what_forward_hooks_see(architecture: Architecture) -> None:
     """In one pass through the whole network each layer takes and gives the shapes of its row."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sizes import examples
 
 from netbuilder.components.receptive_field import field as rooms
 from netbuilder.components.receptive_field import window as windows
@@ -19,7 +20,7 @@ from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape
 
 Bools = NDArray[np.bool_]
-many = settings(max_examples=500, deadline=None, derandomize=True)
+many = examples(100, 500)
 LARGEST = 600
 
 
@@ -275,7 +276,7 @@ def test_a_field_whose_patterns_are_given_up_is_never_smaller(
     monkeypatch.setattr(windows, "MAX_PERIOD", most)
     monkeypatch.setattr(rooms, "MAX_PERIOD", most)
 
-    @settings(many, max_examples=150)
+    @settings(max_examples=150)
     @given(samples(exact=False))
     def never_smaller(sample: Sample) -> None:
         assert sample.wrong(exact=False) == []

@@ -13,6 +13,7 @@ from netbuilder.errors import CheckpointError, ConfigError
 from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
 from netbuilder.training import compile as compiling
+from netbuilder.training.compile import has_compiler
 from netbuilder.training.device import Device
 from netbuilder.training.events import Finished, Started
 from netbuilder.training.loop import resume, train
@@ -48,6 +49,8 @@ def test_resuming_gives_the_bits_of_the_run_never_stopped(
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.long
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     """It is recorded that it was compiled, and it is compiled again."""
     architecture = small("train.epochs=1")
@@ -60,6 +63,8 @@ def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.long
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 @pytest.mark.parametrize("steps", [7, 42, 50])
 def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,6 +83,7 @@ def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     assert fingerprint(folder) == fingerprint(whole)
 
 
+@pytest.mark.long
 def test_a_stop_behind_every_step_of_three_epochs_changes_nothing(tmp_path: Path) -> None:
     """Stopped after each update and taken up in turn, it ends in the same checkpoint, bit for bit.
 

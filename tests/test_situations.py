@@ -173,8 +173,7 @@ report empty                                  | 2 | empty: no run folder in it; 
 report small.yaml --out digit.png             | 2 | --out digit.png: it is a file; name a folder
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
-bench small.yaml --steps 1 --peers netbuilder | 2 | take fewer --steps, or a document of more epochs
-bench small.yaml --steps 1 --peers ordinary   | 2 | it has no loader of mnist5k; leave it out of --peers
+bench small.yaml --steps 1 --peers netbuilder | 2 | the document's 1 epochs of mnist5k have 42; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
 export empty                                  | 2 | empty: no run folder: it has no config.json
 export empty --to safetensors                 | 2 | empty: no run folder: it has no config.json
@@ -226,8 +225,8 @@ def both(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def hidden(folder: Path) -> None:
-    """As it is called until all of its first files are there; process 999999 is no more."""
-    folder.rename(folder.with_name(".R.999999.tmp"))
+    """As it is called until all of its first files are there; no process has such a number."""
+    folder.rename(folder.with_name(".R.999999999.tmp"))
 
 
 def emptied(folder: Path) -> None:

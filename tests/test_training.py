@@ -23,7 +23,7 @@ from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.compile import decide
+from netbuilder.training.compile import decide, has_compiler
 from netbuilder.training.device import Device
 from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
 from netbuilder.training.loop import train
@@ -107,6 +107,7 @@ def test_the_average_is_the_exponential_moving_average() -> None:
     torch.testing.assert_close({name: kept[name] for name in expected}, expected)
 
 
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 def test_a_compiled_step_is_the_eager_one() -> None:
     """On the same batches, a shorter last one among them, it ends in the same weights."""
     architecture = small("layers[3]=Identity")  # compiled, some versions of torch drop others
@@ -123,6 +124,7 @@ def test_a_compiled_step_is_the_eager_one() -> None:
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 @pytest.mark.parametrize(
     ("asked", "steps", "epochs", "chosen"),
     [

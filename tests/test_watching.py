@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from command import run
 from documents import SMALL
 
+from netbuilder.cli._watch import saves
 from netbuilder.network.check import check_document
 
 BLOCKS = "values: {width: 4}\n"
@@ -43,8 +45,15 @@ class Watcher:
     def end(self) -> tuple[int, str]:
         """Interrupt it; its exit code and what it complained of."""
         self._process.send_signal(signal.SIGINT)
-        _, errors = self._process.communicate(timeout=30)
+        _, errors = self._process.communicate(timeout=300)
         return self._process.returncode, errors
+
+
+def save(path: Path, text: str) -> None:
+    """Replace a file at once, so that no look finds half of it."""
+    aside = path.with_suffix(".new")
+    aside.write_text(text)
+    aside.replace(path)
 
 
 @pytest.fixture
@@ -65,8 +74,8 @@ def watcher(document: Path) -> Iterator[Watcher]:
 
 
 def test_each_save_is_drawn_however_it_is_made(document: Path, watcher: Watcher) -> None:
-    """Written in place, renamed over, moved aside and written anew, and cut short for a moment."""
-    texts = {n: SMALL.replace("below: 1500", f"below: {n}") for n in (1501, 1502, 1503, 1504)}
+    """Written in place, renamed over, moved aside and written anew."""
+    texts = {n: SMALL.replace("below: 1500", f"below: {n}") for n in (1501, 1502, 1503)}
     document.write_text(texts[1501])
     watcher.until("below 1,501")
     aside = document.with_suffix(".swp")
@@ -76,11 +85,27 @@ def test_each_save_is_drawn_however_it_is_made(document: Path, watcher: Watcher)
     document.rename(document.with_suffix(".yaml~"))
     document.write_text(texts[1503])
     watcher.until("below 1,503")
-    with document.open("w") as file:
-        file.write(texts[1504][:60])
-        file.flush()
-        file.write(texts[1504][60:])
-    assert not any("not YAML" in line for line in watcher.until("below 1,504"))
+
+
+def test_a_save_that_is_half_written_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is away, or still grows, is looked at again before it is drawn."""
+    path = tmp_path / "small.yaml"
+    path.write_text("first")
+    steps: Iterator[Callable[[], object]] = iter(
+        [
+            path.unlink,
+            lambda: path.write_text("sec"),
+            lambda: path.write_text("second"),
+            lambda: None,
+        ]
+    )
+    monkeypatch.setattr("netbuilder.cli._watch.time.sleep", lambda _: next(steps)())
+    monkeypatch.setattr("netbuilder.cli._watch.PATIENCE", 600)
+    looks = saves(lambda: [path])
+    assert [path.read_text() for _ in islice(looks, 2)] == ["first", "second"]
+    assert list(steps) == []
 
 
 def test_several_documents_stand_apart(document: Path) -> None:
@@ -96,21 +121,21 @@ def test_a_broken_document_shows_what_stands_before_the_fault(
     document: Path, watcher: Watcher
 ) -> None:
     """Its rows up to there, the fault with its line, and the totals when it was last right."""
-    document.write_text(SMALL.replace("- ReLU", "- Relu"))
+    save(document, SMALL.replace("- ReLU", "- Relu"))
     lines = watcher.until("last valid version: ")
     assert any(line.startswith("1 BatchNorm2d") for line in lines)
     assert not any(line.startswith("2 ") for line in lines)
     assert "small.yaml:7:5: layers[2]: unknown layer 'Relu'; did you mean ReLU?" in lines
     assert lines[-1].startswith("last valid version: 1,494 parameters, ")
-    document.write_text(SMALL.replace("MaxPool2d: 2", "MaxPool2d: 20"))
+    save(document, SMALL.replace("MaxPool2d: 2", "MaxPool2d: 20"))
     lines = watcher.until("last valid version: ")
     assert sum("layers[3].MaxPool2d: window 20x20 is larger" in line for line in lines) == 1
-    document.write_text(SMALL.replace("layers:", "layers: ["))
+    save(document, SMALL.replace("layers:", "layers: ["))
     lines = watcher.until("last valid version: ")
     assert "not YAML" in lines[-2]
     document.unlink()
     assert "no such file" in watcher.until("last valid version: ")[-2]
-    document.write_text(SMALL)
+    save(document, SMALL)
     watcher.until("met with 6 to spare")
 
 
@@ -121,7 +146,7 @@ def test_what_a_document_includes_is_watched_too(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(text + "include: blocks.yaml\n")
     watcher = Watcher("check", "small.yaml", cwd=tmp_path)
     watcher.until("small.yaml: ok")
-    (tmp_path / "blocks.yaml").write_text(BLOCKS.replace("4", "8"))
+    save(tmp_path / "blocks.yaml", BLOCKS.replace("4", "8"))
     lines = watcher.until("target receptive field")
     assert any("target parameters below 1,500: 2,978, NOT met" in line for line in lines)
     assert watcher.end() == (130, "")
@@ -136,7 +161,7 @@ def test_a_wrong_included_file_is_watched_from_the_start(tmp_path: Path) -> None
     watcher.until("not YAML")
     (tmp_path / "blocks.yaml").unlink()
     watcher.until("'blocks.yaml': no such file")
-    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    save(tmp_path / "blocks.yaml", BLOCKS)
     watcher.until("small.yaml: ok")
     assert watcher.end() == (130, "")
 
@@ -148,7 +173,7 @@ def test_a_watched_check_says_what_a_check_says(document: Path) -> None:
     document.write_text(text.replace("Linear: 10", "Linear: 7") + train)
     watcher = Watcher("check", "small.yaml", "--advice", cwd=document.parent)
     assert any("mnist has 10 classes" in line for line in watcher.until("target receptive field"))
-    document.write_text(text.replace(", bias: false", "") + train)
+    save(document, text.replace(", bias: false", "") + train)
     lines = watcher.until("small.yaml: ok")
     assert any(line.startswith("advice: small.yaml:5:5: ") for line in lines)
     assert (

@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from sizes import examples
 
 from netbuilder.components.receptive_field import window as windows
 from netbuilder.components.receptive_field.window import Span, Window
@@ -16,7 +17,7 @@ from netbuilder.components.receptive_field.window import Span, Window
 Reads = Callable[[int], set[int]]
 """The oracle: all that a position reads, on axes that go on beyond both ends."""
 
-many = settings(max_examples=400, deadline=None, derandomize=True)
+many = examples(100, 400)
 PLACES = range(-7, 15)
 
 

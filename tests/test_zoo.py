@@ -38,6 +38,8 @@ IN_TORCHVISION: dict[str, tuple[int, int]] = {
     "vgg16": (66, 82),
     "vgg16_bn": (66, 82),
 }
+LARGE = ("alexnet", "convnext_tiny", "resnet50", "resnext50_32x4d", "vgg16", "vgg16_bn")
+"""Networks that take seconds to run in double precision."""
 OPTIONS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": False}}
 
 
@@ -253,7 +255,12 @@ def settle(model: nn.Module, state: State, x: Tensor) -> None:
             value.mul_(torch.empty_like(value).uniform_(0.5, 1.5))
 
 
-@pytest.fixture(scope="module", params=IN_TORCHVISION)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.long] * (name in LARGE)) for name in IN_TORCHVISION
+    ],
+)
 def twins(request: pytest.FixtureRequest) -> Twins:
     """Each network that torchvision has, twice."""
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""``netbuilder bench``."""
+"""The command that measures: bench."""
 
 from __future__ import annotations
 
@@ -39,32 +39,51 @@ def bench(
     Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary
     """
     from netbuilder.config.loader import load
+    from netbuilder.data.open import open_dataset
     from netbuilder.network.check import require_trainable
-    from netbuilder.training.bench.rounds import PEERS, images_of, import_seconds, measure
+    from netbuilder.training.bench.rounds import (
+        PEERS,
+        check_peers,
+        check_steps,
+        import_seconds,
+        measure,
+    )
 
     architecture = require_trainable(load(path)).architecture
     names = list(PEERS) if peers == "all" else [name.strip() for name in peers.split(",")]
+    check_peers(names)
+    config = architecture.trained
+    data = open_dataset(config.dataset, data_dir)
+    check_steps(config, data, names, steps)
+    if data.fallback_reason:
+        print(f"note: {data.fallback_reason}", file=sys.stderr)
     taken: dict[str, list[Measurement]] = {}
-    for turn in measure(path, names, rounds=rounds, steps=steps, data_dir=data_dir):
+    for turn in measure(path, data, names, rounds=rounds, steps=steps, data_dir=data_dir):
         if turn.measured is None:
             print(f"{turn.peer}: left out, {turn.missing}", file=sys.stderr)
             continue
         taken.setdefault(turn.peer, []).append(turn.measured)
         speed = turn.measured.images_per_second
         print(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", file=sys.stderr)
-    count = images_of(architecture)
+    count, kind = len(data.train_labels), data.dataset.kind
     bare = import_seconds(rounds)
     rows = [_row(name, measured, taken, count) for name, measured in taken.items()]
     if output == "json":
-        told = {"document": str(path), "steps": steps, "import_torch_seconds": bare, "peers": rows}
-        print(json.dumps(told, indent=2))
+        report = {
+            "document": str(path),
+            "dataset": kind,
+            "steps": steps,
+            "import_torch_seconds": bare,
+            "peers": rows,
+        }
+        print(json.dumps(report, indent=2))
         return
     _show(rows, markdown=output == "markdown")
     device = next(iter(taken.values()))[0].device if taken else "nothing"
     print(
-        f"\n{path}, {rounds} rounds of {steps} steps of {architecture.trained.batch_size} on "
-        f"{device}; load {os.getloadavg()[0]:.1f} at the end; importing torch alone takes "
-        f"{median(bare):.2f} s ({min(bare):.2f} to {max(bare):.2f})"
+        f"\n{path}, {rounds} rounds of {steps} steps of {config.batch_size} images "
+        f"of {kind} on {device}; load {os.getloadavg()[0]:.1f} at the end; "
+        f"importing torch alone takes {median(bare):.2f} s ({min(bare):.2f} to {max(bare):.2f})"
     )
 
 

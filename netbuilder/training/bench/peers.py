@@ -8,13 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from netbuilder.config.schema import Architecture
+from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
 from netbuilder.data.transforms import epoch_order, normalise, to_unit
-from netbuilder.errors import ConfigError
 from netbuilder.network.build import build
 from netbuilder.training.compile import compiled, forward_pass, has_compiler
 from netbuilder.training.cuda_graph import Body, CudaGraphed
@@ -35,12 +36,31 @@ def netbuilder(architecture: Architecture, data_dir: Path | None) -> Iterator[in
                 seen = record.images
 
 
-def loader(architecture: Architecture, data_dir: Path | None, workers: int) -> Any:
-    """What people write: torchvision's data set and transforms behind a DataLoader."""
-    from torchvision import datasets, transforms
+class Pictures(Dataset[tuple[Any, int]]):
+    """A data set in memory, one picture at a time, as torchvision's data sets give it."""
+
+    def __init__(self, data: LoadedData, transform: Callable[[Image.Image], Any]) -> None:
+        # height, width, channels; a gray picture has no axis for channels
+        self._pixels = data.train_images.permute(0, 2, 3, 1).contiguous().numpy()
+        if self._pixels.shape[-1] == 1:
+            self._pixels = self._pixels[..., 0]
+        self._labels = data.train_labels
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self._transform(Image.fromarray(self._pixels[index])), int(self._labels[index])
+
+
+def loader(
+    architecture: Architecture, data_dir: Path | None, workers: int
+) -> DataLoader[tuple[Any, int]]:
+    """Return what people write: pictures and torchvision's transforms behind a DataLoader."""
+    from torchvision import transforms
 
     config = architecture.trained
-    classes = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST}
     transform = transforms.Compose(
         [
             transforms.RandomRotation(7),
@@ -48,12 +68,8 @@ def loader(architecture: Architecture, data_dir: Path | None, workers: int) -> A
             transforms.Normalize(config.dataset.mean, config.dataset.std),
         ]
     )
-    if config.dataset.kind not in classes:
-        raise ConfigError(f"it has no loader of {config.dataset.kind}; leave it out of --peers")
-    made = classes[config.dataset.kind](
-        str(data_dir), train=True, transform=transform, download=True
-    )
-    return DataLoader(made, batch_size=config.batch_size, shuffle=True, num_workers=workers)
+    pictures = Pictures(open_dataset(config.dataset, data_dir), transform)
+    return DataLoader(pictures, batch_size=config.batch_size, shuffle=True, num_workers=workers)
 
 
 def _parts(
@@ -116,7 +132,7 @@ def _on_device(*, fastest: bool) -> Peer:
             order = epoch_order(0, epoch, count).to(hardware.device)
             for chosen in torch.split(order, size):
                 labels = data.train_labels[chosen]
-                if len(labels) < size:
+                if len(labels) < min(size, count):
                     continue  # it would be compiled for itself
                 optimizer.zero_grad()
                 body(unit[chosen], labels)

@@ -1,4 +1,8 @@
-"""One turn of one peer: ``python -m netbuilder.bench.worker PEER ARCH STEPS BEGAN DATA``."""
+"""One turn of one peer: ``python -m netbuilder.bench.worker``.
+
+Its arguments are PEER ARCH STEPS BEGAN DATASET IMAGES DATA_DIR. The command that starts it has
+loaded DATASET, of which an epoch has IMAGES.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +15,23 @@ from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
 
-from netbuilder.errors import ConfigError, NetbuilderError, missing_extra
-from netbuilder.training.bench.rounds import MISSING, TOLD, images_of
+from netbuilder.errors import NetbuilderError, missing_extra
+from netbuilder.training.bench.rounds import MISSING, TOLD, warm_up_steps
 
 
 def main() -> int:
     """Measure, and print a JSON object."""
-    peer, document, steps, began, data = sys.argv[1:]
+    peer, document, steps, began, dataset, images, data_dir = sys.argv[1:]
     try:
         from netbuilder.config.loader import load
         from netbuilder.training.bench.peers import BY_NAME
 
-        architecture = load(document)
-        folder = Path(data) if data else None
-        folder = folder or Path(os.environ.get("NETBUILDER_DATA", "."))
-        count, epochs = images_of(architecture), architecture.trained.epochs
-        # A run of its own may be compiled behind its first epoch.
-        first = -(-count // architecture.trained.batch_size) if peer == "netbuilder" else 0
-        warm_up = max(1, int(steps) // 10) + first
-        steady = BY_NAME[peer](architecture, folder)
-        found = _measured(steady, int(steps), float(began), warm_up, epochs * count)
+        architecture = load(document, [f"train.dataset={dataset}"])
+        config = architecture.trained
+        warm_up = warm_up_steps(peer, int(steps), -(-int(images) // config.batch_size))
+        steady = BY_NAME[peer](architecture, Path(data_dir) if data_dir else None)
+        total = config.epochs * int(images)
+        found = _measured(steady, int(steps), float(began), warm_up, total)
     except ModuleNotFoundError as error:
         print(missing_extra(error.name or "a package", "bench"), file=sys.stderr)
         return MISSING
@@ -82,14 +83,8 @@ def _measured(
 
 
 def _taken(peer: Iterator[int], steps: int) -> int:
-    """The images of so many steps."""
-    images = list(islice(peer, steps))
-    if len(images) < steps:
-        raise ConfigError(
-            "the training ends before the counted steps; take fewer --steps, or a document of "
-            "more epochs"
-        )
-    return sum(images)
+    """Return the number of images in the next ``steps`` steps."""
+    return sum(islice(peer, steps))
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def train(
         for analysis in analyses:
             if not quiet:
                 plain = not sys.stdout.isatty()
-                show(tables.summary(analysis, plain=plain), plain=plain)
+                show(*tables.summary(analysis, plain=plain), plain=plain)
             kept = out or RUNS
             if resume is not None and (
                 run := Run.latest(kept, analysis.architecture, seed or 0, precision, _pass_over)

@@ -11,7 +11,9 @@ Prediction = tuple[Path, Sequence[float]]
 """A picture and the probabilities of all classes."""
 
 
-def predictions_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> Table[Prediction]:
+def predictions_table(
+    predictions: Sequence[Prediction], classes: Sequence[str]
+) -> Table[Prediction]:
     """Return one row per picture: its most probable class, then the second."""
 
     def ranked(row: Prediction, rank: int) -> int:

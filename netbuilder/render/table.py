@@ -57,7 +57,7 @@ class Column(Generic[R]):
             priority together; those of 0 stay.
         style: in rich's words.
         folds: whether long cells are broken between words where a terminal is too narrow.
-        optional: whether a terminal leaves it out where all its cells are empty.
+        optional: whether it is left out for people where all its cells are empty.
         key: its name in JSON and CSV; the header if empty.
         html: returns the element of a row in HTML, where it is more than text.
     """
@@ -132,10 +132,6 @@ class Table(Generic[R]):
         """Every row's cells, those of the footer last."""
         return [[c.read(row) for c in self.columns] for row in (*self.rows, *self.footer)]
 
-    def texts(self) -> list[list[str]]:
-        """Every row's cells as people read them."""
-        return [[str(cell.text) for cell in row] for row in self.cells]
-
     def records(self) -> list[Any]:
         """Every row as a JSON value."""
         record = self.record
@@ -152,18 +148,27 @@ def _keys(table: Table[Any]) -> list[str]:
     return [column.key or column.name for column in table.columns]
 
 
-def _text_columns(table: Table[Any]) -> tuple[list[int], list[TextColumn]]:
-    """The columns that a terminal shows: their positions and texts."""
-    texts = table.texts()
-    positions, columns = [], []
-    for position, column in enumerate(table.columns):
-        cells = [row[position] for row in texts]
-        if any(cells) or not column.optional:
-            positions.append(position)
-            columns.append(
-                TextColumn(column.name, cells, column.justify, column.priority, column.folds)
-            )
-    return positions, columns
+def _shown(table: Table[Any]) -> list[int]:
+    """The positions of the columns for people: all but the optional ones that are empty."""
+    return [
+        position
+        for position, column in enumerate(table.columns)
+        if not column.optional or any(row[position].text for row in table.cells)
+    ]
+
+
+def _text_columns(table: Table[Any]) -> list[TextColumn]:
+    """The columns that a terminal shows, as text."""
+    return [
+        TextColumn(
+            column.name,
+            [str(row[position].text) for row in table.cells],
+            column.justify,
+            column.priority,
+            column.folds,
+        )
+        for position, column in ((p, table.columns[p]) for p in _shown(table))
+    ]
 
 
 def _left_out(table: Table[Any], names: Sequence[str]) -> str:
@@ -171,7 +176,7 @@ def _left_out(table: Table[Any], names: Sequence[str]) -> str:
 
 
 def _plain(table: Table[Any], width: int | None) -> str:
-    _, columns = _text_columns(table)
+    columns = _text_columns(table)
     layout = lay_out(columns, width)
     lines = [*layout.header(columns)]
     for number in range(len(table.cells)):
@@ -183,10 +188,12 @@ def _plain(table: Table[Any], width: int | None) -> str:
 
 
 def _markdown(table: Table[Any], _: int | None) -> str:
-    lines: list[list[str]] = [
-        [escaped(column.name) for column in table.columns],
-        ["---" if column.justify == "left" else "---:" for column in table.columns],
-        *([escaped(cell.text or "") for cell in row] for row in table.cells),
+    shown = _shown(table)
+    columns = [table.columns[position] for position in shown]
+    lines: list[Sequence[str]] = [
+        [escaped(column.name) for column in columns],
+        ["---" if column.justify == "left" else "---:" for column in columns],
+        *([escaped(row[position].text or "") for position in shown] for row in table.cells),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -206,11 +213,13 @@ def _json(table: Table[Any], _: int | None) -> str:
 def _html(table: Table[Any], _: int | None) -> str:
     css = f' class="{escape(table.css)}"' if table.css else ""
     caption = f"<caption><span>{escape(table.caption)}</span></caption>\n" if table.caption else ""
+    shown = _shown(table)
+    columns = [table.columns[position] for position in shown]
     heads = "".join(
-        f'<th scope="col"{_side(column)}>{escape(column.name)}</th>' for column in table.columns
+        f'<th scope="col"{_side(column)}>{escape(column.name)}</th>' for column in columns
     )
     rows = [
-        f"<tr>{''.join(_elements(table.columns, row, cells))}</tr>\n"
+        f"<tr>{''.join(_elements(columns, row, [cells[p] for p in shown]))}</tr>\n"
         for row, cells in zip((*table.rows, *table.footer), table.cells, strict=True)
     ]
     body, foot = "".join(rows[: len(table.rows)]), "".join(rows[len(table.rows) :])
@@ -247,7 +256,7 @@ class _Rich:
         from rich.style import Style
         from rich.text import Text
 
-        positions, columns = _text_columns(self._table)
+        positions, columns = _shown(self._table), _text_columns(self._table)
         layout = lay_out(columns, options.max_width)
         last = len(layout.columns) - 1
         gaps = [Segment("\n" if place == last else GAP) for place in range(last + 1)]

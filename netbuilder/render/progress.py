@@ -198,7 +198,7 @@ def evaluation_table(evaluation: Evaluation, classes: Sequence[str]) -> Table[in
         return cell
 
     columns: list[Column[int]] = [
-        Column("label \\ guess", lambda label: classes[label], justify="left"),
+        Column("label\\guess", lambda label: classes[label], justify="left"),
         *(Column(printable(name), counts(guess)) for guess, name in enumerate(classes)),
         Column(
             "accuracy",

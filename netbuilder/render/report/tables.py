@@ -53,9 +53,9 @@ def overview_table(report: Report) -> Table[ReportEntry]:
     )
 
 
-def _name(iteration: ReportEntry) -> Marked:
+def _name(iteration: ReportEntry) -> Cell:
     link = f"[{escaped(iteration.key)}](#iteration-{iteration.key})"
-    return Marked(f"{link} {escaped(title(iteration))}".rstrip())
+    return Cell(iteration.key, Marked(f"{link} {escaped(title(iteration))}".rstrip()))
 
 
 def _name_element(iteration: ReportEntry) -> str:
@@ -105,7 +105,7 @@ def _count(value: int | None) -> str:
 
 
 OVERVIEW: tuple[Column[ReportEntry], ...] = (
-    Column("network", _name, text=str, justify="left", html=_name_element),
+    Column("network", _name, justify="left", html=_name_element),
     Column("parameters", lambda i: i.analysis.parameters),
     Column("published", lambda i: i.analysis.architecture.reference.parameters, text=_count),
     Column("receptive field", lambda i: per_axis_text(i.analysis.receptive_field)),

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from documents import SMALL
 from PIL import Image
-from rich.console import Console
 from small import run_until_stopped, small
 from test_catalogue import LEFT_OUT
 
@@ -80,11 +79,8 @@ def recorded_training() -> str:
     for epoch in run.metrics:
         lines.append(epoch_row(epoch, best=epoch["test_accuracy"] > best))
         best = max(best, epoch["test_accuracy"])
-    console = Console(color_system=None, width=200)
     assert run.result is not None
-    with console.capture() as capture:
-        console.print(verdict_table(run.result, plain=True))
-    lines += [line.rstrip() for line in capture.get().splitlines()]
+    lines += verdict_table(run.result).render("plain").splitlines()
     shown = "\n".join([*lines, closing_line(run)]) + "\n"
     return "…\n" + shown.replace(str(folder.parent.parent), "runs")
 

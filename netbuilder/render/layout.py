@@ -94,23 +94,23 @@ def lay_out(columns: Sequence[TextColumn], width: int | None = None) -> Layout:
     positions = list(range(len(columns)))
     if width is None or total(natural) <= width:
         return Layout(tuple(positions), tuple(natural), (), bounded=width is not None)
-    least = [_longest_word(c) if c.folds else n for c, n in zip(columns, natural, strict=True)]
+    minimum = [_longest_word(c) if c.folds else n for c, n in zip(columns, natural, strict=True)]
     left_out = []
     for priority in sorted({c.priority for c in columns} - {0}, reverse=True):
-        if total([least[i] for i in positions]) <= width:
+        if total([minimum[i] for i in positions]) <= width:
             break
         # A spread leaves with the mean before it, and is not named beside it.
         left_out.append(next(c.name for c in columns if c.priority == priority))
         positions = [i for i in positions if columns[i].priority != priority]
-    if total([least[i] for i in positions]) > width:
+    if total([minimum[i] for i in positions]) > width:
         for i in positions:
             if columns[i].justify == "left":
-                least[i] = min(least[i], NARROWEST)
-        while len(positions) > 1 and total([least[i] for i in positions]) > width:
+                minimum[i] = min(minimum[i], NARROWEST)
+        while len(positions) > 1 and total([minimum[i] for i in positions]) > width:
             left_out.append(columns[positions.pop()].name)
     if len(positions) == 1:
-        least[positions[0]] = min(least[positions[0]], width)
-    widths = _shrink([natural[i] for i in positions], [least[i] for i in positions], width)
+        minimum[positions[0]] = min(minimum[positions[0]], width)
+    widths = _shrink([natural[i] for i in positions], [minimum[i] for i in positions], width)
     return Layout(tuple(positions), tuple(widths), tuple(left_out), bounded=True)
 
 
@@ -153,10 +153,10 @@ def _longest_word(column: TextColumn) -> int:
     return max(map(cell_len, words), default=0)
 
 
-def _shrink(widths: list[int], least: Sequence[int], width: int) -> list[int]:
+def _shrink(widths: list[int], minimum: Sequence[int], width: int) -> list[int]:
     """Take from the widest column that can give, until a line fits."""
     while total(widths) > width:
-        wide = [i for i in range(len(widths)) if widths[i] > least[i]]
+        wide = [i for i in range(len(widths)) if widths[i] > minimum[i]]
         if not wide:
             break
         widths[max(wide, key=widths.__getitem__)] -= 1

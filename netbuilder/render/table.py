@@ -216,7 +216,7 @@ def _html(table: Table[Any], _: int | None) -> str:
     shown = _shown(table)
     columns = [table.columns[position] for position in shown]
     heads = "".join(
-        f'<th scope="col"{_side(column)}>{escape(column.name)}</th>' for column in columns
+        f'<th scope="col"{_classes(column)}>{escape(column.name)}</th>' for column in columns
     )
     rows = [
         f"<tr>{''.join(_elements(columns, row, [cells[p] for p in shown]))}</tr>\n"
@@ -235,11 +235,12 @@ def _elements(columns: Sequence[Column[R]], row: R, cells: Sequence[Cell]) -> It
         elif position == 0:
             yield f'<th scope="row"><bdi>{escape(cell.text or "")}</bdi></th>'
         else:
-            yield f"<td{_side(column)}>{escape(cell.text or '')}</td>"
+            yield f"<td{_classes(column)}>{escape(cell.text or '')}</td>"
 
 
-def _side(column: Column[Any]) -> str:
-    return ' class="text"' if column.justify == "left" else ""
+def _classes(column: Column[Any]) -> str:
+    names = ["text"] * (column.justify == "left") + ["quiet"] * (column.style == "dim")
+    return f' class="{" ".join(names)}"' if names else ""
 
 
 class _Rich:

@@ -92,7 +92,7 @@ def _over_seeds(
 
     return (
         Column(name, mean, text=_percent),
-        Column("±", deviation, text=spread, optional=True, key=f"{name} deviation"),
+        Column("±", deviation, text=spread, style="dim", optional=True, key=f"{name} deviation"),
     )
 
 

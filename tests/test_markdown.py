@@ -89,7 +89,4 @@ def test_an_address_is_no_link() -> None:
 def test_markdown_is_not_escaped_again() -> None:
     """What is marked already goes through as it is, in a cell too."""
     assert escaped(escaped("a*b")) == r"a\*b"
-    assert (
-        table(Marked("**x**"), "*")
-        == "| layer | b |\n| --- | ---: |\n| **x** | \\* |\n"
-    )
+    assert table(Marked("**x**"), "*") == "| layer | b |\n| --- | ---: |\n| **x** | \\* |\n"

@@ -10,7 +10,15 @@ from rich.console import Console, Group
 
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.console import Block, show
-from netbuilder.render.network import NETWORKS, memory_text, summary, verdict_line, window_text
+from netbuilder.render.network import (
+    NETWORKS,
+    field_text,
+    layer_labels,
+    memory_text,
+    summary,
+    verdict_line,
+    window_text,
+)
 from netbuilder.render.table import Table
 
 
@@ -235,3 +243,28 @@ def test_figures_keep_their_digits() -> None:
 def test_memory_is_in_binary_units(count: int, text: str) -> None:
     """The largest unit that leaves at least 1, up to GiB."""
     assert memory_text(count) == text
+
+
+def test_numbers_of_layers_line_up() -> None:
+    """On the right, depth by depth; a layer's number is below the title of its container."""
+    nested = "Sequential: {name: block, layers: [{Conv2d: [2, 1]}, ReLU]}"
+    analysis = network(nested, *["ReLU"] * 10)
+    assert [label.rstrip() for label in layer_labels(analysis.rows)][:5] == [
+        " 0 block",
+        "   0 Conv2d",
+        "   1 ReLU",
+        " 1 ReLU",
+        " 2 ReLU",
+    ]
+    assert layer_labels(analysis.rows)[-1] == "10 ReLU"
+
+
+def test_a_receptive_field_beyond_the_input_is_all_of_it() -> None:
+    """A field of 14 pixels is not 14 of 12."""
+    analysis = analysis_of(SMALL)
+    assert [field_text(row, analysis) for row in analysis.rows[-2:]] == [
+        "4 of 12",
+        "14, all of 12",
+    ]
+    whole = network("Conv2d: [1, 12]")
+    assert field_text(whole.rows[0], whole) == "12 of 12"

@@ -132,13 +132,13 @@ def test_columns_are_apart_and_numbers_whole(width: int, columns: int) -> None:
 
 def test_columns_leave_by_their_priority() -> None:
     """The highest first; those of one priority together and by one name; the others stay."""
-    columns = [
+    columns: list[Column[int]] = [
         Column("name", lambda _: "x" * 10, justify="left"),
         Column("mean", lambda _: "m" * 10, priority=1),
         Column("±", lambda _: "d" * 5, priority=1),
         Column("device", lambda _: "v" * 10, priority=2),
     ]
-    table: Table[int] = Table(columns, [0])
+    table = Table(columns, [0])
     shown = {width: drawn(table, width) for width in (41, 40, 29, 28)}
     assert "too narrow" not in shown[41]
     assert "vvv" not in shown[40]

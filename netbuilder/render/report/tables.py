@@ -17,7 +17,6 @@ from netbuilder.render.report.text import (
     NOTHING,
     one_line,
     overview_note,
-    percent,
     seeds_note,
     title,
 )
@@ -36,8 +35,8 @@ CLASSES = {"met": "met", "not met": "missed", "not judged": "open"}
 
 def _verdict(text: str, met: bool | None) -> str:
     """Return the element of a verdict."""
-    if text == NOTHING:
-        return f'<td class="text">{NOTHING}</td>'
+    if text in ("", NOTHING):
+        return f'<td class="text">{text}</td>'
     return (
         f'<td class="text"><span class="verdict {CLASSES[WORDS[met]]}">{escape(text)}</span></td>'
     )
@@ -201,7 +200,7 @@ SeedRow = tuple[Cell, ...]
 
 
 def seeds_table(iteration: ReportEntry) -> Table[SeedRow]:
-    """Return one row per seed and, of several, their means."""
+    """Return one row per seed and, of several, their means and standard deviations."""
     runs = iteration.trained
     names = (
         "seed", "best test", "in epoch", "last test", "best train", "last train",
@@ -215,7 +214,7 @@ def seeds_table(iteration: ReportEntry) -> Table[SeedRow]:
     return Table(
         columns,
         [_seed(run) for run in runs],
-        footer=[_means(iteration)] if len(runs) > 1 else (),
+        footer=_sums(iteration) if len(runs) > 1 else (),
         caption=seeds_note(iteration),
         css="sortable dense",
     )
@@ -244,22 +243,23 @@ def _seed(run: RunRecord) -> SeedRow:
     return (*map(Cell, texts), verdict)
 
 
-def _means(iteration: ReportEntry) -> SeedRow:
-    """Return the row below those of several seeds: mean ± standard deviation."""
-    texts = (
-        "mean",
-        percent(iteration.best_test),
-        "",
-        percent(_last_test(iteration)),
-        percent(iteration.over_seeds(lambda run: run.best_train)),
-        percent(iteration.over_seeds(lambda run: run.last["train_accuracy"])),
-        "",
-        "",
-        "",
-        "",
+def _sums(iteration: ReportEntry) -> list[SeedRow]:
+    """Return the rows below those of several seeds: the means and the standard deviations."""
+    over = (
+        iteration.best_test,
+        None,
+        _last_test(iteration),
+        iteration.over_seeds(lambda run: run.best_train),
+        iteration.over_seeds(lambda run: run.last["train_accuracy"]),
     )
+    means = [f"{value.mean:.2f}" if value else "" for value in over]
+    deviations = [spread(value.deviation) if value else "" for value in over]
     met = None if iteration.met is None else iteration.met == len(iteration.trained)
-    return (*map(Cell, texts), Cell(met, _met(iteration).text))
+    blank = [Cell("")] * 4
+    return [
+        (Cell("mean"), *map(Cell, means), *blank, Cell(met, _met(iteration).text)),
+        (Cell("±"), *map(Cell, deviations), *blank, Cell(None, "")),
+    ]
 
 
 def _targets_element(row: SeedRow) -> str:

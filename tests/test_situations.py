@@ -266,7 +266,7 @@ begun             | evaluate runs/small/R              | 3 | the run has not fin
 begun             | predict runs/small/R digit.png     | 3 | the run has not finished an epoch
 begun             | export runs/small/R --to onnx      | 3 | the run has not finished an epoch
 begun             | runs                               | 0 | unfinished
-begun             | results runs                       | 0 | no finished run in it; go on with one: netbuilder train --resume
+begun             | results runs                       | 0 | no finished run in it; resume one: netbuilder train --resume
 begun             | compare runs --out c.png           | 2 | --out: no network has a finished run to draw; train one first
 begun             | diff small.yaml runs/small/R       | 0 | no difference
 begun             | check small.yaml --advice          | 0 | small.yaml: ok

@@ -55,7 +55,7 @@ def compare(
     output = output or table_format()
     require_writable(picture, force)
     if picture is not None and picture.suffix.lower() != ".png":
-        raise ConfigError(f"--out {picture}: it becomes a PNG file; let its name end with .png")
+        raise ConfigError(f"--out {picture}: only PNG files are written; end the name with .png")
     from netbuilder.render.console import show_table
     from netbuilder.render.runs import comparison_table
     from netbuilder.runs.comparison import compare_networks

@@ -45,7 +45,7 @@ def results(
     for line in unreadable:
         print(line, file=sys.stderr)
     if not summaries:
-        message = "no finished run in it; go on with one: netbuilder train --resume RUN"
+        message = "no finished run in it; resume one: netbuilder train --resume RUN"
         print(message, file=sys.stderr)
     if summaries or output in ("json", "markdown"):
         show_table(results_table(summaries), output)

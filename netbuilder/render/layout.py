@@ -10,6 +10,9 @@ from rich.cells import cell_len, chop_cells
 
 GAP = "  "
 
+LONGEST_WORD = 32
+"""Longer words of a column that folds, such as paths, are broken anywhere."""
+
 NARROWEST = 8
 """The fewest characters to which a column of text is broken before other columns leave."""
 
@@ -56,7 +59,7 @@ class Layout:
         return total(self.widths)
 
     def header(self, columns: Sequence[TextColumn]) -> Iterator[list[str]]:
-        """The header's lines, each a padded text per column."""
+        """Yield the lines of the header, each a padded text per column."""
         stacks = []
         for position, width in zip(self.columns, self.widths, strict=True):
             words = columns[position].name.split() if self.bounded else [columns[position].name]
@@ -65,7 +68,7 @@ class Layout:
         yield from self._lines(columns, [[""] * (height - len(s)) + s for s in stacks])
 
     def row(self, columns: Sequence[TextColumn], number: int) -> Iterator[list[str]]:
-        """The lines of a row, each a padded text per column."""
+        """Yield the lines of a row, each a padded text per column."""
         pairs = zip(self.columns, self.widths, strict=True)
         stacks = [fold(columns[position].cells[number], width) for position, width in pairs]
         height = max(map(len, stacks), default=0)
@@ -82,9 +85,9 @@ class Layout:
 def lay_out(columns: Sequence[TextColumn], width: int | None = None) -> Layout:
     """Fit columns to a width.
 
-    Cells are broken between words in the columns that fold; then columns leave by priority; then
-    texts are broken anywhere, down to `NARROWEST`; then the last columns leave. Numbers are never
-    broken, unless a single column is wider than the width.
+    The columns that fold are broken between words; then columns leave by priority; then texts are
+    broken anywhere, down to `NARROWEST`; then the last columns leave. Numbers are never broken,
+    unless a single column is wider than the width.
 
     Args:
         columns: all of the table, in order.
@@ -150,7 +153,7 @@ def _header_width(column: TextColumn, width: int | None) -> int:
 
 def _longest_word(column: TextColumn) -> int:
     words = [word for text in (column.name, *column.cells) for word in text.split()]
-    return max(map(cell_len, words), default=0)
+    return min(LONGEST_WORD, max(map(cell_len, words), default=0))
 
 
 def _shrink(widths: list[int], minimum: Sequence[int], width: int) -> list[int]:

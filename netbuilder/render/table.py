@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
@@ -101,7 +101,7 @@ class Table(Generic[R]):
     record: Callable[[R], Any] | None = None
     hint: str = "--format plain shows all"
     caption: str = ""
-    css: str = field(default="", kw_only=True)
+    css: str = ""
 
     @overload
     def render(self, output: Literal["rich"]) -> RenderableType: ...
@@ -133,7 +133,7 @@ class Table(Generic[R]):
         return [[c.read(row) for c in self.columns] for row in (*self.rows, *self.footer)]
 
     def records(self) -> list[Any]:
-        """Every row as a JSON value."""
+        """Return every row as a JSON value."""
         record = self.record
         if record is not None:
             return [record(row) for row in (*self.rows, *self.footer)]
@@ -149,7 +149,7 @@ def _keys(table: Table[Any]) -> list[str]:
 
 
 def _shown(table: Table[Any]) -> list[int]:
-    """The positions of the columns for people: all but the optional ones that are empty."""
+    """Return the positions of the columns for people: no optional one that is empty."""
     return [
         position
         for position, column in enumerate(table.columns)
@@ -158,7 +158,7 @@ def _shown(table: Table[Any]) -> list[int]:
 
 
 def _text_columns(table: Table[Any]) -> list[TextColumn]:
-    """The columns that a terminal shows, as text."""
+    """Return the columns that a terminal shows, as text."""
     return [
         TextColumn(
             column.name,

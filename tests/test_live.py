@@ -78,8 +78,7 @@ def test_the_confusion_matrix_has_a_row_a_label() -> None:
     evaluation = Evaluation(0.5, 75.0, guesses, torch.ones(4), labels, 3)
     assert evaluation.class_accuracy == [50.0, 100.0, None]
     rows = [
-        line.split()
-        for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
+        line.split() for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
     ]
     assert rows[0] == ["label\\guess", "a", "[b]", "c", "accuracy"]
     assert ["a", "1", "1", "·", "50.00", "%"] in rows

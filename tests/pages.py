@@ -141,11 +141,8 @@ def recorded_training() -> str:
     for epoch in record.metrics:
         lines.append(epoch_row(epoch, best=epoch["test_accuracy"] > best))
         best = max(best, epoch["test_accuracy"])
-    console = Console(color_system=None, width=200)
     assert record.result is not None
-    with console.capture() as capture:
-        console.print(verdict_table(record.result, plain=True))
-    lines += [line.rstrip() for line in capture.get().splitlines()]
+    lines += verdict_table(record.result).render("plain").splitlines()
     printed = "\n".join([*lines, closing_line(record)]) + "\n"
     return "…\n" + printed.replace(str(folder.parent.parent), "runs")
 

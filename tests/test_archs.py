@@ -17,7 +17,7 @@ from netbuilder.config.schema import AccuracyTarget, Architecture, Bound, Target
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.check import check_architecture
 from netbuilder.network.targets import judge_document
-from netbuilder.render.network import as_torchsummary
+from netbuilder.render.torchsummary import as_torchsummary
 
 ARCHS = Path(__file__).parents[1] / "archs"
 TABLES = Path(__file__).parent / "reference"

@@ -141,7 +141,7 @@ def test_check_of_a_target_that_is_not_met(folder: Path) -> None:
     (folder / "small.yaml").write_text(SMALL.replace("1500", "1494"))
     done = run("check", "small.yaml")
     assert (done.code, done.err) == (1, "")
-    assert "1,494, NOT met, the bound itself is not allowed" in done.out
+    assert "1,494, not met, the bound itself is not allowed" in done.out
     assert "ok" not in done.out
 
 

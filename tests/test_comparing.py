@@ -98,12 +98,12 @@ def test_the_comparison_is_a_table_and_a_picture(folder: Path, tmp_path: Path) -
     ran = run("compare", arguments[2], "--out", str(tmp_path / "other.png"))
     assert (ran.code, ran.err) == (
         2,
-        "no runs of none in runs; `netbuilder train` makes them, or name their folder with --runs\n"
+        "no runs of none in runs; train them, or name the folder of their runs with --runs\n"
         "--out: no network has a finished run to draw; train one first\n",
     )
     jpeg = tmp_path / "compare.jpg"
     ran = run("compare", *arguments[:3], "--out", str(jpeg))
-    message = f"--out {jpeg}: it becomes a PNG file; let its name end with .png\n"
+    message = f"--out {jpeg}: only PNG files are written; end the name with .png\n"
     assert (ran.code, ran.err, jpeg.exists()) == (2, message, False)
 
 
@@ -227,7 +227,7 @@ def test_a_block_that_came_is_named_once() -> None:
     """Its name is the layer's, not an argument too."""
     zoo = ROOT / "archs/zoo"
     out = run("diff", str(zoo / "resnet18.yaml"), str(zoo / "resnet50.yaml")).out
-    [block] = [line for line in out.splitlines() if line.startswith("+   1 Repeat 2")][:1]
+    [block] = [line for line in out.splitlines() if line.startswith("+    1 Repeat 2")][:1]
     assert block.split()[:5] == ["+", "1", "Repeat", "2", "256x56x56"]
     assert "name basic -> stage" in out
 
@@ -284,6 +284,6 @@ def test_a_document_without_a_train_section_has_no_runs_to_come(tmp_path: Path) 
     whole.write_text(TEXT)
     bare.write_text(TEXT[: TEXT.index("train:")])
     told = run("diff", str(whole), str(bare)).out
-    assert "small: nothing to train it with, no train section" in told
+    assert "small: cannot be trained, it has no train section" in told
     assert f"netbuilder train {bare}" not in told
     assert "- train.epochs 1" in told.splitlines()

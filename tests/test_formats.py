@@ -9,7 +9,8 @@ import torchsummary
 from documents import FAULTY, HOSTILE, SMALL, analysis_of, network
 
 from netbuilder.network.build import build
-from netbuilder.render.network import as_csv, as_data, as_markdown, as_torchsummary
+from netbuilder.render.network import as_csv, as_data, as_markdown
+from netbuilder.render.torchsummary import as_torchsummary
 
 
 def test_a_title_is_text_in_markdown() -> None:
@@ -35,7 +36,7 @@ def test_markdown_is_a_table_and_a_list() -> None:
 | 2 ReLU |  | 4x12x12 | 3 of 12 | 1 | 0 | 0 |
 | 3 MaxPool2d | 2x2 /2 | 4x6x6 | 4 of 12 | 2 | 0 | 0 |
 | 4 Flatten |  | 144 | 4 of 12 | 0 | 0 | 0 |
-| 5 Linear |  | 10 | **14 of 12** | 0 | 1,450 | 1,440 |
+| 5 Linear |  | 10 | **14, all of 12** | 0 | 1,450 | 1,440 |
 
 - 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; \
 sees all of the 12x12 input from layer 5 Linear on

@@ -113,7 +113,7 @@ def test_a_filter_that_nothing_passes_says_what_there_is(runs: Path) -> None:
     ran = run("runs", str(runs), "--dataset", "mnst")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == (
-        f"{runs}: no run of its 5 is of that kind; there are names: other, small; "
+        f"{runs}: none of its 5 runs matches; it has names: other, small; "
         "data sets: mnist5k; verdicts: damaged, met, not-met, unfinished\n"
     )
     assert listed(runs, "--dataset", "mnst") == []

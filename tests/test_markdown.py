@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from netbuilder.render.markdown import Marked, escaped, items, table
+from netbuilder.render.markdown import Marked, escaped, items
+from netbuilder.render.table import Column, Table
 
 WORDS = [
     "a", "max_lr", "1.", "12)", "-", "+", "=", "---", "===", "#", "##", ">", "*", "**", "_", "__",
@@ -24,6 +25,15 @@ LINES = (
     | st.lists(st.sampled_from(WORDS), max_size=5).map("".join)
 )
 """Text of one line without control characters, as `printable` leaves it."""
+
+
+def table(*row: str) -> str:
+    """A table of that row of text below a header."""
+    columns: list[Column[tuple[str, ...]]] = [
+        Column("layer", lambda row: row[0], text=lambda cell: cell, justify="left"),
+        Column("b", lambda row: row[1], text=lambda cell: cell),
+    ]
+    return Table(columns, [row]).render("markdown")
 
 
 def reader() -> MarkdownIt:
@@ -56,7 +66,7 @@ def test_a_line_is_shown_as_it_is(line: str) -> None:
         assert shown(render(escaped(text))) == f"<p>{text}</p>"
         assert shown(render(f"# {escaped(text)}")) == f"<h1>{text}</h1>"
         assert shown(render(items([text]))) == f"<ul>\n<li>{text}</li>\n</ul>"
-    cells = re.findall(r"<td[^>]*>(.*)</td>", render(table(["a", "b"], [[text, "c"]])))
+    cells = re.findall(r"<td[^>]*>(.*)</td>", render(table(text, "c")))
     assert list(map(shown, cells)) == [text, "c"]
 
 
@@ -79,7 +89,4 @@ def test_an_address_is_no_link() -> None:
 def test_markdown_is_not_escaped_again() -> None:
     """What is marked already goes through as it is, in a cell too."""
     assert escaped(escaped("a*b")) == r"a\*b"
-    assert (
-        table(["layer", "b"], [[Marked("**x**"), "*"]])
-        == "| layer | b |\n| --- | ---: |\n| **x** | \\* |\n"
-    )
+    assert table(Marked("**x**"), "*") == "| layer | b |\n| --- | ---: |\n| **x** | \\* |\n"

@@ -348,7 +348,7 @@ def test_an_earlier_report_is_renewed_and_nothing_else_is(
     assert {path.name for path in out.iterdir()} == {"report.md", "report.html"}
     (out / "thesis.txt").write_text("mine")
     before = (out / "report.md").read_bytes()
-    with pytest.raises(ConfigError, match=r"holds what is of no report: thesis\.txt"):
+    with pytest.raises(ConfigError, match=r"holds files of no report: thesis\.txt"):
         write_report(two_seeds, out)
     assert (out / "report.md").read_bytes() == before
     write_report(two_seeds, out, force=True)

@@ -164,7 +164,7 @@ diff small.yaml empty                         | 2 | empty: no run folder: it has
 runs empty                                    | 0 | no run in it; `netbuilder train` makes them
 runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` makes them
 compare empty                                 | 2 | empty: no run folder in it; `netbuilder train` makes them
-compare small.yaml --runs empty               | 0 | no runs of small in empty; `netbuilder train` makes them, or name their folder
+compare small.yaml --runs empty               | 0 | no runs of small in empty; train them, or name the folder of their runs
 compare small.yaml --runs none                | 2 | --runs none: no such folder; name the one that
 compare small.yaml --out empty                | 2 | --out empty: it is a folder; name a file in it
 compare small.yaml --out none/c.png           | 2 | there is no folder none; make it, or name another
@@ -257,7 +257,7 @@ STAGES: dict[str, Callable[[Path], None]] = {
 HALF = """
 being made        | train --resume runs/small/R -q     | 2 | no such folder; name a folder that `train` made
 being made        | runs                               | 0 | no run in it; `netbuilder train` makes them
-being made        | compare small.yaml                 | 0 | no runs of small in runs; `netbuilder train` makes them
+being made        | compare small.yaml                 | 0 | no runs of small in runs; train them, or name the folder of their runs
 being made        | results runs                       | 2 | runs: no run folder in it; `netbuilder train` makes them
 begun             | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
 begun             | train small.yaml --resume auto -q  | 0 | best test accuracy | runs/small/R/
@@ -265,7 +265,7 @@ begun             | evaluate runs/small/R              | 3 | the run has not fin
 begun             | predict runs/small/R digit.png     | 3 | the run has not finished an epoch
 begun             | export runs/small/R --to onnx      | 3 | the run has not finished an epoch
 begun             | runs                               | 0 | unfinished
-begun             | results runs                       | 0 | no finished run in it; go on with one: netbuilder train --resume
+begun             | results runs                       | 0 | no finished run in it; resume one: netbuilder train --resume
 begun             | compare runs --out c.png           | 2 | --out: no network has a finished run to draw; train one first
 begun             | diff small.yaml runs/small/R       | 0 | no difference
 begun             | check small.yaml --advice          | 0 | small.yaml: ok

@@ -6,18 +6,27 @@ import io
 
 import pytest
 from documents import FAULTY, HOSTILE, SMALL, analysis_of, network
-from rich.console import Console, RenderableType
+from rich.console import Console, Group
 
 from netbuilder.network.targets import Verdict, judge_document
-from netbuilder.render.console import show
-from netbuilder.render.network import comparison, memory_text, summary, verdict_line, window_text
+from netbuilder.render.console import Block, show
+from netbuilder.render.network import (
+    NETWORKS,
+    field_text,
+    layer_labels,
+    memory_text,
+    summary,
+    verdict_line,
+    window_text,
+)
+from netbuilder.render.table import Table
 
 
-def drawn(renderable: RenderableType, width: int = 100) -> str:
+def drawn(blocks: list[Block], width: int = 100) -> str:
     """What a console of this width shows, without colours and without trailing blanks."""
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as capture:
-        console.print(renderable)
+        console.print(Group(*blocks))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
@@ -27,15 +36,15 @@ def test_a_summary_shows_every_layer() -> None:
         drawn(summary(analysis_of(SMALL), plain=False))
         == """\
 small  A small one
-                                receptive
-layer          window   output      field  jump  parameters  share            MACs   memory
-───────────────────────────────────────────────────────────────────────────────────────────
-0 Conv2d       3x3 p1  4x12x12    3 of 12     1          36   2.4% ▎         5,184  2.2 KiB
-1 BatchNorm2d          4x12x12    3 of 12     1           8   0.5% ▏                2.2 KiB
-2 ReLU                 4x12x12    3 of 12     1                                     2.2 KiB
-3 MaxPool2d    2x2 /2    4x6x6    4 of 12     2                                       576 B
-4 Flatten                  144    4 of 12     0                                       576 B
-5 Linear                    10  *14 of 12     0       1,450  97.1% ███████▊  1,440     40 B
+                                     receptive
+layer          window   output           field  jump  parameters  share            MACs   memory
+────────────────────────────────────────────────────────────────────────────────────────────────
+0 Conv2d       3x3 p1  4x12x12         3 of 12     1          36   2.4% ▎         5,184  2.2 KiB
+1 BatchNorm2d          4x12x12         3 of 12     1           8   0.5% ▏                2.2 KiB
+2 ReLU                 4x12x12         3 of 12     1                                     2.2 KiB
+3 MaxPool2d    2x2 /2    4x6x6         4 of 12     2                                       576 B
+4 Flatten                  144         4 of 12     0                                       576 B
+5 Linear                    10  *14, all of 12     0       1,450  97.1% ███████▊  1,440     40 B
 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; sees all of the 12x12 input
 from layer 5 Linear on
 target parameters below 1,500: 1,494, met with 6 to spare
@@ -50,16 +59,17 @@ def test_a_narrow_console_loses_columns_and_no_figure() -> None:
         drawn(summary(analysis_of(SMALL), plain=False), width=60)
         == """\
 small  A small one
-                                receptive
-layer          window   output      field  parameters   MACs
-────────────────────────────────────────────────────────────
-0 Conv2d       3x3 p1  4x12x12    3 of 12          36  5,184
-1 BatchNorm2d          4x12x12    3 of 12           8
-2 ReLU                 4x12x12    3 of 12
-3 MaxPool2d    2x2 /2    4x6x6    4 of 12
-4 Flatten                  144    4 of 12
-5 Linear                    10  *14 of 12       1,450  1,440
-too narrow for memory, jump, share; --format plain shows all
+                                     receptive
+layer          window   output           field  parameters
+──────────────────────────────────────────────────────────
+0 Conv2d       3x3 p1  4x12x12         3 of 12          36
+1 BatchNorm2d          4x12x12         3 of 12           8
+2 ReLU                 4x12x12         3 of 12
+3 MaxPool2d    2x2 /2    4x6x6         4 of 12
+4 Flatten                  144         4 of 12
+5 Linear                    10  *14, all of 12       1,450
+too narrow for memory, jump, share, MACs; --format plain
+shows all
 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one
 sample; sees all of the 12x12 input from layer 5 Linear on
 target parameters below 1,500: 1,494, met with 6 to spare
@@ -70,7 +80,7 @@ target receptive field at least 12: 14, met with 2 to spare
 
 def test_a_plain_summary_is_aligned_ascii(capsys: pytest.CaptureFixture[str]) -> None:
     """No lines, no folding however long, and nothing at the ends of lines."""
-    show(summary(analysis_of(SMALL), plain=True), plain=True)
+    show(*summary(analysis_of(SMALL), plain=True), plain=True)
     assert (
         capsys.readouterr().out
         == """\
@@ -81,7 +91,7 @@ layer          window   output  receptive field  jump  parameters  share        
 2 ReLU                 4x12x12          3 of 12     1                                     2.2 KiB
 3 MaxPool2d    2x2 /2    4x6x6          4 of 12     2                                       576 B
 4 Flatten                  144          4 of 12     0                                       576 B
-5 Linear                    10        *14 of 12     0       1,450  97.1% ########  1,440     40 B
+5 Linear                    10   *14, all of 12     0       1,450  97.1% ########  1,440     40 B
 1,494 parameters, 6,624 MACs, 7.9 KiB of activations for one sample; \
 sees all of the 12x12 input from layer 5 Linear on
 target parameters below 1,500: 1,494, met with 6 to spare
@@ -95,7 +105,7 @@ def test_plain_is_plain_where_colours_are_forced(
 ) -> None:
     """No escape sequence comes out, whatever the environment says of the terminal."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    show(summary(analysis_of(FAULTY), plain=True), plain=True)
+    show(*summary(analysis_of(FAULTY), plain=True), plain=True)
     assert "\x1b" not in capsys.readouterr().out
 
 
@@ -134,7 +144,7 @@ def test_several_networks_are_compared() -> None:
     missed = SMALL.replace("below: 1500", "below: 1494").replace("small", "missed")
     documents = (SMALL, missed, FAULTY, SMALL[: SMALL.index("targets")])
     assert (
-        drawn(comparison([analysis_of(text) for text in documents], plain=False))
+        drawn([Table(NETWORKS, [analysis_of(text) for text in documents])])
         == """\
                         receptive
 name    layers  output      field  parameters   MACs   memory  targets
@@ -153,7 +163,7 @@ def test_a_title_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert analysis.architecture.title.endswith("\x1b[31m \n")
     shown = r"small  [red]x[/red] [/nope] :smile: `a|b` <b>&amp; $x$ \x1b[31m \n"
     assert drawn(summary(analysis, plain=False)).splitlines()[0] == shown
-    show(summary(analysis, plain=True), plain=True)
+    show(*summary(analysis, plain=True), plain=True)
     assert capsys.readouterr().out.splitlines()[0] == shown
 
 
@@ -198,11 +208,11 @@ def test_the_star_marks_one_layer() -> None:
     [
         (
             "parameters: {below: 1494}",
-            "below 1,494: 1,494, NOT met, the bound itself is not allowed",
+            "below 1,494: 1,494, not met, the bound itself is not allowed",
         ),
         ("parameters: {at_most: 1494}", "at most 1,494: 1,494, met with 0 to spare"),
-        ("parameters: {at_most: 1000}", "at most 1,000: 1,494, NOT met, off by 494"),
-        ("receptive_field: {at_least: 20}", "at least 20: 14, NOT met, off by 6"),
+        ("parameters: {at_most: 1000}", "at most 1,000: 1,494, not met, off by 494"),
+        ("receptive_field: {at_least: 20}", "at least 20: 14, not met, off by 6"),
         ("epochs: {at_most: 5}", "at most 5: not judged, the document trains nothing"),
     ],
 )
@@ -217,7 +227,7 @@ def test_a_target_is_told_with_what_is_left(bound: str, line: str) -> None:
 def test_figures_keep_their_digits() -> None:
     """An accuracy is not rounded into the bound."""
     verdict = Verdict("test_accuracy", "at least 99.4", 99.39, met=False, left=-0.01)
-    assert verdict_line(verdict).endswith("99.39, NOT met, off by 0.01")
+    assert verdict_line(verdict).endswith("99.39, not met, off by 0.01")
 
 
 @pytest.mark.parametrize(
@@ -233,3 +243,28 @@ def test_figures_keep_their_digits() -> None:
 def test_memory_is_in_binary_units(count: int, text: str) -> None:
     """The largest unit that leaves at least 1, up to GiB."""
     assert memory_text(count) == text
+
+
+def test_numbers_of_layers_line_up() -> None:
+    """On the right, depth by depth; a layer's number is below the title of its container."""
+    nested = "Sequential: {name: block, layers: [{Conv2d: [2, 1]}, ReLU]}"
+    analysis = network(nested, *["ReLU"] * 10)
+    assert [label.rstrip() for label in layer_labels(analysis.rows)][:5] == [
+        " 0 block",
+        "   0 Conv2d",
+        "   1 ReLU",
+        " 1 ReLU",
+        " 2 ReLU",
+    ]
+    assert layer_labels(analysis.rows)[-1] == "10 ReLU"
+
+
+def test_a_receptive_field_beyond_the_input_is_all_of_it() -> None:
+    """A field of 14 pixels is not 14 of 12."""
+    analysis = analysis_of(SMALL)
+    assert [field_text(row, analysis) for row in analysis.rows[-2:]] == [
+        "4 of 12",
+        "14, all of 12",
+    ]
+    whole = network("Conv2d: [1, 12]")
+    assert field_text(whole.rows[0], whole) == "12 of 12"

@@ -32,8 +32,8 @@ from netbuilder.network.codegen import python_code
 from netbuilder.render import network as formats
 from netbuilder.render import network as tables
 from netbuilder.render.console import show
-from netbuilder.render.markdown import table
 from netbuilder.render.plots.style import plain
+from netbuilder.render.table import Column, Table
 
 HOSTILE = (
     '=1+1 <b>"x"</b> | `a` *b* _c_ [red]d[/red] $x^2$ &amp; \'\'\' """ \\ \\n 😀 日本 שלום العربية',
@@ -99,7 +99,7 @@ def test_json_holds_a_title_as_it_is(text: str) -> None:
 def test_a_terminal_shows_a_title_as_text(text: str) -> None:
     """In the first line, with nothing taken for colours or a layout."""
     with redirect_stdout(io.StringIO()) as out:
-        show(tables.summary(analyse(titled(text)), plain=True), plain=True)
+        show(*tables.summary(analyse(titled(text)), plain=True), plain=True)
     first = out.getvalue().split("\n")[0]
     assert first.rstrip() == f"small  {printable(text)}".rstrip()
 
@@ -115,8 +115,8 @@ def test_markdown_shows_a_title_as_text(text: str) -> None:
 @hostile
 def test_markdown_keeps_a_cell_a_cell(text: str) -> None:
     """A table of two columns has two in each line."""
-    made = table(["a", "b"], [[printable(text), "c"]])
-    assert shown(made) == one_space(f"a b {printable(text)} c")
+    columns: list[Column[str]] = [Column("a", str), Column("b", lambda _: "c")]
+    assert shown(Table(columns, [text]).render("markdown")) == one_space(f"a b {printable(text)} c")
 
 
 @hostile

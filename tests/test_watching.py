@@ -148,7 +148,7 @@ def test_what_a_document_includes_is_watched_too(tmp_path: Path) -> None:
     watcher.until("small.yaml: ok")
     save(tmp_path / "blocks.yaml", BLOCKS.replace("4", "8"))
     lines = watcher.until("target receptive field")
-    assert any("target parameters below 1,500: 2,978, NOT met" in line for line in lines)
+    assert any("target parameters below 1,500: 2,978, not met" in line for line in lines)
     assert watcher.end() == (130, "")
 
 

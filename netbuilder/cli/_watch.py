@@ -52,14 +52,12 @@ class Look:
 
     def print_last_valid(self) -> None:
         """Print the totals of the last valid version of a document that is wrong now."""
-        from rich.text import Text
-
-        from netbuilder.render.console import show
+        from netbuilder.render.console import Line, show
         from netbuilder.render.network import totals
 
         if not self.check.is_sound and self._last_valid:
             plain = not sys.stdout.isatty()
-            show(Text(f"last valid version: {totals(self._last_valid)}"), plain=plain)
+            show(Line(f"last valid version: {totals(self._last_valid)}"), plain=plain)
 
 
 def _included(path: Path) -> tuple[Path, ...]:

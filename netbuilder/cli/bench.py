@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -69,6 +68,8 @@ def bench(
     bare = import_seconds(rounds)
     rows = [_row(name, measured, taken, count) for name, measured in taken.items()]
     if output == "json":
+        from netbuilder.render.json import dumps
+
         report = {
             "document": str(path),
             "dataset": kind,
@@ -76,9 +77,13 @@ def bench(
             "import_torch_seconds": bare,
             "peers": rows,
         }
-        print(json.dumps(report, indent=2))
+        print(dumps(report, indent=2))
         return
-    _show(rows, markdown=output == "markdown")
+    from netbuilder.render.bench import bench_table
+    from netbuilder.render.console import show_table
+
+    text = "rich" if sys.stdout.isatty() else "plain"
+    show_table(bench_table(rows), text if output == "text" else output)
     device = next(iter(taken.values()))[0].device if taken else "nothing"
     print(
         f"\n{path}, {rounds} rounds of {steps} steps of {config.batch_size} images "
@@ -90,8 +95,8 @@ def bench(
 def _row(
     name: str, measured: list[Measurement], taken: dict[str, list[Measurement]], count: int
 ) -> dict[str, Any]:
-    speeds = [one.images_per_second for one in measured]
-    own = [one.images_per_second for one in taken.get("netbuilder", [])]
+    speeds = [turn.images_per_second for turn in measured]
+    own = [turn.images_per_second for turn in taken.get("netbuilder", [])]
     ratios = [ours / theirs for ours, theirs in zip(own, speeds, strict=False)]
     return {
         "peer": name,
@@ -99,44 +104,10 @@ def _row(
         "slowest": min(speeds),
         "fastest": max(speeds),
         "seconds_per_epoch": count / median(speeds),
-        "first_step_seconds": median(one.first_step_seconds for one in measured),
-        "total_seconds": median(one.total_seconds for one in measured),
-        "peak_memory_bytes": max(one.peak_memory_bytes for one in measured),
+        "first_step_seconds": median(turn.first_step_seconds for turn in measured),
+        "total_seconds": median(turn.total_seconds for turn in measured),
+        "peak_memory_bytes": max(turn.peak_memory_bytes for turn in measured),
         "netbuilder_over_it": median(ratios) if ratios else None,
         "ratio_from": min(ratios, default=None),
         "ratio_to": max(ratios, default=None),
     }
-
-
-def _show(rows: list[dict[str, Any]], *, markdown: bool) -> None:
-    from rich.table import Table
-
-    from netbuilder.render.console import show
-
-    columns = [
-        "peer", "images/s", "spread", "s/epoch", "first step s", "to the end s", "peak MiB",
-        "netbuilder is", "spread",
-    ]  # fmt: skip
-    cells = [
-        [
-            row["peer"],
-            f"{row['images_per_second']:,.0f}",
-            f"{row['slowest']:,.0f} – {row['fastest']:,.0f}",
-            f"{row['seconds_per_epoch']:.1f}",
-            f"{row['first_step_seconds']:.1f}",
-            f"{row['total_seconds']:.1f}",
-            f"{row['peak_memory_bytes'] / 2**20:,.0f}",
-            f"{row['netbuilder_over_it']:.2f} x" if row["netbuilder_over_it"] else "",
-            f"{row['ratio_from']:.2f} – {row['ratio_to']:.2f}" if row["ratio_from"] else "",
-        ]
-        for row in rows
-    ]
-    if markdown:
-        from netbuilder.render.markdown import table as markdown_table
-
-        print(markdown_table(columns, cells), end="")
-        return
-    table = Table(*columns, box=None)
-    for line in cells:
-        table.add_row(*line)
-    show(table, plain=not sys.stdout.isatty())

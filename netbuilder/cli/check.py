@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,7 +56,9 @@ def check(
         else:
             _print_check(path, result, findings)
     if output == "json":
-        print(json.dumps(reports, indent=2))
+        from netbuilder.render.json import dumps
+
+        print(dumps(reports, indent=2))
     if not all(result.is_sound for result in checks):
         raise typer.Exit(2)
     if not all(result.meets_targets for result in checks):
@@ -80,12 +81,15 @@ def _as_data(path: Path, check: DocumentCheck, findings: list[Advice] | None) ->
 
 
 def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> None:
+    from netbuilder.render.console import Line, show
     from netbuilder.render.network import verdict_line
+    from netbuilder.render.verdict import verdict_style
 
     for problem in check.problems:
         print(problem)
     for verdict in check.verdicts:
-        print(printable(f"{path}: {verdict_line(verdict)}"))
+        line = Line(f"{path}: {verdict_line(verdict)}", verdict_style(verdict.met))
+        show(line, plain=not sys.stdout.isatty())
     for finding in findings:
         print(f"advice: {finding}")
     if check.is_sound and check.meets_targets:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,40 +55,26 @@ def compare(
     output = output or table_format()
     require_writable(picture, force)
     if picture is not None and picture.suffix.lower() != ".png":
-        raise ConfigError(f"--out {picture}: it becomes a PNG file; let its name end with .png")
-    from netbuilder.render.markdown import table as markdown_table
-    from netbuilder.render.runs import COMPARED, COMPARED_DISPENSABLE, compared_cells
+        raise ConfigError(f"--out {picture}: only PNG files are written; end the name with .png")
+    from netbuilder.render.console import show_table
+    from netbuilder.render.runs import comparison_table
     from netbuilder.runs.comparison import compare_networks
     from netbuilder.runs.selection import Selection, natural_order
 
     subjects = Selection.open_all(natural_order(paths), runs)
     rows = compare_networks(subjects)
-    cells = [compared_cells(row) for row in rows]
-    if output == "json":
-        print(json.dumps([asdict(row) for row in rows], indent=2))
-    elif output == "markdown":
-        print(markdown_table(COMPARED, cells), end="")
-    else:
-        from rich.text import Text
-
-        from netbuilder.render.console import show
-        from netbuilder.render.table import FittedTable
-
-        plain = output == "plain"
-        texts = [list(map(Text, line)) for line in cells]
-        table = FittedTable(COMPARED, texts, plain=plain, dispensable=COMPARED_DISPENSABLE)
-        show(table, plain=plain)
+    show_table(comparison_table(rows), output)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         print(printable(line), file=sys.stderr)
-    if bare := list(dict.fromkeys(one.architecture.name for one in subjects if _waits(one))):
-        names = ", ".join(bare)
-        told = f"no runs of {names} in {runs}; `netbuilder train` makes them, or name their folder"
-        print(printable(f"{told} with --runs"), file=sys.stderr)
+    untrained = dict.fromkeys(s.architecture.name for s in subjects if _is_untrained(s))
+    if untrained:
+        message = f"no runs of {', '.join(untrained)} in {runs}; train them, or name the folder"
+        print(printable(f"{message} of their runs with --runs"), file=sys.stderr)
     if picture is not None:
         from netbuilder._files import report_write_errors
         from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
 
-        drawn = [
+        points = [
             ParetoPoint(
                 row.name, row.summary.dataset, row.parameters, row.best,
                 min(row.summary.best_test), max(row.summary.best_test),
@@ -98,21 +82,21 @@ def compare(
             for row in rows
             if row.summary is not None and row.best is not None
         ]  # fmt: skip
-        if not drawn:
+        if not points:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
         with report_write_errors(picture):
-            draw_pareto(picture, drawn)
+            draw_pareto(picture, points)
         print(printable(f"wrote {picture}"), file=sys.stderr)
 
 
-def _waits(subject: Selection) -> bool:
-    """Whether it could be trained and no run of its name is there, left out or not."""
-    found = subject.runs or subject.other_runs or subject.unreadable
-    return subject.architecture.train is not None and not found
+def _is_untrained(subject: Selection) -> bool:
+    """Whether it can be trained and has no run of its name, left out or not."""
+    runs = subject.runs or subject.other_runs or subject.unreadable
+    return subject.architecture.train is not None and not runs
 
 
 def _remarks(subject: Selection) -> list[str]:
-    """What the table does not tell of a subject's runs."""
+    """Return notes on the runs that the table leaves out."""
     lines = list(subject.unreadable)
     if unfinished := len(subject.runs) - len(subject.finished):
         lines.append(

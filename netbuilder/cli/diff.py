@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from netbuilder.cli._completion import either
 from netbuilder.cli._options import Plugins, RunsFolder, TableFormat, table_format
 from netbuilder.runs.run import RUNS
-
-if TYPE_CHECKING:
-    pass
 
 
 def diff(
@@ -38,17 +34,14 @@ def diff(
     output = output or table_format()
     from netbuilder.network.analysis import analyse
     from netbuilder.network.diff import diff_architectures
-    from netbuilder.render import diff as changes
     from netbuilder.render.console import show
+    from netbuilder.render.diff import FORMATS, RenderedDiff, as_blocks
     from netbuilder.runs.selection import Selection
 
     first, second = (Selection.open(path, runs) for path in (before, after))
-    found = diff_architectures(analyse(first.architecture), analyse(second.architecture))
-    compared = changes.RenderedDiff(first, second, found)
-    if output == "json":
-        print(json.dumps(changes.as_data(compared), indent=2))
-    elif output == "markdown":
-        print(changes.as_markdown(compared), end="")
+    sides = analyse(first.architecture), analyse(second.architecture)
+    compared = RenderedDiff(first, second, diff_architectures(*sides))
+    if output in FORMATS:
+        print(FORMATS[output](compared), end="")
     else:
-        plain = output == "plain"
-        show(changes.as_tables(compared, plain=plain), plain=plain)
+        show(*as_blocks(compared), plain=output == "plain")

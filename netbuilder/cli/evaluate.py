@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,11 +33,12 @@ def evaluate(
 
     recorded = Run.open(run)
     from netbuilder.inference.evaluate import evaluate_run
+    from netbuilder.render.json import dumps
 
     evaluation, data = evaluate_run(recorded, which=weights, device=device, data_dir=data_dir)
     if output == "json":
-        typer.echo(
-            json.dumps(
+        print(
+            dumps(
                 {
                     "run": str(run),
                     "weights": weights,
@@ -59,5 +59,4 @@ def evaluate(
         f"{weights} weights of {printable(str(run))} on {len(evaluation.labels):,} test images of "
         f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}"
     )
-    plain = not sys.stdout.isatty()
-    show(evaluation_table(evaluation, data.dataset.classes, plain=plain), plain=plain)
+    show(evaluation_table(evaluation, data.dataset.classes), plain=not sys.stdout.isatty())

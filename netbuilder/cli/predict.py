@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import Device, Plugins, TextOrJson, Weights
 from netbuilder.errors import ConfigError
-
-COLUMNS = ("class", "probability", "else")
 
 
 def predict(
@@ -44,45 +40,34 @@ def predict(
     recorded = Run.open(run)
     from netbuilder.inference.predict import predict_run
 
-    found = predict_run(recorded, images, which=weights, device=device)
-    classes = found.classes
+    result = predict_run(recorded, images, which=weights, device=device)
     if output == "json":
-        print(
-            json.dumps(
+        from netbuilder.render.json import dumps
+
+        classes = result.classes
+        data = {
+            "run": str(run),
+            "weights": weights,
+            "classes": list(classes),
+            "predictions": [
                 {
-                    "run": str(run),
-                    "weights": weights,
-                    "classes": list(classes),
-                    "predictions": [
-                        {
-                            "path": str(made.path),
-                            "class": classes[made.best],
-                            "probability": made.probabilities[made.best],
-                            "probabilities": list(made.probabilities),
-                        }
-                        for made in found.made
-                    ],
-                    "unusable": [
-                        {"path": problem.file, "message": problem.message}
-                        for problem in found.unusable
-                    ],
+                    "path": str(prediction.path),
+                    "class": classes[prediction.best],
+                    "probability": prediction.probabilities[prediction.best],
+                    "probabilities": list(prediction.probabilities),
                 }
-            )
-        )
-    elif found.made:
-        from rich.table import Column, Table
-        from rich.text import Text
-
+                for prediction in result.made
+            ],
+            "unusable": [
+                {"path": problem.file, "message": problem.message} for problem in result.unusable
+            ],
+        }
+        print(dumps(data))
+    elif result.made:
         from netbuilder.render.console import show
+        from netbuilder.render.predictions import predictions_table
 
-        plain = not sys.stdout.isatty()
-        pictures = Column("picture", overflow="fold")  # a path's end tells it from the others
-        table = Table(pictures, *COLUMNS, box=None) if plain else Table(pictures, *COLUMNS)
-        for made in found.made:
-            order = sorted(range(len(classes)), key=lambda i: -made.probabilities[i])
-            shares = [f"{100 * made.probabilities[i]:.1f} %" for i in order[:2]]
-            cells = [printable(str(made.path)), classes[order[0]], shares[0]]
-            table.add_row(*map(Text, [*cells, f"{classes[order[1]]} {shares[1]}"]))
-        show(table, plain=plain)
-    if found.unusable:
-        raise ConfigError(found.unusable)
+        predictions = [(row.path, row.probabilities) for row in result.made]
+        show(predictions_table(predictions, result.classes), plain=not sys.stdout.isatty())
+    if result.unusable:
+        raise ConfigError(result.unusable)

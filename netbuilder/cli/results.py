@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,34 +32,20 @@ def results(
     Example: netbuilder results runs --format markdown
     """
     output = output or table_format()
-    from dataclasses import asdict
-
-    from netbuilder.render.markdown import table as markdown_table
-    from netbuilder.render.runs import COLUMNS, DISPENSABLE, cells
+    from netbuilder.render.console import show_table
+    from netbuilder.render.runs import results_table
     from netbuilder.runs.run import Run
     from netbuilder.runs.selection import readable
     from netbuilder.runs.statistics import summarize_runs
 
-    kept, unreadable = readable(run.path for run in Run.find(paths))
-    if not kept:
+    runs, unreadable = readable(run.path for run in Run.find(paths))
+    if not runs:
         raise ConfigError("\n".join(unreadable))
-    summaries = summarize_runs(kept)
+    summaries = summarize_runs(runs)
     for line in unreadable:
         print(line, file=sys.stderr)
     if not summaries:
-        print(
-            "no finished run in it; go on with one: netbuilder train --resume RUN", file=sys.stderr
-        )
-    if output == "markdown":
-        print(markdown_table(COLUMNS, map(cells, summaries)), end="")
-    elif output == "json":
-        print(json.dumps([asdict(summary) for summary in summaries], indent=2))
-    elif summaries:
-        from rich.text import Text
-
-        from netbuilder.render.console import show
-        from netbuilder.render.table import FittedTable
-
-        plain = output == "plain"
-        rows = [list(map(Text, cells(summary))) for summary in summaries]
-        show(FittedTable(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE), plain=plain)
+        message = "no finished run in it; resume one: netbuilder train --resume RUN"
+        print(message, file=sys.stderr)
+    if summaries or output in ("json", "markdown"):
+        show_table(results_table(summaries), output)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +13,8 @@ from netbuilder._text import printable
 from netbuilder.cli._completion import datasets
 from netbuilder.cli._options import TableFormat, choice, table_format, whole
 from netbuilder.errors import ConfigError
-from netbuilder.render.runs import RUN_COLUMNS, filters_note, run_cells, show_runs
+from netbuilder.render.console import show_table
+from netbuilder.render.runs import filters_note, runs_table
 from netbuilder.runs.listing import VERDICTS
 from netbuilder.runs.run import RUNS
 
@@ -45,27 +44,20 @@ def runs(
         raise ConfigError(f"{folder}: it is a file; name a folder of runs")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; `netbuilder train` makes it, or name another")
-    there = list_runs(folder)
+    listed = list_runs(folder)
     rows = [
         row
-        for row in there
+        for row in listed
         if fnmatchcase(row.name or "", name)
         and wanted in (None, row.verdict)
         and dataset in (None, row.dataset)
     ][:limit]
-    if output == "json":
-        print(json.dumps([asdict(row) | {"path": str(row.path)} for row in rows], indent=2))
-    elif output == "markdown":
-        from netbuilder.render.markdown import table as markdown_table
-
-        print(markdown_table(RUN_COLUMNS, [run_cells(row, folder) for row in rows]), end="")
-    elif rows:
-        show_runs(rows, folder, plain=output == "plain")
-    if there and not rows:
-        print(filters_note(there, folder), file=sys.stderr)
+    if rows or output in ("json", "markdown"):
+        show_table(runs_table(rows, folder), output)
+    if listed and not rows:
+        print(filters_note(listed, folder), file=sys.stderr)
     elif not rows:
-        none = f"{folder}: no run in it; `netbuilder train` makes them"
-        print(printable(none), file=sys.stderr)
+        print(printable(f"{folder}: no run in it; `netbuilder train` makes them"), file=sys.stderr)
     for row in rows:
         if row.fault:
             print(printable(row.fault), file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,29 +57,16 @@ def summarize(
 
 
 def _present(analyses: list[Analysis], output: str, depth: int | None, *, several: bool) -> None:
-    from netbuilder.render import network as formats
-    from netbuilder.render import network as tables
     from netbuilder.render.console import show
+    from netbuilder.render.network import FORMATS, summaries
 
     if not analyses:
         return
-    if output == "json":
-        data = [formats.as_data(analysis, depth) for analysis in analyses]
-        print(json.dumps(data if several else data[0], indent=2))
-    elif output == "csv":
-        print(formats.as_csv(analyses, depth), end="")
-    elif output == "markdown":
-        print("\n".join(formats.as_markdown(analysis, depth) for analysis in analyses), end="")
-    elif output == "torchsummary":
-        print("\n".join(map(formats.as_torchsummary, analyses)), end="")
+    if output in FORMATS:
+        print(FORMATS[output](analyses, depth, several), end="")
     else:
         plain = output == "plain"
-        for analysis in analyses:
-            show(tables.summary(analysis, plain=plain, depth=depth), plain=plain)
-            if several:
-                print()
-        if several:
-            show(tables.comparison(analyses, plain=plain), plain=plain)
+        show(*summaries(analyses, depth, plain=plain, several=several), plain=plain)
 
 
 def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) -> None:
@@ -90,7 +76,7 @@ def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) 
 
     analysis = look.check.analysis
     if analysis is not None:
-        show(summary(analysis, plain=plain, depth=depth), plain=plain)
+        show(*summary(analysis, plain=plain, depth=depth), plain=plain)
     for problem in look.check.problems:
         if analysis is None or problem != analysis.fault:
             print(problem)

@@ -15,7 +15,7 @@ from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import DataDir, Dataset, Plugins, choice, require_folder, whole
 from netbuilder.cli._signals import Stop
 from netbuilder.errors import ConfigError, require_extra
-from netbuilder.render.plots.run import _draw
+from netbuilder.render.plots.run import draw_run
 from netbuilder.training.options import DEVICES, PRECISIONS, SCHEDULES, SWITCH
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def train(
         for analysis in analyses:
             if not quiet:
                 plain = not sys.stdout.isatty()
-                show(tables.summary(analysis, plain=plain), plain=plain)
+                show(*tables.summary(analysis, plain=plain), plain=plain)
             kept = out or RUNS
             if resume is not None and (
                 run := Run.latest(kept, analysis.architecture, seed or 0, precision, _pass_over)
@@ -185,7 +185,7 @@ def show_run(
                 log.show(record)
             if isinstance(record, Finished):
                 with limits(record.run.path, "; the run itself is recorded"):
-                    _draw(record)
+                    draw_run(record)
                 met: bool | None = record.result["met"]
                 return met
     raise AssertionError("a run ends with Finished or an error")

@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
-from rich.console import Console, RenderableType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netbuilder._text import printable
+from netbuilder.render.table import RENDERERS, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 UNBOUNDED = 1_000_000
-"""Wider than any table: text in a pipe is never folded."""
+"""Wider than any line: text in a pipe is never folded."""
+
+
+class Line(NamedTuple):
+    """A line of text in one style; a terminal folds it where it is too long."""
+
+    text: str
+    style: str = ""
+
+    def __rich__(self) -> Text:
+        """Return what rich prints."""
+        from rich.text import Text
+
+        return Text(printable(self.text), style=self.style)
+
+
+Block = Line | Table[Any]
 
 
 def stdout(*, plain: bool) -> Console:
-    """A console on stdout: as wide as the terminal, or without a width or colours for a pipe."""
+    """Return a console on stdout: as wide as the terminal, or for a pipe without width or color."""
+    from rich.console import Console
+
     if plain:
         return Console(color_system=None, width=UNBOUNDED, highlight=False)
     return Console(highlight=False)
 
 
-def show(renderable: RenderableType, *, plain: bool) -> None:
-    """Print to stdout; plain lines carry no blanks at their ends."""
-    console = stdout(plain=plain)
-    if not plain:
-        console.print(renderable)
+def show(*blocks: Block, plain: bool) -> None:
+    """Print lines and tables to stdout."""
+    if plain:
+        print(plain_text(*blocks), end="", flush=True)
         return
-    with console.capture() as capture:
-        console.print(renderable)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
+    console = stdout(plain=False)
+    for block in blocks:
+        console.print(block)
+
+
+def plain_text(*blocks: Block) -> str:
+    """Return lines and tables as text without colors, of any width."""
+    return "".join(
+        block.render("plain") if isinstance(block, Table) else f"{printable(block.text).rstrip()}\n"
+        for block in blocks
+    )
+
+
+def show_table(table: Table[Any], output: str) -> None:
+    """Print a table in one of its forms."""
+    if output == "rich":
+        show(table, plain=False)
+    else:
+        print(RENDERERS[output](table, None), end="", flush=True)

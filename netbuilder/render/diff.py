@@ -1,24 +1,24 @@
-"""What differs between two documents, as a table, markdown and JSON."""
+"""The difference between two documents or runs, as a table, markdown and JSON."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import fmean
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Row
 from netbuilder.network.diff import ArchitectureDiff, FieldChange, LayerChange, json_value
-from netbuilder.render.markdown import escaped, items, table
-from netbuilder.render.network import memory_text, per_axis_text, problem_data
-from netbuilder.render.table import FittedTable
+from netbuilder.render.console import Block, Line
+from netbuilder.render.json import dumps
+from netbuilder.render.markdown import escaped, items
+from netbuilder.render.network import layer_labels, memory_text, per_axis_text, problem_data
+from netbuilder.render.table import Cell, Column, Table
 from netbuilder.runs.run import Run
 from netbuilder.runs.selection import Selection
 from netbuilder.runs.statistics import NetworkStatistics, spread_text, summarize_runs
@@ -27,17 +27,10 @@ SIGNS = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
 
 STYLES = {"added": "green", "removed": "red", "changed": "yellow", "kept": ""}
 
-COLUMNS = ("layer", "arguments", "output", "receptive field", "parameters", "MACs")
-
-FOLDING = COLUMNS[1:]
-
-DISPENSABLE = ("MACs", "receptive field", "output", "parameters")
-"""What a narrow terminal does without, the first of them first."""
-
 
 @dataclass(frozen=True)
 class RenderedDiff:
-    """Two subjects and what differs between their documents."""
+    """Two networks and the difference between their documents."""
 
     before: Selection
     after: Selection
@@ -45,7 +38,7 @@ class RenderedDiff:
 
     @property
     def run(self) -> tuple[FieldChange, ...]:
-        """What differs beside the documents where both sides are run folders."""
+        """The settings that differ apart from the documents, if both sides are run folders."""
         if not (self.before.path.is_dir() and self.after.path.is_dir()):
             return ()
         before, after = (_setting(subject.runs[0]) for subject in (self.before, self.after))
@@ -57,7 +50,7 @@ class RenderedDiff:
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
-        """Everything that differs beside the layers."""
+        """Everything that differs apart from the layers."""
         return self.difference.fields + self.run
 
     @property
@@ -72,44 +65,43 @@ def _setting(run: Run) -> dict[str, Any]:
     return data | {name: run.config[name] for name in names}
 
 
-def as_tables(compared: RenderedDiff, *, plain: bool) -> RenderableType:
-    """Layers, totals, settings and accuracies; signs say the same as the colours."""
-    found = compared.difference
-    parts: list[RenderableType] = [Text(heading(compared), style="bold")]
-    if any(not layer.same for layer in found.layers):
-        rows = [
-            [Text(cell, style=STYLES[layer.change] if layer else "dim") for cell in cells]
-            for layer, cells in layer_rows(found)
-        ]
-        parts.append(
-            FittedTable(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE, folding=FOLDING)
-        )
-    parts += [Text(field_line(field), style=STYLES[change_of(field)]) for field in compared.fields]
-    parts += [Text(line) for line in closing(compared)]
-    return Group(*parts)
+def as_blocks(compared: RenderedDiff) -> list[Block]:
+    """Show layers, settings, totals and accuracies; signs carry the same meaning as colors."""
+    difference = compared.difference
+    blocks: list[Block] = [Line(heading(compared), "bold")]
+    if any(not layer.same for layer in difference.layers):
+        blocks.append(Table(_columns(_sign_and_label(difference)), layer_rows(difference)))
+    blocks += [Line(field_line(field), STYLES[change_of(field)]) for field in compared.fields]
+    return [*blocks, *map(Line, closing(compared))]
 
 
 def as_markdown(compared: RenderedDiff) -> str:
-    """The same as a section of markdown."""
-    found = compared.difference
+    """Return the same as a section of markdown."""
+    difference = compared.difference
     parts = [f"### {escaped(heading(compared))}\n"]
-    if any(not layer.same for layer in found.layers):
-        rows = []
-        for layer, cells in layer_rows(found):
-            first, *rest = map(str.strip, cells)
-            name = f"{layer.row.path} {printable(layer.row.title)}" if layer else first
-            rows.append((layer.change if layer else "", name, *rest))
-        parts.append(table(("", *COLUMNS), rows))
+    if any(not layer.same for layer in difference.layers):
+        change = Column("", _change, justify="left")
+        table = Table([change, *_columns(_path_and_title)], layer_rows(difference))
+        parts.append(table.render("markdown"))
     parts.append(items([*map(field_line, compared.fields), *closing(compared)]))
     return "\n".join(parts)
 
 
+def as_json(compared: RenderedDiff) -> str:
+    """Return the same as a JSON object."""
+    return dumps(as_data(compared), indent=2) + "\n"
+
+
+FORMATS = {"markdown": as_markdown, "json": as_json}
+"""Diffs as text, by name."""
+
+
 def as_data(compared: RenderedDiff) -> dict[str, Any]:
-    """The same as JSON values; ``arguments`` are those that differ."""
-    found = compared.difference
+    """Return the same as JSON values; ``arguments`` are those that differ."""
+    difference = compared.difference
     return {
-        "before": _side_data(compared.before, found),
-        "after": _side_data(compared.after, found),
+        "before": _side_data(compared.before, difference),
+        "after": _side_data(compared.after, difference),
         "differs": compared.differs,
         "layers": [
             {
@@ -118,11 +110,11 @@ def as_data(compared: RenderedDiff) -> dict[str, Any]:
                 "after": _row_data(layer.after),
                 "arguments": [_field_data(argument) for argument in layer.arguments],
             }
-            for layer in found.layers
+            for layer in difference.layers
         ],
-        "document": [_field_data(field) for field in found.document],
-        "train": [_field_data(field) for field in found.train],
-        "targets": [_field_data(field) for field in found.targets],
+        "document": [_field_data(field) for field in difference.document],
+        "train": [_field_data(field) for field in difference.train],
+        "targets": [_field_data(field) for field in difference.targets],
         "run": [_field_data(field) for field in compared.run],
     }
 
@@ -148,8 +140,12 @@ def _row_data(row: Row | None) -> dict[str, Any] | None:
     }
 
 
-def _side_data(subject: Selection, found: ArchitectureDiff) -> dict[str, Any]:
-    analysis = found.before if subject.architecture is found.before.architecture else found.after
+def _side_data(subject: Selection, difference: ArchitectureDiff) -> dict[str, Any]:
+    analysis = (
+        difference.before
+        if subject.architecture is difference.before.architecture
+        else difference.after
+    )
     return {
         "path": str(subject.path),
         "name": subject.architecture.name,
@@ -163,42 +159,89 @@ def _side_data(subject: Selection, found: ArchitectureDiff) -> dict[str, Any]:
 
 
 def heading(compared: RenderedDiff) -> str:
-    """Both names and where they are from."""
+    """Return both names and where they are from."""
     sides = (compared.before, compared.after)
     first, second = (f"{s.architecture.name} ({printable(str(s.path))})" for s in sides)
     return f"{first} -> {second}"
 
 
-def layer_rows(found: ArchitectureDiff) -> Iterator[tuple[LayerChange | None, tuple[str, ...]]]:
-    """The cells of each layer under `COLUMNS`; layers of which nothing differs are counted."""
-    same = 0
-    for layer in found.layers:
-        if layer.same:
-            same += 1
-            continue
-        if same:
-            yield None, _same_row(same)
-            same = 0
-        row = layer.row
-        name = f"{SIGNS[layer.change]} {'  ' * row.depth}{row.name} {printable(row.title)}"
-        rows = (layer.before, layer.after)
-        yield (
-            layer,
-            (
-                name,
-                arguments_text(layer),
-                _both([format_shape(row.output_shape) if row else None for row in rows]),
-                _both([per_axis_text(row.receptive_field) if row else None for row in rows]),
-                _both([f"{row.parameters:,}" if row else None for row in rows]),
-                _both([f"{row.macs:,}" if row else None for row in rows]),
-            ),
-        )
-    if same:
-        yield None, _same_row(same)
+LayerRow = LayerChange | int
+"""A layer that differs, or how many layers in a row do not."""
+
+
+def layer_rows(difference: ArchitectureDiff) -> list[LayerRow]:
+    """Return the layers that differ; those between them are counted."""
+    rows: list[LayerRow] = []
+    for layer in difference.layers:
+        if not layer.same:
+            rows.append(layer)
+        elif rows and isinstance(rows[-1], int):
+            rows[-1] += 1
+        else:
+            rows.append(1)
+    return rows
+
+
+def _columns(label: Callable[[LayerRow], str]) -> list[Column[LayerRow]]:
+    """Return the columns of a diff of layers; cells hold the values of both sides."""
+
+    def both(text: Callable[[Row], str]) -> Callable[[LayerRow], Cell]:
+        return lambda row: _cell(row, _both([text(side) for side in _sides(row)]))
+
+    folding = partial(Column[LayerRow], folds=True)
+    return [
+        Column("layer", lambda row: _cell(row, label(row)), justify="left"),
+        folding("arguments", lambda row: _cell(row, _arguments(row)), justify="left"),
+        folding("output", both(lambda side: format_shape(side.output_shape)), priority=2),
+        folding(
+            "receptive field", both(lambda side: per_axis_text(side.receptive_field)), priority=3
+        ),
+        folding("parameters", both(lambda side: f"{side.parameters:,}"), priority=1),
+        folding("MACs", both(lambda side: f"{side.macs:,}"), priority=4),
+    ]
+
+
+def _cell(row: LayerRow, text: str) -> Cell:
+    return Cell(text, text, "dim" if isinstance(row, int) else STYLES[row.change])
+
+
+def _sides(row: LayerRow) -> list[Row]:
+    return [] if isinstance(row, int) else [side for side in (row.before, row.after) if side]
+
+
+def _arguments(row: LayerRow) -> str:
+    return "" if isinstance(row, int) else arguments_text(row)
+
+
+def _change(row: LayerRow) -> str:
+    return "" if isinstance(row, int) else row.change
+
+
+def _sign_and_label(difference: ArchitectureDiff) -> Callable[[LayerRow], str]:
+    layers = [layer for layer in difference.layers if not layer.same]
+    labels = layer_labels([layer.row for layer in layers])
+    by_layer = {id(layer): label for layer, label in zip(layers, labels, strict=True)}
+
+    def text(row: LayerRow) -> str:
+        if isinstance(row, int):
+            return f"  {_same_layers(row)}"
+        return f"{SIGNS[row.change]} {by_layer[id(row)]}"
+
+    return text
+
+
+def _path_and_title(row: LayerRow) -> str:
+    if isinstance(row, int):
+        return _same_layers(row)
+    return f"{row.row.path} {printable(row.row.title)}"
+
+
+def _same_layers(count: int) -> str:
+    return f"... {count:,} the same"
 
 
 def arguments_text(layer: LayerChange) -> str:
-    """The arguments that differ; of a layer of one side those that are not at their defaults."""
+    """Return the arguments that differ; of a layer of one side those that are not defaults."""
     if layer.change not in ("added", "removed"):
         return ", ".join(
             f"{change.field} {value_text(change.before)} -> {value_text(change.after)}"
@@ -212,30 +255,26 @@ def arguments_text(layer: LayerChange) -> str:
     )
 
 
-def _same_row(count: int) -> tuple[str, ...]:
-    return (f"  ... {count:,} the same", *[""] * (len(COLUMNS) - 1))
-
-
-def _both(texts: Sequence[str | None]) -> str:
-    """Before and after, once where they are the same; nothing for a layer that has none of it."""
-    both = " -> ".join(dict.fromkeys(text for text in texts if text))
+def _both(texts: Sequence[str]) -> str:
+    """Return before and after, once where they are the same; nothing for zero on both sides."""
+    both = " -> ".join(dict.fromkeys(texts))
     return "" if both == "0" else both
 
 
 def change_of(field: FieldChange) -> str:
-    """Whether it was ``added``, ``removed`` or ``changed``."""
+    """Return whether it was ``added``, ``removed`` or ``changed``."""
     if field.before is None:
         return "added"
     return "removed" if field.after is None else "changed"
 
 
 def field_line(field: FieldChange) -> str:
-    """A setting that differs: ``~ train.optimizer.SGD.lr 0.01 -> 0.1``."""
+    """Return a setting that differs: ``~ train.optimizer.SGD.lr 0.01 -> 0.1``."""
     return f"{SIGNS[change_of(field)]} {field_text(field)}"
 
 
 def field_text(field: FieldChange) -> str:
-    """The same without the sign."""
+    """Return the same without the sign."""
     change, name = change_of(field), printable(field.field)
     if change == "changed":
         return f"{name} {value_text(field.before)} -> {value_text(field.after)}"
@@ -243,7 +282,7 @@ def field_text(field: FieldChange) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value of a document in one line; one number where it stands for all axes."""
+    """Return a value of a document in one line; a single number where all axes agree."""
     if value is None:
         return "none"
     if isinstance(value, list | tuple) and value and len(set(map(repr, value))) == 1:
@@ -254,32 +293,30 @@ def value_text(value: Any) -> str:
 
 
 def closing(compared: RenderedDiff) -> list[str]:
-    """The totals, what happened to accuracy, and the faults."""
-    found = compared.difference
-    sides = (found.before, found.after)
+    """Return the totals, the faults, and how accuracy changed."""
+    difference = compared.difference
+    sides = (difference.before, difference.after)
     lines = [] if compared.differs else ["no difference"]
-    figures = {
+    totals = {
         "parameters": [side.parameters for side in sides],
         "MACs": [side.macs for side in sides],
     }
-    for name, (a, b) in figures.items():
-        lines.append(
-            f"{name} {a:,}" if a == b else f"{name} {a:,} -> {b:,} ({b - a:+,})"
-        )  # fmt: skip
+    for name, (a, b) in totals.items():
+        lines.append(f"{name} {a:,}" if a == b else f"{name} {a:,} -> {b:,} ({b - a:+,})")
     fields = _both([per_axis_text(side.receptive_field) for side in sides])
     memory = _both([memory_text(side.activation_bytes) for side in sides])
     lines += [f"receptive field {fields}", f"activations {memory}"]
-    counts = [f"{found.count(change)} {change}" for change in SIGNS if change != "kept"]
-    if found:
-        lines.append(f"layers: {', '.join(counts)}, {found.count('kept')} kept")
+    counts = [f"{difference.count(change)} {change}" for change in SIGNS if change != "kept"]
+    if difference:
+        lines.append(f"layers: {', '.join(counts)}, {difference.count('kept')} kept")
     lines += [f"fault: {side.fault}" for side in sides if side.fault]
-    if found.behind_fault and all(layer.same for layer in found.layers):
-        lines.append("layers behind the fault differ; mend it to see which")
+    if difference.behind_fault and all(layer.same for layer in difference.layers):
+        lines.append("layers after the fault differ; fix it to see which")
     return lines + accuracy_lines(compared.before, compared.after)
 
 
 def accuracy_lines(before: Selection, after: Selection) -> list[str]:
-    """What happened to accuracy; where a side has no finished run, how to train it."""
+    """Return how accuracy changed; for a side without a finished run, how to train it."""
     lines = []
     sides = [(subject, summarize_runs(subject.finished)) for subject in (before, after)]
     for subject, summaries in sides:
@@ -291,13 +328,13 @@ def accuracy_lines(before: Selection, after: Selection) -> list[str]:
                 f"training best {spread_text(summary.best_train)}"
             )
         if not summaries and subject.architecture.train is None:
-            lines.append(f"{subject.architecture.name}: nothing to train it with, no train section")
+            lines.append(f"{subject.architecture.name}: cannot be trained, it has no train section")
         elif not summaries:
             train_hint = printable(subject.train_hint)
             lines.append(f"{subject.architecture.name}: no finished run; {train_hint}")
         if subject.excluded_note:
             lines.append(printable(subject.excluded_note))
-        lines += [f"passed over: {line}" for line in subject.unreadable]
+        lines += [f"skipped: {line}" for line in subject.unreadable]
     for a in sides[0][1]:
         lines += [_moved(a, b) for b in sides[1][1] if a.dataset == b.dataset]
     return lines
@@ -310,14 +347,14 @@ def _moved(a: NetworkStatistics, b: NetworkStatistics) -> str:
     return f"test accuracy on {printable(a.dataset)}: best {best:+.2f}, last {last:+.2f} points"
 
 
-def change_lines(found: ArchitectureDiff) -> tuple[str, ...]:
-    """Layers added, removed and changed, equal ones in one line; then the settings that differ."""
+def change_lines(difference: ArchitectureDiff) -> tuple[str, ...]:
+    """Return added, removed and changed layers, equal ones in one line; then the settings."""
     lines = []
     for change in ("added", "removed", "changed"):
-        counts = Counter(_layer(layer) for layer in found.layers if layer.change == change)
+        counts = Counter(_layer(layer) for layer in difference.layers if layer.change == change)
         for text, count in counts.items():
             lines.append(f"{change.capitalize()} {f'{count} × ' if count > 1 else ''}{text}")
-    lines += [f"{change_of(field).capitalize()} {field_text(field)}" for field in found.fields]
+    lines += [f"{change_of(field).capitalize()} {field_text(field)}" for field in difference.fields]
     return tuple(lines)
 
 

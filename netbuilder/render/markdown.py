@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-
-from netbuilder.render.table import TEXT_COLUMNS
+from collections.abc import Iterable
 
 _REFERENCES = {"<": "&lt;", "|": "&#124;", "&": "&amp;"}
 """What HTML and tables read before any backslash."""
@@ -41,13 +39,6 @@ def escaped(text: str) -> Marked:
     return Marked(_NUMBERED.sub(r"\1\\\2", marked))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, a row a line; cells that are not `Marked` are escaped."""
-    rule = [Marked("---" if name in TEXT_COLUMNS else "---:") for name in columns]
-    lines = (map(escaped, row) for row in (columns, rule, *rows))
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def items(texts: Iterable[str]) -> str:
-    """A list, an item a line."""
+    """Return a list, one item per line."""
     return "".join(f"- {escaped(text)}\n" for text in texts)

@@ -1,164 +1,80 @@
-"""Analyses as rich tables; every text of a document comes out as text, never as markup."""
+"""An analysis as tables, markdown, CSV and JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from fractions import Fraction
-from math import prod
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
-from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis, Row
+from netbuilder.network.analysis import Analysis, Row
 from netbuilder.network.targets import Verdict, figure_text, judge_document
-from netbuilder.render.markdown import Marked, escaped, items, table
-from netbuilder.render.table import FittedTable
-
-COLUMNS = (
-    "layer", "window", "output", "receptive field", "jump", "parameters", "share", "MACs", "memory",
-)  # fmt: skip
-
-DISPENSABLE = ("memory", "jump", "share", "MACs", "window")
-"""What a narrow terminal does without, the first of them first."""
+from netbuilder.render.console import Block, Line
+from netbuilder.render.json import dumps
+from netbuilder.render.markdown import Marked, escaped, items
+from netbuilder.render.table import Cell, Column, Table
+from netbuilder.render.torchsummary import as_torchsummary
+from netbuilder.render.verdict import WORDS, tally_cell, verdict_style
 
 BAR_WIDTH = 8
 
-INDENT = "  "
 
-
-def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> RenderableType:
-    """One architecture: a row a layer, the totals, what each target leaves, the fault if any.
-
-    With ``plain`` it is aligned ASCII without lines or colours, for pipes and files. A star marks
-    the first layer that sees the whole input. Layers inside more than ``depth`` containers are
-    summed up in the row of theirs.
-    """
-    whole = first_whole(analysis, depth)
-    parameters = analysis.parameters or 1
-    largest = max((row.parameters / parameters for row in analysis.rows), default=0.0)
-    rows = [
-        (
-            Text(f"{INDENT * row.depth}{row.name} {row.title}", style=_style(row)),
-            Text(window_text(row)),
-            Text(format_shape(row.output_shape)),
-            Text(f"*{field_text(row, analysis)}", style="green bold")
-            if row is whole
-            else Text(field_text(row, analysis)),
-            Text(per_axis_text(row.jump)),
-            Text(f"{row.parameters:,}" if row.parameters else ""),
-            Text(share_text(row.parameters / parameters, largest, plain=plain)),
-            Text(f"{row.macs:,}" if row.macs else ""),
-            Text(memory_text(row.activation_bytes)),
-        )
-        for row in analysis.folded(depth)
-    ]
-    return Group(
-        Text(title_text(analysis, "  "), style="bold"),
-        FittedTable(COLUMNS, rows, plain=plain, dispensable=DISPENSABLE),
-        Text(totals(analysis, depth)),
-        *_closing(analysis),
-    )
-
-
-def comparison(analyses: Sequence[Analysis], *, plain: bool) -> RenderableType:
-    """A line for each of several architectures."""
-    rows = []
-    for analysis in analyses:
-        verdicts = judge_document(analysis)
-        met = sum(verdict.met is True for verdict in verdicts)
-        style = "red" if met < len(verdicts) else ""
-        kept = Text(f"{met} of {len(verdicts)} met" if verdicts else "", style=style)
-        if analysis.fault:
-            kept = Text("fault", style="red bold")
-        rows.append(
-            (
-                Text(analysis.architecture.name),
-                Text(str(analysis.layers)),
-                Text(format_shape(analysis.output_shape)),
-                Text(per_axis_text(analysis.receptive_field)),
-                Text(f"{analysis.parameters:,}"),
-                Text(f"{analysis.macs:,}"),
-                Text(memory_text(analysis.activation_bytes)),
-                kept,
-            )
-        )
-    names = ("name", "layers", "output", "receptive field", "parameters", "MACs", "memory")
-    return FittedTable((*names, "targets"), rows, plain=plain, dispensable=DISPENSABLE)
-
-
-def _style(row: Row) -> str:
-    return "bold" if row.is_container else ""
-
-
-def _closing(analysis: Analysis) -> list[Text]:
-    styles = {True: "green", False: "red", None: "yellow"}
-    lines = [
-        Text(verdict_line(verdict), style=styles[verdict.met])
-        for verdict in judge_document(analysis)
-    ]
-    return lines + ([Text(str(analysis.fault), style="red bold")] if analysis.fault else [])
-
-
-# --- figures as text -----------------------------------------------------------------------------
+# --- values as text ------------------------------------------------------------------------------
 
 
 def title_text(analysis: Analysis, between: str) -> str:
-    """Name and title of the document, in one line."""
+    """Return name and title of the document, in one line."""
     architecture = analysis.architecture
     parts = (architecture.name, printable(architecture.title))
     return between.join(part for part in parts if part)
 
 
 def totals(analysis: Analysis, depth: int | None = None) -> str:
-    """What the layers add up to, and from where on the whole input is seen."""
+    """Return the sums over the layers, and the first layer that sees the whole input."""
     size = format_shape(spatial(analysis.architecture.input))
     whole = first_whole(analysis, depth)
     if whole:
-        seen = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
+        field = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
     else:
-        seen = f"sees {format_shape(analysis.receptive_field)} of the {size} input"
+        field = f"sees {format_shape(analysis.receptive_field)} of the {size} input"
     return (
         f"{analysis.parameters:,} parameters, {analysis.macs:,} MACs, "
-        f"{memory_text(analysis.activation_bytes)} of activations for one sample; {seen}"
+        f"{memory_text(analysis.activation_bytes)} of activations for one sample; {field}"
     )
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """A target that needs no training, with what is left of its budget."""
-    asked = f"target {verdict.target.replace('_', ' ')} {verdict.bound}"
+    """Return a target that needs no training, with the distance from its bound, in one line."""
+    target, word = f"target {verdict.target.replace('_', ' ')} {verdict.bound}", WORDS[verdict.met]
     if verdict.found is None or verdict.left is None:
-        return f"{asked}: not judged, {verdict.reason}"
-    found, off = figure_text(verdict.found), figure_text(abs(verdict.left))
+        return f"{target}: {word}, {verdict.reason}"
+    value, off = figure_text(verdict.found), figure_text(abs(verdict.left))
     if verdict.met:
-        return f"{asked}: {found}, met with {off} to spare"
+        return f"{target}: {value}, {word} with {off} to spare"
     if verdict.left == 0:
-        return f"{asked}: {found}, NOT met, the bound itself is not allowed"
-    return f"{asked}: {found}, NOT met, off by {off}"
+        return f"{target}: {value}, {word}, the bound itself is not allowed"
+    return f"{target}: {value}, {word}, off by {off}"
 
 
 def first_whole(analysis: Analysis, depth: int | None = None) -> Row | None:
-    """The first layer of which every output position sees as much as the whole input.
+    """Return the first layer of which every output position sees as much as the whole input.
 
-    A container stands for the layers inside it that are deeper than ``depth``.
+    A container counts for its layers that are deeper than ``depth``.
     """
     size = spatial(analysis.architecture.input)
     for row in analysis.folded(depth):
         if row.is_container and row.inside and row.depth != depth:
             continue
-        if all(seen >= there for seen, there in zip(row.receptive_field, size, strict=True)):
+        if all(field >= axis for field, axis in zip(row.receptive_field, size, strict=True)):
             return row
     return None
 
 
 def window_text(row: Row) -> str:
-    """Kernel, then stride, padding, dilation and groups that are not 1 or 0: ``3x3 /2 p1``."""
+    """Return kernel, stride, padding, dilation and groups, without defaults: ``3x3 /2 p1``."""
     arguments = row.arguments
     if "output_size" in arguments:
         return "to " + "x".join("=" if n is None else str(n) for n in arguments["output_size"])
@@ -182,19 +98,20 @@ def window_text(row: Row) -> str:
 
 
 def field_text(row: Row, analysis: Analysis) -> str:
-    """The receptive field beside the input's size: ``22 of 28``."""
-    size = spatial(analysis.architecture.input)
-    return f"{per_axis_text(row.receptive_field)} of {per_axis_text(size)}"
+    """Return the receptive field and the input's size: ``22 of 28``, or ``107, all of 32``."""
+    field, size = row.receptive_field, spatial(analysis.architecture.input)
+    larger = field != size and all(f >= axis for f, axis in zip(field, size, strict=True))
+    return f"{per_axis_text(field)}{', all' if larger else ''} of {per_axis_text(size)}"
 
 
 def per_axis_text(values: Sequence[int | Fraction]) -> str:
-    """``3`` where all axes agree, else ``3x5``; a fraction as a decimal."""
+    """Return ``3`` where all axes agree, else ``3x5``; a fraction as a decimal."""
     shown = [f"{float(value):g}" if isinstance(value, Fraction) else str(value) for value in values]
     return shown[0] if len(set(shown)) == 1 else "x".join(shown)
 
 
 def memory_text(count: int) -> str:
-    """Bytes in the largest unit that leaves a number of at least 1."""
+    """Return bytes in the largest unit that leaves a number of at least 1."""
     size = float(count)
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:
@@ -204,7 +121,7 @@ def memory_text(count: int) -> str:
 
 
 def share_text(share: float, largest: float, *, plain: bool) -> str:
-    """A share of all parameters as a percentage and a bar, lined up with the ``largest``."""
+    """Return a share of the parameters as a percentage and a bar, in line with the ``largest``."""
     if not share:
         return ""
     width = len(f"{largest:.1%}")
@@ -216,11 +133,122 @@ def share_text(share: float, largest: float, *, plain: bool) -> str:
     return f"{share:>{width}.1%} {bar}"
 
 
-def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
-    """The analysis as JSON values; shapes are lists without the batch axis, memory in bytes.
+# --- tables --------------------------------------------------------------------------------------
 
-    A container stands before the rows of the layers that it holds and sums them up; rows inside
-    more than ``depth`` containers are left out.
+
+def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> list[Block]:
+    """Show one architecture: one row per layer, the totals, the targets, the fault if any.
+
+    A star marks the first layer that sees the whole input.
+
+    Args:
+        analysis: of the architecture.
+        plain: whether bars are drawn in ASCII.
+        depth: layers in more than this many containers are summed up in the row of theirs.
+    """
+    return [
+        Line(title_text(analysis, "  "), "bold"),
+        layer_table(analysis, plain=plain, depth=depth),
+        Line(totals(analysis, depth)),
+        *(Line(verdict_line(v), verdict_style(v.met)) for v in judge_document(analysis)),
+        *([Line(str(analysis.fault), "bold red")] if analysis.fault else []),
+    ]
+
+
+def layer_table(analysis: Analysis, *, plain: bool, depth: int | None) -> Table[Row]:
+    """Return one row per layer as a terminal shows it."""
+    rows = analysis.folded(depth)
+    whole = first_whole(analysis, depth)
+    labels = dict(zip(map(id, rows), layer_labels(rows), strict=True))
+    parameters = analysis.parameters or 1
+    largest = max((row.parameters / parameters for row in analysis.rows), default=0.0)
+
+    def label(row: Row) -> Cell:
+        return Cell(row.path, labels[id(row)], "bold" if row.is_container else "")
+
+    def receptive_field(row: Row) -> Cell:
+        text = field_text(row, analysis)
+        return Cell(text, f"*{text}", "bold green") if row is whole else Cell(text)
+
+    columns: list[Column[Row]] = [
+        Column("layer", label, justify="left"),
+        Column("window", window_text, justify="left", priority=1),
+        Column("output", lambda row: format_shape(row.output_shape)),
+        Column("receptive field", receptive_field),
+        Column("jump", lambda row: per_axis_text(row.jump), priority=4),
+        Column("parameters", lambda row: row.parameters or None),
+        Column(
+            "share",
+            lambda row: row.parameters / parameters,
+            text=lambda share: share_text(share, largest, plain=plain),
+            justify="left",
+            priority=3,
+        ),
+        Column("MACs", lambda row: row.macs or None, priority=2),
+        Column("memory", lambda row: row.activation_bytes, text=memory_text, priority=5),
+    ]
+    return Table(columns, rows)
+
+
+def layer_labels(rows: Sequence[Row]) -> list[str]:
+    """Return what each layer is called in a table: its number and title, indented by its depth.
+
+    The numbers of one depth line up on the right; a layer's number is below its container's title.
+    """
+    widths: dict[int, int] = {}
+    for row in rows:
+        if row.name.isdecimal():
+            widths[row.depth] = max(widths.get(row.depth, 1), len(row.name))
+    labels = []
+    for row in rows:
+        indent = sum(widths.get(depth, 1) + 1 for depth in range(row.depth))
+        name = row.name.rjust(widths[row.depth]) if row.name.isdecimal() else row.name
+        labels.append(f"{' ' * indent}{name} {printable(row.title)}")
+    return labels
+
+
+def _met_targets(analysis: Analysis) -> Cell:
+    if analysis.fault:
+        return Cell(None, "fault", "bold red")
+    verdicts = judge_document(analysis)
+    if not verdicts:
+        return Cell(None)
+    return tally_cell(sum(v.met is True for v in verdicts), len(verdicts), " met")
+
+
+NETWORKS: tuple[Column[Analysis], ...] = (
+    Column("name", lambda a: a.architecture.name, justify="left"),
+    Column("layers", lambda a: a.layers),
+    Column("output", lambda a: format_shape(a.output_shape)),
+    Column("receptive field", lambda a: per_axis_text(a.receptive_field)),
+    Column("parameters", lambda a: a.parameters),
+    Column("MACs", lambda a: a.macs, priority=1),
+    Column("memory", lambda a: a.activation_bytes, text=memory_text, priority=2),
+    Column("targets", _met_targets, justify="left"),
+)
+"""One row per architecture."""
+
+
+def summaries(
+    analyses: Sequence[Analysis], depth: int | None, *, plain: bool, several: bool
+) -> list[Block]:
+    """Show architectures one after the other, then, of several, how they compare."""
+    if not several:
+        return summary(analyses[0], plain=plain, depth=depth)
+    blocks: list[Block] = []
+    for analysis in analyses:
+        blocks += [*summary(analysis, plain=plain, depth=depth), Line("")]
+    return [*blocks, Table(NETWORKS, analyses)]
+
+
+# --- other forms ---------------------------------------------------------------------------------
+
+
+def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
+    """Return the analysis as JSON values; shapes lack the batch axis, memory is in bytes.
+
+    A container precedes its layers and sums them up; rows in more than ``depth`` containers are
+    left out.
     """
     return {
         "name": analysis.architecture.name,
@@ -240,7 +268,7 @@ def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
 
 
 def problem_data(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON values; line and column count from 1 and are 0 where there is none."""
+    """Return a problem as JSON values; line and column count from 1, 0 means none."""
     return asdict(problem)
 
 
@@ -262,111 +290,64 @@ def _row_data(row: Row) -> dict[str, Any]:
     }
 
 
+LAYERS: tuple[Column[Row], ...] = (
+    Column("layer", lambda row: f"{row.path} {row.title}", justify="left"),
+    Column("window", window_text, justify="left"),
+    Column("output", lambda row: format_shape(row.output_shape)),
+    Column("jump", lambda row: per_axis_text(row.jump)),
+    Column("parameters", lambda row: row.parameters),
+    Column("MACs", lambda row: row.macs),
+)
+"""One row per layer of one document in markdown, but for the receptive field."""
+
+
 def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
-    """A section with the table, the totals and the targets.
+    """Return a section with the table, the totals and the targets.
 
     The receptive field of the first layer that sees the whole input is bold.
     """
     whole = first_whole(analysis, depth)
-    rows = [
-        (
-            f"{row.path} {printable(row.title)}",
-            window_text(row),
-            format_shape(row.output_shape),
-            Marked(f"**{field}**") if row is whole else field,
-            per_axis_text(row.jump),
-            f"{row.parameters:,}",
-            f"{row.macs:,}",
-        )
-        for row in analysis.folded(depth)
-        for field in (field_text(row, analysis),)
-    ]
+
+    def receptive_field(row: Row) -> Cell:
+        text = field_text(row, analysis)
+        return Cell(text, Marked(f"**{text}**") if row is whole else text)
+
+    columns = [*LAYERS[:3], Column("receptive field", receptive_field), *LAYERS[3:]]
     notes = [totals(analysis, depth), *map(verdict_line, judge_document(analysis))]
     notes += [str(analysis.fault)] if analysis.fault else []
     heading = f"### {escaped(title_text(analysis, ': '))}\n"
-    return "\n".join([heading, table(MARKDOWN_COLUMNS, rows), items(map(printable, notes))])
-
-
-MARKDOWN_COLUMNS = (
-    "layer", "window", "output", "receptive field", "jump", "parameters", "MACs",
-)  # fmt: skip
-
-CSV_COLUMNS = (
-    "name", "path", "kind", "depth", "output_shape", "receptive_field", "jump", "parameters",
-    "macs", "activation_bytes",
-)  # fmt: skip
+    table = Table(columns, analysis.folded(depth)).render("markdown")
+    return "\n".join([heading, table, items(map(printable, notes))])
 
 
 def as_csv(analyses: Sequence[Analysis], depth: int | None = None) -> str:
-    """A line a layer, numbers bare, shapes as ``10x26x26``; containers sum up what is deeper."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for analysis in analyses:
-        for row in analysis.folded(depth):
-            writer.writerow(
-                [
-                    analysis.architecture.name,
-                    row.path,
-                    row.kind,
-                    row.depth,
-                    format_shape(row.output_shape),
-                    format_shape(row.receptive_field),
-                    per_axis_text(row.jump),
-                    row.parameters,
-                    row.macs,
-                    row.activation_bytes,
-                ]
-            )
-    return buffer.getvalue()
-
-
-def _in_order_of_hooks(analysis: Analysis) -> Iterator[Row]:
-    """The rows that torchsummary has, in its order: what is done first, no Sequential."""
-    around: list[tuple[int, Row]] = []
-    for position, row in enumerate(analysis.rows):
-        while around and around[-1][0] <= position:
-            yield around.pop()[1]
-        if not row.is_container:
-            yield row
-        elif row.kind != "Sequential":
-            around.append((position + 1 + row.inside, row))
-    while around:
-        yield around.pop()[1]
-
-
-def as_torchsummary(analysis: Analysis) -> str:
-    """The layout of the torchsummary package 1.5.1, character for character."""
-    line, double = "-" * 64, "=" * 64
-    hooked = list(_in_order_of_hooks(analysis))
-    values = sum(prod(row.output_shape) for row in hooked)
-    megabytes = BYTES_PER_VALUE / 1024**2
-    sizes = (
-        prod(analysis.architecture.input) * megabytes,
-        2 * values * megabytes,  # once forward, once for the gradients
-        analysis.parameters * megabytes,
-    )
-    rows = [
-        f"{f'{row.kind}-{number}':>20}  {[-1, *row.output_shape]!s:>25} "
-        f"{0 if row.is_container else row.parameters:>15,}"
-        for number, row in enumerate(hooked, 1)
+    """Return one line per layer, numbers bare, shapes as ``10x26x26``; containers sum up theirs."""
+    columns: list[Column[tuple[Analysis, Row]]] = [
+        Column("name", lambda pair: pair[0].architecture.name),
+        Column("path", lambda pair: pair[1].path),
+        Column("kind", lambda pair: pair[1].kind),
+        Column("depth", lambda pair: pair[1].depth),
+        Column("output_shape", lambda pair: format_shape(pair[1].output_shape)),
+        Column("receptive_field", lambda pair: format_shape(pair[1].receptive_field)),
+        Column("jump", lambda pair: per_axis_text(pair[1].jump)),
+        Column("parameters", lambda pair: pair[1].parameters),
+        Column("macs", lambda pair: pair[1].macs),
+        Column("activation_bytes", lambda pair: pair[1].activation_bytes),
     ]
-    return "\n".join(
-        [
-            line,
-            f"{'Layer (type)':>20}  {'Output Shape':>25} {'Param #':>15}",
-            double,
-            *rows,
-            double,
-            f"Total params: {analysis.parameters:,}",
-            f"Trainable params: {analysis.parameters:,}",
-            "Non-trainable params: 0",
-            line,
-            f"Input size (MB): {sizes[0]:.2f}",
-            f"Forward/backward pass size (MB): {sizes[1]:.2f}",
-            f"Params size (MB): {sizes[2]:.2f}",
-            f"Estimated Total Size (MB): {sum(sizes):.2f}",
-            line,
-            "",
-        ]
-    )
+    rows = [(analysis, row) for analysis in analyses for row in analysis.folded(depth)]
+    return Table(columns, rows).render("csv")
+
+
+def as_json(analyses: Sequence[Analysis], depth: int | None, several: bool) -> str:
+    """Return one object per architecture, in a list where several were asked for."""
+    data = [as_data(analysis, depth) for analysis in analyses]
+    return dumps(data if several else data[0], indent=2) + "\n"
+
+
+FORMATS: dict[str, Callable[[Sequence[Analysis], int | None, bool], str]] = {
+    "json": as_json,
+    "csv": lambda analyses, depth, _: as_csv(analyses, depth),
+    "markdown": lambda analyses, depth, _: "\n".join(as_markdown(a, depth) for a in analyses),
+    "torchsummary": lambda analyses, *_: "\n".join(map(as_torchsummary, analyses)),
+}
+"""Summaries as text, by name: of architectures, down to a depth, several asked for or one."""

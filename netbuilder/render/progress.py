@@ -1,20 +1,20 @@
-"""A run as it happens: a bar on a terminal, a row an epoch everywhere, then the verdict."""
+"""The progress of a run: a bar on a terminal, one line per epoch, then the verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
-from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from netbuilder._text import printable
-from netbuilder.network.targets import figure_text
 from netbuilder.render.console import show, stdout
+from netbuilder.render.table import Cell, Column, Table
+from netbuilder.render.verdict import measured_text, verdict_cell
 from netbuilder.runs.run import Metrics, Run
 from netbuilder.training.evaluation import Evaluation
 from netbuilder.training.events import EpochEnded, Event, Finished, Started, Stepped
@@ -25,7 +25,7 @@ REFRESH_SECONDS = 0.1
 
 
 class RunProgress:
-    """Shows the records of one run on stdout; a context manager, for the bar's sake."""
+    """Print the events of one run to stdout; a context manager that stops the bar."""
 
     def __init__(self, *, plain: bool, quiet: bool = False) -> None:
         self._console = console = stdout(plain=plain)
@@ -59,22 +59,22 @@ class RunProgress:
         self._bar.stop()
 
     def show(self, record: Event) -> None:
-        """Show what happened."""
+        """Print an event."""
         match record:
             case Stepped():
                 self._advance(record)
             case Started():
                 self._start(record)
             case EpochEnded():
-                self._say(epoch_row(record.metrics, best=record.best))
+                self._print(epoch_row(record.metrics, best=record.best))
             case Finished():
                 self._bar.stop()
                 if not self._quiet and (record.result["targets"] or record.result["reference"]):
-                    show(verdict_table(record.result, plain=self._plain), plain=self._plain)
+                    show(verdict_table(record.result), plain=self._plain)
                 text = closing_line(record.run)
                 self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def _say(self, text: str | Text) -> None:
+    def _print(self, text: str | Text) -> None:
         if not self._quiet:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -82,14 +82,14 @@ class RunProgress:
         config = started.analysis.architecture.train
         assert config is not None, "it was trained"
         self._steps_per_epoch, self._batch = started.steps_per_epoch, config.batch_size
-        self._say(opening_line(started.run))
+        self._print(opening_line(started.run))
         for warning in started.warnings:
             self._console.print(Text(f"note: {warning}", style="yellow"), soft_wrap=True)
-        self._say(Text(HEADER, style="bold"))
+        self._print(Text(HEADER, style="bold"))
         for number, metrics in enumerate(started.progress.history):
             before = started.progress.history[:number]
             best = all(metrics["test_accuracy"] > m["test_accuracy"] for m in before)
-            self._say(epoch_row(metrics, best=best))
+            self._print(epoch_row(metrics, best=best))
         done = started.progress.epoch * started.steps_per_epoch + started.progress.step
         self._bar.add_task(
             "train",
@@ -114,7 +114,7 @@ class RunProgress:
 
 
 def epoch_row(metrics: Metrics, *, best: bool) -> str:
-    """An epoch's line below `HEADER`; the best so far carries a star."""
+    """Return the line of an epoch below `HEADER`; the best so far has a star."""
     seconds = metrics["train_seconds"] + metrics["test_seconds"]
     return (
         f"{metrics['epoch']:>5.0f}{metrics['train_loss']:>13.4f}{metrics['train_accuracy']:>12.2f}"
@@ -123,33 +123,43 @@ def epoch_row(metrics: Metrics, *, best: bool) -> str:
     )
 
 
-def verdict_table(result: dict[str, Any], *, plain: bool) -> Table:
-    """Every target with its verdict, and the published figures beside the run's."""
-    table = Table(box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("target", "asked", "found", "verdict"):
-        table.add_column(column, justify="right" if column == "found" else "left")
-    words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not judged")}
+VERDICTS: tuple[Column[tuple[Cell, ...]], ...] = (
+    Column("target", itemgetter(0), justify="left"),
+    Column("required", itemgetter(1), justify="left", folds=True),
+    Column("value", itemgetter(2)),
+    Column("verdict", itemgetter(3), justify="left", folds=True),
+)
+
+
+def verdict_table(result: dict[str, Any]) -> Table[tuple[Cell, ...]]:
+    """Return every target with its verdict, then the published values next to the run's."""
+    rows = []
     for verdict in result["targets"]:
-        found = "–" if verdict["found"] is None else figure_text(verdict["found"])
-        word = words[verdict["met"]].copy()
-        if verdict["reason"]:
-            word.append(f": {verdict['reason']}")
-        table.add_row(
-            f"target {verdict['target'].replace('_', ' ')}", verdict["bound"], found, word
+        name, value = verdict["target"], verdict["found"]
+        text = "–" if value is None else measured_text(name, value, verdict.get("left"))
+        rows.append(
+            (
+                Cell(f"target {name.replace('_', ' ')}"),
+                Cell(verdict["bound"]),
+                Cell(value, text),
+                verdict_cell(verdict["met"], verdict["reason"]),
+            )
         )
-    figures = {
+    values = {
         "parameters": result["parameters"],
         "train_accuracy": result["best_train_accuracy"],
         "test_accuracy": result["best"]["test_accuracy"],
     }
     for name, published in result["reference"].items():
         label = name.replace("_", " ").replace("train", "best train").replace("test", "best test")
-        table.add_row(label, f"published {published:,.10g}", f"{figures[name]:,.6g}", "")
-    return table
+        required = f"published {measured_text(name, published)}"
+        value = Cell(values[name], measured_text(name, values[name]))
+        rows.append((Cell(label), Cell(required), value, Cell("")))
+    return Table(VERDICTS, rows, hint="a wider terminal shows all")
 
 
 def opening_line(run: Run) -> str:
-    """Data, precision, device, seed and folder of a run, in one line."""
+    """Return data, precision, device, seed and folder of a run, in one line."""
     environment = run.environment
     data = environment["data"]
     compiled = "".join(
@@ -166,7 +176,7 @@ def opening_line(run: Run) -> str:
 
 
 def closing_line(run: Run) -> str:
-    """Best and last figures of a finished run and its folder, in one line."""
+    """Return the best and last accuracy of a finished run and its folder, in one line."""
     result = run.result or {}
     best, last = result["best"], result["last"]
     return (
@@ -176,19 +186,24 @@ def closing_line(run: Run) -> str:
     )
 
 
-def evaluation_table(evaluation: Evaluation, classes: Sequence[str], *, plain: bool) -> Table:
-    """The confusion matrix, a row a label and a column a guess, with each label's accuracy."""
-    table = Table(box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("label \\ guess")
-    for name in classes:
-        table.add_column(Text(name), justify="right")
-    table.add_column("accuracy", justify="right")
-    rows = zip(classes, evaluation.confusion.tolist(), evaluation.class_accuracy, strict=True)
-    for label, (name, counts, accuracy) in enumerate(rows):
-        cells = [
-            Text(str(count) if count else "·", "bold" if guess == label else "")
-            for guess, count in enumerate(counts)
-        ]
-        shown = "–" if accuracy is None else f"{accuracy:.2f} %"
-        table.add_row(Text(name), *cells, shown)
-    return table
+def evaluation_table(evaluation: Evaluation, classes: Sequence[str]) -> Table[int]:
+    """Return the confusion matrix: one row per label, one column per guess, then the accuracy."""
+    confusion, accuracies = evaluation.confusion.tolist(), evaluation.class_accuracy
+
+    def counts(guess: int) -> Callable[[int], Cell]:
+        def cell(label: int) -> Cell:
+            count = confusion[label][guess]
+            return Cell(count, f"{count:,}" if count else "·", "bold" if guess == label else "")
+
+        return cell
+
+    columns: list[Column[int]] = [
+        Column("label\\guess", lambda label: classes[label], justify="left"),
+        *(Column(printable(name), counts(guess)) for guess, name in enumerate(classes)),
+        Column(
+            "accuracy",
+            lambda label: accuracies[label],
+            text=lambda accuracy: "–" if accuracy is None else f"{accuracy:.2f} %",
+        ),
+    ]
+    return Table(columns, range(len(classes)), hint="a wider terminal shows all")

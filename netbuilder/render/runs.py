@@ -1,140 +1,221 @@
-"""Runs as tables."""
+"""Runs as tables: a list of run folders, results beside published values, networks compared."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from netbuilder._text import printable
+from netbuilder._text import natural_key, printable
+from netbuilder.render.table import Cell, Column, Table
+from netbuilder.render.verdict import STYLES, tally_cell
 from netbuilder.runs.comparison import NetworkComparison
-from netbuilder.runs.statistics import NetworkStatistics, range_text, spread_text
+from netbuilder.runs.statistics import NetworkStatistics, range_text
 
 if TYPE_CHECKING:
     from netbuilder.runs.listing import RunInfo
 
+R = TypeVar("R")
 
-COLUMNS = (
-    "network", "parameters", "published parameters", "best train", "published train", "best test",
-    "spread", "published test", "last test", "targets met", "epochs", "seeds", "device",
-)  # fmt: skip
-
-DISPENSABLE = (
-    "device", "seeds", "epochs", "last test", "published parameters", "targets met", "parameters",
-)  # fmt: skip
-"""What a narrow terminal does without, the first of them first."""
+NOTHING = "–"
 
 
-def cells(summary: NetworkStatistics) -> tuple[str, ...]:
-    """A summary as text under `COLUMNS`; accuracies are means over the seeds, in percent."""
-    reference = summary.reference
-    return (
-        summary.name + ("" if summary.dataset == "mnist" else f" on {printable(summary.dataset)}"),
-        f"{summary.parameters:,}",
-        f"{reference['parameters']:,}" if "parameters" in reference else "–",
-        f"{fmean(summary.best_train):.2f}",
-        _percent(reference.get("train_accuracy")),
-        f"{fmean(summary.best_test):.2f}",
-        f"± {stdev(summary.best_test):.2f}" if len(summary.best_test) > 1 else "–",
-        _percent(reference.get("test_accuracy")),
-        f"{fmean(summary.last_test):.2f}",
-        "–" if summary.met is None else f"{summary.met} of {len(summary.seeds)}",
-        str(summary.epochs),
-        ", ".join(map(str, summary.seeds)),
-        printable(", ".join(summary.devices)),
+def percent(value: float | None) -> str:
+    """Return an accuracy with two decimals; nothing for None."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def percent_or_dash(value: float | None) -> str:
+    """Return an accuracy with two decimals; a dash for None."""
+    return percent(value) or NOTHING
+
+
+def spread(value: float | None) -> str:
+    """Return a standard deviation: ``± 0.18``; nothing for a single seed."""
+    return "" if value is None else f"± {value:.2f}"
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Return the standard deviation over the seeds; None for a single one."""
+    return stdev(values) if len(values) > 1 else None
+
+
+def spread_column(
+    mean: str, values: Callable[[R], Sequence[float]], *, priority: int = 0
+) -> Column[R]:
+    """Return the column of the standard deviations next to the one of the means called ``mean``."""
+    return Column(
+        "±",
+        lambda row: deviation(values(row)),
+        text=spread,
+        priority=priority,
+        style="dim",
+        optional=True,
+        key=f"{mean} deviation",
     )
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _texts(values: Sequence[object]) -> str:
+    return printable(", ".join(map(str, values)))
 
 
-COMPARED = (
-    "network", "data set", "parameters", "MACs", "epochs", "best test", "last test", "best train",
-    "last train", "at target from", "held", "seconds", "device", "seeds", "front",
-)  # fmt: skip
-
-COMPARED_DISPENSABLE = (
-    "device", "MACs", "best train", "last train", "seconds", "epochs", "at target from", "held",
-    "last test", "seeds", "data set",
-)  # fmt: skip
-"""What a narrow terminal does without, the first of them first."""
+# --- results beside published values -------------------------------------------------------------
 
 
-def compared_cells(row: NetworkComparison) -> tuple[str, ...]:
-    """A network as text under `COMPARED`; a spread is the standard deviation over the seeds."""
-    found = row.summary
-    named = (row.name, printable(row.dataset or ""))
-    known = (*named, f"{row.parameters:,}", f"{row.macs:,}", str(row.epochs or ""))
-    if found is None:
-        what = "unfinished" if row.unfinished else "no runs"
-        return (*known, what, *[""] * (len(COMPARED) - len(known) - 1))
-    reached = [epoch for epoch in found.first_at_target if epoch is not None]
-    return (
-        *known,
-        spread_text(found.best_test),
-        spread_text(found.last_test),
-        spread_text(found.best_train),
-        spread_text(found.last_train),
-        range_text(reached) if reached else "never" if found.first_at_target else "–",
-        range_text(found.held) if found.held else "–",
-        f"{fmean(found.seconds):.0f}",
-        printable(", ".join(found.devices)),
-        ", ".join(map(str, found.seeds)),
-        "*" if row.front else "",
-    )
+def _network(summary: NetworkStatistics) -> str:
+    return summary.name if summary.dataset == "mnist" else f"{summary.name} on {summary.dataset}"
 
 
-RUN_COLUMNS = (
-    "run", "started", "data set", "device", "epochs", "best test", "last test", "verdict",
-)  # fmt: skip
+RESULTS: tuple[Column[NetworkStatistics], ...] = (
+    Column("network", _network, justify="left"),
+    Column("parameters", lambda s: s.parameters, priority=1),
+    Column(
+        "published parameters",
+        lambda s: s.reference.get("parameters"),
+        text=lambda count: NOTHING if count is None else f"{count:,}",
+        priority=3,
+    ),
+    Column("best train", lambda s: fmean(s.best_train), text=percent),
+    Column("published train", lambda s: s.reference.get("train_accuracy"), text=percent_or_dash),
+    Column("best test", lambda s: fmean(s.best_test), text=percent),
+    spread_column("best test", lambda s: s.best_test),
+    Column("published test", lambda s: s.reference.get("test_accuracy"), text=percent_or_dash),
+    Column("last test", lambda s: fmean(s.last_test), text=percent, priority=4),
+    Column("targets met", lambda s: tally_cell(s.met, len(s.seeds)), priority=2),
+    Column("epochs", lambda s: s.epochs, priority=5),
+    Column("seeds", lambda s: s.seeds, text=_texts, justify="left", priority=6),
+    Column("device", lambda s: s.devices, text=_texts, justify="left", priority=7),
+)
+"""One row per architecture; accuracies are means over its seeds, in percent."""
 
-RUNS_DISPENSABLE = ("device", "started", "data set", "last test", "epochs", "best test")
-"""What a narrow terminal does without, the first of them first."""
+
+def results_table(summaries: Sequence[NetworkStatistics]) -> Table[NetworkStatistics]:
+    """Return results next to published values."""
+    return Table(RESULTS, summaries, record=asdict)
 
 
-def show_runs(rows: list[RunInfo], folder: Path, *, plain: bool) -> None:
-    from rich.text import Text
+# --- networks compared ---------------------------------------------------------------------------
 
-    from netbuilder.render.console import show
-    from netbuilder.render.table import FittedTable
 
-    styles = {"met": "green", "not met": "red", "damaged": "red", "unfinished": "yellow"}
-    lines = [
-        [*map(Text, cells[:-1]), Text(cells[-1], style=styles.get(row.verdict, ""))]
-        for row in rows
-        for cells in (run_cells(row, folder),)
+def _over_seeds(
+    name: str, values: Callable[[NetworkStatistics], Sequence[float]], priority: int = 0
+) -> tuple[Column[NetworkComparison], Column[NetworkComparison]]:
+    """Return the columns of the means and of the standard deviations over the seeds."""
+
+    def of(row: NetworkComparison) -> Sequence[float]:
+        return values(row.summary) if row.summary else ()
+
+    def mean(row: NetworkComparison) -> float | None:
+        return fmean(of(row)) if row.summary else None
+
+    column = Column(name, mean, text=percent, priority=priority)
+    return column, spread_column(name, of, priority=priority)
+
+
+def _best_test(row: NetworkComparison) -> Any:
+    if row.summary is None:
+        return Cell(None, "unfinished" if row.unfinished else "no runs")
+    return row.best
+
+
+def _first_at_target(row: NetworkComparison) -> str:
+    if row.summary is None:
+        return ""
+    firsts = [epoch for epoch in row.summary.first_at_target if epoch is not None]
+    return range_text(firsts) if firsts else "never" if row.summary.first_at_target else NOTHING
+
+
+def _held(row: NetworkComparison) -> str:
+    if row.summary is None:
+        return ""
+    return range_text(row.summary.held) if row.summary.held else NOTHING
+
+
+COMPARED: tuple[Column[NetworkComparison], ...] = (
+    Column("network", lambda row: row.name, justify="left"),
+    Column("data set", lambda row: row.dataset, justify="left", priority=1),
+    Column("parameters", lambda row: row.parameters),
+    Column("MACs", lambda row: row.macs, priority=10),
+    Column("epochs", lambda row: row.epochs or None, priority=6),
+    Column("best test", _best_test, text=percent),
+    _over_seeds("best test", lambda s: s.best_test)[1],
+    *_over_seeds("last test", lambda s: s.last_test, 3),
+    *_over_seeds("best train", lambda s: s.best_train, 9),
+    *_over_seeds("last train", lambda s: s.last_train, 8),
+    Column("at target from", _first_at_target, priority=5),
+    Column("held", _held, priority=4),
+    Column(
+        "seconds",
+        lambda row: fmean(row.summary.seconds) if row.summary else None,
+        text=lambda seconds: "" if seconds is None else f"{seconds:.0f}",
+        priority=7,
+    ),
+    Column(
+        "device",
+        lambda row: row.summary.devices if row.summary else (),
+        text=_texts,
+        justify="left",
+        priority=11,
+    ),
+    Column(
+        "seeds",
+        lambda row: row.summary.seeds if row.summary else (),
+        text=_texts,
+        justify="left",
+        priority=2,
+    ),
+    Column("front", lambda row: "*" if row.front else "", justify="left"),
+)
+"""One row per network on a data set."""
+
+
+def comparison_table(rows: Sequence[NetworkComparison]) -> Table[NetworkComparison]:
+    """Return networks one below the other."""
+    return Table(COMPARED, rows, record=asdict)
+
+
+# --- run folders ---------------------------------------------------------------------------------
+
+
+def runs_table(rows: Sequence[RunInfo], folder: Path) -> Table[RunInfo]:
+    """Return one row per run folder in ``folder``."""
+
+    def path(row: RunInfo) -> str:
+        return str(row.path if row.path == folder else row.path.relative_to(folder))
+
+    columns: list[Column[RunInfo]] = [
+        Column("run", path, justify="left"),
+        Column(
+            "started",
+            lambda row: f"{row.begun:%Y-%m-%d %H:%M}" if row.started else None,
+            justify="left",
+            priority=5,
+        ),
+        Column("data set", lambda row: row.dataset, justify="left", priority=4),
+        Column("device", lambda row: row.device, justify="left", priority=6),
+        Column(
+            "epochs",
+            lambda row: None if row.epochs is None else f"{row.epochs} of {row.asked}",
+            priority=2,
+        ),
+        Column("best test", lambda row: row.best, text=percent, priority=1),
+        Column("last test", lambda row: row.last, text=percent, priority=3),
+        Column(
+            "verdict",
+            lambda row: Cell(row.verdict, style=STYLES[row.verdict]),
+            justify="left",
+        ),
     ]
-    show(FittedTable(RUN_COLUMNS, lines, plain=plain, dispensable=RUNS_DISPENSABLE), plain=plain)
+    return Table(columns, rows, record=lambda row: asdict(row) | {"path": str(row.path)})
 
 
-def filters_note(rows: list[RunInfo], folder: Path) -> str:
-    """That no run is of the kind that was asked for, and which could be."""
-    from netbuilder._text import natural_key
-
+def filters_note(rows: Sequence[RunInfo], folder: Path) -> str:
+    """Return that no run passes the filters, and what they could ask for."""
     names = sorted({row.name for row in rows if row.name}, key=natural_key)
     datasets = sorted({row.dataset for row in rows if row.dataset})
     verdicts = sorted({row.verdict.replace(" ", "-") for row in rows})
-    kinds = {"names": names, "data sets": datasets, "verdicts": verdicts}
-    there = "; ".join(f"{kind}: {', '.join(found)}" for kind, found in kinds.items() if found)
-    count = len(rows)
-    return printable(f"{folder}: no run of its {count} is of that kind; there are {there}")
-
-
-def run_cells(row: RunInfo, folder: Path) -> list[str]:
-    def percent(value: float | None) -> str:
-        return "" if value is None else f"{value:.2f}"
-
-    path = printable(str(row.path if row.path == folder else row.path.relative_to(folder)))
-    if row.verdict == "damaged":
-        return [path, *[""] * 6, row.verdict]
-    return [
-        path,
-        f"{row.begun:%Y-%m-%d %H:%M}",
-        printable(row.dataset or ""),
-        printable(row.device or ""),
-        f"{row.epochs} of {row.asked}",
-        percent(row.best),
-        percent(row.last),
-        row.verdict,
-    ]
+    choices = {"names": names, "data sets": datasets, "verdicts": verdicts}
+    listed = "; ".join(f"{name}: {', '.join(known)}" for name, known in choices.items() if known)
+    return printable(f"{folder}: none of its {len(rows)} runs matches; it has {listed}")

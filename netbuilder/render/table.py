@@ -1,143 +1,289 @@
-"""A table that fits the terminal, whatever it is of."""
+"""A table, described once and rendered for a terminal, a pipe, a document or a program."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.segment import Segment
-from rich.style import Style
-from rich.table import Table
-from rich.text import Text
+from netbuilder._text import printable
+from netbuilder.render.json import dumps
+from netbuilder.render.layout import GAP, TextColumn, fold, lay_out
+from netbuilder.render.markdown import escaped
 
-GAP = "  "
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-BAR = "share"
-"""The column of figures behind which a bar begins."""
+R = TypeVar("R")
 
 
-class FittedTable:
-    """A table that leaves out columns, and says which, where the console is too narrow for all.
+class Cell(NamedTuple):
+    """A value with a text or a style of its own, where those of its column do not do.
 
-    Those in ``dispensable`` go, the first of them first. Those in ``folding`` are before that
-    broken between words, where lines are no longer than the console. A cell has one style.
+    Attributes:
+        value: for JSON and CSV.
+        text: for people; None for the column's.
+        style: in rich's words; empty for the column's.
     """
 
-    def __init__(
+    value: Any
+    text: str | None = None
+    style: str = ""
+
+
+def display(value: Any) -> str:
+    """Return a value as people read it: one line, thousands separated, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return printable(value)
+    return f"{value:,}"
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """One column.
+
+    Attributes:
+        name: its header.
+        cell: returns a row's value, or a `Cell`.
+        text: turns a value into text for people.
+        justify: the side on which cells line up; numbers line up on the right.
+        priority: where a terminal is too narrow, columns of the highest leave first, those of one
+            priority together; those of 0 stay.
+        style: in rich's words.
+        folds: whether long cells are broken between words where a terminal is too narrow.
+        optional: whether it is left out for people where all its cells are empty.
+        key: its name in JSON and CSV; the header if empty.
+        html: returns the element of a row in HTML, where it is more than text.
+    """
+
+    name: str
+    cell: Callable[[R], Any]
+    text: Callable[[Any], str] = display
+    justify: Literal["left", "right"] = "right"
+    priority: int = 0
+    style: str = ""
+    folds: bool = False
+    optional: bool = False
+    key: str = ""
+    html: Callable[[R], str] | None = None
+
+    def read(self, row: R) -> Cell:
+        """Return a row's value with its text and style."""
+        value = self.cell(row)
+        cell = value if isinstance(value, Cell) else Cell(value)
+        text = self.text(cell.value) if cell.text is None else cell.text
+        return Cell(cell.value, text, cell.style or self.style)
+
+
+@dataclass(frozen=True)
+class Table(Generic[R]):
+    """Rows of one kind under columns.
+
+    Attributes:
+        columns: from left to right.
+        rows: from top to bottom.
+        footer: rows that sum up the others.
+        record: a row as a JSON value; the columns' values by their keys if None.
+        hint: what shows the columns that a narrow terminal leaves out.
+        caption: what HTML says above the table.
+        css: the classes of the HTML element.
+    """
+
+    columns: Sequence[Column[R]]
+    rows: Sequence[R]
+    footer: Sequence[R] = ()
+    record: Callable[[R], Any] | None = None
+    hint: str = "--format plain shows all"
+    caption: str = ""
+    css: str = ""
+
+    @overload
+    def render(self, output: Literal["rich"]) -> RenderableType: ...
+
+    @overload
+    def render(
         self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Text]],
+        output: Literal["plain", "markdown", "csv", "json", "html"],
         *,
-        plain: bool,
-        dispensable: Sequence[str] = (),
-        folding: Sequence[str] = (),
-    ) -> None:
-        self._rows = rows
-        self._plain = plain
-        self._dispensable = dispensable
-        # A header stands in one line where lines are long, else a word a line.
-        self._headers = {name: name if plain else name.replace(" ", "\n") for name in columns}
-        headers = [[len(word) for word in self._headers[name].split("\n")] for name in columns]
-        cells = [[cell.cell_len for cell in row] for row in rows]
-        widths = zip(map(max, headers), *cells, strict=True)
-        self._widths = dict(zip(columns, map(max, widths), strict=True))
-        self._least = dict(self._widths)
-        for name in folding:
-            cut = [row[list(columns).index(name)].plain.split() for row in rows]
-            words = [*self._headers[name].split(), *(word for words in cut for word in words)]
-            self._least[name] = max(map(cell_len, words))
+        width: int | None = None,
+    ) -> str: ...
+
+    def render(self, output: str, *, width: int | None = None) -> RenderableType:
+        """Return the table in a form: one that rich prints, else text.
+
+        Args:
+            output: one of `RENDERERS`.
+            width: the longest line of plain text; None for as long as it takes.
+        """
+        return _Rich(self) if output == "rich" else RENDERERS[output](self, width)
+
+    def __rich__(self) -> RenderableType:
+        """Return what rich prints."""
+        return self.render("rich")
+
+    @cached_property
+    def cells(self) -> list[list[Cell]]:
+        """Every row's cells, those of the footer last."""
+        return [[c.read(row) for c in self.columns] for row in (*self.rows, *self.footer)]
+
+    def records(self) -> list[Any]:
+        """Return every row as a JSON value."""
+        record = self.record
+        if record is not None:
+            return [record(row) for row in (*self.rows, *self.footer)]
+        keys = _keys(self)
+        return [dict(zip(keys, (cell.value for cell in row), strict=True)) for row in self.cells]
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+
+def _keys(table: Table[Any]) -> list[str]:
+    return [column.key or column.name for column in table.columns]
+
+
+def _shown(table: Table[Any]) -> list[int]:
+    """Return the positions of the columns for people: no optional one that is empty."""
+    return [
+        position
+        for position, column in enumerate(table.columns)
+        if not column.optional or any(row[position].text for row in table.cells)
+    ]
+
+
+def _text_columns(table: Table[Any]) -> list[TextColumn]:
+    """Return the columns that a terminal shows, as text."""
+    return [
+        TextColumn(
+            column.name,
+            [str(row[position].text) for row in table.cells],
+            column.justify,
+            column.priority,
+            column.folds,
+        )
+        for position, column in ((p, table.columns[p]) for p in _shown(table))
+    ]
+
+
+def _left_out(table: Table[Any], names: Sequence[str]) -> str:
+    return f"too narrow for {', '.join(names)}; {table.hint}"
+
+
+def _plain(table: Table[Any], width: int | None) -> str:
+    columns = _text_columns(table)
+    layout = lay_out(columns, width)
+    lines = [*layout.header(columns)]
+    for number in range(len(table.cells)):
+        lines += layout.row(columns, number)
+    text = "".join(f"{GAP.join(line).rstrip()}\n" for line in lines)
+    if layout.left_out:
+        text += "".join(f"{line}\n" for line in fold(_left_out(table, layout.left_out), width or 0))
+    return text
+
+
+def _markdown(table: Table[Any], _: int | None) -> str:
+    shown = _shown(table)
+    columns = [table.columns[position] for position in shown]
+    lines: list[Sequence[str]] = [
+        [escaped(column.name) for column in columns],
+        ["---" if column.justify == "left" else "---:" for column in columns],
+        *([escaped(row[position].text or "") for position in shown] for row in table.cells),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _csv(table: Table[Any], _: int | None) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_keys(table))
+    writer.writerows([cell.value for cell in row] for row in table.cells)
+    return buffer.getvalue()
+
+
+def _json(table: Table[Any], _: int | None) -> str:
+    return dumps(table.records(), indent=2) + "\n"
+
+
+def _html(table: Table[Any], _: int | None) -> str:
+    css = f' class="{escape(table.css)}"' if table.css else ""
+    caption = f"<caption><span>{escape(table.caption)}</span></caption>\n" if table.caption else ""
+    shown = _shown(table)
+    columns = [table.columns[position] for position in shown]
+    heads = "".join(
+        f'<th scope="col"{_classes(column)}>{escape(column.name)}</th>' for column in columns
+    )
+    rows = [
+        f"<tr>{''.join(_elements(columns, row, [cells[p] for p in shown]))}</tr>\n"
+        for row, cells in zip((*table.rows, *table.footer), table.cells, strict=True)
+    ]
+    body, foot = "".join(rows[: len(table.rows)]), "".join(rows[len(table.rows) :])
+    foot = f"<tfoot>\n{foot}</tfoot>\n" if foot else ""
+    head = f"<thead><tr>{heads}</tr></thead>\n"
+    return f"<table{css}>\n{caption}{head}<tbody>\n{body}</tbody>\n{foot}</table>"
+
+
+def _elements(columns: Sequence[Column[R]], row: R, cells: Sequence[Cell]) -> Iterator[str]:
+    for position, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+        if column.html is not None:
+            yield column.html(row)
+        elif position == 0:
+            yield f'<th scope="row"><bdi>{escape(cell.text or "")}</bdi></th>'
+        else:
+            yield f"<td{_classes(column)}>{escape(cell.text or '')}</td>"
+
+
+def _classes(column: Column[Any]) -> str:
+    names = ["text"] * (column.justify == "left") + ["quiet"] * (column.style == "dim")
+    return f' class="{" ".join(names)}"' if names else ""
+
+
+class _Rich:
+    """A table as wide as the console.
+
+    The lines are put together by hand: rich's own table takes a second for thousands of rows.
+    """
+
+    def __init__(self, table: Table[Any]) -> None:
+        self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self._plain:
-            yield Text("\n".join(self._lines()))
-            return
-        kept = list(self._headers)
-        left_out = []
-        for name in self._dispensable:
-            if self._sum(self._least, kept) <= options.max_width:
-                break
-            if name in kept:
-                kept.remove(name)
-                left_out.append(name)
-        widths = {name: self._widths[name] for name in kept}
-        while self._sum(widths, kept) > options.max_width and (
-            wide := [name for name in kept if widths[name] > self._least[name]]
-        ):
-            widths[max(wide, key=widths.__getitem__)] -= 1
-        if widths == {name: self._widths[name] for name in kept}:
-            yield from self._segments(console, kept)
-        else:
-            yield self._table(widths)
-        if left_out:
-            message = f"too narrow for {', '.join(left_out)}; --format plain shows all"
-            yield Text(message, style="dim")
+        from rich.segment import Segment
+        from rich.style import Style
+        from rich.text import Text
 
-    @staticmethod
-    def _sum(widths: Mapping[str, int], kept: Sequence[str]) -> int:
-        return sum(widths[name] + len(GAP) for name in kept) - len(GAP)
+        positions, columns = _shown(self._table), _text_columns(self._table)
+        layout = lay_out(columns, options.max_width)
+        last = len(layout.columns) - 1
+        gaps = [Segment("\n" if place == last else GAP) for place in range(last + 1)]
+        bold = console.get_style("bold")
 
-    # By hand where no cell is broken: of thousands of rows, rich's table takes a second and more.
+        def line(texts: Sequence[str], styles: Sequence[Style]) -> Iterator[Segment]:
+            for text, style, gap in zip(texts, styles, gaps, strict=True):
+                yield Segment(text, style)
+                yield gap
 
-    def _lines(self) -> Iterator[str]:
-        for row in (self._headers.values(), *([cell.plain for cell in row] for row in self._rows)):
-            yield GAP.join(map(_aligned, row, self._widths, self._widths.values())).rstrip()
-
-    def _segments(self, console: Console, kept: Sequence[str]) -> Iterator[Segment]:
-        places = [list(self._widths).index(name) for name in kept]
-        words = [self._headers[name].split("\n") for name in kept]
-        height = max(map(len, words))
-        bold, plain = console.get_style("bold"), Style.null()
-        for line in zip(*([""] * (height - len(word)) + word for word in words), strict=True):
-            yield from self._line(kept, line, [bold] * len(kept))
-        yield Segment("─" * self._sum(self._widths, kept) + "\n", plain)
-        for row in self._rows:
-            cells = [row[place] for place in places]
-            styles = [console.get_style(cell.style) for cell in cells]
-            yield from self._line(kept, [cell.plain for cell in cells], styles)
-
-    def _line(
-        self, kept: Sequence[str], cells: Sequence[str], styles: Sequence[Style]
-    ) -> Iterator[Segment]:
-        for name, cell, style in zip(kept, cells, styles, strict=True):
-            yield Segment(_aligned(cell, name, self._widths[name]), style)
-            yield Segment(GAP if name != kept[-1] else "\n")
-
-    def _table(self, widths: Mapping[str, int]) -> Table:
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            padding=(0, len(GAP) - 1, 0, 0),  # the box brings one more
-            pad_edge=False,
-            show_edge=False,
-            header_style="bold",
-        )
-        for name, width in widths.items():
-            table.add_column(
-                self._headers[name],
-                justify=_justify(name),
-                no_wrap=self._least[name] == self._widths[name],
-                width=width,
-            )
-        positions = [list(self._headers).index(name) for name in widths]
-        for row in self._rows:
-            table.add_row(*(row[position] for position in positions))
-        return table
+        for texts in layout.header(columns):
+            yield from line(texts, [bold] * (last + 1))
+        yield Segment("─" * layout.width + "\n")
+        for number, cells in enumerate(self._table.cells):
+            styles = [console.get_style(cells[positions[p]].style) for p in layout.columns]
+            for texts in layout.row(columns, number):
+                yield from line(texts, styles)
+        if layout.left_out:
+            yield Text(_left_out(self._table, layout.left_out), style="dim")
 
 
-def _aligned(cell: str, column: str, width: int) -> str:
-    blanks = " " * (width - cell_len(cell))
-    return cell + blanks if _justify(column) == "left" else blanks + cell
-
-
-def _justify(column: str) -> Literal["left", "right"]:
-    return "left" if column in (*TEXT_COLUMNS, BAR) else "right"
-
-
-TEXT_COLUMNS = (
-    "", "layer", "window", "name", "targets", "arguments", "field", "run", "started",
-    "data set", "device", "verdict", "seeds", "front", "network", "target", "asked", "met", "label",
-    "guess", "peer",
-)  # fmt: skip
-"""Those that stand at the left; all others are numbers."""
+RENDERERS: dict[str, Callable[[Table[Any], int | None], str]] = {
+    "plain": _plain,
+    "markdown": _markdown,
+    "csv": _csv,
+    "json": _json,
+    "html": _html,
+}
+"""The forms of text, by name."""

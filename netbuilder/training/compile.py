@@ -69,7 +69,7 @@ def decide(
     seconds = steps * (epochs - 1) * (OVERHEAD_SECONDS + analysis.macs * size / MACS_PER_SECOND)
     if seconds < WORTH_SECONDS:
         return None, "not compiled, a short run"
-    return 1, "compiled from the second epoch on, which wins it back"
+    return 1, "compiled from epoch 2 (the run is long enough to pay for it)"
 
 
 def leave_out() -> None:

@@ -1,1 +1,1 @@
-"""Pictures, as PNG files."""
+"""Plots, as PNG files."""

@@ -15,12 +15,12 @@ from netbuilder.runs.run import Metrics
 
 
 def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float | None) -> None:
-    """Loss and accuracy of both sets against the epoch, as a PNG.
+    """Draw loss and accuracy of both sets against the epoch, as a PNG.
 
     Args:
         path: the file to write.
         title: above the picture, as plain text.
-        metrics: an entry an epoch.
+        metrics: one entry per epoch.
         goal: a test accuracy in percent to draw as a line.
     """
     draw_curves_of_seeds(path, title, [metrics], goal)
@@ -29,13 +29,13 @@ def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float 
 def draw_curves_of_seeds(
     path: Path, title: str, runs: Sequence[Sequence[Metrics]], goal: float | None
 ) -> None:
-    """The curves of several runs in one picture: each thin, without marks."""
+    """Draw the curves of several runs in one picture: each thin, without markers."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(plain(title))
     loss, accuracy = figure.subplots(1, 2)
-    one = len(runs) == 1
+    single = len(runs) == 1
     style: dict[str, Any] = (
-        {"marker": "o", "markersize": 3} if one else {"linewidth": 0.9, "alpha": 0.8}
+        {"marker": "o", "markersize": 3} if single else {"linewidth": 0.9, "alpha": 0.8}
     )
     for name, colour in (("train", TRAIN), ("test", TEST)):
         for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
@@ -60,16 +60,16 @@ def draw_curves_of_seeds(
 
 
 def accuracy_floor(tested: Sequence[float], goal: float | None) -> float:
-    """Where an axis of accuracies begins, in percent.
+    """Return where an axis of accuracies begins, in percent.
 
-    The first epochs are far below the rest and would flatten what matters into one line.
+    The first epochs are far below the rest and would flatten the others into one line.
     """
     ordered = sorted(tested)
     return max(0.0, min(ordered[len(ordered) // 4], goal or 100) - 1.0)
 
 
 def draw_range_test(path: Path, title: str, test: RangeTest) -> None:
-    """Loss against a rising learning rate, with what it speaks for and where it ran away."""
+    """Draw loss against a rising learning rate, with the suggested rate and where it diverged."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     figure.suptitle(plain(title))
     axes = figure.subplots()
@@ -82,9 +82,9 @@ def draw_range_test(path: Path, title: str, test: RangeTest) -> None:
         if rate is not None:
             label = f"{word}: {rate:.2g}"
             axes.axvline(rate, color=colour, linestyle="--", linewidth=1, label=label)
-    # Behind the turn the loss may rise by decades.
-    begun = test.smoothed[: len(test.smoothed) // 2 + 1]
-    axes.set_ylim(0, 1.25 * max(begun))
+    # After its minimum the loss may rise by orders of magnitude.
+    first_half = test.smoothed[: len(test.smoothed) // 2 + 1]
+    axes.set_ylim(0, 1.25 * max(first_half))
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
     axes.grid(alpha=0.3)
     axes.legend()

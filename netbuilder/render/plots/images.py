@@ -1,4 +1,4 @@
-"""Confusion, and the images that a network is most confidently wrong about."""
+"""The confusion matrix, and the most confident mistakes of a network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Mistake:
 
 
 def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArray[Any]) -> None:
-    """Counts of labels (rows) against guesses (columns), the wrong ones shaded, as a PNG."""
+    """Draw counts of labels (rows) against guesses (columns), the wrong ones shaded, as a PNG."""
     size = len(classes)
     figure = Figure(figsize=(3 + 0.42 * size, 2.4 + 0.42 * size), layout="constrained")
     figure.suptitle(plain(title))
@@ -48,7 +48,7 @@ def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArr
 
 
 def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:
-    """The images, each with its label, the guess and the guess's probability, as a PNG."""
+    """Draw the images, each with its label, the guess and the guess's probability, as a PNG."""
     rows = max(1, -(-len(mistakes) // COLUMNS))
     figure = Figure(figsize=(1.7 * COLUMNS, 0.6 + 2.0 * rows), layout="constrained")
     figure.suptitle(plain(title))

@@ -1,4 +1,4 @@
-"""Accuracy against the number of parameters, a named point a network."""
+"""Accuracy against the number of parameters, one named point per network."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class ParetoPoint:
 
 
 def draw_pareto(path: Path, networks: Sequence[ParetoPoint]) -> None:
-    """Test accuracy against the number of parameters, a named point a network, as a PNG.
+    """Draw test accuracy against the number of parameters, one named point per network, as a PNG.
 
-    A panel a data set, for accuracies on different ones say nothing about each other. A line joins
-    those on the front; a bar reaches from the lowest seed to the highest.
+    One panel per data set: accuracies on different ones are not comparable. A line joins those on
+    the Pareto front; a bar spans the seeds from the lowest to the highest.
     """
     datasets = list(dict.fromkeys(network.dataset for network in networks))
     figure = Figure(figsize=(9, 0.6 + 4.2 * len(datasets)), layout="constrained")
@@ -67,16 +67,16 @@ def _draw_points(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
     wider = max(1.3, (max(sizes) / min(sizes)) ** 0.12)
     left, right = min(sizes) / wider, max(sizes) * wider
     low, high = min(n.low for n in networks), max(n.high for n in networks)
-    beside = max(0.05, 0.15 * (high - low))
-    bottom = low - beside
-    axes.set(xlim=(left, right), ylim=(bottom, min(high + beside, 100.05)))
+    margin = max(0.05, 0.15 * (high - low))
+    bottom = low - margin
+    axes.set(xlim=(left, right), ylim=(bottom, min(high + margin, 100.05)))
     points = [(network.parameters, network.accuracy) for network in networks]
     front = sorted(point for point in points if on_pareto_front(point, points))
-    # From the lower edge to the right one: what lies below and behind it is beaten.
+    # From the lower edge to the right one: a network below it is beaten.
     corners = [(front[0][0], bottom), *front, (right, front[-1][1])]
     axes.step(
         *zip(*corners, strict=True), where="post", color=TRAIN, linewidth=1, zorder=1,
-        label="no other is both smaller and better",
+        label="none is both smaller and better",
     )  # fmt: skip
     axes.legend(loc="lower right", fontsize=8)
     axes.set_xlabel("parameters")
@@ -100,14 +100,14 @@ def _draw_names(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
     pixels = axes.transData.transform([(n.parameters, n.accuracy) for n in networks])
     points = [(float(x) / per_point, float(y) / per_point) for x, y in pixels]
     frame = axes.get_window_extent()
-    inside = (
+    area = (
         frame.x0 / per_point,
         frame.y0 / per_point,
         frame.x1 / per_point,
         frame.y1 / per_point,
     )
     names = [_short(network.name) for network in networks]
-    labels = place_labels(points, names, 9.0, inside)
+    labels = place_labels(points, names, 9.0, area)
     for network, name, (x, y), label in zip(networks, names, points, labels, strict=True):
         axes.annotate(
             plain(name),
@@ -123,7 +123,7 @@ def _draw_names(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
 
 
 def _short(name: str) -> str:
-    """A name that leaves others their room; what tells it from them may stand at its end."""
+    """Return a name cut in the middle: networks often differ at the end of their names."""
     half = (LONGEST - 3) // 2
     return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"
 
@@ -132,15 +132,15 @@ def place_labels(
     points: Sequence[tuple[float, float]],
     names: Sequence[str],
     font: float,
-    inside: tuple[float, float, float, float] | None = None,
+    area: tuple[float, float, float, float] | None = None,
 ) -> list[tuple[float, float]]:
-    """The middle of each point's label, as near as may be without touching another.
+    """Return the middle of each point's label, as near as possible without touching another.
 
     Args:
         points: in units of length, whichever way the axes run.
         names: the labels.
         font: their size in the same units.
-        inside: left, lower, right and upper edge of where they may be; anywhere without.
+        area: left, lower, right and upper edge of where labels may be; None for anywhere.
     """
     boxes = [(x, y, font, font) for x, y in points]
     placed = []
@@ -150,11 +150,11 @@ def place_labels(
         for reach, (across, up) in product(range(8), _SIDES):
             gap = font * (0.7 + reach)
             aside = x + across * (gap + width / 2)
-            if inside is not None:
-                aside = max(inside[0] + width / 2, min(aside, inside[2] - width / 2))
+            if area is not None:
+                aside = max(area[0] + width / 2, min(aside, area[2] - width / 2))
             middle = (aside, y + up * (gap + height / 2))
             box = (*middle, width, height)
-            if not any(_touch(box, other) for other in boxes) and _lies_in(box, inside):
+            if not any(_touch(box, other) for other in boxes) and _lies_in(box, area):
                 break
         boxes.append((*middle, width, height))
         placed.append(middle)
@@ -166,10 +166,10 @@ _SIDES = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 _Box = tuple[float, float, float, float]
 
 
-def _touch(one: _Box, other: _Box) -> bool:
-    """Whether two boxes, each given by its middle and its size, share a point."""
+def _touch(box: _Box, other: _Box) -> bool:
+    """Whether two boxes, each a middle and a size, overlap."""
     return all(
-        abs(one[axis] - other[axis]) < (one[axis + 2] + other[axis + 2]) / 2 for axis in (0, 1)
+        abs(box[axis] - other[axis]) < (box[axis + 2] + other[axis + 2]) / 2 for axis in (0, 1)
     )
 
 

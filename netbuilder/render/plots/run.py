@@ -1,4 +1,4 @@
-"""The pictures of one run."""
+"""The plots of one run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from netbuilder.training.events import Finished
 
 
-def _draw(finished: Finished) -> None:
+def draw_run(finished: Finished) -> None:
+    """Draw the curves and the most confident mistakes of a finished run into its folder."""
     from netbuilder.render.plots.curves import draw_curves
     from netbuilder.render.plots.images import Mistake, draw_mistakes
     from netbuilder.training.evaluation import WORST
@@ -32,6 +33,6 @@ def _draw(finished: Finished) -> None:
     ]
     draw_mistakes(
         run.path / "misclassified.png",
-        f"{title}, most confident mistakes behind the last epoch",
+        f"{title}, most confident mistakes after the last epoch",
         mistakes,
     )

@@ -1,4 +1,4 @@
-"""What all pictures share."""
+"""The style that all plots share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from netbuilder._files import write_atomic
 from netbuilder._text import printable
 
-# While it is imported, matplotlib warns at length of a home that may not be written.
+# On import, matplotlib warns at length of a home folder that is not writable.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 TRAIN, TEST, GOAL = "#c26a00", "#00629b", "#777777"
@@ -58,16 +58,16 @@ def with_palette(png: bytes, *, photos: bool = False) -> bytes:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What is too long for its place is not warned of."""
+    """Suppress matplotlib's warnings of text that is too long for its place."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "constrained_layout", UserWarning)
         yield
 
 
 def plain(text: str) -> str:
-    """Text as itself: a dollar sign would start a formula, an override turn what is behind it.
+    """Return text that matplotlib draws as it is: without formulas and marks of direction.
 
-    A letter of which the font has no picture is a question mark.
+    A character that the font lacks becomes a question mark.
     """
     known = get_font(findfont(FontProperties())).get_char_index
     lines = (

@@ -1,6 +1,6 @@
-"""The report as one page of HTML that loads nothing, with its pictures, style and script inside.
+"""The report as one page of HTML that loads nothing: pictures, style and script are part of it.
 
-Jinja2 escapes every text that its templates take; no text of a document is marked as safe.
+Jinja2 and `Table` escape every text; no text of a document is marked as safe.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from markupsafe import Markup
 
 import netbuilder
 from netbuilder.render.network import totals
-from netbuilder.render.report import svg as charts
-from netbuilder.render.report import tables as cells
+from netbuilder.render.report import svg, tables
 from netbuilder.render.report import text as words
 from netbuilder.render.report.model import Report, ReportEntry
+from netbuilder.render.table import Table
 
 SIZE = {
-    "width": charts.WIDTH, "height": charts.HEIGHT, "left": charts.LEFT, "right": charts.RIGHT,
-    "top": charts.TOP, "bottom": charts.BOTTOM, "wide": charts.WIDE, "tall": charts.TALL,
-    "wide_left": charts.WIDE_LEFT, "wide_bottom": charts.WIDE_BOTTOM,
+    "width": svg.WIDTH, "height": svg.HEIGHT, "left": svg.LEFT, "right": svg.RIGHT,
+    "top": svg.TOP, "bottom": svg.BOTTOM, "wide": svg.WIDE, "tall": svg.TALL,
+    "wide_left": svg.WIDE_LEFT, "wide_bottom": svg.WIDE_BOTTOM,
 }  # fmt: skip
 
 
 def page(report: Report, pictures: dict[str, bytes]) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        report: what is said.
+        report: the content.
         pictures: PNGs of the worst mistakes by the keys of iterations.
     """
     parts = files("netbuilder.render.report") / "page"
@@ -45,17 +45,11 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
             lead=words.lead(report),
             iterations=iterations,
             curves={i["key"]: i["curves"].data for i in iterations if i["curves"]},
-            sizes=[charts.sizes_of(among) for among in report.tested.values()],
+            sizes=[svg.sizes_of(among) for among in report.tested.values()],
             size=SIZE,
-            long=cells.LONG,
-            overview=cells.OVERVIEW,
-            overview_note=words.overview_note(report),
-            goals=cells.GOALS,
-            layers=cells.LAYERS,
-            seeds=cells.SEEDS,
-            mistakes=cells.MISTAKES,
+            long=tables.LONG,
+            overview=_html(tables.overview_table(report)),
             curves_note=words.CURVES_NOTE,
-            mistakes_note=words.MISTAKES_NOTE,
             # The package's own text, the only one that is no data.
             style=Markup((parts / "page.css").read_text(encoding="utf-8")),
             script=Markup((parts / "page.js").read_text(encoding="utf-8")),
@@ -75,32 +69,27 @@ def _templates() -> Environment:
 
 
 def _iteration(iteration: ReportEntry, picture: bytes | None) -> dict[str, Any]:
-    """What the template takes of one iteration."""
+    """Return the template's values for one iteration."""
     analysis = iteration.analysis
     notes = analysis.architecture.notes
-    largest = iteration.largest[0].parameters if iteration.largest else 0
     return {
         "key": iteration.key,
         "anchor": f"iteration-{iteration.key}",
         "title": words.title(iteration),
-        "overview": cells.overview(iteration),
         "remarks": iteration.remarks,
         "target": words.paragraphs(notes.target),
         "choices": words.paragraphs(notes.choices),
         "analysis": words.paragraphs(notes.analysis),
-        "goals": [(cells.goal(goal), _kept(goal.met, goal.of)) for goal in iteration.goals],
+        "goals": _html(tables.goals_table(iteration)) if iteration.goals else "",
         "before": iteration.before,
         "changes": iteration.changes,
         "fault": str(analysis.fault) if analysis.fault else "",
         "totals": totals(analysis),
-        "layers": [
-            (row.depth, cells.layer(row, analysis), _share(row.parameters, largest))
-            for row in analysis.rows
-        ],
-        "seeds": [cells.seed(run) for run in iteration.trained],
-        "seeds_note": words.seeds_note(iteration) if iteration.trained else "",
-        "all_seeds": cells.all_seeds(iteration) if len(iteration.trained) > 1 else (),
-        "curves": charts.curves_of(iteration),
+        "layers": _html(tables.layers_table(iteration, totals(analysis))),
+        "rows": len(analysis.rows),
+        "seeds": len(iteration.trained),
+        "results": _html(tables.seeds_table(iteration)) if iteration.trained else "",
+        "curves": svg.curves_of(iteration),
         "confusion": _confusion(iteration),
         "picture": picture
         and {
@@ -108,18 +97,16 @@ def _iteration(iteration: ReportEntry, picture: bytes | None) -> dict[str, Any]:
             "note": words.picture_note(iteration),
             "data": "data:image/png;base64," + base64.b64encode(picture).decode(),
         },
-        "mistakes": [cells.mistake(mistake) for mistake in iteration.mistakes],
+        "mistakes": (
+            _html(tables.mistakes_table(iteration.mistakes)) if iteration.mistakes else ""
+        ),
         "observations": words.observations(iteration),
     }
 
 
-def _kept(met: int | None, of: int) -> bool | None:
-    return None if met is None else met == of
-
-
-def _share(part: int, largest: int) -> str:
-    """The length of a bar; a container's may be beyond the largest layer's."""
-    return f"{min(1.0, part / largest):.4f}" if part else "0"
+def _html(table: Table[Any]) -> Markup:
+    """Return a table as HTML; it escapes every text of its cells."""
+    return Markup(table.render("html"))
 
 
 def _confusion(iteration: ReportEntry) -> dict[str, Any] | None:

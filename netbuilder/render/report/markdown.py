@@ -1,35 +1,34 @@
-"""The report as markdown that a code host shows, with pictures beside it."""
+"""The report as markdown that a code host shows, with pictures next to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netbuilder.render.markdown import Marked, escaped, items, table
+from netbuilder.render.markdown import escaped, items
 from netbuilder.render.network import totals
-from netbuilder.render.report import tables as cells
+from netbuilder.render.report import tables
 from netbuilder.render.report import text as words
 from netbuilder.render.report.model import Report, ReportEntry
 
 
 def text_of(report: Report, pictures: Iterable[str]) -> str:
-    """The whole text; ``pictures`` are the names of the files that lie beside it."""
-    there = set(pictures)
+    """Return the whole text; ``pictures`` are the names of the files next to it."""
+    files = set(pictures)
     lines = [f"# {escaped(words.heading(report))}", "", *map(escaped, words.lead(report)), ""]
-    rows = []
-    for iteration in report.iterations:
-        first, *rest = cells.overview(iteration)
-        link = f"[{escaped(first)}](#iteration-{iteration.key}) {escaped(words.title(iteration))}"
-        rows.append([Marked(link.rstrip()), *rest])
-    lines += [table(cells.OVERVIEW, rows), escaped(words.overview_note(report)), ""]
-    if "accuracy-against-parameters.png" in there:
+    lines += [
+        tables.overview_table(report).render("markdown"),
+        escaped(words.overview_note(report)),
+        "",
+    ]
+    if "accuracy-against-parameters.png" in files:
         about = "Best test accuracy against the number of parameters"
         lines += [f"![{about}](accuracy-against-parameters.png)", ""]
     for iteration in report.iterations:
-        lines += _section(iteration, there)
+        lines += _section(iteration, files)
     return "\n".join(lines)
 
 
-def _section(i: ReportEntry, there: set[str]) -> list[str]:
+def _section(i: ReportEntry, files: set[str]) -> list[str]:
     notes, analysis = i.analysis.architecture.notes, i.analysis
     title = escaped(f"{i.key} {words.title(i)}".strip())
     lines = [f'<a id="iteration-{i.key}"></a>', "", f"## {title}", ""]
@@ -37,39 +36,37 @@ def _section(i: ReportEntry, there: set[str]) -> list[str]:
     if words.paragraphs(notes.target) or i.goals:
         lines += ["### Target", "", *_prose(notes.target)]
         if i.goals:
-            lines += [table(cells.GOALS, map(cells.goal, i.goals))]
+            lines += [tables.goals_table(i).render("markdown")]
     if i.before:
         lines += [f"### Changes since {escaped(i.before)}", ""]
         lines.append(items(i.changes or ["The layers and the training are the same."]))
     elif words.paragraphs(notes.choices):
         lines += ["### Choices", ""]
     lines += _prose(notes.choices)
-    layers = [table(cells.LAYERS, [cells.layer(row, analysis) for row in analysis.rows])]
+    layers = [tables.layers_table(i, "").render("markdown")]
     lines += ["### Network", ""]
     lines += [escaped(str(analysis.fault)), ""] if analysis.fault else []
-    if len(analysis.rows) > cells.LONG:
+    if len(analysis.rows) > tables.LONG:
         head = f"<details><summary>{len(analysis.rows)} rows</summary>"
         layers = [head, "", *layers, "</details>", ""]
     lines += [*layers, escaped(totals(analysis)), ""]
     if i.trained:
-        rows = [cells.seed(run) for run in i.trained]
-        rows += [cells.all_seeds(i)] if len(rows) > 1 else []
         lines += ["### Results", "", escaped(words.seeds_note(i)), ""]
-        lines += [table(cells.SEEDS, rows)]
-        shown = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", there)
+        lines += [tables.seeds_table(i).render("markdown")]
+        shown = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", files)
         lines += [*shown, words.CURVES_NOTE, ""] if shown else []
     if i.evaluated:
         lines += ["### Confusion", "", escaped(words.confusion_note(i)), ""]
-        lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", there)
+        lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", files)
         lines += ["### Worst mistakes", ""]
-        shown = _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", there)
+        shown = _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", files)
         lines += [words.picture_note(i), "", *shown] if shown else []
         if i.mistakes:
-            made = table(cells.MISTAKES, map(cells.mistake, i.mistakes))
-            lines += [words.MISTAKES_NOTE, "", made]
+            table = tables.mistakes_table(i.mistakes).render("markdown")
+            lines += [words.MISTAKES_NOTE, "", table]
         else:
             lines += ["No mistake is on record.", ""]
-    lines += ["### What the figures say", "", items(words.observations(i))]
+    lines += ["### What the numbers show", "", items(words.observations(i))]
     if words.paragraphs(notes.analysis):
         lines += ["### The author's analysis", "", *_prose(notes.analysis)]
     return lines
@@ -79,5 +76,5 @@ def _prose(text: str) -> list[str]:
     return [line for part in words.paragraphs(text) for line in (escaped(part), "")]
 
 
-def _picture(name: str, about: str, there: set[str]) -> list[str]:
-    return [f"![{escaped(about)}]({name})", ""] if name in there else []
+def _picture(name: str, about: str, files: set[str]) -> list[str]:
+    return [f"![{escaped(about)}]({name})", ""] if name in files else []

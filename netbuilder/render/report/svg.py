@@ -1,4 +1,4 @@
-"""The geometry of curves and points: numbers from which the page draws."""
+"""The geometry of the page's charts: positions, which its templates draw as SVG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from netbuilder.render.report.model import ReportEntry
 from netbuilder.render.report.text import one_line
 from netbuilder.runs.records import RunRecord
-from netbuilder.runs.statistics import on_pareto_front
+from netbuilder.runs.statistics import MeanStd, on_pareto_front
 
 WIDTH, HEIGHT = 440.0, 274.0
 
@@ -22,13 +22,13 @@ WIDE, TALL = 900.0, 380.0
 WIDE_LEFT, WIDE_BOTTOM = 62.0, 46.0
 
 LABEL = 13.0
-"""The size of labels of points."""
+"""The font size of labels of points."""
 
 SETS = ("train", "test")
 
 
 Tick = tuple[float, str]
-"""A place along an axis, and what stands there."""
+"""A position along an axis, and its label."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Curves:
-    """Loss and accuracy of an iteration; ``data`` is what the page's script answers from."""
+    """Loss and accuracy of an iteration; ``data`` is for the page's script."""
 
     panels: tuple[Panel, ...]
     goal: str
@@ -63,7 +63,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Point:
-    """A network in the picture of sizes; its label's middle may lie apart from it."""
+    """A network in the plot of sizes; ``label`` is the middle of its name."""
 
     key: str
     x: float
@@ -71,12 +71,12 @@ class Point:
     low: float
     high: float
     label: tuple[float, float]
-    told: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Best test accuracy against parameters; ``front`` joins those that none there beats."""
+    """Best test accuracy against parameters; ``front`` joins those that none beats."""
 
     dataset: str
     front: str
@@ -85,80 +85,111 @@ class Sizes:
     y_ticks: tuple[Tick, ...]
 
 
-def curves_of(iteration: ReportEntry) -> Curves | None:
-    """The curves of all its runs; None without a run."""
-    if not iteration.trained:
-        return None
-    from netbuilder.render.plots.curves import accuracy_floor
+@dataclass(frozen=True)
+class Scale:
+    """Maps values between ``low`` and ``high`` to positions between ``start`` and ``end``."""
 
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Return the position of a value; it may lie outside."""
+        return _between(self.start, self.end, (value - self.low) / (self.high - self.low))
+
+
+Height = Callable[[float], float]
+"""Maps a value to its height in a panel."""
+
+
+def curves_of(iteration: ReportEntry) -> Curves | None:
+    """Return the curves of all its runs; None without a run."""
     runs = iteration.trained
+    if not runs:
+        return None
     target = iteration.analysis.architecture.targets.test_accuracy
     goal = target.at_least if target else None
-    count = max(len(run.metrics) for run in runs)
-    xs = [
-        _between(LEFT, WIDTH - RIGHT, i / (count - 1) if count > 1 else 0.5) for i in range(count)
-    ]
+    xs = _epoch_positions(max(len(run.metrics) for run in runs))
+    panels = (_loss_panel(runs, xs), _accuracy_panel(runs, xs, goal))
+    return Curves(panels, "" if goal is None else f"{goal:g}", _script_data(runs, xs, panels))
+
+
+def _epoch_positions(count: int) -> list[float]:
+    shares = [i / (count - 1) for i in range(count)] if count > 1 else [0.5]
+    return [_between(LEFT, WIDTH - RIGHT, share) for share in shares]
+
+
+def _loss_panel(runs: Sequence[RunRecord], xs: Sequence[float]) -> Panel:
+    """Return the losses on a logarithmic axis."""
+    values = [epoch[f"{name}_loss"] for run in runs for epoch in run.metrics for name in SETS]
+    positive = [value for value in values if value > 0 and math.isfinite(value)] or [1.0]
+    low, high = math.log10(min(positive)), math.log10(max(positive))
+    low, high = low - 0.05, max(high, low + 0.1) + 0.05
+    scale = Scale(low, high, HEIGHT - BOTTOM, TOP)
+
+    def height(value: float) -> float:
+        return scale(math.log10(max(value, 10**low)))
+
+    return _panel("loss", runs, xs, height, _log_ticks(low, high), None)
+
+
+def _accuracy_panel(runs: Sequence[RunRecord], xs: Sequence[float], goal: float | None) -> Panel:
+    """Return the accuracies, from below most of the tested ones up to 100 %."""
+    from netbuilder.render.plots.curves import accuracy_floor
+
     tested = [epoch["test_accuracy"] for run in runs for epoch in run.metrics]
     floor = accuracy_floor([value for value in tested if math.isfinite(value)] or [0.0], goal)
-    losses = [
-        value
-        for run in runs
-        for epoch in run.metrics
-        for name in SETS
-        if (value := epoch[f"{name}_loss"]) > 0 and math.isfinite(value)
-    ] or [1.0]
-    low, high = math.log10(min(losses)), math.log10(max(losses))
-    low, high = low - 0.05, max(high, low + 0.1) + 0.05
+    scale = Scale(floor, 100.05, HEIGHT - BOTTOM, TOP)
+    return _panel("accuracy", runs, xs, scale, _even_ticks(floor, 100.0), goal)
 
-    def loss_height(value: float) -> float:
-        return _height((math.log10(max(value, 10**low)) - low) / (high - low))
 
-    def accuracy_height(value: float) -> float:
-        return _height((value - floor) / (100.05 - floor))
-
-    panels = (
-        _panel("loss", runs, xs, loss_height, _log_ticks(low, high), None),
-        _panel("accuracy", runs, xs, accuracy_height, _even_ticks(floor, 100.0), goal),
-    )
-    data = {
+def _script_data(
+    runs: Sequence[RunRecord], xs: Sequence[float], panels: Sequence[Panel]
+) -> dict[str, Any]:
+    """Return what the page's script shows at an epoch, as JSON values."""
+    return {
         "x": [round(x, 2) for x in xs],
         "seeds": [run.seed for run in runs],
         "panels": {
             panel.title: {
-                name: {
-                    "values": [
-                        [_finite(epoch[f"{name}_{panel.title}"]) for epoch in run.metrics]
-                        for run in runs
-                    ],
-                    "y": panel.heights[name],
-                }
+                name: {"values": _series(runs, name, panel.title), "y": panel.heights[name]}
                 for name in SETS
             }
             for panel in panels
         },
     }
-    return Curves(panels, "" if goal is None else f"{goal:g}", data)
+
+
+def _series(runs: Sequence[RunRecord], name: str, title: str) -> list[list[float | None]]:
+    """Return a value of every epoch, one list per run."""
+    return [[_finite(epoch[f"{name}_{title}"]) for epoch in run.metrics] for run in runs]
+
+
+def _mean_by_epoch(series: Sequence[Sequence[float | None]], epochs: int) -> list[float | None]:
+    """Return the mean of the runs that reached an epoch with a finite value."""
+    means: list[float | None] = []
+    for epoch in range(epochs):
+        values = [run[epoch] for run in series if epoch < len(run)]
+        finite = [value for value in values if value is not None]
+        means.append(fmean(finite) if finite else None)
+    return means
 
 
 def _panel(
     title: str,
     runs: Sequence[RunRecord],
     xs: Sequence[float],
-    height: Callable[[float], float],
+    height: Height,
     ticks: Sequence[tuple[float, str]],
     goal: float | None,
 ) -> Panel:
     lines, heights = [], {}
     for name in SETS:
-        series = [[_finite(epoch[f"{name}_{title}"]) for epoch in run.metrics] for run in runs]
-        means: list[float | None] = []
-        for epoch in range(len(xs)):
-            there = [
-                value for one in series if epoch < len(one) and (value := one[epoch]) is not None
-            ]
-            means.append(fmean(there) if there else None)
+        series = _series(runs, name, title)
+        means = _mean_by_epoch(series, len(xs))
         if len(series) > 1:
-            lines += [Line(name, _points(xs, one, height), thin=True) for one in series]
+            lines += [Line(name, _points(xs, run, height), thin=True) for run in series]
         lines.append(Line(name, _points(xs, means, height), thin=False))
         heights[name] = [None if mean is None else round(height(mean), 2) for mean in means]
     step = max(1, math.ceil(len(xs) / 8))
@@ -172,59 +203,79 @@ def _panel(
     )
 
 
+Tested = tuple[ReportEntry, MeanStd]
+"""A network with its best test accuracy over the seeds."""
+
+
 def sizes_of(iterations: Sequence[ReportEntry]) -> Sizes | None:
-    """Every iteration that was trained, on one data set, as a point; None if there is none."""
+    """Return every trained network, on one data set, as a point; None without any."""
     tested = [(i, i.best_test) for i in iterations if i.best_test and i.analysis.parameters]
     if not tested:
         return None
+    across, up = _size_scale(tested), _best_scale(tested)
+    places = [(across(_log_size(i)), up(best.mean)) for i, best in tested]
+    return Sizes(
+        dataset=one_line(tested[0][0].dataset),
+        front=_front_line(tested, places),
+        points=_size_points(tested, places, up),
+        x_ticks=tuple(
+            (across(math.log10(count)), _short(count))
+            for count, _ in _log_ticks(across.low, across.high)
+        ),
+        y_ticks=tuple((up(value), text) for value, text in _even_ticks(up.low, up.high)),
+    )
+
+
+def _log_size(iteration: ReportEntry) -> float:
+    return math.log10(iteration.analysis.parameters)
+
+
+def _size_scale(tested: Sequence[Tested]) -> Scale:
+    logs = [_log_size(iteration) for iteration, _ in tested]
+    return Scale(min(logs) - 0.15, max(logs) + 0.15, WIDE_LEFT, WIDE - RIGHT)
+
+
+def _best_scale(tested: Sequence[Tested]) -> Scale:
+    lowest, highest = min(b.low for _, b in tested), max(b.high for _, b in tested)
+    margin = max(0.1, (highest - lowest) * 0.15)
+    low = lowest - margin
+    return Scale(low, max(min(100.0, highest + margin), low + 1e-9), TALL - WIDE_BOTTOM, TOP)
+
+
+def _size_points(
+    tested: Sequence[Tested], places: Sequence[tuple[float, float]], up: Scale
+) -> tuple[Point, ...]:
     from netbuilder.render.plots.pareto import place_labels
 
-    logs = [math.log10(i.analysis.parameters) for i, _ in tested]
-    left, right = min(logs) - 0.15, max(logs) + 0.15
-    lows, highs = [spread.low for _, spread in tested], [spread.high for _, spread in tested]
-    margin = max(0.1, (max(highs) - min(lows)) * 0.15)
-    low, high = min(lows) - margin, min(100.0, max(highs) + margin)
-
-    def across(log: float) -> float:
-        return _between(WIDE_LEFT, WIDE - RIGHT, (log - left) / (right - left))
-
-    def up(accuracy: float) -> float:
-        return _between(TALL - WIDE_BOTTOM, TOP, (accuracy - low) / max(high - low, 1e-9))
-
-    places = [(across(log), up(spread.mean)) for log, (_, spread) in zip(logs, tested, strict=True)]
     labels = place_labels(places, [i.key for i, _ in tested], LABEL, (0.0, 0.0, WIDE, TALL))
-    points = [
+    return tuple(
         Point(
             key=iteration.key,
             x=x,
             y=y,
-            low=up(spread.low),
-            high=up(spread.high),
+            low=up(best.low),
+            high=up(best.high),
             label=label,
-            told=f"{iteration.key}: {iteration.analysis.parameters:,} parameters, "
-            f"{spread.mean:.2f} % of the test images",
+            text=f"{iteration.key}: {iteration.analysis.parameters:,} parameters, "
+            f"{best.mean:.2f} % of the test images",
         )
-        for (iteration, spread), (x, y), label in zip(tested, places, labels, strict=True)
-    ]
-    sized = [(i.analysis.parameters, spread.mean) for i, spread in tested]
+        for (iteration, best), (x, y), label in zip(tested, places, labels, strict=True)
+    )
+
+
+def _front_line(tested: Sequence[Tested], places: Sequence[tuple[float, float]]) -> str:
+    """Return the line that joins the Pareto front, from the lower edge to the right one."""
+    sized = [(iteration.analysis.parameters, best.mean) for iteration, best in tested]
     front = sorted(
-        {place for place, each in zip(places, sized, strict=True) if on_pareto_front(each, sized)}
+        {place for place, size in zip(places, sized, strict=True) if on_pareto_front(size, sized)}
     )
     corners = [(front[0][0], TALL - WIDE_BOTTOM)]
     for x, y in [*front, (WIDE - RIGHT, front[-1][1])]:
         corners += [(x, corners[-1][1]), (x, y)]
-    return Sizes(
-        dataset=one_line(tested[0][0].dataset),
-        front=" ".join(f"{x:.2f},{y:.2f}" for x, y in corners),
-        points=tuple(points),
-        x_ticks=tuple((across(math.log10(n)), _short(n)) for n in _round_counts(left, right)),
-        y_ticks=tuple((up(value), text) for value, text in _even_ticks(low, high)),
-    )
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in corners)
 
 
-def _points(
-    xs: Sequence[float], values: Sequence[float | None], height: Callable[[float], float]
-) -> str:
+def _points(xs: Sequence[float], values: Sequence[float | None], height: Height) -> str:
     pairs = zip(xs, values, strict=False)
     return " ".join(f"{x:.2f},{height(value):.2f}" for x, value in pairs if value is not None)
 
@@ -233,17 +284,13 @@ def _between(start: float, end: float, share: float) -> float:
     return start + (end - start) * share
 
 
-def _height(share: float) -> float:
-    return _between(HEIGHT - BOTTOM, TOP, share)
-
-
 def _finite(value: float) -> float | None:
-    """JSON has no word for what is no number."""
+    """Return a finite number, or None: JSON has nothing else."""
     return value if math.isfinite(value) else None
 
 
 def _even_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round values between two, four to eleven of them."""
+    """Return round values between two, four to eleven of them."""
     most = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(most))
     step = next(f * power for f in (5, 2, 1) if f * power <= most * 1.001)
@@ -253,7 +300,7 @@ def _even_ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """1, 2 and 5 times the powers of ten between two logarithms; of many, the powers alone."""
+    """Return 1, 2 and 5 times the powers of ten between two logarithms; of many, the powers."""
     factors = (1, 2, 5) if high - low < 3 else (1,)
     values = [
         factor * 10.0**power
@@ -261,10 +308,6 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
         for factor in factors
     ]
     return [(v, f"{v:g}") for v in values if low <= math.log10(v) <= high]
-
-
-def _round_counts(low: float, high: float) -> list[float]:
-    return [value for value, _ in _log_ticks(low, high)]
 
 
 def _short(count: float) -> str:

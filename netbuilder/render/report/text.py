@@ -1,4 +1,4 @@
-"""The facts as sentences and cells of tables: plain text, escaped by whoever writes it."""
+"""The sentences of a report: plain text, which its two forms escape."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from netbuilder.runs.statistics import MeanStd, range_text
 NOTHING = "–"
 
 MOST_CLASSES = 25
-"""A confusion matrix of more classes is not shown."""
+"""A confusion matrix with more classes is not shown."""
 
 HARDLY = 0.05
-"""Percent points within which a gap is said to stay as it is: five images of ten thousand."""
+"""Percent points within which a gap counts as unchanged: five of ten thousand images."""
 
 RUNNING = "measured during the epoch, while the weights still change"
-"""What a training accuracy is."""
+"""The meaning of a training accuracy."""
 
 
-CURVES_NOTE = "Accuracies below the axis are not drawn, so that the later epochs can be told apart."
+CURVES_NOTE = "Accuracies below the axis are not drawn, so that the later epochs stay apart."
 
 MISTAKES_NOTE = (
     "Test images taken for another class, of the most confident mistakes that each run records: "
@@ -33,7 +33,7 @@ MISTAKES_NOTE = (
 
 
 def heading(report: Report) -> str:
-    """What the page is called."""
+    """Return the title of the page."""
     names = [iteration.analysis.architecture.name for iteration in report.iterations]
     if len(names) == 1:
         return names[0]
@@ -41,9 +41,9 @@ def heading(report: Report) -> str:
 
 
 def lead(report: Report) -> list[str]:
-    """What a hurried reader takes away."""
+    """Return the summary: how many runs, the best network, the smallest that meets its targets."""
     if not report.runs:
-        return ["Made from documents alone; there is no finished run."]
+        return ["Made from documents alone: no run is finished."]
     lines = [f"Made from {_count(report.runs, 'finished run')}."]
     several = len(report.iterations) > 1
     for dataset, iterations in report.tested.items():
@@ -61,41 +61,41 @@ def lead(report: Report) -> list[str]:
 
 
 def overview_note(report: Report) -> str:
-    """What stands in the table under `OVERVIEW`."""
-    said = (
-        "Accuracies are in percent, of each run's best and last epoch, as mean ± standard "
-        "deviation over the seeds. Published figures are those that the document names."
+    """Return the caption of the table of all networks."""
+    note = (
+        "Accuracies are in percent: means over the seeds of each run's best and last epoch, then "
+        "± the standard deviation. Published values are those in the document."
     )
     if len(report.tested) > 1:
-        there = (
+        names = (
             f"{one_line(dataset)} by {', '.join(i.key for i in iterations)}"
             for dataset, iterations in report.tested.items()
         )
-        said += f" Data sets: {'; '.join(there)}."
-    return said
+        note += f" Data sets: {'; '.join(names)}."
+    return note
 
 
 def title(iteration: ReportEntry) -> str:
-    """The document's own title, in one line; it may be empty."""
+    """Return the document's title, in one line; it may be empty."""
     return one_line(iteration.analysis.architecture.title)
 
 
 def seeds_note(iteration: ReportEntry) -> str:
-    """What stands in the table under `SEEDS`."""
-    said = (
+    """Return the caption of the table of seeds."""
+    note = (
         f"One row per seed, trained on {one_line(iteration.dataset)}. Accuracies are in percent; "
         f"that of training is {RUNNING}."
     )
     if iteration.trained[0].at_target:
-        said += (
+        note += (
             " First at target is the first epoch that met the target test accuracy; held is how "
             "many epochs met it without a break up to the last."
         )
-    return said
+    return note
 
 
 def confusion_note(iteration: ReportEntry) -> str:
-    """What stands in the confusion matrix, or why there is none."""
+    """Return the caption of the confusion matrix, or why none is shown."""
     runs, classes = len(iteration.evaluated), len(iteration.evaluated[0].classes)
     if classes > MOST_CLASSES:
         return f"{classes} classes are too many for a table; the pairs confused most are below."
@@ -104,20 +104,20 @@ def confusion_note(iteration: ReportEntry) -> str:
 
 
 def picture_note(iteration: ReportEntry) -> str:
-    """What the picture of mistakes shows."""
+    """Return the caption of the plot of mistakes."""
     return f"The most confident mistakes of seed {iteration.trained[0].seed} after the last epoch."
 
 
 def observations(iteration: ReportEntry) -> list[str]:
-    """What the figures say, a sentence a fact."""
+    """Return what the numbers show, one sentence per fact."""
     analysis = iteration.analysis
     lines = [_field(analysis)]
     if iteration.largest:
-        sits = [
+        shares = [
             f"{row.path} {printable(row.title)} ({row.parameters / analysis.parameters:.1%})"
             for row in iteration.largest
         ]
-        lines.append(f"Most of the parameters sit in {_listed(sits)}.")
+        lines.append(f"Most parameters are in {_listed(shares)}.")
     if iteration.gap:
         lines.append(_gap(iteration.gap, iteration))
     if iteration.trained and iteration.trained[0].at_target:
@@ -137,7 +137,7 @@ def observations(iteration: ReportEntry) -> list[str]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """An author's words as paragraphs of one line each."""
+    """Return an author's text as paragraphs of one line each."""
     parts: list[list[str]] = [[]]
     for line in text.split("\n"):
         if line.strip():
@@ -148,9 +148,9 @@ def paragraphs(text: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Text with its blanks as single ones; control characters are shown escaped.
+    """Return text with single blanks, its control characters escaped.
 
-    What joins emoji and what turns the direction of writing stays: pages isolate it.
+    Joiners of emoji and marks of direction stay: pages isolate them.
     """
     return "".join(
         printable(character) if ord(character) < 0xA0 else character
@@ -165,29 +165,29 @@ def _field(analysis: Analysis) -> str:
             f"Every output position sees the whole {size} input from layer {whole.path} "
             f"{printable(whole.title)} on."
         )
-    seen = format_shape(analysis.receptive_field)
-    return f"No layer sees the whole {size} input: an output position sees {seen} of it."
+    field = format_shape(analysis.receptive_field)
+    return f"No layer sees the whole {size} input: an output position sees {field} of it."
 
 
 def _gap(gap: Gap, iteration: ReportEntry) -> str:
     sign = "−" if gap.last < 0 else "+"
-    said = (
+    text = (
         "The gap, training minus test accuracy, "
         f"is {sign}{abs(gap.last):.2f} points after the last epoch"
     )
     if gap.change is not None:
         over = f"over the last {gap.epochs} epochs"
         if abs(gap.change) < HARDLY:
-            said += f" and hardly moved {over}"
+            text += f" and hardly moved {over}"
         else:
-            said += f"; it {_moved(gap.last, gap.change)} by {abs(gap.change):.2f} {over}"
+            text += f"; it {_moved(gap.last, gap.change)} by {abs(gap.change):.2f} {over}"
     train = iteration.analysis.architecture.train
     augmented = ", on augmented images" if train and train.augment else ""
-    return f"{said}. Training accuracy is {RUNNING}{augmented}."
+    return f"{text}. Training accuracy is {RUNNING}{augmented}."
 
 
 def _moved(last: float, change: float) -> str:
-    """How a gap moved: away from zero or towards it, or across it."""
+    """Return how a gap moved: away from zero, towards it, or across it."""
     before = last - change
     if before * last <= 0:
         return "rose" if change > 0 else "fell"
@@ -196,23 +196,23 @@ def _moved(last: float, change: float) -> str:
 
 def _reached(iteration: ReportEntry) -> str:
     bound = iteration.analysis.architecture.targets.test_accuracy
-    asked = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
+    required = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
     firsts = [run.first_at_target for run in iteration.trained if run.first_at_target is not None]
     if not firsts:
-        return f"No epoch met the target test accuracy{asked}."
+        return f"No epoch met the target test accuracy{required}."
     held = [run.held for run in iteration.trained]
-    kept = [sum(run.at_target) for run in iteration.trained]
-    who = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
+    counts = [sum(run.at_target) for run in iteration.trained]
+    by = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
     first = f"epoch{'s' * (min(firsts) < max(firsts))} {range_text(firsts)}"
     end = f"held over the last {range_text(held)}" if any(held) else "not in the last one"
     return (
-        f"The target test accuracy{asked} is first met in {first}{who}; it is met in "
-        f"{range_text(kept)} epoch{'s' * (max(kept) > 1)} in all, and {end}."
+        f"The target test accuracy{required} is first met in {first}{by}; it is met in "
+        f"{range_text(counts)} epoch{'s' * (max(counts) > 1)} in all, and {end}."
     )
 
 
 def percent(spread: MeanStd | None) -> str:
-    """A figure over the seeds, mean ± standard deviation."""
+    """Return mean ± standard deviation over the seeds."""
     return NOTHING if spread is None else str(spread)
 
 

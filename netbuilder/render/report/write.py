@@ -1,4 +1,4 @@
-"""A report in a folder: its two forms and their pictures."""
+"""Write a report into a folder: its two forms and their pictures."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ LABEL = 20
 PNG = b"\x89PNG\r\n\x1a\n"
 
 _MANIFEST = re.compile(r"<!-- netbuilder report:([A-Za-z0-9._ -]*) -->\n\Z")
-"""The last line of the markdown: the files that belong to a report, so that it may be renewed."""
+"""The last line of the markdown: the files of a report, which a later one may replace."""
 
 
 def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path]:
     """Write the report into ``out``; its paths, markdown first, then the page.
 
-    An earlier report there is replaced; what else lies there stays, and needs ``force``.
+    An earlier report in it is replaced; other files stay, and need ``force``.
 
     Raises:
-        ConfigError: ``out`` is no folder, or holds what is of no report.
+        ConfigError: ``out`` is not a folder, or holds files of no report.
         MachineError: it cannot be written.
     """
     earlier = _earlier(out, force=force)
@@ -47,7 +47,7 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
         remove_leftovers(out)
         for name in earlier - set(pictures):
             (out / name).unlink(missing_ok=True)
-    # First the text: it names the others, so that one that was cut short can be renewed.
+    # The text goes first: it lists the others, so that an interrupted report can be replaced.
     for name, content in {MARKDOWN: text.encode(), **pictures, HTML: html.encode()}.items():
         with report_write_errors(out / name):
             write_atomic(out / name, content)
@@ -55,57 +55,57 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
 
 
 def _earlier(out: Path, *, force: bool) -> set[str]:
-    """The pictures of an earlier report in ``out``."""
+    """Return the pictures of an earlier report in ``out``."""
     if out.exists() and not out.is_dir():
         raise ConfigError(printable(f"--out {out}: it is a file; name a folder"))
     if not out.exists():
         return set()
-    there = {path.name for path in out.iterdir() if not path.name.startswith(".")}
-    found = None
-    if MARKDOWN in there:
-        found = _MANIFEST.search((out / MARKDOWN).read_text(encoding="utf-8", errors="replace"))
-    pictures = set(found[1].split()) if found else set()
-    strange = sorted(there - (pictures | {MARKDOWN, HTML} if found else set()))
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    manifest = None
+    if MARKDOWN in names:
+        manifest = _MANIFEST.search((out / MARKDOWN).read_text(encoding="utf-8", errors="replace"))
+    pictures = set(manifest[1].split()) if manifest else set()
+    strange = sorted(names - (pictures | {MARKDOWN, HTML} if manifest else set()))
     if strange and not force:
-        named = ", ".join(strange[:5]) + (" …" if len(strange) > 5 else "")
+        listed = ", ".join(strange[:5]) + (" …" if len(strange) > 5 else "")
         raise ConfigError(
             printable(
-                f"--out {out}: it holds what is of no report: {named}; name another folder, or "
-                "add --force to write the report beside it"
+                f"--out {out}: it holds files of no report: {listed}; choose another folder, or "
+                "add --force to write the report next to them"
             )
         )
     return {name for name in pictures if name.endswith(".png") and (out / name).is_file()}
 
 
 def _mistakes(report: Report) -> dict[str, bytes]:
-    """The picture that each iteration's first run left of its worst mistakes, where it did."""
+    """Return the plot of the worst mistakes of each network's first run, if it has any."""
     from netbuilder.render.plots.style import with_palette
 
-    found = {}
+    pictures = {}
     for iteration in report.iterations:
         if not iteration.evaluated:
             continue
         path = iteration.trained[0].run.path / "misclassified.png"
         if path.is_file() and (png := path.read_bytes()).startswith(PNG):
             photos = iteration.analysis.architecture.input[0] > 1
-            found[iteration.key] = with_palette(png, photos=photos)
-    return found
+            pictures[iteration.key] = with_palette(png, photos=photos)
+    return pictures
 
 
 def _pictures(report: Report) -> dict[str, bytes]:
-    """The pictures that the markdown shows, by the names of their files."""
+    """Return the pictures that the markdown shows, by the names of their files."""
     import numpy as np
 
     from netbuilder.render.plots.curves import draw_curves_of_seeds
     from netbuilder.render.plots.images import draw_confusion
     from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
 
-    found = {}
+    pictures = {}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
 
         def keep(name: str) -> None:
-            found[name] = path.read_bytes()
+            pictures[name] = path.read_bytes()
 
         sizes = [
             ParetoPoint(
@@ -126,14 +126,14 @@ def _pictures(report: Report) -> dict[str, bytes]:
                 draw_curves_of_seeds(path, name, runs, goal)
                 keep(f"{iteration.key}-curves.png")
             if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
-                classes = [_short(one_line(each)) for each in iteration.evaluated[0].classes]
+                classes = [_short(one_line(name)) for name in iteration.evaluated[0].classes]
                 draw_confusion(path, name, classes, np.array(iteration.confusion))
                 keep(f"{iteration.key}-confusion.png")
-    return found
+    return pictures
 
 
 def _short(name: str) -> str:
-    """A class's name beside a picture, which it must not push aside."""
+    """Return the name of a class, cut to fit next to a plot."""
     return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
 
 

@@ -16,7 +16,7 @@
   name();
 }
 
-// A click on a heading sorts by its column: up, down, then as it was.
+// A click on a header sorts by its column: up, down, then as written.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const asWritten = [...body.rows];
@@ -24,7 +24,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const next = { none: "ascending", ascending: "descending", descending: "none" };
   const valueOf = (row, column) => {
     const text = row.cells[column].textContent.trim();
-    const number = Number.parseFloat(text.replace(/^epoch /, "").replaceAll(",", "").replace("−", "-"));
+    const number = Number.parseFloat(text.replace(/^(epoch|±) /, "").replaceAll(",", "").replace("−", "-"));
     return Number.isNaN(number) ? text : number;
   };
   const compare = (a, b) => {
@@ -54,11 +54,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// The curves say what an epoch measured: to the mouse, to a finger, and to the slider below them.
+// The curves show the values of an epoch: to the mouse, to a finger, and to the slider below them.
 const curves = JSON.parse(document.getElementById("curves").textContent);
 const sets = [["train", "training"], ["test", "test"]];
 
-function told(panel, epoch, set) {
+function valuesText(panel, epoch, set) {
   const digits = panel === "loss" ? (value) => value.toPrecision(3) : (value) => value.toFixed(2);
   const values = set.values.map((seed) => seed[epoch]).filter((value) => value != null);
   if (!values.length) return "–";
@@ -95,7 +95,7 @@ for (const figure of document.querySelectorAll("figure.curves")) {
         circle.setAttribute("cx", x);
         circle.setAttribute("cy", y ?? 0);
       }
-      const values = sets.map(([set, word]) => [word, told(name, epoch, series[set])]);
+      const values = sets.map(([set, word]) => [word, valuesText(name, epoch, series[set])]);
       tip.textContent = [`epoch ${epoch + 1}`, ...values.map((pair) => pair.join("  "))].join("\n");
       lines.push(`${name}: ${values.map((pair) => pair.join(" ")).join(", ")}`);
       cross.removeAttribute("hidden");

@@ -102,7 +102,7 @@ def test_a_package_that_is_missing_is_left_out_by_name(
     assert ran.code == 0, ran.err
     said = f"lightning: left out, {missing_extra('lightning', 'bench')}"
     assert ran.err.splitlines().count(said) == 1
-    assert " device " in ran.out
+    assert "\ndevice " in ran.out
 
 
 def test_an_unknown_peer_is_refused(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def _problem(node: Node, scope: Scope, message: str) -> Problem:
         told = [*told[: USES_TOLD - 1], "…", told[-1]]
     message += f" ({'; '.join(told)})" if told else ""
     if node.override:
-        return Problem(f"--set {node.override}", 0, 0, format_path(scope.place), message)
+        return Problem(f"--set {node.override}", None, None, format_path(scope.place), message)
     return Problem(scope.file, node.line, node.column, format_path(scope.place), message)
 
 
@@ -182,7 +182,7 @@ class Definitions:
         for name, (_, override) in self.changes.items():
             if name not in self._places:
                 message = f"unknown value{did_you_mean(name, self.values)}"
-                self.problems.append(Problem(f"--set {override}", 0, 0, f"values.{name}", message))
+                self.problems.append(Problem(f"--set {override}", None, None, f"values.{name}", message))
         if self.problems:
             raise ConfigError(self.problems)
 

@@ -12,7 +12,7 @@ from netbuilder._text import describe
 from netbuilder.components.component import by_name
 from netbuilder.config.schema import COMPONENTS, Place, format_path
 from netbuilder.config.yaml_nodes import parse_value
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError
 
 
 def _split(
@@ -108,4 +108,4 @@ def _place(path: str) -> Place:
 
 
 def _error(override: str, message: str) -> ConfigError:
-    return ConfigError([Problem(f"--set {override}", 0, 0, "", message)])
+    return ConfigError.at(f"--set {override}", message)

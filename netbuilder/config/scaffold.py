@@ -69,7 +69,7 @@ def next_document(source: Path, name: str, folder: Path | None = None) -> Draft:
         theirs, ours = source.parent / included, folder / included
         if not ours.is_file() or ours.read_bytes() != theirs.read_bytes():
             message = f"it includes {included}, which must lie in {folder} as well; copy it there"
-            raise ConfigError([Problem(str(source), 0, 0, "", message)])
+            raise ConfigError.at(source, message)
     sections = dict(_sections(text, str(source)))
     head = sections.pop("") + f'name: {name}\ntitle: ""\n'
     kept = (part for key, part in sections.items() if key not in LEFT_OUT)

@@ -243,7 +243,7 @@ class Architecture(StrictModel):
         """A problem with the value at ``place``, with its line where the document is known."""
         if self._source is not None:
             return self._source.problem(place, message)
-        return Problem(f"<{self.name}>", 0, 0, format_path(place), message)
+        return Problem(f"<{self.name}>", None, None, format_path(place), message)
 
 
 def format_path(place: Place) -> str:

@@ -23,7 +23,7 @@ def read_text(path: Path) -> str:
     """
 
     def refuse(message: str) -> ConfigError:
-        return ConfigError([Problem(str(path), 0, 0, "", message)])
+        return ConfigError.at(path, message)
 
     try:
         with path.open("rb") as file:
@@ -126,7 +126,7 @@ class TextSource:
         if blamed or node.override:
             _, override = max(blamed, key=lambda change: len(change[0]), default=((), ""))
             override = override or node.override
-            return Problem(f"--set {override}", 0, 0, format_path(shown), message)
+            return Problem(f"--set {override}", None, None, format_path(shown), message)
         return Problem(file, line, column, format_path(shown), message)
 
 

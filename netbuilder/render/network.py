@@ -241,7 +241,7 @@ def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
 
 def problem_data(problem: Problem) -> dict[str, Any]:
     """A problem as JSON values; line and column count from 1 and are 0 where there is none."""
-    return asdict(problem)
+    return asdict(problem) | {"line": problem.line or 0, "column": problem.column or 0}
 
 
 def _row_data(row: Row) -> dict[str, Any]:

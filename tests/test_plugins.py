@@ -110,7 +110,7 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
         (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
         (
             "from netbuilder.layers import Layer\nclass Lazy(Layer): pass",
-            r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy gives no rule for",
+            r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy does not define",
         ),
     ],
 )

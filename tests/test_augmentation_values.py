@@ -170,7 +170,7 @@ def test_no_problem(written: Any, shape: tuple[int, ...]) -> None:
 def test_reading_needs_no_torch() -> None:
     """Documents with augmentations are read without torch."""
     script = (
-        "import sys; from netbuilder.recipe.augmentations import AUGMENTATIONS; "
+        "import sys; from netbuilder.components.augmentations import AUGMENTATIONS; "
         "AUGMENTATIONS[2](size=28).problem((1, 28, 28)); "
         "print(sorted({'torch', 'torchvision', 'numpy'} & set(sys.modules)))"
     )

@@ -219,8 +219,8 @@ def test_repeated_keys_are_all_told() -> None:
     text = "name: a\nname: b\ninput: [8]\nlayers:\n  - Linear: {out_features: 1, out_features: 2}\n"
     end = "remove one of the two"
     assert refusal(text).splitlines() == [
-        f"a.yaml:2:1: the key 'name' stands here again, first in line 1; {end}",
-        f"a.yaml:5:31: the key 'out_features' stands here again, first in line 5; {end}",
+        f"a.yaml:2:1: the key 'name' is repeated, first in line 1; {end}",
+        f"a.yaml:5:31: the key 'out_features' is repeated, first in line 5; {end}",
     ]
 
 

@@ -299,8 +299,8 @@ class Definitions:
         if node is None or node.value is None:
             return []
         if not isinstance(node.value, dict):
-            found = describe(node.plain())
-            message = f"found {found}; allowed: a mapping from names to definitions"
+            description = describe(node.plain())
+            message = f"found {description}; allowed: a mapping from names to definitions"
             self.problems.append(_problem(node, scope, message))
             return []
         definitions = []
@@ -339,8 +339,8 @@ class Definitions:
                 message = f"found the name {quoted(parameter)}; allowed: {NAME_RULE}"
                 raise error_at(default, parameter_scope, message)
             if isinstance(default.value, list | dict):
-                found = describe(default.plain())
-                message = f"found {found}; allowed: a number, a text, true, false or null"
+                description = describe(default.plain())
+                message = f"found {description}; allowed: a number, a text, true, false or null"
                 raise error_at(default, parameter_scope, message)
         place = f"{scope.file}:{node.line}:{node.column}"
         self.blocks[name] = Block(name, scope.file, parameters, parts["layers"], place)

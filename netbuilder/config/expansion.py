@@ -178,8 +178,8 @@ class Expander:
     def _repeat_parts(self, node: Node, arguments: Node | None, scope: Scope) -> Mapping[str, Node]:
         """Return the fields of a Repeat, after a check of their names and of its layers."""
         if arguments is not None and not isinstance(arguments.value, dict):
-            found = describe(arguments.plain())
-            message = f"found {found}; write Repeat: {{times: 2, layers: [...]}}"
+            description = describe(arguments.plain())
+            message = f"found {description}; write Repeat: {{times: 2, layers: [...]}}"
             raise error_at(arguments, scope, message)
         parts = entries(arguments) if arguments else {}
         for key, part in parts.items():
@@ -224,8 +224,8 @@ class Expander:
     def _times(self, node: Node, scope: Scope) -> int:
         result = self._interpolator.interpolate(node, scope.at("times"))
         if type(result.value) is not int or not 0 <= result.value <= MAX_TIMES:
-            found = describe(result.value)
-            message = f"found {found}; allowed: a whole number from 0 to {MAX_TIMES:,}"
+            description = describe(result.value)
+            message = f"found {description}; allowed: a whole number from 0 to {MAX_TIMES:,}"
             raise error_at(result, scope.at("times"), message)
         return result.value
 

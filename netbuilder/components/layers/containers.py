@@ -32,7 +32,7 @@ class Sequential(Container):
 
     @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
-        return f"{cls.kind}: [...]"  # a list is the variadic argument and has no hint
+        return f"{cls.kind}: [...]"  # not called for a list, which is the variadic argument
 
     @property
     def allocates_output(self) -> bool:
@@ -157,7 +157,7 @@ class Residual(_Join):
 
     @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
-        # A list holds body and shortcut; a user who wrote a list of layers meant the body.
+        # Positional values are body and shortcut, both lists; a single layer is a mistake.
         return "" if isinstance(values[0], list | tuple) else f"{cls.kind}: {{body: [...]}}"
 
     def child_branches(self) -> tuple[Branch, ...]:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and the checksum of what is in them."""
+"""Atomic writes, locks on folders, and checksums."""
 
 from __future__ import annotations
 
@@ -19,50 +19,54 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-ELSEWHERE = "name another place with --out"
+OUT_HINT = "choose another path with --out"
+"""The advice that follows a write error by default."""
+LOCK_RETRY = 0.1
+"""Seconds before the second attempt at a lock."""
 
 
 def errno_message(error: OSError) -> str:
-    """What the system says, in words that tell what to look at."""
+    """Return the reason of a system error in plain words."""
     return {
         errno.ENOSPC: "the disk is full",
         errno.EROFS: "the folder is read-only",
-        errno.EACCES: "the folder may not be written",
+        errno.EACCES: "the folder is not writable",
     }.get(error.errno or 0, error.strerror or str(error))
 
 
 @contextmanager
-def report_write_errors(place: Path, then: str = ELSEWHERE) -> Iterator[None]:
-    """Turn what keeps ``place`` from being written into a line that says so, and what to do.
+def report_write_errors(path: Path, hint: str = OUT_HINT) -> Iterator[None]:
+    """Turn an OSError while ``path`` is written into a message with the reason and a hint.
 
     Raises:
-        MachineError: in place of any OSError.
+        MachineError: The body raised an OSError.
     """
     try:
         yield
     except OSError as error:
-        message = f"{place}: cannot be written: {errno_message(error)}; {then}"
+        message = f"{path}: cannot be written: {errno_message(error)}; {hint}"
         raise MachineError(printable(message)) from error
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Put a file at ``path`` so that a crash at any moment leaves the old one or the new one.
+    """Write a file so that a crash at any moment leaves either the old file or the new one.
 
-    It is written aside, flushed to the disk and renamed into place; then the folder is flushed.
+    The content goes to a temporary file, which is flushed to disk and renamed; then the folder is
+    flushed.
 
     Raises:
-        OSError: the disk is full, the folder is read-only …; nothing is left behind.
+        OSError: The file cannot be written; the temporary file is removed.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with aside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        temporary.replace(path)
     except BaseException as error:
-        with suppress(OSError):  # what went wrong first is what is told
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):  # report the first error
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
@@ -70,12 +74,12 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut.
+    """Flush a folder to disk, so that a rename in it survives a power failure.
 
     Raises:
-        OSError: the folder cannot be flushed; it is named.
+        OSError: The folder cannot be flushed; the error names it.
     """
-    if os.name == "nt":  # Windows has no handle on a folder to flush
+    if os.name == "nt":  # Windows cannot flush a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -86,16 +90,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-LOOK = 0.1
-"""Seconds, longer than a look at a lock takes."""
-
-
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[bool]:
-    """Whether nobody else holds ``folder``; it is held meanwhile, and let go when a process dies.
+    """Lock ``folder`` for this process; yields False if another process holds the lock.
 
-    The lock is on the folder itself and leaves no file. Where the system has none, everybody is
-    alone.
+    The lock is on the folder itself and creates no file. The system releases it when the process
+    ends. On a system without such locks, it always yields True.
     """
     try:
         import fcntl
@@ -104,17 +104,17 @@ def exclusive_lock(folder: Path) -> Iterator[bool]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        alone = _lock(descriptor, fcntl.LOCK_EX)
-        if not alone:  # `is_held` may look just now, which takes it no time
-            sleep(LOOK)
-            alone = _lock(descriptor, fcntl.LOCK_EX)
-        yield alone
+        acquired = _lock(descriptor, fcntl.LOCK_EX)
+        if not acquired:  # `is_locked` in another process holds it for a moment
+            sleep(LOCK_RETRY)
+            acquired = _lock(descriptor, fcntl.LOCK_EX)
+        yield acquired
     finally:
         os.close(descriptor)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether `sole_user` holds ``folder`` in some process; not, where that cannot be known."""
+    """Return whether a process holds the `exclusive_lock` of ``folder``; False if unknown."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -130,53 +130,53 @@ def is_locked(folder: Path) -> bool:
 
 
 def _lock(descriptor: int, kind: int) -> bool:
-    """Whether nobody else holds it in a way that forbids ``kind``."""
+    """Try to acquire a lock of ``kind`` without waiting; False if another process prevents it."""
     import fcntl
 
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a network's disk without locks
+    except OSError:  # a network file system without locks
         return True
     return True
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the files and folders made aside in ``folder`` by a process that was killed.
+    """Remove the temporary files and folders of killed processes from ``folder``.
 
-    This process has none there now: one with its number was another's, as in a container, where
-    numbers come again.
+    This process must not be writing there: a name with its process id is from an earlier process,
+    because ids repeat, as in containers.
     """
-    if os.name == "nt":  # signal 0 asks nothing there, it interrupts
+    if os.name == "nt":  # on Windows, signal 0 interrupts the process
         return
-    for aside in folder.glob(".*.tmp"):
-        process = aside.name.split(".")[-2]
+    for temporary in folder.glob(".*.tmp"):
+        process = temporary.name.split(".")[-2]
         if process.isdecimal() and int(process) != os.getpid() and is_alive(int(process)):
             continue
-        if aside.is_dir() and not aside.is_symlink():
-            shutil.rmtree(aside)
+        if temporary.is_dir() and not temporary.is_symlink():
+            shutil.rmtree(temporary)
         else:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this machine is running, whoever's it is."""
+    """Return whether a process with this id runs on this machine, under any user."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OverflowError:  # no system counts that far
+    except OverflowError:  # larger than any process id
         return False
-    except OSError:
+    except OSError:  # it runs under another user
         return True
     return True
 
 
 def digest_of(tensors: Mapping[str, Tensor], text: str = "") -> str:
-    """SHA-256, in hexadecimal, over ``text`` and every tensor's name, type, shape and values.
+    """Return the SHA-256, in hexadecimal, of ``text`` and of all names, types, shapes and values.
 
-    The tensors are on the CPU.
+    The tensors must be on the CPU.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Text for messages: quoting, did-you-mean, plurals, natural order."""
+"""Text for messages: quoting, did-you-mean, plurals and natural order."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 
+LARGEST = 2**31 - 1
+"""Largest size or count: the range of a 32-bit index, beyond which torch is not reliable."""
+MAX_QUOTED = 40
+"""Characters of a string that a message quotes."""
+MAX_SUGGESTED = 12
+"""Names that a message lists when none is close to the unknown word."""
+
 
 def quoted(text: str) -> str:
-    """A text as a message quotes it: short, and with what is not printable escaped."""
-    return repr(text if len(text) <= 40 else text[:40] + "…")
+    """Return a string in quotes, shortened, with unprintable characters escaped."""
+    return repr(text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…")
 
 
 def printable(text: str) -> str:
-    """One line that a terminal shows as it is: control characters and the like are escaped."""
+    """Return a string as a single line, with unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-LARGEST = 2**31 - 1
-"""A size beyond a 32-bit index is a slip of the finger, and torch does not take it everywhere."""
-
-
-# --- words for what is wrong ---------------------------------------------------------------------
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 branch`` or ``2,000 branches``."""
+    if count == 1:
+        return f"1 {noun}"
+    suffix = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count:,} {noun}{suffix}"
 
 
 def describe(value: object) -> str:
-    """A value as a message quotes it: short, and with its type where that is what is wrong."""
+    """Return a value as messages describe it: its type and, if short, the value."""
     match value:
         case None:
             return "nothing"
@@ -39,32 +47,29 @@ def describe(value: object) -> str:
         case int() | float():
             return f"the number {value}"
         case list() | tuple():
-            return "an empty list" if not value else f"a list of {len(value)}"
+            return f"a list of {len(value)}" if value else "an empty list"
         case Mapping():
             return "a mapping"
     return f"a {type(value).__name__}"
 
 
-NAMES_TOLD = 12
-
-
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The tail of a message about an unknown word: the nearest known one, else all there are."""
-    return _nearest(word[:60].lower(), tuple(known))
+    """Return the end of a message about an unknown word: the closest known one, or all of them."""
+    return _suggestion(word[:60].lower(), tuple(known))
 
 
-@lru_cache(maxsize=256)  # one mistake may stand in a document ten thousand times
-def _nearest(word: str, known: tuple[str, ...]) -> str:
-    folded = {name.lower(): name for name in known}
-    near = get_close_matches(word, folded, n=1, cutoff=0.65)
-    if near:
-        return f"; did you mean {folded[near[0]]}?"
-    names = list(folded.values())
-    shown = ", ".join(names[:NAMES_TOLD]) + (", …" if len(names) > NAMES_TOLD else "")
-    return f"; known: {shown}" if names else "; it takes none"
+@lru_cache(maxsize=256)  # a document may repeat one mistake ten thousand times
+def _suggestion(word: str, known: tuple[str, ...]) -> str:
+    names = {name.lower(): name for name in known}
+    if matches := get_close_matches(word, names, n=1, cutoff=0.65):
+        return f"; did you mean {names[matches[0]]}?"
+    if not names:
+        return "; none are defined"
+    listed = ", ".join(list(names.values())[:MAX_SUGGESTED])
+    return f"; known: {listed}" + (", …" if len(names) > MAX_SUGGESTED else "")
 
 
 def natural_key(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
-    """The order of names, whose numbers count up: iter2 before iter10, and that before net1."""
+    """Return a sort key that compares the numbers in names by value: iter2 before iter10."""
     parts = re.findall(r"([^0-9]*)([0-9]*)", name)
     return tuple((text, int(digits or 0)) for text, digits in parts), name

@@ -1,18 +1,18 @@
-"""Everything that netbuilder raises on purpose.
+"""The exceptions that netbuilder raises on purpose.
 
 NetbuilderError
-├── ConfigError         what the user wrote is wrong (exit 2)
-│   ├── DocumentError   a document has problems; it carries the part that is sound
-│   └── ShapeError      a layer cannot take the shape that reaches it
-├── MachineError        the machine cannot do it: memory, disk, device, a missing extra (exit 3)
-│   ├── DataError       a data set is missing, corrupt or out of reach
+├── ConfigError         the user's input is wrong (exit 2)
+│   ├── DocumentError   a document has problems; carries the valid part of its network
+│   └── ShapeError      a layer does not accept the shape of its input
+├── MachineError        the machine lacks memory, disk space, a device or a package (exit 3)
+│   ├── DataError       a data set is missing, corrupt or unreachable
 │   └── CheckpointError no checkpoint of a run can be loaded
-├── CheckFailed         what was made does not do what it was made for (exit 1)
-├── Diverged            the loss of a training is no finite number (exit 1)
-└── Interrupted         SIGINT or SIGTERM stopped a run, its state saved (exit 130 or 143)
+├── CheckFailed         an output failed its check and is discarded (exit 1)
+├── Diverged            the loss is not a finite number (exit 1)
+└── Interrupted         SIGINT or SIGTERM stopped a run after its state was saved (exit 130 or 143)
 
-Each message says what was found, what is allowed and what to do; the command line prints it as it
-is and exits with ``exit_code``.
+A message names the place, what was found, what is allowed and what to do. The command line prints
+it unchanged and exits with ``exit_code``.
 """
 
 from __future__ import annotations
@@ -23,34 +23,45 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from netbuilder._text import printable
 
 
 class NetbuilderError(Exception):
-    """The root of the tree; ``exit_code`` is what the command line exits with."""
+    """Base class of all errors; ``exit_code`` is the exit code of the command line."""
 
     exit_code: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
-    """One thing wrong with what a user wrote, and where; lines and columns count from 1.
+    """A mistake in the user's input. Problems sort by file and position.
 
-    ``field`` is the path of the value in the document, such as ``layers[3].Conv2d.kernel_size``.
+    Attributes:
+        file: The path of the file, or another name of the input, such as ``--set epochs=0``.
+        line: The line, from 1; None if the problem concerns the whole input.
+        column: The column, from 1; None if the problem concerns the whole input.
+        field: The path of the value in the document, such as ``layers[3].Conv2d.kernel_size``.
+        message: What was found, what is allowed and what to do.
     """
 
     file: str
-    line: int
-    column: int
+    line: int | None
+    column: int | None
     field: str
     message: str
 
     @property
     def place(self) -> str:
-        """Where it is: ``archs/iter10.yaml:17:9``."""
+        """The position as messages show it: ``archs/iter10.yaml:17:9``."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    def __lt__(self, other: Problem) -> bool:
+        return self._sort_key() < other._sort_key()
+
+    def _sort_key(self) -> tuple[str, int, int, str, str]:
+        return self.file, self.line or 0, self.column or 0, self.field, self.message
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
@@ -58,7 +69,7 @@ class Problem:
 
 
 class ConfigError(NetbuilderError):
-    """What the user wrote is wrong; ``problems`` holds all that is wrong with a document."""
+    """The user's input is wrong; ``problems`` lists every problem of a document."""
 
     exit_code = 2
 
@@ -68,44 +79,49 @@ class ConfigError(NetbuilderError):
             problems if isinstance(problems, str) else "\n".join(map(str, self.problems))
         )
 
+    @classmethod
+    def at(cls, file: Path | str, message: str) -> Self:
+        """Return the error of a single problem that concerns the whole of ``file``."""
+        return cls([Problem(str(file), None, None, "", message)])
+
 
 class ShapeError(ConfigError):
-    """A layer cannot take the shape that reaches it; the walk adds the place in the document."""
+    """A layer does not accept the shape of its input; the caller adds the place."""
 
 
 class MachineError(NetbuilderError):
-    """The user's input is right, and this machine cannot serve it."""
+    """The user's input is valid, but this machine cannot process it."""
 
     exit_code = 3
 
 
 def missing_extra(package: str, extra: str) -> MachineError:
-    """What to raise where ``package``, which netbuilder's ``extra`` brings, is not installed.
+    """Return the error for a missing ``package`` that netbuilder's ``extra`` installs.
 
-    The command is for this interpreter, and for the clone that is run: an index may know another
-    package by the name.
+    Its message is a pip command for this interpreter. In a clone of the repository, the command
+    installs the clone, not a package from an index.
     """
     root = Path(__file__).parents[1]
-    cloned = (root / "pyproject.toml").is_file()
-    source = ("-e", f"{root}[{extra}]") if cloned else (f"netbuilder[{extra}]",)
+    is_clone = (root / "pyproject.toml").is_file()
+    source = ("-e", f"{root}[{extra}]") if is_clone else (f"netbuilder[{extra}]",)
     command = shlex.join((sys.executable, "-m", "pip", "install", *source))
     return MachineError(f"{package} is not installed; install it with: {command}")
 
 
 def require_extra(package: str, extra: str) -> None:
-    """Refuse before anything else is done.
+    """Import ``package``, which netbuilder's ``extra`` installs.
 
     Raises:
-        MachineError: ``package``, which netbuilder's ``extra`` brings, cannot be imported.
+        MachineError: The import fails.
     """
     try:
         import_module(package)
-    except ImportError as error:  # one that is there may lack another
+    except ImportError as error:  # an installed package may lack a dependency
         raise missing_extra(error.name or package, extra) from error
 
 
 class DataError(MachineError):
-    """A data set is missing, corrupt or out of reach."""
+    """A data set is missing, corrupt or unreachable."""
 
 
 class CheckpointError(MachineError):
@@ -113,11 +129,11 @@ class CheckpointError(MachineError):
 
 
 class CheckFailed(NetbuilderError):
-    """What was made does not do what it was made for; it is not kept."""
+    """An output failed its check, such as an export that differs from the model; it is discarded."""
 
 
 class Diverged(NetbuilderError):
-    """The loss is no finite number; the update that it asked for was not made."""
+    """The loss is not a finite number; the update was not applied."""
 
 
 class Interrupted(NetbuilderError):
@@ -128,15 +144,15 @@ class Interrupted(NetbuilderError):
         self.signum = signum
 
     @property
-    def exit_code(self) -> int:  # type: ignore[override]  # known only once the signal has come
+    def exit_code(self) -> int:  # type: ignore[override]  # depends on the signal
         return 128 + self.signum
 
 
-def require_choice(option: str, found: str, allowed: Sequence[str]) -> None:
-    """Refuse what is none of the names allowed behind ``option``.
+def require_choice(option: str, value: str, allowed: Sequence[str]) -> None:
+    """Check that the value of an option is one of those allowed.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: It is not.
     """
-    if found not in allowed:
-        raise ConfigError(f"{option}: found {found!r}; allowed: {', '.join(allowed)}")
+    if value not in allowed:
+        raise ConfigError(f"{option}: found {value!r}; allowed: {', '.join(allowed)}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from netbuilder.config.expressions import ExpressionError, Value, evaluate, fill
+from netbuilder.config.expressions import ExpressionError, Value, evaluate, interpolate
 from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
 
@@ -149,7 +149,7 @@ def test_an_error_says_what_is_wrong(text: str, message: str) -> None:
 def test_a_text_around_expressions_is_bounded() -> None:
     """Values that fill a text cannot grow it without end."""
     with pytest.raises(ExpressionError, match=r"grows by more than 1,048,576 characters"):
-        fill("${a} ${a}", {"a": "x" * 600_000})
+        interpolate("${a} ${a}", {"a": "x" * 600_000})
 
 
 @pytest.mark.parametrize("name", keyword.kwlist)

@@ -120,12 +120,12 @@ WRONG: dict[str, tuple[str, str]] = {
     "itself": (
         "blocks:\n  a: {layers: [a]}\nlayers: [a]\n",
         "net.yaml:4:16: blocks.a.layers[0]: the block a, defined in net.yaml:4:3, uses itself: "
-        "a → a; take one of these uses out (used in net.yaml:5:10 layers[0])",
+        "a → a; remove one of these uses (used in net.yaml:5:10 layers[0])",
     ),
     "each other": (
         "blocks:\n  a: {layers: [b]}\n  b: {layers: [{a: }]}\nlayers: [a]\n",
         "net.yaml:5:16: blocks.b.layers[0].a: the block a, defined in net.yaml:4:3, uses itself: "
-        "a → b → a; take one of these uses out "
+        "a → b → a; remove one of these uses "
         "(used in net.yaml:4:16 blocks.a.layers[0]; used in net.yaml:6:10 layers[0])",
     ),
     "a value inside": (
@@ -159,12 +159,12 @@ WRONG: dict[str, tuple[str, str]] = {
     "a name of a kind": (
         "blocks: {ReLU: {layers: []}}\nlayers: [ReLU]\n",
         "net.yaml:3:10: blocks.ReLU: found the name 'ReLU'; "
-        "allowed: small letters, digits and underscores, a letter first",
+        "allowed: lowercase letters, digits and underscores, a letter first",
     ),
     "a block without layers": (
         "blocks: {a: {parameters: {}}}\nlayers: [a]\n",
-        "net.yaml:3:10: blocks.a: a block has layers, a list, and maybe parameters with their "
-        "defaults",
+        "net.yaml:3:10: blocks.a: a block has a list of layers, and optionally parameters with "
+        "their defaults; add layers: [...]",
     ),
     "an unknown name": (
         "values: {width: 3}\nlayers: [{Conv2d: ['${widht}', 1]}]\n",
@@ -185,17 +185,18 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "an index that hides a value": (
         "values: {i: 3}\nlayers: [{Repeat: {times: 1, index: i, layers: [ReLU]}}]\n",
-        "net.yaml:4:37: layers[0].Repeat.index: i has a meaning here already; "
+        "net.yaml:4:37: layers[0].Repeat.index: i is already defined; "
         "choose another name",
     ),
     "quotes that are missing": (
         "layers: [{Conv2d: [${3}, 1]}]\n",
         "net.yaml:3:21: not YAML: did not find expected ',' or ']' while parsing a flow sequence; "
-        'inside [ ] and { } it is quoted: "${...}"',
+        'write "${...}" with quotes inside [ ] and { }',
     ),
     "an include without a folder": (
         "include: blocks.yaml\nlayers: [ReLU]\n",
-        "net.yaml:3:10: include: a text without a file has nothing beside it",
+        "net.yaml:3:10: include: a document without a file cannot include others; "
+        "remove the section",
     ),
 }  # fmt: skip
 
@@ -230,7 +231,7 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs_are_refused_while_they_go_off(bomb: str) -> None:
     """What would be written out to billions of layers is refused with the bound."""
-    with pytest.raises(ConfigError, match=r"more than 120,000 values once it is written out"):
+    with pytest.raises(ConfigError, match=r"more than 120,000 values with its blocks expanded"):
         parsed(BOMBS[bomb])
 
 
@@ -352,7 +353,9 @@ def test_layers_are_nested_up_to_a_bound() -> None:
     architecture = parsed(nest(30))
     assert max(row.depth for row in analyse(architecture).rows) == 59
     assert len(build(architecture)) == 1
-    with pytest.raises(ConfigError, match=r"it lies in more than 60 containers once it is"):
+    with pytest.raises(
+        ConfigError, match=r"nested in more than 60 containers with blocks expanded"
+    ):
         parsed(nest(31))
 
 
@@ -395,13 +398,16 @@ def test_a_fault_in_an_included_block_names_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("include", "message"),
     [
-        ("../parts.yaml", r"found '\.\./parts\.yaml'; allowed: a file in the document's own"),
-        ("/etc/passwd", r"found '/etc/passwd'; allowed: a file in the document's own"),
-        ("link.yaml", r"found 'link\.yaml'; allowed: a file in the document's own"),
+        (
+            "../parts.yaml",
+            r"found '\.\./parts\.yaml'; allowed: a file in the folder of the document",
+        ),
+        ("/etc/passwd", r"found '/etc/passwd'; allowed: a file in the folder of the document"),
+        ("link.yaml", r"found 'link\.yaml'; allowed: a file in the folder of the document"),
         ("missing.yaml", r"include: 'missing\.yaml': no such file"),
-        ("other.yaml", r"other\.yaml:1:1: layers: an included file holds values and blocks"),
-        ("twice.yaml", r"unit is defined already, in .*net|unit is defined already"),
-        ("3", r"found the number 3; name a file"),
+        ("other.yaml", r"other\.yaml:1:1: layers: an included file has only values and blocks"),
+        ("twice.yaml", r"unit is already defined, in .*net|unit is already defined"),
+        ("3", r"found the number 3; allowed: the name of a file"),
     ],
 )
 def test_an_include_that_cannot_be_is_refused(tmp_path: Path, include: str, message: str) -> None:

@@ -212,7 +212,7 @@ def _spans(architecture: Architecture) -> list[tuple[int, int]]:
     """Rows that each position of the output of the only layer sees."""
     [layer], x = architecture.layers, architecture.input
     field = layer.receptive_field(x, ReceptiveField.of_input(x))
-    return [field.windows[0].at(i) for i in range(layer.output_shape(x)[0])]
+    return [field.windows[0].span_at(i) for i in range(layer.output_shape(x)[0])]
 
 
 def test_columns_that_were_flattened_are_read_in_turns() -> None:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from nested import network
 from torch import nn
 
-from netbuilder.components.layers.containers import TAKEN
+from netbuilder.components.layers.containers import RESERVED_NAMES
 from netbuilder.components.layers.modules import Parallel as ParallelModule
 from netbuilder.config.json_schema import document_schema
 from netbuilder.config.loader import parse_architecture
@@ -65,15 +65,15 @@ def test_branches_that_do_not_fit_are_told_with_both_shapes_and_places() -> None
 @pytest.mark.parametrize(
     ("container", "message"),
     [
-        ({"Parallel": {"branches": {"a": []}}}, r"found 1 branches; allowed: at least 2"),
+        ({"Parallel": {"branches": {"a": []}}}, r"found 1 branch; allowed: at least 2"),
         ({"Parallel": {"branches": {"a": [], "b": None}}}, r"branches\.b: found nothing"),
         ({"Parallel": {"branches": {"a": [], "b.c": []}}}, r"the branch name 'b\.c'; allowed"),
-        ({"Parallel": {"branches": {"a": [], "train": []}}}, r"not a name of torch modules"),
+        ({"Parallel": {"branches": {"a": [], "train": []}}}, r"not an attribute of torch modules"),
         ({"Residual": {}}, r"body: it is required and missing"),
         ({"Residual": {"body": [], "join": "concat"}}, r"join: found .*'add' or 'multiply'"),
         (
             {"Residual": {"body": ["Identity", {"ReLU": True}]}},
-            r"body\[1\]\.ReLU\.inplace: inplace here would change what the other branches read",
+            r"body\[1\]\.ReLU\.inplace: inplace would change the input of the other branches",
         ),
         ({"Sequential": {"layers": ["Relu"]}}, r"layers\[0\]: unknown layer 'Relu'"),
     ],
@@ -107,7 +107,9 @@ def test_in_place_is_refused_where_it_would_reach_the_input(body: list[Any], pla
     """What only hands its input on does not shield it; what makes a tensor of its own does."""
     text = json.dumps({"name": "a", "input": [4], "layers": [{"Residual": {"body": body}}]})
     if place:
-        with pytest.raises(ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace here")):
+        with pytest.raises(
+            ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace would")
+        ):
             parse_architecture(text, "net.yaml")
     else:
         model = build(parse_architecture(text, "net.yaml")).eval()
@@ -121,7 +123,7 @@ def test_uneven_splits_are_refused() -> None:
     branches: dict[str, Any] = {"a": [], "b": [], "c": []}
     fault = analyse(network({"Parallel": {"branches": branches, "split": True}})).fault
     assert fault is not None
-    assert fault.message.startswith("split deals 4 channels out over 3 branches")
+    assert fault.message.startswith("split cannot divide 4 channels evenly among 3 branches")
 
 
 def test_names_of_branches_have_at_most_forty_characters() -> None:
@@ -135,7 +137,7 @@ def test_names_of_torch_modules_are_no_branches() -> None:
     """Whatever the built module has for itself is taken, so that no branch hides a method."""
     module = ParallelModule({"a": nn.Identity(), "b": nn.Identity()}, "add", split=False)
     own = {name for name in dir(module) if not name.startswith("_")} - {"a", "b"}
-    assert own <= TAKEN
+    assert own <= RESERVED_NAMES
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_only_channels_may_differ_where_they_are_joined(branches: Any, shapes: s
     """concat asks for the same size along all other axes, and the same number of them."""
     fault = analyse(network({"Parallel": {"branches": branches}})).fault
     assert fault is not None
-    assert fault.message.startswith(f"concat cannot join {shapes}; it puts channels")
+    assert fault.message.startswith(f"concat cannot join {shapes}; it concatenates channels")
 
 
 @pytest.mark.parametrize("how", ["add", "multiply"])

@@ -62,7 +62,7 @@ def test_what_was_learned_adds_up() -> None:
 
 def _next(text: str, path: Path, name: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netbuilder.config.source.read_text", lambda source: text)
+        patch.setattr("netbuilder.config.scaffold.read_text", lambda source: text)
         return next_document(path, name).text
 
 
@@ -87,7 +87,7 @@ def test_notes_of_any_text_survive(text: str, style: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{name: a, input: [1, 8, 8], layers: [ReLU]}\n", "not one key a line"),
+        ("{name: a, input: [1, 8, 8], layers: [ReLU]}\n", "one section per line"),
         (
             "name: &n a\ntitle: *n\ninput: [1, 8, 8]\nlayers: [ReLU]\nnotes: {target: *n}\n",
             None,
@@ -138,7 +138,7 @@ def test_the_next_document_lies_beside_the_one_before(
     for arguments, message in (
         (("small3", "--from", "smal"), "--from smal: no such document; did you mean small?"),
         (("small3", "--from", "wide"), "--from wide: no such document; known: small, small2"),
-        (("small3.yaml", "--from", "small"), "name it small3, the file gets its ending"),
+        (("small3.yaml", "--from", "small"), "use small3, the file gets the suffix .yaml"),
         (("small3", "--from", "small", "--out", "no/a.yaml"), "there is no folder no; make it"),
         (("sm all", "--from", "small"), "NAME: found 'sm all'; allowed: at most 64 of a to z"),
         (("small3",), "--from the document before it, or --template"),
@@ -167,7 +167,7 @@ def test_a_document_elsewhere_finds_what_its_text_names(
     there = ("new", "small4", "--from", "small", "--out", "else where/small4.yaml")
     ran = run(*there)
     assert ran.code == 2
-    assert "it includes blocks.yaml, which must lie in else where as well; copy it" in ran.err
+    assert "it includes blocks.yaml, which else where lacks or has changed; copy it" in ran.err
     assert not (tmp_path / "else where" / "small4.yaml").exists()
     (tmp_path / "else where" / "blocks.yaml").write_text("values: {width: 4}\n")
     ran = run(*there)

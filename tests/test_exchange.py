@@ -127,7 +127,7 @@ def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None
     """The arguments of a built module are those that it was built with."""
     for written, x in EXAMPLES[kind.kind]:
         layer = LAYERS.read({kind.kind: written})
-        back = kind.model_validate(kind.read_back(layer.build(x)))
+        back = kind.model_validate(kind.arguments_of(layer.build(x)))
         assert without_names(back.model_dump()) == without_names(layer.model_dump())
         assert back.model_validate(back.non_default_arguments()).arguments() == back.arguments()
 
@@ -143,7 +143,7 @@ def test_every_kind_is_written_to_python(kind: type[TorchLayer]) -> None:
         theirs = made_from(python_code(architecture), "a")
         assert type(ours[0]) is type(theirs[0])
         assert same(ours, theirs, x)
-        first, second = (kind.model_validate(kind.read_back(m[0])) for m in (ours, theirs))
+        first, second = (kind.model_validate(kind.arguments_of(m[0])) for m in (ours, theirs))
         assert first == second
 
 
@@ -379,7 +379,7 @@ def test_a_kind_of_a_plugin_is_not_written() -> None:
     class Mine(Elementwise):
         """A kind from elsewhere."""
 
-        home = "mypkg"
+        namespace = "mypkg"
 
     LAYERS.add([Mine])
     try:

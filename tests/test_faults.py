@@ -42,7 +42,7 @@ STEPS = 2
 ERRORS = {
     errno.ENOSPC: "the disk is full",
     errno.EIO: "Input/output error",
-    errno.EACCES: "the folder may not be written",
+    errno.EACCES: "the folder is not writable",
 }
 
 

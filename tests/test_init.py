@@ -160,7 +160,7 @@ def test_what_a_general_init_cannot_fill_is_left_alone() -> None:
     [
         (
             {"Conv2d": {"out_channels": 5, "kernel_size": 3, "init": "eye"}},
-            r"init: eye fills tensors of 2 axes, and weight is 5x4x3x3",
+            r"init: eye fills tensors of 2 axes, but weight is 5x4x3x3",
         ),
         (
             {"Conv2d": {"out_channels": 5, "kernel_size": 3, "init": {"dirac": 2}}},
@@ -175,11 +175,11 @@ def test_what_a_general_init_cannot_fill_is_left_alone() -> None:
                     "init": {"bias": "ones"},
                 }
             },
-            r"init: the layer has no bias here; remove it",
+            r"init: the layer has no bias; remove the initializer",
         ),
         (
             {"BatchNorm2d": {"init": "orthogonal"}},
-            r"fills tensors of at least 2 axes, .* is 4; take another$",
+            r"fills tensors of at least 2 axes, .* is 4; use another initializer$",
         ),
     ],
 )

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torchvision import ops
 
 from netbuilder.components.layers import KINDS
-from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer, Unparametrised, Weighted
+from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer, Unparametrized, Weighted
 from netbuilder.components.layers.container import Container
-from netbuilder.components.layers.containers import SAME_MEMORY
+from netbuilder.components.layers.containers import ALIASING_KINDS
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import Shape
 from netbuilder.network.testing import (
@@ -218,7 +218,9 @@ def test_arguments_are_those_of_torch(kind: type[Layer]) -> None:
     """Names, positional order and defaults are torch's, but for what is inferred or excluded."""
     written, x = EXAMPLES[kind.kind][0]
     layer = LAYERS.read({kind.kind: written})
-    inferred = layer.inferred(x) if isinstance(layer, TorchLayer) else {"input_channels": 4}
+    inferred = (
+        layer.inferred_arguments(x) if isinstance(layer, TorchLayer) else {"input_channels": 4}
+    )
     signature = {
         name: argument.default
         for name, argument in inspect.signature(torchs(kind.kind).__init__).parameters.items()
@@ -343,7 +345,7 @@ def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
         along = read.movedim(axis + 2, 1).flatten(2).any(2)  # (rows, positions)
         inside = [
             a >= 0 and b < x[axis + 1]
-            for a, b in map(reported.windows[axis].at, range(along.shape[1]))
+            for a, b in map(reported.windows[axis].span_at, range(along.shape[1]))
         ]
         starts = [
             int(p.int().argmax())
@@ -362,18 +364,18 @@ def test_what_hands_its_input_on_is_known(kind: str, written: object, x: Shape) 
     given = torch.randn(2, *x)
     memory = [layer.build(x).train(mode)(given).untyped_storage() for mode in (True, False)]
     if any(one.data_ptr() == given.untyped_storage().data_ptr() for one in memory):
-        assert kind in SAME_MEMORY or getattr(layer, "inplace", False)
+        assert kind in ALIASING_KINDS or getattr(layer, "inplace", False)
 
 
 @pytest.mark.parametrize("rule", Layer.RULES)
 def test_a_kind_without_a_rule_is_refused(rule: str) -> None:
     """A class that answers every rule but one is refused when it is made."""
     rules = {name: vars(Layer)[name] if name == rule else lambda *_: None for name in Layer.RULES}
-    with pytest.raises(TypeError, match=rf"Forgetful gives no rule for: {rule}$"):
+    with pytest.raises(TypeError, match=rf"Forgetful does not define: {rule}$"):
         type("Forgetful", (Layer,), {**rules, "__module__": __name__})
 
 
 def test_a_family_leaves_rules_to_its_kinds_and_a_kind_may_not() -> None:
     """What a family leaves open is asked of each class below it that is not a family itself."""
-    with pytest.raises(TypeError, match=r"Open gives no rule for: output_shape, receptive_field$"):
-        type("Open", (Unparametrised,), {"__module__": __name__})
+    with pytest.raises(TypeError, match=r"Open does not define: output_shape, receptive_field$"):
+        type("Open", (Unparametrized,), {"__module__": __name__})

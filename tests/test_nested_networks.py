@@ -59,7 +59,7 @@ def spans(y: Shape, field: ReceptiveField, axis: int) -> tuple[Tensor, Tensor]:
     along, window = field.axes[axis], field.windows[axis]
     shape = [1] * len(y)
     shape[along] = y[along]
-    first, last = torch.tensor([window.at(i) for i in range(y[along])]).T
+    first, last = torch.tensor([window.span_at(i) for i in range(y[along])]).T
     return first.reshape(1, *shape), last.reshape(1, *shape)
 
 
@@ -140,7 +140,7 @@ def test_raising_rows_reaches_both_edges_of_the_field(architecture: Architecture
         assert torch.equal(read, read_along(model, architecture.input, axis).reshape(-1, *y))
         rows_read = read.movedim(along + 1, 1).reshape(rows, y[along], -1).any(2)
         for position, changed in enumerate(rows_read.T):
-            first, last = field.windows[axis].at(position)
+            first, last = field.windows[axis].span_at(position)
             if first >= 0 and last < rows:
                 found = changed.nonzero().flatten().tolist()
                 assert (found[0], found[-1]) == (first, last), position

@@ -11,7 +11,7 @@ from documents import SMALL
 
 NEXT = re.compile(
     r"allowed: |did you mean |known: |example: netbuilder |usage: |--[a-z]+|`?netbuilder \w+|"
-    r"[:;,] (or )?(add|change|check|choose|copy|give|leave|make|mend|move|name|nest|put|remove|"
+    r"[:;,] (or )?(add|change|check|choose|copy|crop|fix|give|leave|make|move|name|nest|put|remove|"
     r"repeat|save|set|swap|take|use|write)\b|a document (has|is) "
 )
 """What tells somebody what to do: what may stand there, a command, an option, or a verb."""

@@ -62,11 +62,11 @@ def test_later_overrides_see_earlier_ones() -> None:
         ("=5", "write it as field.path=value, such as train.epochs=5"),
         ("train..epochs=5", "write it as field.path=value, such as train.epochs=5"),
         ("layers[-1]=ReLU", "write it as field.path=value, such as train.epochs=5"),
-        ("layers[9]=ReLU", "there is no [9] here; the list holds 5"),
-        ("name[0]=a", "there is no [0] here; the list holds 0"),
+        ("layers[9]=ReLU", "there is no item [9]; the list has 5 items"),
+        ("name[0]=a", "there is no item [0]; the list has 0 items"),
         ("name.first=a", "name is the text 'small', which has no field first; set name"),
         ("train.epochs=[1", "not YAML: did not find expected ',' or ']' while parsing a flow "
-         "sequence; mend the text here or above"),
+         "sequence; fix this line or one above it"),
         ("train.epochs=none", "train.epochs: found the text 'none'; allowed: a whole number"),
         ("train.epoch=3", "train.epoch: unknown field; did you mean epochs?"),
         ("layers[0].Conv2d.kernel_size=0", "layers[0].Conv2d.kernel_size: found the number 0; "
@@ -75,8 +75,8 @@ def test_later_overrides_see_earlier_ones() -> None:
         ("train.optimizer.Adam.lr=1", "train.optimizer: found 2 keys ('SGD', 'Adam') where one "
          "optimizer belongs; indent its arguments below its name"),
         ("train.optimizer.SGD.nesterov=true", "train.optimizer.SGD: nesterov needs a momentum "
-         "above 0 and no dampening"),
-        ("targets={epochs: {}}", "targets.epochs: it bounds nothing; allowed: below, at_most, "
+         "above 0 and a dampening of 0; change one of them"),
+        ("targets={epochs: {}}", "targets.epochs: it has no bound; allowed: below, at_most, "
          "above, at_least"),
     ],
 )  # fmt: skip

@@ -113,7 +113,7 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
         (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
         (
             "from netbuilder.plugin import Layer\nclass Lazy(Layer): pass",
-            r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy gives no rule for",
+            r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy does not define",
         ),
     ],
 )
@@ -164,7 +164,9 @@ def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
     text = "from netbuilder.plugin import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
     write(plugin_folder, "bad", text)
     [kind] = load_plugin("bad")
-    with pytest.raises(ConfigError, match=r"kind Nope: torch\.nn has no class of that name; give"):
+    with pytest.raises(
+        ConfigError, match=r"kind Nope: torch\.nn has no class of that name; define build"
+    ):
         kind().build((3,))
     (plugin_folder / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
     done = run("export", "net.yaml")

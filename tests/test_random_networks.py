@@ -125,7 +125,7 @@ def _has_inside(architecture: Architecture) -> list[bool]:
     return [
         any(
             a >= 0 and b < size and b - a + 1 == window.size
-            for a, b in (window.at(i) for i in range(y[axis]))
+            for a, b in (window.span_at(i) for i in range(y[axis]))
         )
         for size, axis, window in zip(field.input, field.axes, field.windows, strict=True)
     ]
@@ -137,7 +137,7 @@ def test_adaptive_windows(size: int, bins: int) -> None:
     """Adaptive pooling's windows are those that its definition gives."""
     window = Window.adaptive(size, bins)
     for i in range(bins):
-        assert window.at(i) == (i * size // bins, -(-(i + 1) * size // bins) - 1)
+        assert window.span_at(i) == (i * size // bins, -(-(i + 1) * size // bins) - 1)
 
 
 def test_channels_know_the_positions_that_were_flattened_into_them() -> None:
@@ -197,7 +197,7 @@ def test_scales_that_are_no_binary_fraction_round_as_torch_does(mode: str, again
             if mode == "linear" and abs(at - round(at)) < 1e-5:
                 continue  # on which side of a position float32 puts it, builds of torch differ in
             found = rows.nonzero().flatten().tolist()
-            assert (found[0], found[-1]) == window.at(position)
+            assert (found[0], found[-1]) == window.span_at(position)
 
 
 @pytest.mark.parametrize("kind", ["CircularPad1d", "ConstantPad1d", "ZeroPad1d"])

@@ -54,8 +54,8 @@ class Sample:
         reads = np.zeros((outputs, self.shape[axis]), dtype=bool)
         padded = np.zeros(outputs, dtype=bool)
         for output in range(outputs):
-            first, last = window.at(output)
-            for position in range(first, last + 1, window.step):
+            first, last = window.span_at(output)
+            for position in range(first, last + 1, window.dilation):
                 if 0 <= position < self.shape[axis]:
                     reads[output, position] = True
                 else:
@@ -66,40 +66,40 @@ class Sample:
         windows = [window if i == axis else None for i in range(len(self.shape))]
         return self.become(self.field.read(*windows), read, ~outside)
 
-    def permuted(self, order: list[int]) -> Sample:
+    def permute(self, order: list[int]) -> Sample:
         n = len(order)
         rest = range(n, self.read.ndim)
         read = self.read.transpose([*order, *rest])
-        return self.become(self.field.permuted(order), read, self.inside.transpose(order))
+        return self.become(self.field.permute(order), read, self.inside.transpose(order))
 
     def reshaped(self, y: Shape, field: ReceptiveField) -> Sample:
         rest = self.read.shape[len(self.shape) :]
         return self.become(field, self.read.reshape(*y, *rest), self.inside.reshape(y))
 
-    def flattened(self, start: int, end: int) -> Sample:
+    def flatten(self, start: int, end: int) -> Sample:
         x = self.shape
         y = (*x[:start], int(np.prod(x[start : end + 1])), *x[end + 1 :])
-        return self.reshaped(y, self.field.flattened(x, start, end))
+        return self.reshaped(y, self.field.flatten(x, start, end))
 
-    def unflattened(self, axis: int, sizes: Shape) -> Sample:
+    def unflatten(self, axis: int, sizes: Shape) -> Sample:
         x = self.shape
         y = (*x[:axis], *sizes, *x[axis + 1 :])
-        return self.reshaped(y, self.field.unflattened(x, axis, sizes))
+        return self.reshaped(y, self.field.unflatten(axis, sizes))
 
-    def repeated(self, y: Shape) -> Sample:
+    def broadcast(self, y: Shape) -> Sample:
         n = len(y)
         read = np.broadcast_to(self.read, (*y, *self.read.shape[n:]))
         return self.become(
-            self.field.repeated(self.shape, y), read, np.broadcast_to(self.inside, y)
+            self.field.broadcast(self.shape, y), read, np.broadcast_to(self.inside, y)
         )
 
-    def joined(self, other: Sample) -> Sample:
-        field = self.field.joined(other.field, self.shape)
+    def merge(self, other: Sample) -> Sample:
+        field = self.field.merge(other.field, self.shape)
         return self.become(field, self.read | other.read, self.inside & other.inside)
 
-    def concatenated(self, *others: Sample) -> Sample:
+    def concatenate(self, *others: Sample) -> Sample:
         parts = [self, *others]
-        field = ReceptiveField.concatenated(
+        field = ReceptiveField.concatenate(
             [part.field for part in parts], [part.shape for part in parts]
         )
         read = np.concatenate([part.read for part in parts])
@@ -133,7 +133,7 @@ class Sample:
             at = sorted(set(field.axes)).index(axis)
             for position in np.ndindex(rows.shape[:-1]):
                 true = np.flatnonzero(rows[position])
-                first, last = window.at(position[at])
+                first, last = window.span_at(position[at])
                 if len(true) and not first <= true[0] <= true[-1] <= last:
                     found.append(f"{position} reads {true} of axis {k}, said: {first} to {last}")
                 if len(true) and true[-1] - true[0] >= window.size:
@@ -198,26 +198,26 @@ def _behind(draw: Any, sample: Sample, exact: bool, kind: str) -> Sample:
             end = draw(st.integers(axis, len(x) - 1))
             mixes = end > axis and any(axis <= channel <= end for channel in sample.channels())
             return (
-                sample if exact and mixes and not sample.is_alike() else sample.flattened(axis, end)
+                sample if exact and mixes and not sample.is_alike() else sample.flatten(axis, end)
             )
         case "permute":
-            return sample.permuted(draw(st.permutations(range(len(x)))))
+            return sample.permute(draw(st.permutations(range(len(x)))))
         case "deal":
             parts = [n for n in range(1, x[axis] + 1) if x[axis] % n == 0]
             part = draw(st.sampled_from(parts))
-            return sample.unflattened(axis, (part, x[axis] // part)) if len(x) < 4 else sample
+            return sample.unflatten(axis, (part, x[axis] // part)) if len(x) < 4 else sample
     branches = [_branch(draw, sample, exact) for _ in range(2)]
     first, second = branches
     if exact and first.field.axes != second.field.axes:
         return sample
     of_channels = 0 not in first.field.axes or len(first.shape) == 1
     if kind == "concat" and first.shape[1:] == second.shape[1:] and (of_channels or not exact):
-        return first.concatenated(second)
+        return first.concatenate(second)
     if kind == "gate" and len(first.shape) == len(second.shape):
         y = tuple(map(max, first.shape, second.shape))
         if all(n in (1, m) for part in branches for n, m in zip(part.shape, y, strict=True)):
-            return first.repeated(y).joined(second.repeated(y))
-    return first.joined(second) if first.shape == second.shape else sample
+            return first.broadcast(y).merge(second.broadcast(y))
+    return first.merge(second) if first.shape == second.shape else sample
 
 
 def _branch(draw: Any, sample: Sample, exact: bool) -> Sample:
@@ -253,7 +253,7 @@ def test_a_field_is_never_smaller_than_the_truth(sample: Sample) -> None:
 def test_branches_that_see_rows_along_different_axes_see_all_of_them() -> None:
     """An image joined with its transpose has pixels that see a row here and another there."""
     image = Sample.of((2, 3, 3))
-    joined = image.joined(image.permuted([0, 2, 1]))
+    joined = image.merge(image.permute([0, 2, 1]))
     assert joined.wrong(exact=False) == []
     assert joined.field.size == (3, 3)
 
@@ -264,7 +264,7 @@ def test_a_flattened_axis_is_followed_as_long_as_patterns_may_be(
     """Rows laid behind one another that make too long a pattern are said to see all rows."""
     monkeypatch.setattr(rooms, "MAX_PERIOD", 6)
     for columns, size in ((6, 1), (7, 5)):
-        field = ReceptiveField.of_input((1, 5, columns)).flattened((1, 5, columns), 1, 2)
+        field = ReceptiveField.of_input((1, 5, columns)).flatten((1, 5, columns), 1, 2)
         assert field.size[0] == size
 
 

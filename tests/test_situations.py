@@ -427,23 +427,23 @@ import nets:net --input 1,28,28               | 0 | # Read from nets:net.
 export small.yaml                             | 0 | from torch import nn
 schema                                        | 0 | "$schema"
 bench two.yaml --steps 1 --rounds 1 --peers netbuilder | 0 | importing torch alone takes
-new b --from small.yaml                       | 3 | b.yaml: cannot be written: REASON; name another place with --out
-new b --from small.yaml --out small.yaml --force | 3 | small.yaml: cannot be written: REASON; name another place
-train small.yaml -q                           | 3 | REASON; name another place with --out
-train small.yaml -q --logger tensorboard      | 3 | REASON; name another place with --out
+new b --from small.yaml                       | 3 | b.yaml: cannot be written: REASON; choose another path with --out
+new b --from small.yaml --out small.yaml --force | 3 | small.yaml: cannot be written: REASON; choose another path
+train small.yaml -q                           | 3 | REASON; choose another path with --out
+train small.yaml -q --logger tensorboard      | 3 | REASON; choose another path with --out
 train small.yaml -q --resume auto             | 3 | runs/small/U/environment.json: REASON; the last checkpoint stands
 train -q --resume runs/small/U                | 3 | runs/small/U/environment.json: REASON; the last checkpoint stands
 train -q --resume runs/small/R                | 3 | runs/small/R/curves.png: REASON; the run itself is recorded
 train -q --resume runs/small/R --epochs 2     | 3 | runs/small/R/config.json: REASON; the last checkpoint stands
-lr-find small.yaml --steps 3                  | 3 | runs/small: cannot be written: REASON; name another place with --out
-compare small.yaml --out c.png                | 3 | c.png: cannot be written: REASON; name another place with --out
-report small.yaml --out empty                 | 3 | empty/report.md: cannot be written: REASON; name another place with --out
-import nets:net --input 1,28,28 --out n.yaml  | 3 | n.yaml: cannot be written: REASON; name another place with --out
-export small.yaml --out s.py                  | 3 | s.py: cannot be written: REASON; name another place with --out
-export runs/small/R --to onnx                 | 3 | small.onnx: cannot be written: REASON; name another place with --out
-export runs/small/R --to torch-export         | 3 | small.pt2: cannot be written: REASON; name another place with --out
-export runs/small/R --to safetensors          | 3 | small.safetensors: cannot be written: REASON; name another place
-schema --out s.json                           | 3 | s.json: cannot be written: REASON; name another place with --out
+lr-find small.yaml --steps 3                  | 3 | runs/small: cannot be written: REASON; choose another path with --out
+compare small.yaml --out c.png                | 3 | c.png: cannot be written: REASON; choose another path with --out
+report small.yaml --out empty                 | 3 | empty/report.md: cannot be written: REASON; choose another path with --out
+import nets:net --input 1,28,28 --out n.yaml  | 3 | n.yaml: cannot be written: REASON; choose another path with --out
+export small.yaml --out s.py                  | 3 | s.py: cannot be written: REASON; choose another path with --out
+export runs/small/R --to onnx                 | 3 | small.onnx: cannot be written: REASON; choose another path with --out
+export runs/small/R --to torch-export         | 3 | small.pt2: cannot be written: REASON; choose another path with --out
+export runs/small/R --to safetensors          | 3 | small.safetensors: cannot be written: REASON; choose another path
+schema --out s.json                           | 3 | s.json: cannot be written: REASON; choose another path with --out
 """  # noqa: E501  # a line a row
 
 
@@ -455,7 +455,7 @@ def test_a_read_only_disk(
     monkeypatch.chdir(read_only)
     monkeypatch.syspath_prepend(read_only)
     line, code, words = row
-    reason = "the folder may not be written" if os.geteuid() else "the folder is read-only"
+    reason = "the folder is not writable" if os.geteuid() else "the folder is read-only"
     told(line, code, words.replace("REASON", reason))
 
 

@@ -141,7 +141,9 @@ def test_a_draft_keeps_the_notes_of_the_document_before(text: str) -> None:
     """They become what was learned, in words that the loader reads as they were."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "small.yaml"
-        words = yaml.safe_dump({"notes": {"analysis": text}, "title": text}, allow_unicode=True)
+        # PyYAML writes YAML 1.1, in which 0E0 is not a number and needs no quotes.
+        data = {"notes": {"analysis": text}, "title": text}
+        words = yaml.safe_dump(data, allow_unicode=True, default_style='"')
         path.write_text(BARE + words, encoding="utf-8")
         draft = next_document(path, "next")
     learned = parse_architecture(draft.text, "next.yaml").notes.learned
@@ -157,7 +159,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of an odd name, with a document, a run of it and a picture."""
     folder = tmp_path_factory.mktemp("odd") / NAME
     folder.mkdir()
-    words = yaml.safe_dump({"title": " ".join(HOSTILE)}, allow_unicode=True)
+    words = yaml.safe_dump({"title": " ".join(HOSTILE)}, allow_unicode=True, default_style='"')
     (folder / "d.yaml").write_text(BARE.replace("epochs: 3", "epochs: 1") + words, encoding="utf-8")
     image = open_dataset(Mnist5k()).test_images[3, 0].numpy()
     Image.fromarray(image).save(folder / f"{RED}{TURNED}.png")

@@ -28,7 +28,7 @@ def hull(read: set[int]) -> Span | None:
 
 def span(window: Window, position: int) -> Span | None:
     """What a window says of a position, as `hull` tells it."""
-    first, last = window.at(position)
+    first, last = window.span_at(position)
     return (first, last) if first <= last else None
 
 
@@ -98,7 +98,7 @@ def in_turns(draw: st.DrawFn) -> Pair:
         first, more = spans[o % len(spans)]
         return {first + o // len(spans) * shift + i for i in range(more + 1)}
 
-    return Window.of([(first, first + more) for first, more in spans], shift), reads
+    return Window.from_spans([(first, first + more) for first, more in spans], shift), reads
 
 
 layers = st.one_of(sliding(), transposed(), adaptive(), grouped(), whole())
@@ -111,7 +111,7 @@ def seen_through(draw: st.DrawFn, most: int = 3) -> Pair:
     window, reads = draw(layers | in_turns())
     for _ in range(draw(st.integers(0, most))):
         outer, outer_reads = draw(layers)
-        found = window.through(outer)
+        found = window.compose(outer)
         assert found is not None
         window, reads = found, _composed(reads, outer_reads)
     return window, reads
@@ -131,8 +131,8 @@ def test_a_layers_window_is_what_its_definition_reads(pair: Pair) -> None:
     window, reads = pair
     for position in PLACES:
         assert span(window, position) == hull(reads(position))
-        first, last = window.at(position)
-        assert set(range(first, last + 1, window.step)) == reads(position), "none in between"
+        first, last = window.span_at(position)
+        assert set(range(first, last + 1, window.dilation)) == reads(position), "none in between"
 
 
 @many
@@ -165,7 +165,7 @@ def test_a_long_window_over_a_pattern_in_no_order_sees_to_its_end(
 ) -> None:
     """However many turns of the pattern a window spans, its far end is among what is seen."""
     seen, reads = pair
-    window = seen.through(Window.sliding(kernel, 1, padding))
+    window = seen.compose(Window.sliding(kernel, 1, padding))
     assert window is not None
     for position in range(3):
         read = {i for at in range(kernel) for i in reads(position - padding + at)}
@@ -174,9 +174,9 @@ def test_a_long_window_over_a_pattern_in_no_order_sees_to_its_end(
 
 def test_transposed_windows_whose_taps_are_out_of_order_see_to_the_end() -> None:
     """Behind a dilated transposed convolution a long window sees all of the short axis."""
-    seen = Window.transposed(30, kernel=4, stride=3, dilation=2).through(Window.sliding(30))
+    seen = Window.transposed(30, kernel=4, stride=3, dilation=2).compose(Window.sliding(30))
     assert seen is not None
-    assert seen.at(0) == (-2, 9)
+    assert seen.span_at(0) == (-2, 9)
 
 
 @many
@@ -187,9 +187,9 @@ def test_what_is_joined_is_seen_through_both(a: Pair, b: Pair, positions: int, s
     Where one branch does not move and the other does, what lies beyond the input is left out.
     """
     (one, reads), (other, also_reads) = a, b
-    joined = one.joined(other, positions, size)
+    joined = one.merge(other, positions, size)
     assert joined is not None
-    clipped = one.jump != other.jump and not (one.shift and other.shift)
+    clipped = one.jump != other.jump and not (one.stride and other.stride)
     for position in range(positions):
         both = hull(reads(position) | also_reads(position))
         if clipped and both:
@@ -202,7 +202,7 @@ def test_what_is_joined_is_seen_through_both(a: Pair, b: Pair, positions: int, s
 @given(st.lists(st.tuples(seen_through(1), st.integers(1, 5)), min_size=1, max_size=4))
 def test_concatenated_axes_keep_what_their_positions_see(parts: list[tuple[Pair, int]]) -> None:
     """Behind one another, positions see what they saw, in order."""
-    made = Window.concatenated([window for (window, _), _ in parts], [count for _, count in parts])
+    made = Window.concatenate([window for (window, _), _ in parts], [count for _, count in parts])
     assert made is not None
     seen = [hull(reads(i)) for (_, reads), count in parts for i in range(count)]
     assert [span(made, i) for i in range(len(seen))] == seen
@@ -213,7 +213,7 @@ def test_concatenated_axes_keep_what_their_positions_see(parts: list[tuple[Pair,
 def test_regrouped_positions_keep_what_they_see(pair: Pair, order: list[int]) -> None:
     """A new order of positions is one of what they see."""
     window, reads = pair
-    made = window.regrouped(order.__getitem__, len(order))
+    made = window.reindex(order.__getitem__, len(order))
     assert made is not None
     assert [span(made, i) for i in range(len(order))] == [hull(reads(i)) for i in order]
 
@@ -222,25 +222,39 @@ def test_regrouped_positions_keep_what_they_see(pair: Pair, order: list[int]) ->
 @given(st.lists(st.tuples(st.integers(-5, 20), st.integers(-5, 20)), min_size=1, max_size=8))
 def test_a_table_gives_each_position_its_span(spans: list[Span]) -> None:
     """What is written in the table is what its positions read."""
-    window = Window.table(spans)
-    assert [window.at(i) for i in range(len(spans))] == spans
+    window = Window.extrapolated(spans)
+    assert [window.span_at(i) for i in range(len(spans))] == spans
 
 
 @many
 @given(st.integers(-5, 5), st.integers(0, 5), st.integers(-3, 5), st.integers(2, 8))
 def test_an_even_table_goes_on_evenly(first: int, more: int, shift: int, count: int) -> None:
     """Beyond both ends, spans that lie evenly go on as they lie, in a pattern of one entry."""
-    window = Window.table([(first + i * shift, first + more + i * shift) for i in range(count)])
+    window = Window.extrapolated(
+        [(first + i * shift, first + more + i * shift) for i in range(count)]
+    )
     assert len(window.first) == 1
     for position in PLACES:
-        assert window.at(position) == (first + position * shift, first + more + position * shift)
+        assert window.span_at(position) == (
+            first + position * shift,
+            first + more + position * shift,
+        )
 
 
 def test_an_uneven_table_goes_on_as_it_lies_in_the_mean() -> None:
     """Behind the end the pattern starts anew, one mean step further on."""
-    window = Window.table([(0, 1), (2, 3), (3, 4)])
-    assert [window.at(i) for i in range(-1, 5)] == [(-1, 0), (0, 1), (2, 3), (3, 4), (4, 5), (6, 7)]
-    assert Window.table([(3, 7)]).at(1) == (8, 12), "a single position's neighbour reads beside it"
+    window = Window.extrapolated([(0, 1), (2, 3), (3, 4)])
+    assert [window.span_at(i) for i in range(-1, 5)] == [
+        (-1, 0),
+        (0, 1),
+        (2, 3),
+        (3, 4),
+        (4, 5),
+        (6, 7),
+    ]
+    assert Window.extrapolated([(3, 7)]).span_at(1) == (8, 12), (
+        "a single position's neighbour reads beside it"
+    )
 
 
 def test_a_single_group_reads_all_channels_everywhere() -> None:
@@ -251,8 +265,8 @@ def test_a_single_group_reads_all_channels_everywhere() -> None:
 def test_a_pattern_is_no_longer_than_it_must_be() -> None:
     """A stride that jumps from turn to turn meets the same entry every time."""
     spans = [(0, 0), (0, 2), (1, 1), (5, 5)]
-    assert Window.of(spans, 4).through(Window.sliding(1, 4)) == Window((0,), (0,), 4)
-    assert Window.of(spans, 4).through(Window.sliding(1, 2)) == Window((0, 1), (0, 1), 4)
+    assert Window.from_spans(spans, 4).compose(Window.sliding(1, 4)) == Window((0,), (0,), 4)
+    assert Window.from_spans(spans, 4).compose(Window.sliding(1, 2)) == Window((0, 1), (0, 1), 4)
 
 
 @many
@@ -263,9 +277,10 @@ def test_patterns_that_move_alike_are_joined_over_a_turn_of_both(
     """Patterns of different length with the same jump see together what either sees, for ever."""
     entry = st.tuples(st.integers(-4, 6), st.integers(-1, 6))
     one, other = (
-        Window.of(data.draw(st.lists(entry, min_size=n, max_size=n)), jump * n) for n in (a, b)
+        Window.from_spans(data.draw(st.lists(entry, min_size=n, max_size=n)), jump * n)
+        for n in (a, b)
     )
-    joined = one.joined(other, 1, 9)
+    joined = one.merge(other, 1, 9)
     assert joined is not None
     for position in range(-30, 60):
         both = [found for found in (span(one, position), span(other, position)) if found]
@@ -278,7 +293,7 @@ def test_patterns_that_move_alike_are_joined_over_a_turn_of_both(
 def test_an_axis_that_begins_later_sees_what_its_positions_saw(pair: Pair, start: int) -> None:
     """The window of a share of the channels is that of the channels it is made of."""
     window, reads = pair
-    later = window.since(start)
+    later = window.skip(start)
     for position in PLACES:
         assert span(later, position) == hull(reads(start + position))
 
@@ -300,30 +315,30 @@ def test_patterns_that_are_too_long_are_given_up() -> None:
     assert Window.grouped(4, 12, 2) != Window.whole(4)
     assert Window.grouped(4, 14, 2) == Window.whole(4)
     two, three, seven = (Window((0,) * n, (0,) * n, 1) for n in (2, 3, 7))
-    assert two.joined(Window.of([(0, 0)] * 3, 2), 6, 9) is not None
-    assert two.joined(three, 7, 9) is None
-    assert Window((0, 0), (0, 0), 4).joined(Window((0,) * 3, (0,) * 3, 6), 99, 9) is not None
-    assert Window((0, 0), (0, 0), 2).joined(Window((0,) * 7, (0,) * 7, 7), 1, 9) is None
-    assert Window.sliding(1).regrouped(abs, 6) is not None
-    assert Window.sliding(1).regrouped(abs, 7) is None
-    assert Window.concatenated([two, three], [3, 3]) is not None
-    assert Window.concatenated([two, three], [3, 4]) is None
-    assert two.through(three) is not None
-    assert two.through(seven) is None
+    assert two.merge(Window.from_spans([(0, 0)] * 3, 2), 6, 9) is not None
+    assert two.merge(three, 7, 9) is None
+    assert Window((0, 0), (0, 0), 4).merge(Window((0,) * 3, (0,) * 3, 6), 99, 9) is not None
+    assert Window((0, 0), (0, 0), 2).merge(Window((0,) * 7, (0,) * 7, 7), 1, 9) is None
+    assert Window.sliding(1).reindex(abs, 6) is not None
+    assert Window.sliding(1).reindex(abs, 7) is None
+    assert Window.concatenate([two, three], [3, 3]) is not None
+    assert Window.concatenate([two, three], [3, 4]) is None
+    assert two.compose(three) is not None
+    assert two.compose(seven) is None
 
 
 @pytest.mark.usefixtures("short")
 def test_what_does_not_move_is_never_too_long() -> None:
     """A window that reads the same everywhere is itself, in any order and number."""
     whole = Window.whole(9)
-    assert whole.regrouped(abs, 7) == whole
-    assert Window.concatenated([whole, whole], [7, 7]) == whole
+    assert whole.reindex(abs, 7) == whole
+    assert Window.concatenate([whole, whole], [7, 7]) == whole
 
 
 def test_what_takes_too_long_to_find_out_is_given_up() -> None:
     """A window over ten thousand positions in no order is not worked out, one over ten is."""
-    mixed = Window.of([(-i % 997, 997) for i in range(10_000)], shift=3)
-    assert mixed.through(Window.sliding(10)) is not None
-    assert mixed.through(Window.sliding(10_000)) is None
-    ordered = Window.of([(i, i) for i in range(10_000)], shift=10_000)
-    assert ordered.through(Window.sliding(10_000)) is not None
+    mixed = Window.from_spans([(-i % 997, 997) for i in range(10_000)], stride=3)
+    assert mixed.compose(Window.sliding(10)) is not None
+    assert mixed.compose(Window.sliding(10_000)) is None
+    ordered = Window.from_spans([(i, i) for i in range(10_000)], stride=10_000)
+    assert ordered.compose(Window.sliding(10_000)) is not None

@@ -76,7 +76,9 @@ def _as_data(path: Path, check: DocumentCheck, findings: list[Advice] | None) ->
         "targets": [asdict(verdict) for verdict in check.verdicts],
     }
     if findings is not None:
-        data["advice"] = [asdict(finding) for finding in findings]
+        data["advice"] = [
+            asdict(finding) | {"problem": problem_data(finding.problem)} for finding in findings
+        ]
     return data
 
 

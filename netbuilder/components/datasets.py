@@ -1,4 +1,4 @@
-"""Data sets by name: the facts about each that need no data to be known."""
+"""Data sets by name, with the facts that are known without loading them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ _DIGITS = tuple("0123456789")
 
 
 class Dataset(Component):
-    """A data set of labelled images, ``uint8`` of shape ``shape``.
+    """A data set of labeled images, ``uint8`` of shape ``shape``.
 
-    ``mean`` and ``std`` are those of the training set, an entry a channel, for pixels in [0, 1];
-    every image is normalised with them. ``box`` is the side of the square that each object fills,
-    bright on black; None where the images are photographs, which have no such thing. Objects are
-    centred by their box, or by their mass with ``by_mass``.
+    Attributes:
+        shape: The shape of an image: channels, height, width.
+        classes: The names of the classes.
+        mean: The mean of the training set per channel, for pixels in [0, 1]; images are normalized
+            with it.
+        std: The standard deviation, likewise.
+        box: The side of the square that each object fills, bright on black; None for photographs.
+        by_mass: Whether objects are centered by their center of mass, not by their box.
     """
 
     shape: ClassVar[Shape]
@@ -27,17 +31,17 @@ class Dataset(Component):
     by_mass: ClassVar[bool] = False
 
     @property
-    def stand_in(self) -> Dataset | None:
-        """What to train on where this data set cannot be had, if the document allows it."""
+    def fallback_dataset(self) -> Dataset | None:
+        """The data set to use if this one is not available; None without a ``fallback``."""
         return None
 
-    def without_stand_in(self) -> Dataset:
-        """The same data set, and nothing in its place."""
+    def without_fallback(self) -> Dataset:
+        """Return the same data set without a ``fallback``."""
         return self
 
 
 class Mnist5k(Dataset):
-    """5,000 MNIST training images, 500 a digit, in the package: 4,000 to train, 1,000 to test."""
+    """5,000 MNIST images that are part of the package: 4,000 to train, 1,000 to test."""
 
     kind = "mnist5k"
     shape = (1, 28, 28)
@@ -49,15 +53,15 @@ class Mnist5k(Dataset):
 
 
 class LikeMnist(Dataset):
-    """Ten classes of 28 x 28 grey images, so that ``fallback`` can serve where it cannot be had."""
+    """Ten classes of 28 x 28 gray images, so that mnist5k can be their fallback."""
 
     fallback: Literal["mnist5k"] | None = None
 
     @property
-    def stand_in(self) -> Dataset | None:
+    def fallback_dataset(self) -> Dataset | None:
         return Mnist5k() if self.fallback else None
 
-    def without_stand_in(self) -> Dataset:
+    def without_fallback(self) -> Dataset:
         return type(self)()
 
 

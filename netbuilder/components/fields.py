@@ -1,17 +1,13 @@
-"""Field types that several kinds share: strict numbers, and values with one entry per axis."""
+"""Field types that several kinds share: bounded numbers, and lists of one number per axis."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    WithJsonSchema,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from netbuilder._text import LARGEST, describe
 from netbuilder.components.component import validation_error
@@ -27,25 +23,150 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-# --- values that stand for one number an axis ----------------------------------------------------
+# --- lists ----------------------------------------------------------------------------------------
 
 
 LIST_AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-"""YAML has lists where torch has tuples; strict validation would refuse them."""
+"""Accepts a YAML list where the model has a tuple, which strict validation would refuse."""
 
 
 class Length:
-    """An annotation that bounds a list, before each item of one too long is found wrong."""
+    """Annotation that bounds the length of a list before its items are validated."""
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
 
-    def read(self, value: object) -> object:
-        """The value, if it is no list or one of the right length."""
+    def check(self, value: object) -> object:
+        """Return the value unless it is a list of another length."""
         if isinstance(value, list | tuple) and not self.low <= len(value) <= self.high:
             bounds = f"{self.low} to {self.high:,}" if self.low else f"at most {self.high:,}"
             raise validation_error(f"found {describe(value)}; allowed: {bounds} items")
         return value
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"minItems": self.low, "maxItems": self.high}
+
+
+# --- lists of numbers -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range of numbers.
+
+    Attributes:
+        low: The lower bound.
+        high: The upper bound.
+        integer: Whether only integers are in the range.
+        open_low: Whether the lower bound itself is excluded.
+        open_high: Whether the upper bound itself is excluded.
+        nullable: Whether null is accepted too.
+    """
+
+    low: float
+    high: float
+    integer: bool = False
+    open_low: bool = False
+    open_high: bool = False
+    nullable: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if value is None:
+            return self.nullable
+        # bool is a subclass of int.
+        if isinstance(value, bool) or not isinstance(value, int if self.integer else int | float):
+            return False
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the numbers in the range."""
+        kind = "integer" if self.integer else "number"
+        return {
+            "type": [kind, "null"] if self.nullable else kind,
+            "exclusiveMinimum" if self.open_low else "minimum": self.low,
+            "exclusiveMaximum" if self.open_high else "maximum": self.high,
+        }
+
+
+class NumberList:
+    """Annotation for a tuple of numbers that a document writes as a list.
+
+    A single number is repeated to the shortest of the lengths. Numbers become floats unless the
+    interval holds integers.
+
+    Args:
+        items: The numbers that the list may hold.
+        lengths: The lengths that the list may have, in ascending order.
+        allowed: What is allowed, for messages.
+        scalar: The numbers that may be written without a list; None if a list is required.
+        words: Strings that are accepted in place of numbers.
+    """
+
+    def __init__(
+        self,
+        items: Interval,
+        lengths: range | tuple[int, ...],
+        allowed: str,
+        *,
+        scalar: Interval | None = None,
+        words: Collection[str] = (),
+    ) -> None:
+        self.items, self.lengths, self.allowed = items, lengths, allowed
+        self.scalar, self.words = scalar, words
+
+    def read(self, value: object) -> object:
+        """Return the tuple that a value of a document stands for.
+
+        Raises:
+            PydanticCustomError: The value is not allowed.
+        """
+        if isinstance(value, str) and value in self.words:
+            return value
+        if self.scalar is not None and value in self.scalar:
+            value = self.expand(value)
+        if not isinstance(value, list | tuple) or len(value) not in self.lengths:
+            raise self.error(describe(value))
+        for item in value:
+            if item not in self.items:
+                raise self.error(describe(item))
+        items = self.convert(tuple(value))
+        return items if self.items.integer else tuple(map(float, items))
+
+    def expand(self, number: Any) -> tuple[Any, ...]:
+        """Return the list that a single number stands for."""
+        return (number,) * self.lengths[0]
+
+    def convert(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the tuple that a list of valid numbers stands for."""
+        return items
+
+    def error(self, description: str) -> PydanticCustomError:
+        """Return the error for a value that is not allowed."""
+        return validation_error(f"found {description}; allowed: {self.allowed}")
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the values that `read` accepts."""
+        forms: list[dict[str, Any]] = []
+        if self.words:
+            forms.append({"enum": list(self.words)})
+        if self.scalar is not None:
+            forms.append(self.scalar.json_schema())
+        bounds = [(n, n) for n in self.lengths]
+        if isinstance(self.lengths, range):
+            bounds = [(self.lengths[0], self.lengths[-1])]
+        item = self.items.json_schema()
+        for low, high in bounds:
+            forms.append({"type": "array", "items": item, "minItems": low, "maxItems": high})
+        return {"anyOf": forms} if len(forms) > 1 else forms[0]
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -55,35 +176,74 @@ class Length:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return handler(schema) | {"minItems": self.low, "maxItems": self.high}
+        return self.json_schema()
 
 
-def per_axis(axes: int, *, low: int) -> tuple[BeforeValidator, WithJsonSchema]:
-    """Annotations for a tuple of ``axes`` integers of at least ``low``; one integer means all."""
-    several_of_them = f", or a list of {axes} of them" if axes > 1 else ""
-    allowed = f"a whole number of at least {low}{several_of_them}"
+class NumberOrList(NumberList):
+    """Annotation for a number or a tuple of numbers; a single number stays a number."""
 
-    def read(value: object) -> tuple[int, ...]:
-        items = value if isinstance(value, list | tuple) else [value] * axes
-        if len(items) != axes or any(type(item) is not int or item > LARGEST for item in items):
-            raise validation_error(f"found {describe(value)}; allowed: {allowed}")
-        if min(items) < low:
-            raise validation_error(f"found {describe(min(items))}; allowed: {allowed}")
-        return tuple(items)
-
-    one = {"type": "integer", "minimum": low, "maximum": LARGEST}
-    several = {"type": "array", "items": one, "minItems": axes, "maxItems": axes}
-    return BeforeValidator(read), WithJsonSchema({"anyOf": [one, several]})
+    def read(self, value: object) -> object:
+        items = super().read(value)
+        return (
+            items if isinstance(value, list | tuple) or not isinstance(items, tuple) else items[0]
+        )
 
 
-Single = Annotated[tuple[int, ...], *per_axis(1, low=1)]
+class Ranges(NumberList):
+    """Annotation for one or more pairs of numbers, the lower one of each first."""
 
-Pair = Annotated[tuple[int, ...], *per_axis(2, low=1)]
+    def convert(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if any(low > high for low, high in zip(items[::2], items[1::2], strict=True)):
+            raise self.error(f"the list {list(items)}")
+        return items
 
-Triple = Annotated[tuple[int, ...], *per_axis(3, low=1)]
 
-SingleFromZero = Annotated[tuple[int, ...], *per_axis(1, low=0)]
+class SymmetricRanges(Ranges):
+    """Annotation for pairs as in `Ranges`; a single number n means -n to n."""
 
-PairFromZero = Annotated[tuple[int, ...], *per_axis(2, low=0)]
+    def __init__(self, limit: float, lengths: tuple[int, ...], allowed: str) -> None:
+        super().__init__(Interval(-limit, limit), lengths, allowed, scalar=Interval(0, limit))
 
-TripleFromZero = Annotated[tuple[int, ...], *per_axis(3, low=0)]
+    def expand(self, number: Any) -> tuple[Any, ...]:
+        return (-number, number)
+
+
+class PerAxis(NumberList):
+    """Annotation for one integer per axis; a single integer applies to all axes.
+
+    Args:
+        axes: The number of axes.
+        low: The lowest integer.
+        words: Strings that are accepted in place of integers.
+        nullable: Whether the integers may be null.
+        detail: An explanation that follows the allowed list in messages.
+    """
+
+    def __init__(
+        self,
+        axes: int,
+        *,
+        low: int,
+        words: Collection[str] = (),
+        nullable: bool = False,
+        detail: str = "",
+    ) -> None:
+        items = Interval(low, LARGEST, integer=True, nullable=nullable)
+        number = f"a whole number of at least {low}"
+        allowed = ", ".join([*words, number])
+        if axes > 1:
+            allowed += f", or a list of {axes} of them{detail}"
+        super().__init__(items, (axes,), allowed, scalar=items, words=words)
+
+
+Single = Annotated[tuple[int, ...], PerAxis(1, low=1)]
+
+Pair = Annotated[tuple[int, ...], PerAxis(2, low=1)]
+
+Triple = Annotated[tuple[int, ...], PerAxis(3, low=1)]
+
+SingleFromZero = Annotated[tuple[int, ...], PerAxis(1, low=0)]
+
+PairFromZero = Annotated[tuple[int, ...], PerAxis(2, low=0)]
+
+TripleFromZero = Annotated[tuple[int, ...], PerAxis(3, low=0)]

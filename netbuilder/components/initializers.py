@@ -1,4 +1,4 @@
-"""How weights begin: the functions of `torch.nn.init`, by their names without the underscore."""
+"""Weight initialization: the functions of `torch.nn.init`, named without the underscore."""
 
 from __future__ import annotations
 
@@ -15,29 +15,38 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Initializer(Component):
-    """One way to fill a tensor."""
+MAX_RANK = 8
+"""The most axes of a parameter."""
 
-    ranks: ClassVar[range] = range(0, 9)
-    """How many axes the tensors have that it can fill."""
+
+class Initializer(Component):
+    """A function of `torch.nn.init` that fills a parameter."""
+
+    ranks: ClassVar[range] = range(MAX_RANK + 1)
+    """The numbers of axes of the tensors that it can fill."""
 
     def problem(self, shape: Shape) -> str:
-        """Why a tensor of ``shape`` cannot be filled; empty if it can."""
+        """Return why a tensor of ``shape`` cannot be filled, or an empty string."""
         if len(shape) in self.ranks:
             return ""
         low, high = self.ranks[0], self.ranks[-1]
-        axes = str(low) if low == high else f"at least {low}" if high == 8 else f"{low} to {high}"
+        if low == high:
+            axes = str(low)
+        elif high == MAX_RANK:
+            axes = f"at least {low}"
+        else:
+            axes = f"{low} to {high}"
         return f"{self.kind} fills tensors of {axes} axes"
 
     def fill(self, tensor: Tensor) -> None:
-        """Fill ``tensor`` in place, from torch's global random state where it draws."""
+        """Fill ``tensor`` in place; random values come from torch's global generator."""
         from torch.nn import init
 
         getattr(init, f"{self.kind}_")(tensor, **self.arguments())
 
 
 class Constant(Initializer):
-    """``val`` everywhere."""
+    """Fills with the value ``val``."""
 
     kind = "constant"
 
@@ -45,26 +54,26 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """0 everywhere."""
+    """Fills with zeros."""
 
     kind = "zeros"
 
 
 class Ones(Initializer):
-    """1 everywhere."""
+    """Fills with ones."""
 
     kind = "ones"
 
 
 class Eye(Initializer):
-    """The identity, of matrices."""
+    """Fills a matrix with the identity."""
 
     kind = "eye"
     ranks = range(2, 3)
 
 
 class Dirac(Initializer):
-    """The identity, of convolutions: as many channels as can be are passed on."""
+    """Fills a convolution with the identity, which preserves as many channels as possible."""
 
     kind = "dirac"
     ranks = range(3, 6)
@@ -78,7 +87,7 @@ class Dirac(Initializer):
 
 
 class Uniform(Initializer):
-    """Drawn evenly from [a, b]."""
+    """Fills with values from the uniform distribution over [a, b]."""
 
     kind = "uniform"
 
@@ -93,7 +102,7 @@ class Uniform(Initializer):
 
 
 class Normal(Initializer):
-    """Drawn from a normal distribution."""
+    """Fills with values from the normal distribution."""
 
     kind = "normal"
 
@@ -102,7 +111,7 @@ class Normal(Initializer):
 
 
 class TruncNormal(Initializer):
-    """Drawn from a normal distribution, again and again until it lies in [a, b]."""
+    """Fills with values from the normal distribution truncated to [a, b]."""
 
     kind = "trunc_normal"
 
@@ -119,19 +128,19 @@ class TruncNormal(Initializer):
 
 
 class XavierUniform(Initializer):
-    """Even, with the variance that Glorot and Bengio (2010) derive for linear activations."""
+    """Fills from the uniform distribution of Glorot and Bengio (2010)."""
 
     kind = "xavier_uniform"
-    ranks = range(2, 9)
+    ranks = range(2, MAX_RANK + 1)
 
     gain: NonNegative = 1.0
 
 
 class XavierNormal(Initializer):
-    """Normal, with the variance that Glorot and Bengio (2010) derive for linear activations."""
+    """Fills from the normal distribution of Glorot and Bengio (2010)."""
 
     kind = "xavier_normal"
-    ranks = range(2, 9)
+    ranks = range(2, MAX_RANK + 1)
 
     gain: NonNegative = 1.0
 
@@ -143,10 +152,10 @@ Nonlinearity = Literal[
 
 
 class KaimingUniform(Initializer):
-    """Even, with the variance that He et al. (2015) derive for rectifiers of negative slope a."""
+    """Fills from the uniform distribution of He et al. (2015) for a leaky ReLU of slope a."""
 
     kind = "kaiming_uniform"
-    ranks = range(2, 9)
+    ranks = range(2, MAX_RANK + 1)
 
     a: Number = 0.0
     mode: Literal["fan_in", "fan_out"] = "fan_in"
@@ -154,10 +163,10 @@ class KaimingUniform(Initializer):
 
 
 class KaimingNormal(Initializer):
-    """Normal, with the variance that He et al. (2015) derive for rectifiers of negative slope a."""
+    """Fills from the normal distribution of He et al. (2015) for a leaky ReLU of slope a."""
 
     kind = "kaiming_normal"
-    ranks = range(2, 9)
+    ranks = range(2, MAX_RANK + 1)
 
     a: Number = 0.0
     mode: Literal["fan_in", "fan_out"] = "fan_in"
@@ -165,16 +174,16 @@ class KaimingNormal(Initializer):
 
 
 class Orthogonal(Initializer):
-    """An orthogonal matrix, of the tensor with all axes behind the first as one."""
+    """Fills with an orthogonal matrix; the axes after the first are flattened."""
 
     kind = "orthogonal"
-    ranks = range(2, 9)
+    ranks = range(2, MAX_RANK + 1)
 
     gain: Number = 1.0
 
 
 class Sparse(Initializer):
-    """Normal, with a share ``sparsity`` of each column 0."""
+    """Fills a matrix from the normal distribution, with a share ``sparsity`` of zeros."""
 
     kind = "sparse"
     ranks = range(2, 3)
@@ -194,19 +203,19 @@ AnyInitializer = Annotated[Initializer, INITIALIZER]
 
 
 class ByParameter(StrictModel):
-    """An initializer for each of a layer's parameters; torch's own where none is given."""
+    """An initializer per parameter; without one, torch's default initialization applies."""
 
     weight: AnyInitializer | None = None
     bias: AnyInitializer | None = None
 
-    def each(self) -> Mapping[str, Initializer]:
-        """The initializers that are given, by the parameter's name."""
-        found = {"weight": self.weight, "bias": self.bias}
-        return {name: one for name, one in found.items() if one is not None}
+    def by_name(self) -> Mapping[str, Initializer]:
+        """Return the initializers by the names of the parameters."""
+        fields = {"weight": self.weight, "bias": self.bias}
+        return {name: initializer for name, initializer in fields.items() if initializer}
 
 
 class _Init(Registry[Any]):
-    """What may stand behind ``init``: an initializer of the weight, or one for each parameter."""
+    """The value of ``init``: an initializer for the weight, or one per parameter."""
 
     def read(self, value: object) -> ByParameter:
         if isinstance(value, ByParameter):
@@ -216,7 +225,10 @@ class _Init(Registry[Any]):
         return ByParameter(weight=super().read(value))
 
     def write(self, component: ByParameter) -> dict[str, Any]:
-        return {name: INITIALIZER.write(one) for name, one in component.each().items()}
+        return {
+            name: INITIALIZER.write(initializer)
+            for name, initializer in component.by_name().items()
+        }
 
     def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         by_parameter = handler(ByParameter.__pydantic_core_schema__)

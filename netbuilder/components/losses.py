@@ -1,4 +1,4 @@
-"""Losses: torch's names, arguments and defaults, over logits (N, classes) and labels (N)."""
+"""Losses over logits (N, classes) and labels (N), with torch's names, arguments and defaults."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Loss(Component):
-    """What training makes small: the mean over the batch."""
+    """A loss of torch, averaged over the batch."""
 
     def build(self) -> nn.Module:
-        """torch's module; it takes logits (N, classes) and labels (N) and gives a scalar."""
+        """Return torch's module, which maps logits (N, classes) and labels (N) to a scalar."""
         from torch import nn
 
         module: nn.Module = getattr(nn, self.kind)(**self.arguments())
@@ -25,19 +25,19 @@ class Loss(Component):
 
 
 class CrossEntropyLoss(Loss):
-    """Softmax and negative log likelihood in one."""
+    """Computes the cross-entropy of the softmax of the logits."""
 
-    keyword_only = frozenset({"label_smoothing"})  # torch's weight stands before it
+    keyword_only = frozenset({"label_smoothing"})  # torch has weight before it
 
     label_smoothing: Probability = 0.0
 
 
 class NLLLoss(Loss):
-    """Negative log likelihood, for networks that end in LogSoftmax."""
+    """Computes the negative log likelihood, for networks that end in LogSoftmax."""
 
 
 class MultiMarginLoss(Loss):
-    """A hinge between the label's logit and each other one."""
+    """Computes the multi-class hinge loss between the logit of the label and all others."""
 
     p: Annotated[int, Field(ge=1, le=2)] = 1
     margin: Number = 1.0

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: torch's names, arguments and defaults; torch's classes do the work."""
+"""Learning-rate schedulers, with the names, arguments and defaults of torch."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
 
 class Scheduler(Component):
-    """How the learning rate moves; in epochs, but for the kinds with ``every_step``."""
+    """A learning-rate scheduler of torch."""
 
     every_step: ClassVar[bool] = False
-    """Whether it moves after each optimizer step instead of each epoch."""
+    """Whether it steps after each optimizer step instead of each epoch."""
 
     watches_loss: ClassVar[bool] = False
-    """Whether its step takes the test loss of the epoch behind it."""
+    """Whether its step takes the test loss of the last epoch."""
 
     def problem(self, steps: int) -> str | None:
-        """Why a run of so many optimizer steps cannot be scheduled so; None if it can."""
+        """Return why a run of ``steps`` optimizer steps cannot use the scheduler, or None."""
         return None
 
     def build(self, optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> LRScheduler:
-        """torch's scheduler over ``optimizer``; lengths that a kind needs come from the run."""
+        """Return torch's scheduler for a run of ``epochs``."""
         from torch.optim import lr_scheduler
 
-        made: LRScheduler = getattr(lr_scheduler, self.kind)(optimizer, **self.arguments())
-        return made
+        scheduler: LRScheduler = getattr(lr_scheduler, self.kind)(optimizer, **self.arguments())
+        return scheduler
 
 
 class OneCycleLR(Scheduler):
-    """Up to ``max_lr`` and far down, once over the whole run (Smith and Topin, 2018)."""
+    """Raises the learning rate to ``max_lr``, then anneals it (Smith and Topin, 2018)."""
 
     every_step = True
-    # Torch's total_steps, epochs and steps_per_epoch, which are inferred, stand before these.
+    # torch has total_steps, epochs and steps_per_epoch, which are inferred, before these.
     keyword_only = frozenset({
         "pct_start", "anneal_strategy", "cycle_momentum", "base_momentum", "max_momentum",
         "div_factor", "final_div_factor", "three_phase",
@@ -64,11 +64,11 @@ class OneCycleLR(Scheduler):
     three_phase: bool = False
 
     def problem(self, steps: int) -> str | None:
-        # torch divides by the length of the rise, pct_start * steps - 1.
+        # torch divides by pct_start * steps - 1, the length of the rise.
         if steps == 1 or self.pct_start * steps == 1:
             return (
-                f"pct_start {self.pct_start} of {steps} steps leaves no step to rise in; "
-                "take another, or more epochs or smaller batches"
+                f"pct_start {self.pct_start} of {steps} steps leaves no step for the rise; "
+                "use another pct_start, more epochs or smaller batches"
             )
         return None
 
@@ -81,34 +81,37 @@ class OneCycleLR(Scheduler):
 
 
 class StepLR(Scheduler):
-    """Times ``gamma`` every ``step_size`` epochs."""
+    """Multiplies the learning rate by ``gamma`` every ``step_size`` epochs."""
 
     step_size: Size
     gamma: Positive = 0.1
 
 
 class MultiStepLR(Scheduler):
-    """Times ``gamma`` behind each of the epochs in ``milestones``."""
+    """Multiplies the learning rate by ``gamma`` after each epoch in ``milestones``."""
 
     milestones: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 1_000)]
     gamma: Positive = 0.1
 
 
 class CosineAnnealingLR(Scheduler):
-    """Down to ``eta_min`` along a cosine of ``T_max`` epochs."""
+    """Anneals the learning rate to ``eta_min`` along a cosine over ``T_max`` epochs."""
 
     T_max: Size
     eta_min: NonNegative = 0.0
 
 
 class ExponentialLR(Scheduler):
-    """Times ``gamma`` every epoch."""
+    """Multiplies the learning rate by ``gamma`` every epoch."""
 
     gamma: Positive
 
 
 class ReduceLROnPlateau(Scheduler):
-    """Times ``factor`` when the test loss has not improved for ``patience`` epochs."""
+    """Multiplies the learning rate by ``factor`` after ``patience`` epochs without improvement.
+
+    The monitored value is the test loss.
+    """
 
     watches_loss = True
 
@@ -123,7 +126,10 @@ class ReduceLROnPlateau(Scheduler):
 
 
 class LinearLR(Scheduler):
-    """From ``start_factor`` to ``end_factor`` of the learning rate over ``total_iters`` epochs."""
+    """Changes the learning rate linearly over ``total_iters`` epochs.
+
+    It is multiplied by ``start_factor`` at first and by ``end_factor`` at last.
+    """
 
     start_factor: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     end_factor: Probability = 1.0

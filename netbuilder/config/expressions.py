@@ -78,7 +78,7 @@ def evaluate(text: str, names: Mapping[str, Value]) -> Value:
         raise ExpressionError("nested too deep; nest less") from None
 
 
-def fill(text: str, names: Mapping[str, Value]) -> Value:
+def interpolate(text: str, names: Mapping[str, Value]) -> Value:
     """Replace each ``${...}`` in a text by its value.
 
     A text that consists of a single ``${...}`` becomes the value itself, of whatever type.

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from netbuilder.config.expansion import Expander, needs_expansion
-from netbuilder.config.overrides import _override, _split
+from netbuilder.config.overrides import apply_override, split_overrides
 from netbuilder.config.schema import Architecture, Place
-from netbuilder.config.source import TextSource, _changed, read_text
+from netbuilder.config.source import TextSource, read_text, replace_value
 from netbuilder.config.yaml_nodes import parse
 from netbuilder.errors import ConfigError, Problem
 
@@ -56,15 +56,15 @@ def parse_architecture(
         message = "a document is a mapping with name, input and layers"
         raise ConfigError([Problem(file, root.line, root.column, "", message)])
     plain: Any = root.plain()
-    values, others = _split(overrides)
-    changes = {_override(plain, override): override for override in others}
+    values, others = split_overrides(overrides)
+    changes = {apply_override(plain, override): override for override in others}
     included: Mapping[str, str] = {}
     if values or needs_expansion(plain, "".join([text, *changes.values()])):
         if problems:
             raise DocumentError(_told(problems))
         expander = Expander(file, folder, values)
         try:
-            root = expander.expand(_changed(root, plain) if changes else root)
+            root = expander.expand(replace_value(root, plain) if changes else root)
         except ConfigError as error:
             raise DocumentError(_told(error.problems)) from None
         included, plain = expander.included, root.plain()

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from netbuilder._text import describe
+from netbuilder._text import describe, plural
 from netbuilder.components.component import by_name
 from netbuilder.config.schema import COMPONENTS, Place, format_path
 from netbuilder.config.yaml_nodes import parse_value
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError
+
+_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]{1,6})\]")
 
 
-def _split(
+def split_overrides(
     overrides: Iterable[str],
 ) -> tuple[dict[str, tuple[Any, str]], list[str]]:
-    """Changes of values, which may stand in another file, by their names; and the other changes."""
+    """Separate the overrides of named values, which an included file may define, from the others.
+
+    Returns:
+        The named values, each with its override, and the other overrides.
+
+    Raises:
+        ConfigError: A named value is set to something else than a number, string or boolean.
+    """
     values: dict[str, tuple[Any, str]] = {}
     others = []
     for override in overrides:
-        path, equals, written = override.partition("=")
-        match _place(path):
+        path, equals, text = override.partition("=")
+        match _parse_path(path):
             case ("values", str(name)) if equals:
-                value = _value(override, written)
+                value = _parse_value(override, text)
                 if value is None or isinstance(value, list | dict):
                     message = f"found {describe(value)}; allowed: a number, a text, true or false"
                     raise _error(override, message)
@@ -35,77 +44,94 @@ def _split(
     return values, others
 
 
-_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]{1,6})\]")
+def apply_override(document: dict[str, Any], override: str) -> Place:
+    """Set a field of ``document`` in place and return its place.
 
-
-def _override(document: dict[str, Any], text: str) -> Place:
-    """Change a field of ``document`` as ``text`` says, and tell which."""
-    path, equals, written = text.partition("=")
-    place = _place(path)
+    Raises:
+        ConfigError: The override is not of the form path=value, or the path does not exist.
+    """
+    path, equals, text = override.partition("=")
+    place = _parse_path(path)
     if not equals or not place:
-        raise _error(text, "write it as field.path=value, such as train.epochs=5")
-    value = _value(text, written)
-    here: Any = document
-    for position, (step, behind) in enumerate(zip(place, (*place[1:], None), strict=True)):
-        if isinstance(step, int):
-            if not isinstance(here, list) or step >= len(here):
-                count = len(here) if isinstance(here, list) else 0
-                raise _error(text, f"there is no [{step}] here; the list holds {count}")
-        elif not isinstance(here, dict):
-            parent = format_path(place[:position])
-            item = f"{parent}[0]" if isinstance(here, list) and here else parent
-            instead = f"set {item}{' or the like' * (item != parent)}"
-            raise _error(
-                text, f"{parent} is {describe(here)}, which has no field {step}; {instead}"
-            )
-        if behind is None:
-            here[step] = value
-        else:
-            here[step] = _opened(
-                here[step] if isinstance(step, int) else here.get(step), step, behind, document
-            )
-            here = here[step]
+        raise _error(override, "write it as field.path=value, such as train.epochs=5")
+    value = _parse_value(override, text)
+    parent: Any = document
+    for position, step in enumerate(place):
+        _require_step(override, parent, place[:position], step)
+        if position == len(place) - 1:
+            parent[step] = value
+            break
+        child = parent[step] if isinstance(step, int) else parent.get(step)
+        parent[step] = _as_container(child, step, place[position + 1], document)
+        parent = parent[step]
     return place
 
 
-def _value(override: str, written: str) -> Any:
+def _require_step(override: str, parent: Any, path: Place, step: str | int) -> None:
+    """Check that ``parent``, the value at ``path``, can have a part ``step``."""
+    if isinstance(step, int):
+        count = len(parent) if isinstance(parent, list) else 0
+        if step >= count:
+            raise _error(
+                override, f"there is no item [{step}]; the list has {plural(count, 'item')}"
+            )
+    elif not isinstance(parent, dict):
+        name = format_path(path)
+        hint = (
+            f"set {name}[0] or another item"
+            if isinstance(parent, list) and parent
+            else f"set {name}"
+        )
+        message = f"{name} is {describe(parent)}, which has no field {step}; {hint}"
+        raise _error(override, message)
+
+
+def _parse_value(override: str, text: str) -> Any:
     try:
-        return parse_value(written)
+        return parse_value(text)
     except ConfigError as error:
         raise _error(override, error.problems[0].message) from None
 
 
-def _opened(value: Any, step: str | int, behind: str | int, document: dict[str, Any]) -> Any:
-    """``value`` in the form in which the step behind it can be taken."""
+def _as_container(
+    value: Any, step: str | int, next_step: str | int, document: Mapping[str, Any]
+) -> Any:
+    """Return the value at ``step`` in the form that has a part ``next_step``, if there is one."""
     if value is None:
         return {}
-    if isinstance(value, str) and value == behind:
-        return {value: {}}  # a bare component whose argument is set
-    if isinstance(step, str) and step in COMPONENTS and isinstance(behind, str):
+    if isinstance(value, str) and value == next_step:
+        return {value: {}}  # a component without arguments, of which one is set
+    if isinstance(step, str) and step in COMPONENTS and isinstance(next_step, str):
         try:
             return by_name(COMPONENTS[step], value)
         except PydanticCustomError:
             return value
-    blocks = document.get("blocks")
-    block = blocks.get(step) if isinstance(blocks, dict) else None
-    parameters = block.get("parameters") if isinstance(block, dict) else None
+    parameters = _block_parameters(step, document)
     if isinstance(parameters, dict) and not isinstance(value, dict):
         values = value if isinstance(value, list) else [value]
         return dict(zip(parameters, values, strict=False))
     return value
 
 
-def _place(path: str) -> Place:
+def _block_parameters(name: str | int, document: Mapping[str, Any]) -> Any:
+    """Return the parameters of a block of the document; None if it defines no such block."""
+    blocks = document.get("blocks")
+    block = blocks.get(name) if isinstance(blocks, dict) else None
+    return block.get("parameters") if isinstance(block, dict) else None
+
+
+def _parse_path(path: str) -> Place:
+    """Return the place that a path such as ``layers[3].Conv2d.bias`` names; empty if invalid."""
     steps: list[str | int] = []
-    at = 0
-    while at < len(path):
-        match = _STEP.match(path, at)
+    position = 0
+    while position < len(path):
+        match = _STEP.match(path, position)
         if match is None:
             return ()
         steps.append(match[1] if match[1] else int(match[2]))
-        at = match.end()
+        position = match.end()
     return tuple(steps)
 
 
 def _error(override: str, message: str) -> ConfigError:
-    return ConfigError([Problem(f"--set {override}", 0, 0, "", message)])
+    return ConfigError.at(f"--set {override}", message)

@@ -1,4 +1,4 @@
-"""The next document: an earlier one's text with what was learned, or a template's."""
+"""Creates new documents, from an earlier document or from a template."""
 
 from __future__ import annotations
 
@@ -6,38 +6,45 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
 from netbuilder.config.loader import parse_architecture
-from netbuilder.config.schema import FOLDER_NAME, Architecture
+from netbuilder.config.schema import FOLDER_NAME, FOLDER_NAME_RULE, Architecture
 from netbuilder.config.source import read_text
 from netbuilder.config.yaml_nodes import parse
 from netbuilder.errors import ConfigError, Problem, require_choice
 
 SCHEMA_LINE = re.compile(r"^(# yaml-language-server: \$schema=)(\S+)", re.MULTILINE)
 
-WIDTH = 96
-"""Where the lines of notes are broken."""
-
-LEFT_OUT = ("name", "title", "reference", "notes")
-"""What is of one document alone."""
-
-CARRIED = {"learned": "before it", "target": "its target", "analysis": "its analysis"}
-"""The notes that go along, and how each is introduced among what was learned."""
+NOTE_WIDTH = 96
+"""Characters of a line of notes."""
+OWN_SECTIONS = ("name", "title", "reference", "notes")
+"""The sections that a new document does not copy."""
+COPIED_NOTES = {"learned": "before it", "target": "its target", "analysis": "its analysis"}
+"""The notes that become ``learned`` in a new document, each with its label."""
+SECTION_HINTS = {
+    "title": "what is new, in a few words",
+    "layers": "the network",
+    "train": "how it is trained",
+    "targets": "what it must reach",
+    "notes": "the target before you train, the analysis after it",
+}
+"""The sections of a new document that its author edits, each with a hint."""
+TEMPLATES = ("plain", "residual", "mobile")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A document that is to be edited.
+    """A new document, to be edited.
 
     Attributes:
-        text: the whole of it.
-        edit: what its author has to look at, with the line of each, from 1.
-        trained: whether it says how.
+        text: The text of the document.
+        edit: The sections to edit: the line, from 1, and a hint.
+        trained: Whether it has a ``train`` section.
     """
 
     text: str
@@ -46,43 +53,44 @@ class Draft:
 
 
 def next_document(source: Path, name: str, folder: Path | None = None) -> Draft:
-    """The document behind ``source``: the same text, whose notes have become what was learned.
+    """Create the document that follows ``source``: the same network with empty notes.
 
-    Comments, layout and order stay. The title and the other notes are left empty, and published
-    figures, which were of the network before, are left out.
+    Comments, layout and order stay. The notes of ``source`` become the note ``learned``. Its title
+    and its published results are dropped.
 
     Args:
-        source: the document before it.
-        name: the new one's.
-        folder: where it will lie, beside ``source`` unless given; what it includes must lie
-            there too, and the schema that it names for editors is named as seen from there.
+        source: The document before it.
+        name: The name of the new document.
+        folder: The folder of the new document, by default that of ``source``. Included files must
+            exist there, and the path of the JSON Schema is changed to be relative to it.
 
     Raises:
-        ConfigError: the document is wrong, ``name`` is none, its text is too unusual to edit, or
-            what it includes is not in ``folder``.
+        ConfigError: The document or ``name`` is invalid, the layout of the text cannot be edited,
+            or ``folder`` lacks an included file.
     """
     _require_name(name)
     text = read_text(source)
     before = parse_architecture(text, str(source), folder=source.parent)
     folder = source.parent if folder is None else folder
     for included in before.included():
-        theirs, ours = source.parent / included, folder / included
-        if not ours.is_file() or ours.read_bytes() != theirs.read_bytes():
-            message = f"it includes {included}, which must lie in {folder} as well; copy it there"
-            raise ConfigError([Problem(str(source), 0, 0, "", message)])
+        original, copy = source.parent / included, folder / included
+        if not copy.is_file() or copy.read_bytes() != original.read_bytes():
+            message = f"it includes {included}, which {folder} lacks or has changed; copy it there"
+            raise ConfigError.at(source, message)
     sections = dict(_sections(text, str(source)))
     head = sections.pop("") + f'name: {name}\ntitle: ""\n'
-    kept = (part for key, part in sections.items() if key not in LEFT_OUT)
-    body = "".join(part if part.endswith("\n") else f"{part}\n" for part in (head, *kept))
-    draft = _schema_from(body, source.parent, folder).rstrip("\n") + f"\n\n{_notes(before)}"
-    return _checked(draft, source, name, before)
+    copied = (part for key, part in sections.items() if key not in OWN_SECTIONS)
+    body = "".join(part if part.endswith("\n") else f"{part}\n" for part in (head, *copied))
+    text = _move_schema(body, source.parent, folder).rstrip("\n") + f"\n\n{_notes(before)}"
+    _check_same_network(text, source, name, before)
+    return _draft(text, name)
 
 
 def from_template(template: str, name: str) -> Draft:
-    """A fresh document that trains on MNIST.
+    """Create a document from a template; it trains on MNIST.
 
     Raises:
-        ConfigError: there is no such template, or ``name`` is none.
+        ConfigError: The template does not exist, or ``name`` is invalid.
     """
     _require_name(name)
     require_choice("--template", template, TEMPLATES)
@@ -92,120 +100,109 @@ def from_template(template: str, name: str) -> Draft:
 
 
 def _draft(text: str, name: str) -> Draft:
-    keys = parse(text, name)[0].keys
-    return Draft(text, tuple(_to_edit(keys)), "train" in keys)
+    positions = parse(text, name)[0].keys
+    edit = ((positions[key][0], f"{key}: {hint}") for key, hint in SECTION_HINTS.items()
+            if key in positions)  # fmt: skip
+    return Draft(text, tuple(edit), "train" in positions)
 
 
 def named_schema(text: str) -> tuple[int, str] | None:
-    """The JSON Schema that a comment names for editors, and the comment's line, from 1."""
+    """Return the line, from 1, of the comment that names the JSON Schema, and the schema."""
     for number, line in enumerate(text.splitlines(), 1):
-        if found := SCHEMA_LINE.match(line):
-            return number, found[2]
+        if match := SCHEMA_LINE.match(line):
+            return number, match[2]
         if line.strip() and not line.startswith("#"):
             break
     return None
 
 
-def _schema_from(text: str, old: Path, new: Path) -> str:
-    """The text with the schema beside the document before it named from another folder."""
+def _move_schema(text: str, old: Path, new: Path) -> str:
+    """Change the path of the JSON Schema from relative to ``old`` to relative to ``new``."""
     named = named_schema(text)
     if named is None or old.resolve() == new.resolve() or not (old / named[1]).is_file():
         return text
     path = Path(os.path.relpath(old.resolve() / named[1], new.resolve())).as_posix()
-    return SCHEMA_LINE.sub(lambda found: found[1] + path, text, count=1)
+    return SCHEMA_LINE.sub(lambda match: match[1] + path, text, count=1)
 
 
 def _require_name(name: str) -> None:
     if name.endswith((".yaml", ".yml")):
         stem = name.rpartition(".")[0]
-        raise ConfigError(f"NAME: found {name!r}; name it {stem}, the file gets its ending")
+        raise ConfigError(f"NAME: found {name!r}; use {stem}, the file gets the suffix .yaml")
     if not re.fullmatch(FOLDER_NAME, name):
         raise ConfigError(
-            f"NAME: found {name!r}; allowed: at most 64 of a to z, A to Z, digits, dots, dashes "
-            "and underscores, no dot or dash first; it names the run folder too"
+            f"NAME: found {name!r}; allowed: {FOLDER_NAME_RULE}; it is also the name of the run "
+            "folder"
         )
 
 
 def _sections(text: str, file: str) -> Iterator[tuple[str, str]]:
-    """The lines of each key at the top of a document, its comments above it included.
+    """Yield the top-level sections of a document, each with the comments above it.
 
-    What stands above the first key has the key "".
+    The lines above the first section have the key "".
     """
-    keys = sorted((place, key) for key, place in parse(text, file)[0].keys.items())
+    keys = sorted((position, key) for key, position in parse(text, file)[0].keys.items())
     lines = text.splitlines(keepends=True)
     starts = [line for (line, _), _ in keys]
     if len(set(starts)) < len(starts) or any(column != 1 for (_, column), _ in keys):
         line, column = keys[0][0]
-        message = "its top level is not one key a line from the first column; write it so first"
+        message = "it must have one section per line, from the first column; change its layout"
         raise ConfigError([Problem(file, line, column, "", message)])
-    # Comments above the first key are the document's, and stay at its top.
-    begun = [starts[0] - 1]
-    begun += [_comments_above(lines, start, floor) for floor, start in pairwise(starts)]
-    yield "", "".join(lines[: begun[0]])
-    for (_, key), (begin, end) in zip(keys, pairwise([*begun, len(lines)]), strict=True):
-        yield key, "".join(lines[begin:end])
+    # Comments above the first section belong to the document.
+    first_lines = [starts[0] - 1]
+    first_lines += [_first_comment(lines, start, floor) for floor, start in pairwise(starts)]
+    yield "", "".join(lines[: first_lines[0]])
+    for (_, key), (first, end) in zip(keys, pairwise([*first_lines, len(lines)]), strict=True):
+        yield key, "".join(lines[first:end])
 
 
-def _comments_above(lines: list[str], start: int, floor: int) -> int:
-    """The index of the first of the comments and blank lines right above line ``start``."""
-    at = start - 1
-    while at > floor and (not lines[at - 1].strip() or lines[at - 1].startswith("#")):
-        at -= 1
-    return at
+def _first_comment(lines: list[str], start: int, floor: int) -> int:
+    """Return the index of the first comment or blank line directly above line ``start``."""
+    index = start - 1
+    while index > floor and (not lines[index - 1].strip() or lines[index - 1].startswith("#")):
+        index -= 1
+    return index
 
 
 def _notes(before: Architecture) -> str:
-    told = []
-    for field, words in CARRIED.items():
-        if said := " ".join(getattr(before.notes, field).split()):
-            told.append(f"{before.name}, {words}: {said}")
-    notes = {"target": "", "choices": "", "analysis": "", "learned": " ".join(told)}
+    """Return the notes of the new document: all empty except ``learned``."""
+    parts = []
+    for field, label in COPIED_NOTES.items():
+        if note := " ".join(getattr(before.notes, field).split()):
+            parts.append(f"{before.name}, {label}: {note}")
+    notes = {"target": "", "choices": "", "analysis": "", "learned": " ".join(parts)}
     return "notes:\n" + "".join(f"  {key}: {_scalar(value)}\n" for key, value in notes.items())
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML: folded where all of it can be shown so, else in quotes."""
+    """Return a string as YAML: folded if all of it is printable, else in quotes."""
     if not text or not text.isprintable():
-        return f'"{"".join(map(_escaped, text))}"'
-    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+        return f'"{"".join(map(_escape, text))}"'
+    lines = textwrap.wrap(text, NOTE_WIDTH, break_long_words=False, break_on_hyphens=False)
     return ">-\n" + "\n".join(f"    {line}" for line in lines)
 
 
-def _escaped(sign: str) -> str:
-    """A sign in a quoted text; YAML takes no pair of surrogates, as JSON writes an emoji."""
-    if sign.isprintable() and sign not in '"\\':
-        return sign
-    return json.dumps(sign)[1:-1] if ord(sign) < 1 << 16 else f"\\U{ord(sign):08x}"
+def _escape(character: str) -> str:
+    """Return a character as in a quoted YAML string, which has no pairs of surrogates."""
+    if character.isprintable() and character not in '"\\':
+        return character
+    if ord(character) < 1 << 16:
+        return json.dumps(character)[1:-1]
+    return f"\\U{ord(character):08x}"
 
 
-def _checked(text: str, source: Path, name: str, before: Architecture) -> Draft:
-    """The draft, once it is seen to be the same network.
+def _check_same_network(text: str, source: Path, name: str, before: Architecture) -> None:
+    """Check that the new document has the network of the one before it.
 
     Raises:
-        ConfigError: it is not, as where a part that was taken out held an anchor.
+        ConfigError: It has not, because a dropped section contains an anchor.
     """
     try:
         after = parse_architecture(text, name, folder=source.parent).model_dump()
     except ConfigError:
         after = {}
-    wanted = before.model_dump() | {"name": name, "title": ""}
-    if any(after.get(key) != wanted[key] for key in wanted if key not in ("reference", "notes")):
-        message = "an anchor in its name, title, reference or notes is used elsewhere; move it"
-        raise ConfigError([Problem(str(source), 1, 1, "", message)])
-    return _draft(text, name)
-
-
-def _to_edit(places: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, str]]:
-    words: Mapping[str, str] = {
-        "title": "what is new, in a few words",
-        "layers": "the network",
-        "train": "how it is trained",
-        "targets": "what it has to reach",
-        "notes": "the target before you train, the analysis behind it",
-    }
-    for key, what in words.items():
-        if key in places:
-            yield places[key][0], f"{key}: {what}"
-
-
-TEMPLATES = ("plain", "residual", "mobile")
+    expected = before.model_dump() | {"name": name, "title": ""}
+    for key, value in expected.items():
+        if key not in ("reference", "notes") and after.get(key) != value:
+            message = "an anchor in its name, title, reference or notes is used elsewhere; move it"
+            raise ConfigError([Problem(str(source), 1, 1, "", message)])

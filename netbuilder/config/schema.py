@@ -1,4 +1,4 @@
-"""The document: what an architecture file may say, and what each part means."""
+"""The sections of a document and their fields."""
 
 from __future__ import annotations
 
@@ -38,20 +38,21 @@ from netbuilder.components.shapes import format_shape
 from netbuilder.errors import Problem
 
 Place = Sequence[str | int]
-"""Where a value stands in a document: ``("layers", 3, "Conv2d", "kernel_size")``."""
+"""The path of a value in a document: ``("layers", 3, "Conv2d", "kernel_size")``."""
 
 
 class Source(Protocol):
-    """The text that a document came from: it knows where each value stands."""
+    """The text of a document, which locates its values."""
 
     text: str
     included: Mapping[str, str]
 
     def problem(self, place: Place, message: str) -> Problem:
-        """The problem at ``place``, with its file, line and column."""
+        """Return the problem with the value at ``place``, with its position."""
 
 
-def _as_several(value: object) -> object:
+def _as_tuple(value: object) -> object:
+    """Return a list, a single value or null as a tuple."""
     if isinstance(value, list | tuple):
         return tuple(value)
     return () if value is None else (value,)
@@ -60,16 +61,19 @@ def _as_several(value: object) -> object:
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
-def _as_folder_name(value: str) -> str:
+FOLDER_NAME_RULE = (
+    "at most 64 of a to z, A to Z, digits, dots, dashes and underscores, no dot or dash first"
+)
+
+
+def _check_folder_name(value: str) -> str:
     if not re.fullmatch(FOLDER_NAME, value):
-        signs = "a to z, A to Z, digits, dots, dashes and underscores"
-        allowed = f"at most 64 of {signs}, no dot or dash first"
-        raise validation_error(f"found {describe(value)}; allowed: {allowed}")
+        raise validation_error(f"found {describe(value)}; allowed: {FOLDER_NAME_RULE}")
     return value
 
 
 class Bound(StrictModel):
-    """What a figure has to stay within; at least one of the four."""
+    """A range that a number must be in; at least one of its bounds is set."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -86,20 +90,20 @@ class Bound(StrictModel):
     at_least: Number | None = None
 
     @model_validator(mode="after")
-    def _bounds_something(self) -> Bound:
+    def _check_bounds(self) -> Bound:
         if (self.below, self.at_most, self.above, self.at_least) == (None,) * 4:
-            raise validation_error("it bounds nothing; allowed: below, at_most, above, at_least")
+            raise validation_error("it has no bound; allowed: below, at_most, above, at_least")
         return self
 
 
 class AccuracyTarget(Bound):
-    """A bound on an accuracy in percent, in each of the last epochs of a run."""
+    """A range for an accuracy in percent, in each of the last epochs of a run."""
 
     for_last_epochs: Size = 1
 
 
 class Targets(StrictModel):
-    """What the architecture is meant to reach; the first three are known before training."""
+    """What the architecture must reach; the first three are known before training."""
 
     parameters: Bound | None = None
     receptive_field: Bound | None = None
@@ -109,7 +113,7 @@ class Targets(StrictModel):
 
 
 class Reference(StrictModel):
-    """Published figures to compare a run with; accuracies in percent, the best of the run."""
+    """Published results to compare a run with; accuracies are the best of a run, in percent."""
 
     parameters: Size | None = None
     train_accuracy: Number | None = None
@@ -117,9 +121,9 @@ class Reference(StrictModel):
 
 
 class Notes(StrictModel):
-    """The author's words: what is tried, what was chosen and why, what came of it.
+    """The author's notes: the target, the choices and their reasons, and the analysis of the runs.
 
-    ``learned`` is what the documents before this one taught; `netbuilder new --from` fills it.
+    ``learned`` is what the documents before this one showed; `netbuilder new --from` fills it.
     """
 
     target: str = ""
@@ -144,23 +148,23 @@ class TrainConfig(StrictModel):
         Field(default=()),
         Length(0, 2),
         BeforeValidator(
-            _as_several,
+            _as_tuple,
             json_schema_input_type=AnyScheduler
             | Annotated[list[AnyScheduler], Length(0, 2)]
             | None,
         ),
     ]
-    """One scheduler, or a LinearLR warm-up and the one behind it."""
+    """One scheduler, or a LinearLR warm-up and the scheduler after it."""
     augment: Annotated[
         tuple[AnyAugmentation, ...], Field(default=()), LIST_AS_TUPLE, Length(0, 100)
     ]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The decay, a step, of an exponential moving average of weights and buffers. With it the test
-    accuracy and the kept weights are the average's. It begins lower, at (1 + n) / (10 + n) behind n
-    steps, until that reaches it."""
+    """The decay per step of an exponential moving average of weights and buffers. The test accuracy
+    and the saved weights are then those of the average. After n steps, the decay is
+    (1 + n) / (10 + n) if that is lower."""
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> TrainConfig:
+    def _check_combinations(self) -> TrainConfig:
         faults: list[tuple[tuple[str | int, ...], str, object]] = []
         if len(self.scheduler) == 2:
             first, second = self.scheduler
@@ -180,27 +184,27 @@ class TrainConfig(StrictModel):
 
 
 class Architecture(StrictModel):
-    """A network, how it is trained and what it is meant to reach.
+    """A network, how it is trained and the targets it must reach.
 
-    Made by `netbuilder.load` from a document, or in Python from the same fields. ``input`` is the
-    shape of one sample: channels, height, width for an image.
+    `netbuilder.load` creates it from a document; in Python, it takes the same fields. ``input`` is
+    the shape of one sample: channels, height and width of an image.
 
     Raises:
-        pydantic.ValidationError: a field made in Python is wrong; `netbuilder.load` raises
-            `netbuilder.errors.ConfigError` with the place in the document instead.
+        pydantic.ValidationError: A field is invalid. `netbuilder.load` raises
+            `netbuilder.errors.ConfigError` instead, with the position in the document.
     """
 
     name: Annotated[
         str,
-        AfterValidator(_as_folder_name),
+        AfterValidator(_check_folder_name),
         WithJsonSchema({"type": "string", "pattern": FOLDER_NAME}),
     ]
-    """It names the run folder."""
+    """The name of the architecture and of its run folder."""
     title: str = ""
     input: Annotated[tuple[Size, ...], LIST_AS_TUPLE, Length(1, 4)]
     layers: Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Length(1, 20_000)]
     init: Init | None = None
-    """How the weights of convolutions and matrix products begin; torch's own way unless given."""
+    """The initialization of convolutions and matrix products; torch's own by default."""
     train: TrainConfig | None = None
     targets: Targets = Field(default_factory=Targets)
     reference: Reference = Field(default_factory=Reference)
@@ -209,45 +213,49 @@ class Architecture(StrictModel):
     _source: Source | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
-    def _input_is_the_data(self) -> Architecture:
+    def _check_input(self) -> Architecture:
         if self.train and self.train.dataset.shape != self.input:
             message = (
                 f"found {format_shape(self.input)}, but the images of {self.train.dataset.kind} "
-                f"are {format_shape(self.train.dataset.shape)}; write {list(self.train.dataset.shape)}"
+                f"are {format_shape(self.train.dataset.shape)}; "
+                f"write {list(self.train.dataset.shape)}"
             )
             raise validation_errors([(("input",), message, self.input)])
         return self
 
     @property
     def trained(self) -> TrainConfig:
-        """The ``train`` section of a document that was found to have one."""
+        """The ``train`` section of a document that must have one."""
         if self.train is None:
             raise TypeError(f"{self.name} has no train section")
         return self.train
 
     def __eq__(self, other: object) -> bool:
-        """Whether both say the same, wherever each was read."""
+        """Return whether both have equal fields, regardless of their source."""
         return isinstance(other, Architecture) and self.__dict__ == other.__dict__
 
     __hash__ = StrictModel.__hash__
 
     def text(self) -> str:
-        """The document as written, or as JSON, which is YAML too, where it was made in Python."""
+        """Return the document as written; as JSON, which is also YAML, if created in Python."""
         return self._source.text if self._source else self.model_dump_json(indent=2) + "\n"
 
     def included(self) -> Mapping[str, str]:
-        """The texts of the files that the document includes, by the names that it gives them."""
+        """Return the texts of the included files, by the names they are included by."""
         return self._source.included if self._source else {}
 
     def problem(self, place: Place, message: str) -> Problem:
-        """A problem with the value at ``place``, with its line where the document is known."""
+        """Return the problem with the value at ``place``, with its position in a document."""
         if self._source is not None:
             return self._source.problem(place, message)
-        return Problem(f"<{self.name}>", 0, 0, format_path(place), message)
+        return Problem(f"<{self.name}>", None, None, format_path(place), message)
 
 
 def format_path(place: Place) -> str:
-    """A place as messages write it: ``layers[3].Conv2d.kernel_size``; what a key hides is shown."""
+    """Return a path as messages show it: ``layers[3].Conv2d.kernel_size``.
+
+    Keys that are long or not printable are quoted.
+    """
     text = ""
     for step in place:
         if isinstance(step, int):
@@ -266,4 +274,4 @@ COMPONENTS: Mapping[str, type[Component]] = ChainMap(
         for kind in kinds
     },
 )
-"""Every kind of component of every family; no two share a name."""
+"""All kinds of all registries by name; no two share a name."""

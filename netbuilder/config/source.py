@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,54 +16,62 @@ MAX_BYTES = 1024 * 1024
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """Read the text of a document.
 
     Raises:
-        ConfigError: it is missing, a folder, unreadable, too large, empty or not UTF-8.
+        ConfigError: The file is missing, a folder, unreadable, too large, empty or not UTF-8.
     """
-
-    def refuse(message: str) -> ConfigError:
-        return ConfigError([Problem(str(path), 0, 0, "", message)])
-
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise refuse(f"no such file; {_meant(path)}") from None
+        raise ConfigError.at(path, f"no such file; {_path_hint(path)}") from None
     except IsADirectoryError:
         example = min(path.glob("*.yaml"), default="archs/iter10.yaml")
-        raise refuse(f"it is a folder; name a document in it, such as {example}") from None
+        message = f"it is a folder; name a document in it, such as {example}"
+        raise ConfigError.at(path, message) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise refuse(f"cannot be read: {reason}; name a file that can be") from None
+        message = f"cannot be read: {reason}; choose a readable file"
+        raise ConfigError.at(path, message) from None
     if len(data) > MAX_BYTES:
-        raise refuse(f"more than {MAX_BYTES} bytes; a document is far smaller; name one")
+        message = f"larger than {MAX_BYTES:,} bytes; a document is far smaller, choose another file"
+        raise ConfigError.at(path, message)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise refuse(f"not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+        message = f"not UTF-8 at byte {error.start}; save the file as UTF-8"
+        raise ConfigError.at(path, message) from None
     if not text.strip():
-        raise refuse("it is empty; a document has at least name, input and layers")
+        message = "it is empty; a document has at least name, input and layers"
+        raise ConfigError.at(path, message)
     return text
 
 
-def _meant(path: Path) -> str:
-    """Which document may be meant by a path that leads to none."""
-    there = {
-        found.stem: found
+def _path_hint(path: Path) -> str:
+    """Return a hint at the document that a path without a file may mean."""
+    documents = {
+        document.stem: document
         for folder in (Path("archs"), path.parent)
-        for found in sorted(folder.glob("*.yaml"))
+        for document in sorted(folder.glob("*.yaml"))
     }
-    near = get_close_matches(path.stem, there, n=1)
-    return f"did you mean {there[near[0]]}?" if near else "check the path"
+    matches = get_close_matches(path.stem, documents, n=1)
+    return f"did you mean {documents[matches[0]]}?" if matches else "check the path"
 
 
 class TextSource:
-    """Where each value of a document stands: that of a mapping's entry is the place of its key.
+    """The text of a document, which locates values for messages.
 
     Attributes:
-        text: the document as written.
-        included: the texts of the files that it includes, by the names that it gives them.
+        text: The document as written.
+        included: The texts of the files that it includes, by the names it includes them by.
+
+    Args:
+        text: The document as written.
+        file: The name of the document in messages.
+        root: The nodes of the document, with its blocks expanded.
+        changes: The places that command-line overrides changed, each with the override.
+        included: See above.
     """
 
     def __init__(
@@ -71,7 +79,7 @@ class TextSource:
         text: str,
         file: str,
         root: Node,
-        changes: dict[Place, str],
+        changes: Mapping[Place, str],
         included: Mapping[str, str],
     ) -> None:
         self.text = text
@@ -81,78 +89,118 @@ class TextSource:
         self._changes = changes
 
     def problem(self, place: Place, message: str) -> Problem:
-        """The problem at ``place``; what is not written there stands where its parent does.
+        """Return the problem with the value at ``place``.
 
-        A place inside a block is that in the block, and the message tells where it was used.
+        Its position is that of the value, or of the closest parent that is written in the document.
+        For a value of a block, the position is in the block, and the message lists the uses.
         """
-        node, file, line, column = self._root, self._file, self._root.line, self._root.column
+        location = self._locate(place)
+        if location.node.expression:
+            message = f"{message} ({location.node.expression})"
+        if location.uses:
+            message = f"{message} ({'; '.join(reversed(location.uses))})"
+        field = format_path(location.path)
+        if override := self._override_of(location):
+            return Problem(f"--set {override}", None, None, field, message)
+        return Problem(location.file, location.line, location.column, field, message)
+
+    def _locate(self, place: Place) -> _Location:
+        root = self._root
+        location = _Location(root, self._file, root.line, root.column)
         kind: str | None = None
-        shown: list[str | int] = []
-        uses: list[str] = []
         for step in place:
-            child: Node | None = None
-            if isinstance(node.value, dict) and isinstance(step, str):
-                child = node.value.get(step)
-                if child:
-                    line, column = node.keys.get(step, (child.line, child.column))
-            elif isinstance(node.value, list) and _takes_all(kind, step):
-                child = node
-            elif isinstance(node.value, list):
-                index = step if isinstance(step, int) else _position(kind, step)
-                if index is not None and index < len(node.value):
-                    child = node.value[index]
-                    line, column = child.line, child.column
-            elif node.expression and _position(kind, step) == 0:
-                child = node  # one value, which is the first argument
-            elif isinstance(step, int):
-                continue  # one value where a list may stand: documents do not number it
-            shown.append(step)
+            if isinstance(step, int) and not isinstance(location.node.value, list):
+                continue  # a single value in place of a list, which messages do not number
+            location = location.descend(kind, step)
             kind = step if isinstance(step, str) else None
-            node = child or Node(None, line, column)
-            if node.origin:
-                file, shown = node.origin.file, list(node.origin.place)
-                uses += [node.origin.used] * bool(node.origin.used)
-        if node.expression:
-            message = f"{message} ({node.expression})"
-        if uses:
-            message = f"{message} ({'; '.join(reversed(uses))})"
-        # What is wrong is the value that was set, a part of it, or what it made of its parent.
-        blamed = [
-            (changed, override)
-            for changed, override in self._changes.items()
-            if (common := min(len(shown), len(changed)))
-            and tuple(shown[:common]) == tuple(changed[:common])
-        ]
-        if blamed or node.override:
-            _, override = max(blamed, key=lambda change: len(change[0]), default=((), ""))
-            override = override or node.override
-            return Problem(f"--set {override}", 0, 0, format_path(shown), message)
-        return Problem(file, line, column, format_path(shown), message)
+        return location
+
+    def _override_of(self, location: _Location) -> str:
+        """Return the override that set a value, a part of it or a part that contains it.
+
+        Empty if there is none.
+        """
+        best: Place = ()
+        for path in self._changes:
+            common = min(len(path), len(location.path))
+            if common and tuple(path[:common]) == location.path[:common] and len(path) > len(best):
+                best = path
+        return self._changes[best] if best else location.node.override
 
 
-def _changed(node: Node, value: Any) -> Node:
-    """The node with another value, whose parts stand where they stood, or where it does."""
+@dataclass(frozen=True)
+class _Location:
+    """Where a value is written.
+
+    Attributes:
+        node: The value; a node without a value if it is not written.
+        file: The file of the value.
+        line: The line of the value or, in a mapping, of its key.
+        column: The column, likewise.
+        path: The path of the value in the file.
+        uses: The uses of the blocks that contain the value, the outermost first.
+    """
+
+    node: Node
+    file: str
+    line: int
+    column: int
+    path: tuple[str | int, ...] = ()
+    uses: tuple[str, ...] = ()
+
+    def descend(self, kind: str | None, step: str | int) -> _Location:
+        """Return the location of a part; the node is the arguments of ``kind``, if that is set."""
+        node, line, column = self._child(kind, step)
+        child = _Location(node, self.file, line, column, (*self.path, step), self.uses)
+        if node.origin is None:
+            return child
+        uses = (*self.uses, node.origin.used) if node.origin.used else self.uses
+        return replace(child, file=node.origin.file, path=tuple(node.origin.place), uses=uses)
+
+    def _child(self, kind: str | None, step: str | int) -> tuple[Node, int, int]:
+        """Return a part of the node with its line and column; these are the node's if missing."""
+        own = (self.line, self.column)
+        value = self.node.value
+        if isinstance(value, dict) and step in value:
+            child = value[str(step)]
+            return child, *self.node.keys.get(str(step), (child.line, child.column))
+        if isinstance(value, list):
+            if _is_variadic(kind, step):
+                return self.node, *own
+            index = step if isinstance(step, int) else _position(kind, step)
+            if index is not None and index < len(value):
+                return value[index], value[index].line, value[index].column
+        elif self.node.expression and _position(kind, step) == 0:
+            return self.node, *own  # a single value, which is the first argument
+        return Node(None, *own), *own
+
+
+def replace_value(node: Node, value: Any) -> Node:
+    """Return a node with another value, whose parts keep the positions of those they replace.
+
+    A new part has the position of the node.
+    """
+    added = Node(None, node.line, node.column)
     if isinstance(value, dict):
         old = node.value if isinstance(node.value, dict) else {}
-        here = Node(None, node.line, node.column)
-        parts = {key: _changed(old.get(key, here), part) for key, part in value.items()}
+        parts = {key: replace_value(old.get(key, added), part) for key, part in value.items()}
         return replace(node, value=parts, keys=node.keys)
     if isinstance(value, list):
         items = node.value if isinstance(node.value, list) else []
-        here = Node(None, node.line, node.column)
-        known = [*items, *[here] * (len(value) - len(items))]
-        return replace(node, value=[_changed(*pair) for pair in zip(known, value, strict=False)])
+        items = [*items, *[added] * (len(value) - len(items))]
+        pairs = zip(items, value, strict=False)
+        return replace(node, value=[replace_value(item, part) for item, part in pairs])
     return replace(node, value=value)
 
 
-def _takes_all(kind: str | None, field: str | int) -> bool:
-    """Whether ``field`` is what all positional arguments of ``kind`` are for."""
+def _is_variadic(kind: str | None, field: str | int) -> bool:
+    """Return whether ``field`` is the argument of ``kind`` that takes all positional values."""
     return kind is not None and kind in COMPONENTS and field == COMPONENTS[kind].variadic
 
 
 def _position(kind: str | None, field: str | int) -> int | None:
-    """Where ``field`` stands among the positional arguments of ``kind``."""
-    names: tuple[str | int, ...] = (
-        COMPONENTS[kind].positional() if kind and kind in COMPONENTS else ()
-    )
+    """Return the position of ``field`` among the positional arguments of ``kind``, if any."""
+    names: tuple[str | int, ...] = ()
+    if kind is not None and kind in COMPONENTS:
+        names = COMPONENTS[kind].positional()
     return names.index(field) if field in names else None

@@ -1,10 +1,10 @@
-"""YAML text → plain values that know where they stand.
+"""Parses YAML to nodes: plain values with their positions.
 
-PyYAML's C parser reads the text as a stream of events; everything behind it is done here, because
-what PyYAML does is not safe or not what a reader expects: its composer recurses in C until the
-process dies, its aliases expand without a bound, duplicate keys vanish, and YAML 1.1 turns ``no``
-into false, ``010`` into 8 and ``1:30`` into 90. Scalars follow the core schema of YAML 1.2 (section
-10.3.2), with ``<<`` for merging, which YAML 1.2 left out and people use.
+PyYAML's C parser turns the text into a stream of events. The rest of PyYAML is not used, because it
+is unsafe or surprising: its composer recurses in C until the process dies, its aliases expand
+without a bound, duplicate keys vanish, and YAML 1.1 turns ``no`` into false, ``010`` into 8 and
+``1:30`` into 90. Scalars follow the core schema of YAML 1.2 (section 10.3.2), plus the merge key
+``<<`` of YAML 1.1, which is in common use.
 """
 
 from __future__ import annotations
@@ -19,17 +19,15 @@ from netbuilder._text import quoted
 from netbuilder.errors import ConfigError, Problem
 
 MAX_DEPTH = 40
-
+"""Levels of nesting."""
 MAX_NODES = 100_000
-
+"""Values of a document, with its aliases expanded."""
 MAX_KEYS = 1_000
-
+"""Keys of a mapping."""
 MAX_DIGITS = 40
-
+"""Characters of a number."""
 MAX_REPEATS = 100
-"""Bounds on a document: its nesting, its values once aliases are expanded, one mapping,
-one number, and how many of its repeated keys are told."""
-
+"""Repeated keys after which parsing stops."""
 
 Scalar = str | int | float | bool | None
 
@@ -38,19 +36,33 @@ _NO_KEYS: dict[str, tuple[int, int]] = {}
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was taken from when a document was written out: the place it has there."""
+    """The place of a value before the expansion of blocks.
+
+    Attributes:
+        file: The file of the value.
+        place: The path of the value in that file.
+        used: Where the block that contains the value is used, for messages; empty outside blocks.
+    """
 
     file: str
     place: tuple[str | int, ...]
     used: str = ""
 
 
-@dataclass(slots=True)  # not frozen: that makes it several times slower, and there are thousands
+@dataclass(slots=True)  # not frozen, which would make the creation several times slower
 class Node:
-    """A value of the document. ``size`` and ``depth`` count what it holds, aliases expanded.
+    """A value of a document with its position.
 
-    ``keys`` gives line and column of each key of a mapping, ``expression`` what a value was
-    computed from, ``override`` the change by a command that it then depends on.
+    Attributes:
+        value: A scalar, a list of nodes or a mapping to nodes.
+        line: The line, from 1.
+        column: The column, from 1.
+        size: The values in it, itself included, with aliases expanded.
+        depth: Its levels of nesting, with aliases expanded.
+        keys: The line and column of each key of a mapping.
+        origin: The place of the value before the expansion of blocks, if that moved it.
+        expression: The text from which the value was computed, if any.
+        override: The command-line override that the value depends on, if any.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -64,7 +76,7 @@ class Node:
     override: str = ""
 
     def plain(self) -> object:
-        """The value without the places."""
+        """Return the value without positions."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -73,23 +85,22 @@ class Node:
 
 
 def parse(text: str, file: str) -> tuple[Node, list[Problem]]:
-    """The document in ``text``; ``file`` names it in messages.
+    """Parse a document; ``file`` is its name in messages.
 
     Returns:
-        The document, and a problem for each key that stands twice; the first of them counts.
+        The document, and a problem for each repeated key, of which the first counts.
 
     Raises:
-        ConfigError: the text is no YAML, holds something that is no plain data, or is out of
-            bounds.
+        ConfigError: The text is not YAML, contains more than plain data, or exceeds a bound.
     """
     return _Composer(file).document(text)
 
 
 def parse_value(text: str) -> object:
-    """A value as it could stand in a document, such as ``0.05``, ``[3, 3]`` or ``same``.
+    """Parse a single value, such as ``0.05``, ``[3, 3]`` or ``same``.
 
     Raises:
-        ConfigError: as `parse`.
+        ConfigError: As `parse`; also if a key is repeated.
     """
     if not text.strip():
         return None
@@ -102,15 +113,10 @@ def parse_value(text: str) -> object:
 _FORBIDDEN = re.compile(
     "[^\t\n\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
 )
-"""What YAML does not allow in a text, escaped or not: control characters and lone surrogates."""
-
-
+"""Characters that YAML does not allow in a text: control characters and lone surrogates."""
 _INT = re.compile(r"[-+]?[0-9]+")
-
-_BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
-
+_PREFIXED_INT = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 _WORDS: dict[str, bool | None] = {
@@ -120,11 +126,12 @@ _WORDS: dict[str, bool | None] = {
 
 
 def _resolve(text: str) -> Scalar:
+    """Return the value of a plain scalar by the core schema of YAML 1.2."""
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
         return int(text)
-    if _BASED.fullmatch(text):
+    if _PREFIXED_INT.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text)
@@ -134,6 +141,8 @@ def _resolve(text: str) -> Scalar:
 
 
 class _Composer:
+    """Builds the nodes of one document from PyYAML's events."""
+
     def __init__(self, file: str) -> None:
         self._file = file
         self._anchors: dict[str, Node | None] = {}
@@ -142,45 +151,48 @@ class _Composer:
 
     def document(self, text: str) -> tuple[Node, list[Problem]]:
         if forbidden := _FORBIDDEN.search(text):
-            at = forbidden.start()
-            line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-            raise self._refuse(line, column, f"the character {forbidden[0]!r}; remove it")
+            offset = forbidden.start()
+            line = text.count("\n", 0, offset) + 1
+            column = offset - text.rfind("\n", 0, offset)
+            message = f"found the character {forbidden[0]!r}, which YAML forbids; remove it"
+            raise self._error(line, column, message)
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             events = yaml.parse(text, Loader=loader)
             root = self._document(events)
         except yaml.YAMLError as error:
-            line, column = _place_of(error)
-            here = text.splitlines()[line - 1 : line]
-            hint = "mend the text here or above"
-            if "${" in "".join(here):
-                hint = 'inside [ ] and { } it is quoted: "${...}"'
-            raise self._refuse(line, column, f"{_words_of(error)}; {hint}") from None
+            line, column = _error_position(error)
+            hint = "fix this line or one above it"
+            if "${" in "".join(text.splitlines()[line - 1 : line]):
+                hint = 'write "${...}" with quotes inside [ ] and { }'
+            raise self._error(line, column, f"{_error_message(error)}; {hint}") from None
         return root, self._problems
 
     def _document(self, events: Iterator[yaml.Event]) -> Node:
         root: Node | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                raise self._refuse_at(event, "a second document starts here; one file holds one")
+                raise self._error_at(
+                    event, "a second document starts; a file holds one, move it to another file"
+                )
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event, events, depth=1)
         if root is None:
-            raise self._refuse(
-                1, 1, "it holds nothing but comments; a document has name, input and layers"
+            raise self._error(
+                1, 1, "it contains only comments; a document has name, input and layers"
             )
         return root
 
     def _node(self, event: yaml.NodeEvent, events: Iterator[yaml.Event], depth: int) -> Node:
         self._count(event)
         if depth > MAX_DEPTH:
-            raise self._refuse_at(event, f"nested deeper than {MAX_DEPTH} levels; nest less")
+            raise self._error_at(event, f"nested deeper than {MAX_DEPTH} levels; nest less")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "all there is"
+        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "no other nodes"
         if event.tag is not None:
-            raise self._refuse_at(
-                event, f"the tag {quoted(event.tag)}: a document is plain data; remove the tag"
+            raise self._error_at(
+                event, f"found the tag {quoted(event.tag)}; a document is plain data, remove it"
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -189,50 +201,50 @@ class _Composer:
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self._sequence(event, events, depth)
         else:
-            assert isinstance(event, yaml.MappingStartEvent), "all there is"
+            assert isinstance(event, yaml.MappingStartEvent), "no other collections"
             node = self._mapping(event, events, depth)
         if node.depth > MAX_DEPTH:
-            raise self._refuse_at(
-                event, f"nested deeper than {MAX_DEPTH} levels by its aliases; nest less"
+            raise self._error_at(
+                event, f"nested deeper than {MAX_DEPTH} levels through its aliases; nest less"
             )
         if node.size > MAX_NODES:
-            raise self._refuse_at(
+            raise self._error_at(
                 event,
-                f"it holds more than {MAX_NODES:,} values once its aliases are expanded; use fewer",
+                f"it has more than {MAX_NODES:,} values with its aliases expanded; use fewer",
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
 
     def _count(self, event: yaml.Event) -> None:
-        """Bound the work as well as the result: merging the same keys over and over adds none."""
+        """Bound the work as well as the result, since repeated merges add keys only once."""
         self._steps += 1
         if self._steps > MAX_NODES:
-            raise self._refuse_at(
-                event, f"it takes more than {MAX_NODES:,} values to read; use fewer aliases"
+            raise self._error_at(
+                event, f"reading it takes more than {MAX_NODES:,} steps; use fewer aliases"
             )
 
     def _alias(self, event: yaml.AliasEvent) -> Node:
         name = event.anchor or ""
         if name not in self._anchors:
-            raise self._refuse_at(
+            raise self._error_at(
                 event,
-                f"the alias *{quoted(name)} has no anchor before it; write &name at a value above",
+                f"the alias *{quoted(name)} has no anchor; write &name before a value above",
             )
         node = self._anchors[name]
         if node is None:
-            raise self._refuse_at(
-                event, f"the alias *{quoted(name)} stands inside its own anchor; remove it"
+            raise self._error_at(
+                event, f"the alias *{quoted(name)} is inside its own anchor; remove it"
             )
         return node
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
-        line, column = _place(event)
+        line, column = _position(event)
         plain = event.implicit[0]
         if plain and len(event.value) > MAX_DIGITS and event.value[:1] in "+-.0123456789":
-            if any(kind.fullmatch(event.value) for kind in (_INT, _BASED, _FLOAT)):
-                raise self._refuse_at(
-                    event, f"a number of more than {MAX_DIGITS} digits; write fewer"
+            if any(kind.fullmatch(event.value) for kind in (_INT, _PREFIXED_INT, _FLOAT)):
+                raise self._error_at(
+                    event, f"found a number of more than {MAX_DIGITS} digits; use fewer"
                 )
             return Node(event.value, line, column)
         return Node(_resolve(event.value) if plain else event.value, line, column)
@@ -257,22 +269,24 @@ class _Composer:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
-                raise self._refuse_at(
-                    event, "a key is plain text; quote it, or mend the indentation"
+                raise self._error_at(
+                    event, "a key must be plain text; fix its quotes or the indentation"
                 )
             if event.anchor is not None:
-                raise self._refuse_at(event, "an anchor stands at a value, not at a key; move it")
+                raise self._error_at(event, "an anchor belongs to a value, not to a key; move it")
             if len(own) >= MAX_KEYS:
-                raise self._refuse_at(event, f"a mapping of more than {MAX_KEYS:,} keys; use fewer")
+                raise self._error_at(
+                    event, f"the mapping has more than {MAX_KEYS:,} keys; use fewer"
+                )
             value = self._node(_node_event(next(events)), events, depth + 1)
             key = event.value
             if key == "<<" and event.implicit[0]:
-                for name, node, place in self._merged(event, value):
+                for name, node, position in self._merge(event, value):
                     merged.setdefault(name, node)
-                    keys.setdefault(name, place)
+                    keys.setdefault(name, position)
             elif key in own:
                 message = (
-                    f"the key {quoted(key)} stands here again, first in line {keys[key][0]}; "
+                    f"the key {quoted(key)} is repeated, first in line {keys[key][0]}; "
                     "remove one of the two"
                 )
                 self._problems.append(self._problem_at(event, message))
@@ -280,15 +294,15 @@ class _Composer:
                     raise ConfigError(self._problems)
             else:
                 own[key] = value
-                keys[key] = _place(event)
+                keys[key] = _position(event)
         pairs = {**merged, **own}
         return self._collection(start, pairs, list(pairs.values()), keys)
 
-    def _merged(self, key: yaml.Event, value: Node) -> Iterator[tuple[str, Node, tuple[int, int]]]:
+    def _merge(self, key: yaml.Event, value: Node) -> Iterator[tuple[str, Node, tuple[int, int]]]:
         for source in value.value if isinstance(value.value, list) else [value]:
             if not isinstance(source.value, dict):
-                raise self._refuse_at(
-                    key, "<< merges a mapping or a list of mappings; write one behind it"
+                raise self._error_at(
+                    key, "<< merges a mapping or a list of mappings; write one after it"
                 )
             for name, node in source.value.items():
                 self._count(key)
@@ -303,42 +317,42 @@ class _Composer:
     ) -> Node:
         return Node(
             value,
-            *_place(start),
+            *_position(start),
             size=1 + sum(node.size for node in nodes),
             depth=1 + max((node.depth for node in nodes), default=0),
             keys=keys or _NO_KEYS,
         )
 
     def _problem_at(self, event: yaml.Event, message: str) -> Problem:
-        return Problem(self._file, *_place(event), "", message)
+        return Problem(self._file, *_position(event), "", message)
 
-    def _refuse_at(self, event: yaml.Event, message: str) -> ConfigError:
+    def _error_at(self, event: yaml.Event, message: str) -> ConfigError:
         return ConfigError([*self._problems, self._problem_at(event, message)])
 
-    def _refuse(self, line: int, column: int, message: str) -> ConfigError:
+    def _error(self, line: int, column: int, message: str) -> ConfigError:
         return ConfigError([*self._problems, Problem(self._file, line, column, "", message)])
 
 
 def _node_event(event: yaml.Event) -> yaml.NodeEvent:
-    assert isinstance(event, yaml.NodeEvent), "the parser sends a node here"
+    assert isinstance(event, yaml.NodeEvent), "the parser sends a node"
     return event
 
 
-def _place(event: yaml.Event) -> tuple[int, int]:
-    """Line and column from 1."""
+def _position(event: yaml.Event) -> tuple[int, int]:
+    """Return the line and column of an event, from 1."""
     mark = event.start_mark
-    assert mark is not None, "every event of a parsed text has its mark"
+    assert mark is not None, "every event of a parsed text has a mark"
     return mark.line + 1, mark.column + 1
 
 
-def _place_of(error: yaml.YAMLError) -> tuple[int, int]:
+def _error_position(error: yaml.YAMLError) -> tuple[int, int]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
-def _words_of(error: yaml.YAMLError) -> str:
+def _error_message(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if problem == "exceeded maximum nesting depth":  # libyaml's own bound, met as it reads ahead
+    if problem == "exceeded maximum nesting depth":  # libyaml's own bound
         return f"nested deeper than {MAX_DEPTH} levels"
     context = getattr(error, "context", None)
     return f"not YAML: {problem}" + (f" {context}" if context else "")

@@ -121,8 +121,8 @@ def _stand_in(dataset: Dataset, root: Path, reason: str) -> LoadedData:
         DataError: the document names nothing.
     """
     kind = dataset.kind
-    if dataset.stand_in is not None:
-        served = open_dataset(dataset.stand_in, root)
+    if dataset.fallback_dataset is not None:
+        served = open_dataset(dataset.fallback_dataset, root)
         why = f"{kind} cannot be downloaded ({reason}); {served.dataset.kind} serves in its place"
         return replace(served, fell_back_from=dataset, fallback_reason=why)
     places = "\n".join(f"       {root / archive.path}" for archive in archives(kind))

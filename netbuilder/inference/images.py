@@ -68,7 +68,7 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
         except OSError as error:
             reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
             message = f"{reason}; name PNG or JPEG files, or a folder of them"
-            problems.append(Problem(str(path), 0, 0, "", message))
+            problems.append(Problem(str(path), None, None, "", message))
             continue
         if not path.is_dir():
             found.append(path)
@@ -76,7 +76,7 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
         inside = [file for file in path.rglob("*") if _is_listed(file, path)]
         if not inside:
             message = f"no picture in it; allowed: files that end with {', '.join(ENDINGS)}"
-            problems.append(Problem(str(path), 0, 0, "", message))
+            problems.append(Problem(str(path), None, None, "", message))
         found += sorted(inside)
     if problems:
         raise ConfigError(problems)

@@ -75,7 +75,7 @@ def predict_run(
                 images.append(read_picture(path, dataset))
                 readable.append(path)
             except Unusable as error:
-                unusable.append(Problem(str(path), 0, 0, "", str(error)))
+                unusable.append(Problem(str(path), None, None, "", str(error)))
         if images:
             with torch.no_grad():
                 (logits,) = predict(torch.stack(images).to(hardware.device))

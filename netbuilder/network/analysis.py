@@ -271,7 +271,7 @@ class _Walk:
             )
             raise ShapeError(f"{misfit} ({first} and {second})") from None
         behind = layer.merge_receptive_fields(shapes, fields)
-        own = BYTES_PER_VALUE * prod(y) if layer.copies else 0
+        own = BYTES_PER_VALUE * prod(y) if layer.allocates_output else 0
         if chain := layer.tail():
             y, behind = follow(chain, y, behind)
         inside = self.rows[start:]

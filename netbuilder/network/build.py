@@ -47,8 +47,8 @@ def initializers(analysis: Analysis) -> Iterator[tuple[str, Initializer]]:
         if isinstance(row.layer, Container):
             continue
         own = row.layer.init if isinstance(row.layer, Weighted) else None
-        given = dict(general.each()) if general and row.macs else {}
-        given |= own.each() if own else {}
+        given = dict(general.by_name()) if general and row.macs else {}
+        given |= own.by_name() if own else {}
         if not given:
             continue
         for name, shape in row.layer.parameter_shapes(row.input_shape).items():

@@ -48,7 +48,7 @@ def python_code(architecture: Architecture) -> str:
     _require_torch_classes(analysis)
     own = _own_source({Residual.kind, Parallel.kind} & kinds)
     body = list(_arguments(Branch(architecture.layers, "", ("layers",)), architecture.input, 3))
-    homes = {row.layer.home for row in analysis.rows if isinstance(row.layer, TorchLayer)}
+    homes = {row.layer.namespace for row in analysis.rows if isinstance(row.layer, TorchLayer)}
     text = "\n".join(
         [
             f'"""{_in_docstring(" ".join(filter(None, (architecture.title, "(netbuilder)"))))}"""',
@@ -99,7 +99,9 @@ def _summary(analysis: Analysis) -> str:
 def _require_torch_classes(analysis: Analysis) -> None:
     for row in analysis.rows:
         layer = row.layer
-        known = isinstance(layer, TorchLayer) and layer.home in HOMES and layer.kind in OWN_KINDS
+        known = (
+            isinstance(layer, TorchLayer) and layer.namespace in HOMES and layer.kind in OWN_KINDS
+        )
         if not (known or isinstance(layer, Container)):
             raise ConfigError(
                 f"{analysis.architecture.name}: layer {row.path}, {layer.kind}, is a plugin's own, "
@@ -150,7 +152,7 @@ def _initialisation(analysis: Analysis) -> Iterator[str]:
 
 def _arguments(chain: Branch, x: Shape, level: int) -> Iterator[str]:
     """The layers of a chain as arguments of a call, with each new shape."""
-    for _, layer, given in chain.through(x):
+    for _, layer, given in chain.walk(x):
         lines = list(_expression(layer, given, level))
         yield from lines[:-1]
         behind = layer.output_shape(given)
@@ -209,12 +211,12 @@ def _sequential(chain: Branch, x: Shape, level: int, before: str, told: str = ""
 
 def _call(layer: TorchLayer, x: Shape) -> str:
     """The constructor's call: sizes and what is required by position, the rest by name."""
-    sizes, required, by_position = layer.inferred(x), set(layer.required()), True
-    arguments = [str(size) for size in sizes.values()] if layer.inferred_leads else []
+    sizes, required, by_position = layer.inferred_arguments(x), set(layer.required()), True
+    arguments = [str(size) for size in sizes.values()] if layer.inferred_first else []
     for name, value in layer.non_default_arguments().items():
         by_position = by_position and name in required
-        text = layer.in_python(name, value)
+        text = layer.format_argument(name, value)
         arguments.append(text if by_position else f"{name}={text}")
-    if not layer.inferred_leads:
+    if not layer.inferred_first:
         arguments += [f"{name}={size}" for name, size in sizes.items()]
-    return f"{HOMES[layer.home]}.{layer.kind}({', '.join(arguments)})"
+    return f"{HOMES[layer.namespace]}.{layer.kind}({', '.join(arguments)})"

@@ -195,12 +195,12 @@ def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str)
         raise ConfigError(
             f"{where}: return_indices gives two tensors, a layer gives one; leave it out"
         )
-    layer = kind.model_validate(kind.read_back(module))
+    layer = kind.model_validate(kind.arguments_of(module))
     try:
         layer.output_shape(x)
     except ShapeError as error:
         raise ConfigError(f"{where}: {error}; is --input right?") from None
-    for name, size in layer.inferred(x).items():
+    for name, size in layer.inferred_arguments(x).items():
         has = getattr(module, name, size)
         if has != size:
             raise ConfigError(

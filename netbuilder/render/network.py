@@ -269,7 +269,7 @@ def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
 
 def problem_data(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON values; line and column count from 1, 0 means none."""
-    return asdict(problem)
+    return asdict(problem) | {"line": problem.line or 0, "column": problem.column or 0}
 
 
 def _row_data(row: Row) -> dict[str, Any]:

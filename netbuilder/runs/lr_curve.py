@@ -16,7 +16,7 @@ from typing import Any
 
 from netbuilder._files import write_atomic
 from netbuilder.config.schema import Architecture, Place
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError
 
 MEMORY = 1 / 15
 """How far back the moving average over losses looks, as a part of all steps. Where the test is
@@ -213,4 +213,4 @@ class RangeTest:
 
 def _damaged(path: Path, why: str) -> ConfigError:
     message = f"cannot be read: {why}; make it anew with `netbuilder lr-find`"
-    return ConfigError([Problem(str(path), 0, 0, "", message)])
+    return ConfigError.at(path, message)

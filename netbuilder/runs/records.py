@@ -7,7 +7,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import Verdict, judge_run
 from netbuilder.runs.run import Metrics, Run
@@ -121,4 +121,4 @@ def _checked(run: Run, name: str, kind: TypeAdapter[T], value: object) -> T:
             f"cannot be read: {place}: {first['msg']}; it is no record that `train` wrote; "
             "take another run"
         )
-        raise ConfigError([Problem(str(run.path / name), 0, 0, "", message)]) from None
+        raise ConfigError.at(run.path / name, message) from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, sync_folder, write_atomic
 from netbuilder._text import printable
-from netbuilder.errors import ConfigError, MachineError, Problem
+from netbuilder.errors import ConfigError, MachineError
 
 if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
@@ -212,7 +212,7 @@ class RunFiles:
         return self._wrong(name, f"cannot be read: {why}; {again}")
 
     def _wrong(self, name: str, message: str) -> ConfigError:
-        return ConfigError([Problem(str(self.path / name), 0, 0, "", message)])
+        return ConfigError.at(self.path / name, message)
 
 
 def experiment(architecture: Mapping[str, Any]) -> str:
@@ -283,7 +283,7 @@ class Run(RunFiles):
             if path.is_file():
                 what = "a file, no run folder"
             message = f"{what}; name a folder that `train` made"
-            raise ConfigError([Problem(str(path), 0, 0, "", message)])
+            raise ConfigError.at(path, message)
         return cls(path)
 
     @classmethod
@@ -295,7 +295,7 @@ class Run(RunFiles):
             if not runs:
                 what = "no run folder in it" if path.exists() else "no such folder"
                 message = f"{what}; `netbuilder train` makes them"
-                raise ConfigError([Problem(str(path), 0, 0, "", message)])
+                raise ConfigError.at(path, message)
             found += runs
         return found
 
@@ -351,7 +351,7 @@ class Run(RunFiles):
         with exclusive_lock(self.path) as sole:
             if not sole:
                 message = "another process trains this run; let it end, or stop it first"
-                raise ConfigError([Problem(str(self.path), 0, 0, "", message)])
+                raise ConfigError.at(self.path, message)
             yield
 
     @classmethod

@@ -10,7 +10,7 @@ from shlex import quote
 from netbuilder._text import natural_key
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
-from netbuilder.errors import ConfigError, MachineError, Problem
+from netbuilder.errors import ConfigError, MachineError
 from netbuilder.runs.run import RUNS, Run, experiment, run_folders
 
 
@@ -108,7 +108,7 @@ class Selection:
                 if unreadable
                 else "no run folder in it; `netbuilder train` makes them"
             )
-            raise ConfigError([Problem(str(folder), 0, 0, "", message)])
+            raise ConfigError.at(folder, message)
         groups: dict[str, list[Run]] = {}
         for run in found:
             groups.setdefault(run.experiment, []).append(run)

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from netbuilder._files import ELSEWHERE
+from netbuilder._files import OUT_HINT
 from netbuilder.config.schema import Architecture, TrainConfig
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.loader import must_stream
@@ -88,7 +88,7 @@ def train(
     if must_stream(data.train_images, memory := hardware.memory()):
         size = f"{data.train_images.nbytes / 2**30:.1f} GiB"
         environment["data"]["streamed"] = f"{size} of images, too many for {memory / 2**30:.1f} GiB"
-    with limits(Path(out), f"; {ELSEWHERE}"):
+    with limits(Path(out), f"; {OUT_HINT}"):
         run = Run.create(Path(out), architecture, config, environment)
     with limits(run.path, STANDS), run.in_use():
         session = Trainer(run, analysis, hardware, seed, data, data_dir, stop)

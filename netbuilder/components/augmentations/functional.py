@@ -1,7 +1,7 @@
-"""The batched tensor arithmetic of the augmentations: no loop over samples, no wait for the device.
+"""Batched tensor functions of the augmentations, without synchronization with the device.
 
-Coordinates follow torchvision's tensor transforms: x to the right and y down, in pixels counted
-from the middle of the image.
+Coordinates follow torchvision's tensor transforms: x to the right and y down, in pixels from the
+middle of the image.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from netbuilder.components.shapes import Shape
 
 
 def uniform(bounds: Sequence[float], count: int, generator: torch.Generator) -> Tensor:
-    """Float32 of shape (count), evenly from the lower to the upper bound."""
+    """Return float32 of shape (count), drawn uniformly from the lower to the upper bound."""
     low, high = bounds
-    drawn = torch.empty(count, device=generator.device)
-    return drawn.uniform_(low, high, generator=generator)
+    values = torch.empty(count, device=generator.device)
+    return values.uniform_(low, high, generator=generator)
 
 
-def chosen(p: float, count: int, generator: torch.Generator) -> Tensor:
-    """Bool of shape (count), each true with probability ``p``."""
+def bernoulli(p: float, count: int, generator: torch.Generator) -> Tensor:
+    """Return bool of shape (count), each true with probability ``p``."""
     return torch.rand(count, generator=generator, device=generator.device) < p
 
 
@@ -39,11 +39,11 @@ def rectangles(
     attempts: int,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """The first of ``attempts`` rectangles that fits, for each sample.
+    """Draw rectangles and return the first of ``attempts`` that fits, for each sample.
 
     Returns:
         ``top``, ``left``, ``height``, ``width`` as int64 of shape (count), and ``erased``, bool:
-        whether any of them fitted.
+        whether a rectangle fits.
     """
     _, rows, columns = shape
     tries = count * attempts
@@ -52,12 +52,12 @@ def rectangles(
     aspect = uniform(logs, tries, generator).exp_().view(count, attempts)
     height, width = (area * aspect).sqrt_().round_(), (area / aspect).sqrt_().round_()
     fits = (height < rows) & (width < columns)
-    first = fits.int().argmax(1, keepdim=True)  # the first of equals
-    height, width, erased = (each.gather(1, first)[:, 0] for each in (height, width, fits))
+    first = fits.int().argmax(1, keepdim=True)  # argmax returns the first maximum
+    height, width, erased = (values.gather(1, first)[:, 0] for values in (height, width, fits))
     # The product is rounded to float32, so a draw next to 1 can reach the bound itself.
     top, left = (
-        torch.minimum((uniform((0, 1), count, generator) * (room + 1)).floor_(), room).long()
-        for room in (rows - height, columns - width)
+        torch.minimum((uniform((0, 1), count, generator) * (limit + 1)).floor_(), limit).long()
+        for limit in (rows - height, columns - width)
     )
     return {
         "top": top,
@@ -68,18 +68,18 @@ def rectangles(
     }
 
 
-# --- constants, kept because making a tensor on an accelerator waits for it -----------------------
+# --- constants, cached because creating a tensor on an accelerator synchronizes ------------------
 
 
 @lru_cache(maxsize=64)
 def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Float32 of shape (1, C, 1, 1); C is 1 where one value serves all channels."""
+    """Return float32 of shape (1, C, 1, 1), where C is the number of values."""
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 @lru_cache(maxsize=64)
 def _axes(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixel centres along x (width) and y (height), and pixels to grid units (2, 1)."""
+    """Return the pixel centers along x and y, and the factors (2, 1) from pixels to grid units."""
     x = torch.arange(width, device=device) - (width - 1) / 2
     y = torch.arange(height, device=device) - (height - 1) / 2
     return x, y, torch.tensor([[2 / width], [2 / height]], device=device)
@@ -98,23 +98,23 @@ def inverse_affine(
     shear_x: Tensor | None = None,
     shear_y: Tensor | None = None,
 ) -> Tensor:
-    """Where each output pixel comes from: the inverses of torchvision's affine transforms.
+    """Return the inverses of torchvision's affine transforms, which map output to input pixels.
 
     The transform shears along y, shears along x, scales and rotates clockwise about ``center``,
     then shifts. The inverse of its linear part [[a, b], [c, d]], whose determinant is 1 before
     scaling, is [[d, -b], [-c, a]] divided by the scale.
 
     Args:
-        angle: degrees, of shape (N), as are all that follow but the centre.
-        center: x, y from the middle of the image.
-        shift_x: pixels to the right.
-        shift_y: pixels down.
-        scale: above 0.
-        shear_x: degrees along x.
-        shear_y: degrees along y.
+        angle: Degrees, of shape (N), as all tensors that follow.
+        center: The center (x, y), from the middle of the image.
+        shift_x: Pixels to the right.
+        shift_y: Pixels down.
+        scale: Factors above 0.
+        shear_x: Degrees along x.
+        shear_y: Degrees along y.
 
     Returns:
-        Shape (N, 2, 3): (x, y, 1) of the output to (x, y) of the input.
+        Shape (N, 2, 3): the maps of (x, y, 1) in the output to (x, y) in the input.
     """
     turn = angle.deg2rad()
     if shear_x is None and shear_y is None:
@@ -141,43 +141,43 @@ def inverse_affine(
 
 
 def warp(images: Tensor, inverse: Tensor, interpolation: str, fill: tuple[float, ...]) -> Tensor:
-    """Each image pulled through its matrix.
+    """Return the images, each transformed by its matrix.
 
     Args:
-        images: float of shape (N, C, H, W).
-        inverse: shape (N, 2, 3), from `inverse_affine`.
+        images: Float tensor of shape (N, C, H, W).
+        inverse: Shape (N, 2, 3), from `inverse_affine`.
         interpolation: ``nearest`` or ``bilinear``.
-        fill: what lies outside, one for all channels or one a channel.
+        fill: The values outside the image: one for all channels, or one per channel.
     """
     x, y, unit = _axes(*images.shape[-2:], images.device)
-    # Sums and not a matrix product: autocast and TF32 would round a product's coordinates away.
+    # Sums instead of a matrix product, whose coordinates autocast and TF32 would round.
     matrix = inverse * unit
     along_x = torch.addcmul(matrix[:, :, 2:], matrix[:, :, :1], x)
     along_y = matrix[:, :, 1:2] * y
     grid = (along_x[:, :, None, :] + along_y[:, :, :, None]).permute(0, 2, 3, 1)
     if interpolation == "nearest" and not any(fill):
         return grid_sample(images, grid, mode="nearest", align_corners=False)
-    # As in torchvision, a channel of ones tells how much of a pixel lies inside.
+    # As in torchvision, a channel of ones becomes the share of each pixel that the image covers.
     images = torch.cat((images, torch.ones_like(images[:, :1])), 1)
     images = grid_sample(images, grid, mode=interpolation, align_corners=False)
-    images, inside = images[:, :-1], images[:, -1:]
+    images, coverage = images[:, :-1], images[:, -1:]
     if interpolation == "nearest":
-        return filled(images, inside < 0.5, fill)
-    outside = per_channel(fill, images.device)
-    return (images - outside) * inside + outside if any(fill) else images * inside
+        return fill_where(images, coverage < 0.5, fill)
+    background = per_channel(fill, images.device)
+    return (images - background) * coverage + background if any(fill) else images * coverage
 
 
-def shifted(
+def shift(
     images: Tensor, down: Tensor, right: Tensor, mode: str, fill: tuple[float, ...]
 ) -> Tensor:
-    """Windows of the images' own size whose corners lie ``down`` and ``right`` of the images'.
+    """Return windows of the images' size whose upper left corners are at ``down`` and ``right``.
 
     Args:
-        images: shape (N, C, H, W).
+        images: Shape (N, C, H, W).
         down: int64 of shape (N), below 0 for a corner above the image.
         right: int64 of shape (N), below 0 for a corner left of the image.
-        mode: what lies outside: ``constant``, ``edge``, ``reflect`` or ``symmetric``.
-        fill: the constant, one for all channels or one a channel.
+        mode: What lies outside the image: ``constant``, ``edge``, ``reflect`` or ``symmetric``.
+        fill: The constant: one for all channels, or one per channel.
     """
     count, channels, height, width = images.shape
     rows = torch.arange(height, device=images.device) + down[:, None]
@@ -185,14 +185,14 @@ def shifted(
     outside = ((rows < 0) | (rows >= height))[:, None, :, None] | (
         (columns < 0) | (columns >= width)
     )[:, None, None, :]
-    rows, columns = _inside(rows, height, mode), _inside(columns, width, mode)
+    rows, columns = _map_back(rows, height, mode), _map_back(columns, width, mode)
     flat = (rows[:, :, None] * width + columns[:, None, :]).view(count, 1, -1)
-    moved = images.flatten(2).gather(2, flat.expand(-1, channels, -1)).view(images.shape)
-    return filled(moved, outside, fill) if mode == "constant" else moved
+    windows = images.flatten(2).gather(2, flat.expand(-1, channels, -1)).view(images.shape)
+    return fill_where(windows, outside, fill) if mode == "constant" else windows
 
 
-def _inside(index: Tensor, size: int, mode: str) -> Tensor:
-    """Indices beyond an axis of ``size`` pixels, brought back onto it."""
+def _map_back(index: Tensor, size: int, mode: str) -> Tensor:
+    """Map indices outside an axis of ``size`` pixels to pixels of the axis."""
     if mode == "reflect":
         index = (size - 1) - ((size - 1) - index.abs()).abs()
     elif mode == "symmetric":
@@ -204,13 +204,13 @@ def _inside(index: Tensor, size: int, mode: str) -> Tensor:
 # --- pixels --------------------------------------------------------------------------------------
 
 
-def filled(images: Tensor, where: Tensor, values: tuple[float, ...]) -> Tensor:
-    """The images with ``values`` wherever ``where``, which broadcasts to them, is true."""
-    return torch.where(where, per_channel(values, images.device), images)
+def fill_where(images: Tensor, mask: Tensor, values: tuple[float, ...]) -> Tensor:
+    """Return the images with ``values`` where ``mask``, which broadcasts to them, is true."""
+    return torch.where(mask, per_channel(values, images.device), images)
 
 
-def within(images: Tensor, box: dict[str, Tensor]) -> Tensor:
-    """Bool of shape (N, 1, H, W): the pixels in each sample's rectangle, from `rectangles`."""
+def inside_rectangles(images: Tensor, box: dict[str, Tensor]) -> Tensor:
+    """Return bool of shape (N, 1, H, W): the pixels in each sample's rectangle of `rectangles`."""
     rows = torch.arange(images.shape[-2], device=images.device)[:, None]
     columns = torch.arange(images.shape[-1], device=images.device)
     top, left, height, width = (

@@ -1,4 +1,4 @@
-"""Activations of `torch.nn`, and the softmax family."""
+"""Activations, including the softmax family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from netbuilder.components.fields import Number, Positive, Size
 from netbuilder.components.layers.base import (
     Elementwise,
     TorchLayer,
-    Unparametrised,
+    Unparametrized,
     require_image,
     sample_axis,
 )
@@ -22,7 +22,7 @@ from netbuilder.errors import ShapeError
 
 
 class Threshold(Elementwise):
-    """x where x > ``threshold``, else ``value``."""
+    """Keeps values above ``threshold`` and replaces all others by ``value``."""
 
     threshold: Number
     value: Number
@@ -30,13 +30,16 @@ class Threshold(Elementwise):
 
 
 class ReLU(Elementwise):
-    """max(0, x)."""
+    """Applies the rectified linear unit element-wise: max(0, x)."""
 
     inplace: bool = False
 
 
 class RReLU(Elementwise):
-    """x, or a x where x < 0, with a drawn from [lower, upper] in training and its mean after."""
+    """Applies the randomized leaky ReLU: x, or a x where x < 0.
+
+    The slope a is drawn from [lower, upper] in training and is their mean in evaluation.
+    """
 
     lower: Number = 1 / 8
     upper: Number = 1 / 3
@@ -52,7 +55,7 @@ class RReLU(Elementwise):
 
 
 class Hardtanh(Elementwise):
-    """x clipped to [min_val, max_val]."""
+    """Clips values to [min_val, max_val]."""
 
     min_val: Number = -1.0
     max_val: Number = 1.0
@@ -62,115 +65,124 @@ class Hardtanh(Elementwise):
     def _ordered(self) -> Hardtanh:
         if self.min_val >= self.max_val:
             raise validation_error(
-                f"min_val {self.min_val} is not below max_val {self.max_val}; raise that"
+                f"min_val {self.min_val} is not below max_val {self.max_val}; use a larger max_val"
             )
         return self
 
 
 class ReLU6(Elementwise):
-    """min(max(0, x), 6)."""
+    """Applies the ReLU6 function element-wise: min(max(0, x), 6)."""
 
     inplace: bool = False
 
 
 class Sigmoid(Elementwise):
-    """1 / (1 + exp(-x))."""
+    """Applies the sigmoid function element-wise: 1 / (1 + exp(-x))."""
 
 
 class Hardsigmoid(Elementwise):
-    """x / 6 + 1 / 2 clipped to [0, 1]."""
+    """Applies the hardsigmoid function element-wise: x / 6 + 1 / 2, clipped to [0, 1]."""
 
     inplace: bool = False
 
 
 class Tanh(Elementwise):
-    """tanh(x)."""
+    """Applies the hyperbolic tangent element-wise."""
 
 
 class SiLU(Elementwise):
-    """x sigmoid(x)."""
+    """Applies the sigmoid linear unit (swish) element-wise: x sigmoid(x)."""
 
     inplace: bool = False
 
 
 class Mish(Elementwise):
-    """x tanh(softplus(x))."""
+    """Applies the Mish function element-wise: x tanh(softplus(x))."""
 
     inplace: bool = False
 
 
 class Hardswish(Elementwise):
-    """x min(max(0, x + 3), 6) / 6."""
+    """Applies the hardswish function element-wise: x min(max(0, x + 3), 6) / 6."""
 
     inplace: bool = False
 
 
 class ELU(Elementwise):
-    """x where x > 0, else alpha (exp(x) - 1)."""
+    """Applies the exponential linear unit element-wise: x, or alpha (exp(x) - 1) where x <= 0."""
 
     alpha: Number = 1.0
     inplace: bool = False
 
 
 class CELU(Elementwise):
-    """max(0, x) + min(0, alpha (exp(x / alpha) - 1))."""
+    """Applies the CELU function element-wise: max(0, x) + min(0, alpha (exp(x / alpha) - 1))."""
 
     alpha: Positive = 1.0
     inplace: bool = False
 
 
 class SELU(Elementwise):
-    """ELU with the self-normalising scale and alpha."""
+    """Applies the self-normalizing ELU element-wise: an ELU with fixed scale and alpha."""
 
     inplace: bool = False
 
 
 class GELU(Elementwise):
-    """x Phi(x), with Phi the normal distribution's cumulative function."""
+    """Applies the Gaussian error linear unit element-wise: x Phi(x).
+
+    Phi is the cumulative distribution function of the normal distribution.
+    """
 
     approximate: Literal["none", "tanh"] = "none"
 
 
 class Hardshrink(Elementwise):
-    """x, or 0 where |x| <= lambd."""
+    """Applies the hard shrinkage function element-wise: x, or 0 where abs(x) <= lambd."""
 
     lambd: Number = 0.5
 
 
 class LeakyReLU(Elementwise):
-    """x, or negative_slope x where x < 0."""
+    """Applies the leaky ReLU element-wise: x, or negative_slope x where x < 0."""
 
     negative_slope: Number = 0.01
     inplace: bool = False
 
 
 class LogSigmoid(Elementwise):
-    """log(sigmoid(x))."""
+    """Applies the logarithm of the sigmoid element-wise."""
 
 
 class Softplus(Elementwise):
-    """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
+    """Applies the softplus function element-wise: log(1 + exp(beta x)) / beta.
+
+    Where beta x > threshold, it is x.
+    """
 
     beta: Positive = 1.0
     threshold: Number = 20.0
 
 
 class Softshrink(Elementwise):
-    """x moved towards 0 by lambd."""
+    """Applies the soft shrinkage function element-wise: moves values toward 0 by lambd."""
 
     lambd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
 
 
 class Softsign(Elementwise):
-    """x / (1 + |x|)."""
+    """Applies the softsign function element-wise: x / (1 + abs(x))."""
 
 
 class Tanhshrink(Elementwise):
-    """x - tanh(x)."""
+    """Applies the tanhshrink function element-wise: x - tanh(x)."""
 
 
 class PReLU(TorchLayer):
-    """x, or a x where x < 0, with a learned ``a``: one for all, or one a channel."""
+    """Applies the parametric ReLU: x, or a x where x < 0, with a learnable a.
+
+    There is one a, or one per channel.
+    """
 
     num_parameters: Size = 1
     init: Number = 0.25
@@ -178,8 +190,8 @@ class PReLU(TorchLayer):
     def output_shape(self, x: Shape) -> Shape:
         if self.num_parameters not in (1, x[0]):
             raise ShapeError(
-                f"num_parameters {self.num_parameters} fits no input of {format_shape(x)}; "
-                f"allowed: 1 or {x[0]}, the channels"
+                f"num_parameters {self.num_parameters} does not match its input {format_shape(x)}; "
+                f"allowed: 1, or {x[0]} for one per channel"
             )
         return x
 
@@ -193,8 +205,8 @@ class PReLU(TorchLayer):
         return field
 
 
-class GLU(Unparametrised):
-    """The first half of axis ``dim`` times the sigmoid of the second half."""
+class GLU(Unparametrized):
+    """Applies the gated linear unit: half of axis ``dim`` times the sigmoid of the other half."""
 
     dim: int = -1
 
@@ -202,7 +214,8 @@ class GLU(Unparametrised):
         axis = sample_axis(self.dim, x)
         if x[axis] % 2:
             raise ShapeError(
-                f"axis {self.dim} of its input {format_shape(x)} has no two equal halves; make it even"
+                f"axis {self.dim} of its input {format_shape(x)} cannot be split into two equal "
+                "halves; change its size to an even number"
             )
         return (*x[:axis], x[axis] // 2, *x[axis + 1 :])
 
@@ -212,8 +225,8 @@ class GLU(Unparametrised):
         return field.read(*(halves if i == axis else None for i in range(len(x))))
 
 
-class _SoftmaxLike(Unparametrised, abstract=True):
-    """A normalisation along ``dim``; without it, along the channels of 1-D and 3-D samples."""
+class _SoftmaxLike(Unparametrized, abstract=True):
+    """A normalization along ``dim``; by default, along the channels of 1-D and 3-D samples."""
 
     dim: int | None = None
 
@@ -231,19 +244,19 @@ class _SoftmaxLike(Unparametrised, abstract=True):
 
 
 class Softmax(_SoftmaxLike):
-    """exp(x) / sum(exp(x)) along ``dim``."""
+    """Applies the softmax along ``dim``: exp(x) / sum(exp(x))."""
 
 
 class LogSoftmax(_SoftmaxLike):
-    """log(exp(x) / sum(exp(x))) along ``dim``."""
+    """Applies the logarithm of the softmax along ``dim``."""
 
 
 class Softmin(_SoftmaxLike):
-    """exp(-x) / sum(exp(-x)) along ``dim``."""
+    """Applies the softmin along ``dim``: exp(-x) / sum(exp(-x))."""
 
 
-class Softmax2d(Unparametrised):
-    """Softmax over the channels at each position of (C, H, W)."""
+class Softmax2d(Unparametrized):
+    """Applies the softmax over the channels at each position of (C, H, W)."""
 
     def output_shape(self, x: Shape) -> Shape:
         require_image(self, x)

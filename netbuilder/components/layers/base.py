@@ -1,4 +1,4 @@
-"""What every layer kind answers, so that a network is known before torch is imported."""
+"""The base classes of layer kinds, which describe a network without importing torch."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 
 class Layer(Component):
-    """One kind of layer; ``x`` is the shape of one sample that reaches it, without the batch axis.
+    """A kind of layer. In its methods, ``x`` is the shape of one input sample, without the batch.
 
-    A kind answers every rule itself or through a family such as `Elementwise`. One that does not
-    is refused when its class is made: a rule nobody gave would be a wrong number in a summary.
+    A kind defines every method in `RULES`, itself or through a base class such as `Elementwise`.
+    There are no default rules, since a forgotten rule would be a wrong number in a summary.
+
+    Raises:
+        TypeError: A class that is not abstract lacks a rule.
     """
 
     RULES: ClassVar = ("output_shape", "parameter_shapes", "macs", "receptive_field", "build")
 
     abstract: ClassVar[bool] = True
-    """True for the families, which leave rules to their kinds; each class says it for itself."""
+    """Whether the class is a base class, whose subclasses define the rules. It is not inherited."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -40,118 +43,123 @@ class Layer(Component):
             if getattr(inspect.getattr_static(cls, rule), "__isabstractmethod__", False)
         ]
         if missing and not abstract:
-            raise TypeError(f"layer kind {cls.__name__} gives no rule for: {', '.join(missing)}")
+            raise TypeError(f"layer kind {cls.__name__} does not define: {', '.join(missing)}")
 
     @abstractmethod
     def output_shape(self, x: Shape) -> Shape:
-        """The shape of one output sample.
+        """Return the shape of one output sample.
 
         Raises:
-            ShapeError: the layer cannot take ``x``.
+            ShapeError: The layer does not accept ``x``.
         """
 
     @abstractmethod
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
-        """The learnable parameters, named and ordered as ``named_parameters()`` of the module."""
+        """Return the shapes of the parameters, named and ordered as by ``named_parameters()``."""
 
     @abstractmethod
     def macs(self, x: Shape) -> int:
-        """Multiply-accumulates of convolutions and matrix products for one sample."""
+        """Return the multiply-accumulates of convolutions and matrix products for one sample."""
 
     @abstractmethod
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        """What one output position sees of the input, where one position of ``x`` sees ``field``.
+        """Return the receptive field of the output, given the ``field`` of the input.
 
-        It is ``field`` itself for a layer that reads each position alone; `ReceptiveField` has a
-        method for everything else. All channels of a position count as one.
+        A layer that reads each position alone returns ``field``; `ReceptiveField` has methods for
+        everything else. All channels of a position count as one.
         """
 
     @abstractmethod
     def build(self, x: Shape) -> nn.Module:
-        """The torch module, for batches of ``x``."""
+        """Return the torch module, for batches of ``x``."""
 
 
 LAYERS: Registry[Layer] = Registry("layer")
-"""The kinds that a list of layers may hold; `netbuilder.layers` and plugins add them."""
+"""The kinds that a list of layers may hold. Plugins add further ones."""
 
 AnyLayer = Annotated[Layer, LAYERS]
 
 
 class TorchLayer(Layer, abstract=True):
-    """A kind that stands for the class of its own name in `torch.nn`, or in another ``home``."""
+    """A kind that builds the class of the same name in `torch.nn` or another ``namespace``."""
 
-    home: ClassVar[str] = "torch.nn"
-    """The Python module that has the class."""
+    namespace: ClassVar[str] = "torch.nn"
+    """The Python module that defines the class."""
 
-    inferred_leads: ClassVar[bool] = True
-    """Whether torch's constructor takes what is inferred before all else."""
+    inferred_first: ClassVar[bool] = True
+    """Whether the inferred arguments are the first of torch's constructor."""
 
     @classmethod
     def torch_class(cls) -> type[nn.Module]:
-        """The class of the modules that this kind builds.
+        """Return the class of the modules that this kind builds.
 
         Raises:
-            ConfigError: its home has none of its name.
+            ConfigError: The namespace has no class of this name.
         """
-        found: type[nn.Module] | None = getattr(import_module(cls.home), cls.kind, None)
-        if found is None:
+        module_class: type[nn.Module] | None = getattr(import_module(cls.namespace), cls.kind, None)
+        if module_class is None:
             raise ConfigError(
-                f"layer kind {cls.kind}: {cls.home} has no class of that name; give the kind a "
-                "build of its own, or the home that has one"
+                f"layer kind {cls.kind}: {cls.namespace} has no class of that name; define build, "
+                "or set namespace to the module that has the class"
             )
-        return found
+        return module_class
 
-    def inferred(self, x: Shape) -> dict[str, int]:
-        """The arguments that a document never writes, because the layer before settles them."""
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
+        """Return the arguments that follow from ``x`` and that documents do not write."""
         return {}
 
     def build(self, x: Shape) -> nn.Module:
-        return self.torch_class()(**self.inferred(x), **self.constructed_with())
+        return self.torch_class()(**self.inferred_arguments(x), **self.constructor_arguments())
 
-    def constructed_with(self) -> dict[str, Any]:
-        """The arguments in the form that torch's constructor takes."""
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Return the arguments of a document as torch's constructor takes them."""
         return self.arguments()
 
     @classmethod
-    def read_back(cls, module: nn.Module) -> dict[str, Any]:
-        """The arguments that ``module``, of `torch_class`, was made with."""
-        found = {name: getattr(module, name) for name in cls.model_fields if name != "init"}
-        if "bias" in found:
-            found["bias"] = found["bias"] is not None
-        return found
+    def arguments_of(cls, module: nn.Module) -> dict[str, Any]:
+        """Return the arguments of this kind that build a module equal to ``module``."""
+        arguments = {name: getattr(module, name) for name in cls.model_fields if name != "init"}
+        if "bias" in arguments:
+            arguments["bias"] = arguments["bias"] is not None
+        return arguments
 
-    def in_python(self, name: str, value: object) -> str:
-        """The argument ``name`` as a Python expression, where ``nn`` is `torch.nn`."""
+    def format_argument(self, name: str, value: object) -> str:
+        """Return the value of an argument as a Python expression, in which ``nn`` is `torch.nn`."""
         return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 class Weighted(TorchLayer, abstract=True):
-    """A kind with a ``weight`` and maybe a ``bias``, which begin as ``init`` says."""
+    """A kind with a ``weight``, possibly a ``bias``, and their initialization, ``init``."""
 
     keyword_only = frozenset({"init"})  # torch's constructors have none
 
     init: Init | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of torch's constructor."""
+        """Return the arguments of torch's constructor."""
         return {name: value for name, value in super().arguments().items() if name != "init"}
 
 
 def require_init(layer: Layer, shapes: Mapping[str, Shape]) -> None:
-    """Refuse an ``init`` of a parameter that a layer lacks, or that cannot fill it."""
+    """Check that the initializers of a layer fit its parameters.
+
+    Raises:
+        ShapeError: The layer lacks a parameter, or an initializer does not accept its shape.
+    """
     if not isinstance(layer, Weighted) or layer.init is None:
         return
-    for name, initializer in layer.init.each().items():
+    for name, initializer in layer.init.by_name().items():
         if name not in shapes:
-            raise ShapeError(f"init: the layer has no {name} here; remove it")
+            raise ShapeError(f"init: the layer has no {name}; remove the initializer")
         if problem := initializer.problem(shapes[name]):
             raise ShapeError(
-                f"init: {problem}, and {name} is {format_shape(shapes[name])}; take another"
+                f"init: {problem}, but {name} is {format_shape(shapes[name])}; "
+                "use another initializer"
             )
 
 
-class Unparametrised(TorchLayer, abstract=True):
-    """A kind without learnable parameters and without matrix products."""
+class Unparametrized(TorchLayer, abstract=True):
+    """A kind without parameters and without matrix products."""
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
         return {}
@@ -160,8 +168,8 @@ class Unparametrised(TorchLayer, abstract=True):
         return 0
 
 
-class Elementwise(Unparametrised, abstract=True):
-    """A kind that keeps the shape and reads each position by itself."""
+class Elementwise(Unparametrized, abstract=True):
+    """A kind that computes each output value from the input value at the same position."""
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -170,34 +178,45 @@ class Elementwise(Unparametrised, abstract=True):
         return field
 
 
-AXES = {1: "length", 2: "height x width", 3: "depth x height x width"}
+AXIS_NAMES = {1: "length", 2: "height x width", 3: "depth x height x width"}
 
 
 def require_axes(layer: Layer, axes: int, x: Shape) -> None:
-    """Refuse a sample that is not channels and ``axes`` spatial axes."""
+    """Check that a sample has channels and ``axes`` spatial axes.
+
+    Raises:
+        ShapeError: It has not.
+    """
     if len(x) == axes + 1:
         return
-    stem, served = layer.kind.removesuffix(f"{axes}d"), LAYERS.kinds
-    other = f"{stem}{len(x) - 1}d"
+    sibling = f"{layer.kind.removesuffix(f'{axes}d')}{len(x) - 1}d"
     hint = f"move {layer.kind} before the layer that flattens, or change the input"
-    if other in served and other != layer.kind:
-        hint = f"use {other} here, or change the input"
-    raise ShapeError(f"it takes channels x {AXES[axes]}, found {format_shape(x)}; {hint}")
+    if sibling in LAYERS.kinds and sibling != layer.kind:
+        hint = f"use {sibling}, or change the input"
+    raise ShapeError(f"it takes channels x {AXIS_NAMES[axes]}, found {format_shape(x)}; {hint}")
 
 
 def require_image(layer: Layer, x: Shape) -> None:
-    """Refuse a sample that is not (channels, height, width)."""
+    """Check that a sample is (channels, height, width).
+
+    Raises:
+        ShapeError: It is not.
+    """
     require_axes(layer, 2, x)
 
 
 def sample_axis(dim: int, x: Shape) -> int:
-    """The axis of the sample that torch's ``dim`` means; torch counts the batch as axis 0."""
+    """Return the axis of a sample for torch's ``dim``, which counts the batch as axis 0.
+
+    Raises:
+        ShapeError: ``dim`` is the batch axis or out of range.
+    """
     rank = len(x) + 1
     axis = dim + rank if dim < 0 else dim
     if not 0 < axis < rank:
-        found = "the batch itself" if axis == 0 else "no axis"
+        fault = "the batch axis" if axis == 0 else "not an axis"
         raise ShapeError(
-            f"dim {dim} is {found} of batches of {format_shape(x)}; "
+            f"dim {dim} is {fault} of batches of {format_shape(x)}; "
             f"allowed: 1 to {rank - 1}, or {1 - rank} to -1"
         )
     return axis - 1

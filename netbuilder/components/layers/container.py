@@ -1,4 +1,4 @@
-"""Layers one behind the other, and what a kind answers that is made of such chains."""
+"""The base class of containers: layers that consist of branches of other layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from netbuilder.components.fields import LIST_AS_TUPLE, Length
 from netbuilder.components.layers.base import AnyLayer, Layer
@@ -23,13 +23,14 @@ Layers = Annotated[tuple[AnyLayer, ...], LIST_AS_TUPLE, Length(0, 20_000)]
 
 @dataclass(frozen=True)
 class Branch:
-    """Layers one behind the other inside a container.
+    """A sequence of layers in a container; without layers, it is the identity.
 
     Attributes:
-        layers: one behind the other; none of them is the identity.
-        name: the chain's name in the built module; empty where the layers are the module's own.
-        place: where its layers stand among the container's arguments.
-        single: it is one layer, not a list of them.
+        layers: The layers, in sequence.
+        name: The name of the branch in the container's module; empty if the layers are children of
+            that module.
+        place: The place of the layers among the container's arguments.
+        single: Whether the argument is one layer and not a list.
     """
 
     layers: tuple[Layer, ...]
@@ -38,7 +39,7 @@ class Branch:
     single: bool = False
 
     def named_layers(self) -> Iterator[tuple[str, tuple[str | int, ...], Layer]]:
-        """Each layer with its name in the container's module and its place in the document."""
+        """Yield each layer with its name in the container's module and its place in a document."""
         if self.single:
             [layer] = self.layers
             yield self.name, (*self.place, layer.kind), layer
@@ -47,32 +48,32 @@ class Branch:
             name = f"{self.name}.{position}" if self.name else str(position)
             yield name, (*self.place, position, layer.kind), layer
 
-    def through(self, x: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """Each layer with its name and the shape that reaches it."""
+    def walk(self, x: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+        """Yield each layer with its name and its input shape, where ``x`` is that of the first."""
         for name, _, layer in self.named_layers():
             yield name, layer, x
             x = layer.output_shape(x)
 
     def output_shape(self, x: Shape) -> Shape:
-        """The shape behind the last layer."""
+        """Return the output shape of the last layer."""
         return reduce(lambda shape, layer: layer.output_shape(shape), self.layers, x)
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        """The field behind the last layer."""
-        for _, layer, shape in self.through(x):
+        """Return the receptive field after the last layer, given that of the input."""
+        for _, layer, shape in self.walk(x):
             field = layer.receptive_field(shape, field)
         return field
 
     def build(self, x: Shape) -> nn.Module:
-        """The module of the chain: a Sequential, or the one layer."""
+        """Return the module of the branch: an `nn.Sequential`, or that of a single layer."""
         from torch import nn
 
-        modules = [layer.build(shape) for _, layer, shape in self.through(x)]
+        modules = [layer.build(shape) for _, layer, shape in self.walk(x)]
         return modules[0] if self.single else nn.Sequential(*modules)
 
 
 class ShapeMismatch(ShapeError):
-    """Two branches give shapes that cannot be joined; ``first`` and ``second`` are their places."""
+    """The outputs of the branches ``first`` and ``second`` cannot be combined."""
 
     def __init__(self, message: str, first: Branch, second: Branch) -> None:
         super().__init__(message)
@@ -80,85 +81,90 @@ class ShapeMismatch(ShapeError):
 
 
 class Container(Layer, abstract=True):
-    """A kind that is made of branches, what joins them, and maybe a layer behind."""
+    """A kind that applies branches to its input and merges their outputs."""
+
+    LAYER_FIELDS: ClassVar = frozenset({"layers", "body", "shortcut", "branches", "activation"})
+    """The fields of all containers that hold layers."""
 
     @abstractmethod
     def child_branches(self) -> tuple[Branch, ...]:
-        """What is joined, in the order of the built module's children."""
+        """Return the branches, in the order of the built module's children."""
 
     def tail(self) -> Branch | None:
-        """The layer behind the join, if there is one."""
+        """Return the layer after the merge, if any."""
         return None
 
     def inputs(self, x: Shape) -> tuple[Shape, ...]:
-        """What reaches each branch."""
+        """Return the input shape of each branch."""
         return (x,) * len(self.child_branches())
 
     def branch_receptive_fields(
         self, x: Shape, field: ReceptiveField
     ) -> tuple[ReceptiveField, ...]:
-        """What one position of each branch's input sees."""
+        """Return the receptive field of each branch's input."""
         return (field,) * len(self.child_branches())
 
     @abstractmethod
     def merge_shapes(self, shapes: Sequence[Shape]) -> Shape:
-        """The shape of what the branches' outputs are joined to.
+        """Return the shape of the merged outputs of the branches.
 
         Raises:
-            Misfit: two of them do not fit together.
+            ShapeMismatch: Two of them cannot be merged.
         """
 
     @abstractmethod
     def merge_receptive_fields(
         self, shapes: Sequence[Shape], fields: Sequence[ReceptiveField]
     ) -> ReceptiveField:
-        """What one position behind the join sees."""
+        """Return the receptive field of the merged outputs of the branches."""
 
     @property
-    def copies(self) -> bool:
-        """Whether joining makes a tensor of its own."""
+    def allocates_output(self) -> bool:
+        """Whether the merge allocates a new tensor instead of passing on a branch's output."""
         return True
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that are not layers."""
-        inner = {"layers", "body", "shortcut", "branches", "activation"}
-        return {name: value for name, value in super().arguments().items() if name not in inner}
+        """Return the arguments that do not hold layers."""
+        arguments = super().arguments()
+        return {name: value for name, value in arguments.items() if name not in self.LAYER_FIELDS}
 
     def output_shape(self, x: Shape) -> Shape:
-        y = self.merge_shapes(self._outputs(x))
-        behind = self.tail()
-        return behind.output_shape(y) if behind else y
+        merged = self.merge_shapes(self._branch_outputs(x))
+        tail = self.tail()
+        return tail.output_shape(merged) if tail else merged
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
         return {
             f"{name}.{parameter}": shape
-            for name, layer, given in self._members(x)
-            for parameter, shape in layer.parameter_shapes(given).items()
+            for name, layer, input_shape in self._walk(x)
+            for parameter, shape in layer.parameter_shapes(input_shape).items()
         }
 
     def macs(self, x: Shape) -> int:
-        return sum(layer.macs(given) for _, layer, given in self._members(x))
+        return sum(layer.macs(input_shape) for _, layer, input_shape in self._walk(x))
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        given = zip(
+        inputs = zip(
             self.child_branches(),
             self.inputs(x),
             self.branch_receptive_fields(x, field),
             strict=True,
         )
-        fields = [branch.receptive_field(shape, seen) for branch, shape, seen in given]
-        joined = self.merge_receptive_fields(self._outputs(x), fields)
-        behind = self.tail()
-        if behind is None:
-            return joined
-        return behind.receptive_field(self.merge_shapes(self._outputs(x)), joined)
+        fields = [
+            branch.receptive_field(shape, branch_field) for branch, shape, branch_field in inputs
+        ]
+        shapes = self._branch_outputs(x)
+        merged = self.merge_receptive_fields(shapes, fields)
+        tail = self.tail()
+        return tail.receptive_field(self.merge_shapes(shapes), merged) if tail else merged
 
-    def _outputs(self, x: Shape) -> list[Shape]:
+    def _branch_outputs(self, x: Shape) -> list[Shape]:
         pairs = zip(self.child_branches(), self.inputs(x), strict=True)
-        return [branch.output_shape(given) for branch, given in pairs]
+        return [branch.output_shape(shape) for branch, shape in pairs]
 
-    def _members(self, x: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        for branch, given in zip(self.child_branches(), self.inputs(x), strict=True):
-            yield from branch.through(given)
-        if behind := self.tail():
-            yield from behind.through(self.merge_shapes(self._outputs(x)))
+    def _walk(self, x: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+        """Yield each layer, the tail included, with its name and its input shape."""
+        for branch, shape in zip(self.child_branches(), self.inputs(x), strict=True):
+            yield from branch.walk(shape)
+        if tail := self.tail():
+            yield from tail.walk(self.merge_shapes(self._branch_outputs(x)))

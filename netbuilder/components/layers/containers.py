@@ -1,4 +1,4 @@
-"""Layers that hold layers: one behind the other, around a shortcut, side by side."""
+"""Layers that hold layers: in sequence, around a shortcut, or side by side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from netbuilder._text import quoted
+from netbuilder._text import plural, quoted
 from netbuilder.components.component import validation_error, validation_errors
 from netbuilder.components.layers.base import AnyLayer, Layer
 from netbuilder.components.layers.container import Branch, Container, Layers, ShapeMismatch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Sequential(Container):
-    """Layers one behind the other; ``name`` is what summaries call them."""
+    """Applies layers in sequence; summaries show it under ``name``."""
 
     variadic = "layers"
     keyword_only = frozenset({"name"})
@@ -32,10 +32,10 @@ class Sequential(Container):
 
     @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
-        return f"{cls.kind}: [...]"  # a list never comes here
+        return f"{cls.kind}: [...]"  # not called for a list, which is the variadic argument
 
     @property
-    def copies(self) -> bool:
+    def allocates_output(self) -> bool:
         return False
 
     def child_branches(self) -> tuple[Branch, ...]:
@@ -53,29 +53,30 @@ class Sequential(Container):
         return self.child_branches()[0].build(x)
 
 
-class _Joining(Container, abstract=True):
-    """A container whose branches all take the input."""
+class _Join(Container, abstract=True):
+    """A container that merges the outputs of its branches by ``join``."""
 
-    if TYPE_CHECKING:  # each kind allows its own
+    if TYPE_CHECKING:  # each kind declares the joins that it allows
         join: str
 
     def merge_shapes(self, shapes: Sequence[Shape]) -> Shape:
         branches = self.child_branches()
-        first = shapes[0]
+        merged = shapes[0]
         for branch, shape in zip(branches[1:], shapes[1:], strict=True):
-            if not self._fit(first, shape):
+            if not self._shapes_fit(merged, shape):
                 raise ShapeMismatch(
-                    f"{self.join} cannot join {format_shape(first)} of {branches[0].name} and "
-                    f"{format_shape(shape)} of {branch.name}; {_FITTING[self.join]}",
+                    f"{self.join} cannot join {format_shape(merged)} of {branches[0].name} and "
+                    f"{format_shape(shape)} of {branch.name}; {_JOIN_RULES[self.join]}",
                     branches[0],
                     branch,
                 )
-            first = tuple(map(max, first, shape)) if self.join == "multiply" else first
+            if self.join == "multiply":
+                merged = tuple(map(max, merged, shape))
         if self.join == "concat":
-            return (sum(shape[0] for shape in shapes), *first[1:])
-        return first
+            return (sum(shape[0] for shape in shapes), *merged[1:])
+        return merged
 
-    def _fit(self, a: Shape, b: Shape) -> bool:
+    def _shapes_fit(self, a: Shape, b: Shape) -> bool:
         if self.join == "concat":
             return a[1:] == b[1:]
         if self.join == "multiply" and len(a) == len(b):
@@ -87,67 +88,67 @@ class _Joining(Container, abstract=True):
     ) -> ReceptiveField:
         y = self.merge_shapes(shapes)
         if self.join == "concat":
-            return ReceptiveField.concatenated(fields, shapes)
-        spread = [field.repeated(shape, y) for field, shape in zip(fields, shapes, strict=True)]
-        return reduce(lambda a, b: a.joined(b, y), spread)
+            return ReceptiveField.concatenate(fields, shapes)
+        pairs = zip(fields, shapes, strict=True)
+        broadcast = [field.broadcast(shape, y) for field, shape in pairs]
+        return reduce(lambda a, b: a.merge(b, y), broadcast)
 
     @model_validator(mode="after")
-    def _leaves_its_input_alone(self) -> _Joining:
-        faults = []
-        for chain in self.child_branches():
-            found = _in_place(chain)
-            if found:
-                message = (
-                    "inplace here would change what the other branches read; leave it out of the "
-                    "first layer of a branch"
-                )
-                faults.append(((*found, "inplace"), message, True))
-        if faults:
-            raise validation_errors(faults)
+    def _check_in_place(self) -> _Join:
+        message = (
+            "inplace would change the input of the other branches; remove it from the first layer "
+            "of a branch"
+        )
+        places = [place for branch in self.child_branches() if (place := _in_place_layer(branch))]
+        if places:
+            raise validation_errors([((*place, "inplace"), message, True) for place in places])
         return self
 
 
-SAME_MEMORY = frozenset(
+ALIASING_KINDS = frozenset(
     {
         "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
         "Flatten", "Identity", "Permute", "StochasticDepth", "Unflatten",
     }
 )  # fmt: skip
-"""Kinds whose output may be their input, or a view of it; some when they are evaluated."""
+"""Kinds whose output may share memory with their input; some of them only in evaluation."""
 
 
-def _in_place(chain: Branch) -> tuple[str | int, ...] | None:
-    """The place of a layer that works in place on what the chain was given."""
-    for _, place, layer in chain.named_layers():
+def _in_place_layer(branch: Branch) -> tuple[str | int, ...] | None:
+    """Return the place of a layer that works in place on the input of the branch, if any."""
+    for _, place, layer in branch.named_layers():
         if isinstance(layer, Container):
-            for inner in layer.child_branches():
-                if found := _in_place(inner):
-                    return (*place, *found)
+            for child in layer.child_branches():
+                if child_place := _in_place_layer(child):
+                    return (*place, *child_place)
         elif getattr(layer, "inplace", False):
             return place
-        if not _hands_on(layer):
+        if not _may_alias_input(layer):
             return None
     return None
 
 
-def _hands_on(layer: Layer) -> bool:
-    """Whether what comes out of a layer may be the memory that went in."""
+def _may_alias_input(layer: Layer) -> bool:
+    """Return whether the output of a layer may share memory with its input."""
     if not isinstance(layer, Container):
-        return layer.kind in SAME_MEMORY
-    inside = (inner for chain in layer.child_branches() for inner in chain.layers)
-    return not layer.copies and all(map(_hands_on, inside))
+        return layer.kind in ALIASING_KINDS
+    children = (child for branch in layer.child_branches() for child in branch.layers)
+    return not layer.allocates_output and all(map(_may_alias_input, children))
 
 
-_FITTING = {
+_JOIN_RULES = {
     "add": "it adds position by position: give both the same shape",
-    "mean": "it takes the mean position by position: give both the same shape",
+    "mean": "it averages position by position: give both the same shape",
     "multiply": "it multiplies position by position: give both the same shape, or 1 along an axis",
-    "concat": "it puts channels behind one another: give both the same size along all other axes",
+    "concat": "it concatenates channels: give both the same size along all other axes",
 }
 
 
-class Residual(_Joining):
-    """A body beside a shortcut (the identity unless given), joined, an activation behind."""
+class Residual(_Join):
+    """Adds or multiplies the outputs of ``body`` and ``shortcut``, then applies ``activation``.
+
+    Without layers, the shortcut is the identity.
+    """
 
     body: Layers
     shortcut: Layers = ()
@@ -156,7 +157,7 @@ class Residual(_Joining):
 
     @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
-        # A list is the body's and the shortcut's: as one of layers it would mean another thing.
+        # Positional values are body and shortcut, both lists; a single layer is a mistake.
         return "" if isinstance(values[0], list | tuple) else f"{cls.kind}: {{body: [...]}}"
 
     def child_branches(self) -> tuple[Branch, ...]:
@@ -174,14 +175,14 @@ class Residual(_Joining):
         from netbuilder.components.layers import modules
 
         body, shortcut = (branch.build(x) for branch in self.child_branches())
-        behind = self.tail()
-        activation = behind.build(self.merge_shapes(self._outputs(x))) if behind else None
+        tail = self.tail()
+        activation = tail.build(self.merge_shapes(self._branch_outputs(x))) if tail else None
         return modules.Residual(body, shortcut, self.join, activation)
 
 
 BRANCH_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
 
-TAKEN = frozenset(
+RESERVED_NAMES = frozenset(
     {
         "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init",
         "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr",
@@ -197,28 +198,31 @@ TAKEN = frozenset(
         "to_empty", "train", "training", "type", "xpu", "zero_grad",
     }
 )  # fmt: skip
-"""Names that the built module has for itself, so that no branch can have them."""
+"""Attributes of the built module, which branches cannot be named after."""
 
 
-def _as_branches(value: dict[str, tuple[Layer, ...]]) -> dict[str, tuple[Layer, ...]]:
-    for name in value:
-        if not re.fullmatch(BRANCH_NAME, name) or name in TAKEN:
-            taken = ", but not a name of torch modules" if name in TAKEN else ""
+def _check_branches(branches: dict[str, tuple[Layer, ...]]) -> dict[str, tuple[Layer, ...]]:
+    for name in branches:
+        if not re.fullmatch(BRANCH_NAME, name) or name in RESERVED_NAMES:
+            exception = ", but not an attribute of torch modules" if name in RESERVED_NAMES else ""
             raise validation_error(
                 f"found the branch name {quoted(name)}; "
-                f"allowed: letters, digits and underscores, a letter first{taken}"
+                f"allowed: letters, digits and underscores, a letter first{exception}"
             )
-    if len(value) < 2:
+    if len(branches) < 2:
         raise validation_error(
-            f"found {len(value)} branches; allowed: at least 2 ([] is the identity)"
+            f"found {plural(len(branches), 'branch')}; allowed: at least 2 ([] is the identity)"
         )
-    return value
+    return branches
 
 
-class Parallel(_Joining):
-    """Named branches side by side, joined; with ``split`` each takes its share of the channels."""
+class Parallel(_Join):
+    """Applies named branches to its input and joins their outputs.
 
-    branches: Annotated[dict[str, Layers], AfterValidator(_as_branches)]
+    With ``split``, each branch takes an equal share of the channels.
+    """
+
+    branches: Annotated[dict[str, Layers], AfterValidator(_check_branches)]
     join: Literal["concat", "add", "multiply", "mean"] = "concat"
     split: bool = False
 
@@ -226,7 +230,7 @@ class Parallel(_Joining):
     def usage_hint(cls, values: Sequence[Any]) -> str:
         if isinstance(values[0], Mapping):
             return ""
-        return f"{cls.kind}: {{branches: {{a: [...], b: [...]}}}}, each with a name"
+        return f"{cls.kind}: {{branches: {{a: [...], b: [...]}}}}, each branch with a name"
 
     def child_branches(self) -> tuple[Branch, ...]:
         return tuple(
@@ -239,8 +243,8 @@ class Parallel(_Joining):
         count = len(self.branches)
         if x[0] % count:
             raise ShapeError(
-                f"split deals {x[0]} channels out over {count} branches, which does not come out "
-                "even; change the channels or the number of branches"
+                f"split cannot divide {x[0]} channels evenly among {count} branches; "
+                "change the channels or the number of branches"
             )
         return ((x[0] // count, *x[1:]),) * count
 
@@ -250,11 +254,11 @@ class Parallel(_Joining):
         if not self.split:
             return super().branch_receptive_fields(x, field)
         share = x[0] // len(self.branches)
-        return tuple(field.since(turn * share) for turn in range(len(self.branches)))
+        return tuple(field.skip_channels(i * share) for i in range(len(self.branches)))
 
     def build(self, x: Shape) -> nn.Module:
         from netbuilder.components.layers import modules
 
         pairs = zip(self.child_branches(), self.inputs(x), strict=True)
-        built = {chain.name: chain.build(given) for chain, given in pairs}
+        built = {branch.name: branch.build(shape) for branch, shape in pairs}
         return modules.Parallel(built, self.join, self.split)

@@ -3,53 +3,30 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema, model_validator
+from pydantic import model_validator
 
-from netbuilder._text import LARGEST, describe
 from netbuilder.components.component import validation_error
-from netbuilder.components.fields import Pair, Single, Size, Triple
+from netbuilder.components.fields import Pair, PerAxis, Single, Size, Triple
 from netbuilder.components.layers.base import Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
-_LENGTH: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-
-
-def _padding(axes: int) -> Any:
-    """Annotations for ``same``, ``valid``, or a length before and behind each axis."""
-
-    def read(value: object) -> object:
-        if isinstance(value, str) and value in ("same", "valid"):
-            return value
-        items = list(value) if isinstance(value, list | tuple) else [value] * axes
-        if len(items) != axes or any(
-            type(item) is not int or not 0 <= item <= LARGEST for item in items
-        ):
-            raise validation_error(
-                f"found {describe(value)}; allowed: same, valid, a whole number of at least 0"
-                + (f", or a list of {axes} of them" if axes > 1 else "")
-            )
-        return tuple(items)
-
-    several = {"type": "array", "items": _LENGTH, "minItems": axes, "maxItems": axes}
-    schema = WithJsonSchema({"anyOf": [{"enum": ["same", "valid"]}, _LENGTH, several]})
-    return BeforeValidator(read), schema
-
-
 Padding = Literal["same", "valid"] | tuple[int, ...]
+
+PADDING_WORDS = ("same", "valid")
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
 class _Conv(Weighted, abstract=True):
-    """A window of weights slides over channels and ``axes`` spatial axes."""
+    """A convolution over the channels and ``axes`` spatial axes."""
 
     axes: ClassVar[int]
-    if TYPE_CHECKING:  # each kind declares them, for its number of axes
+    if TYPE_CHECKING:  # each kind declares them with types for its number of axes
         out_channels: int
         kernel_size: tuple[int, ...]
         stride: tuple[int, ...]
@@ -60,14 +37,14 @@ class _Conv(Weighted, abstract=True):
         padding_mode: PaddingMode
 
     @model_validator(mode="after")
-    def _fits_itself(self) -> _Conv:
+    def _check_arguments(self) -> _Conv:
         if self.padding == "same" and set(self.stride) != {1}:
             raise validation_error(
                 f"padding same needs stride 1, found {format_shape(self.stride)}; write a number"
             )
         if self.out_channels % self.groups:
             raise validation_error(
-                f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
+                f"out_channels {self.out_channels} is not a multiple of groups {self.groups}; "
                 "change one of the two"
             )
         return self
@@ -79,7 +56,7 @@ class _Conv(Weighted, abstract=True):
                 f"groups {self.groups} does not divide the {x[0]} channels of its input "
                 f"{format_shape(x)}; change one of the two"
             )
-        self._require_room_to_pad(x)
+        self._check_padding(x)
         if self.padding == "same":
             return (self.out_channels, *x[1:])
         padded = tuple(size + 2 * pad for size, pad in zip(x[1:], self._padding, strict=True))
@@ -114,51 +91,52 @@ class _Conv(Weighted, abstract=True):
         channels = Window.grouped(x[0], self.out_channels, self.groups)
         return field.read(channels, *(Window.sliding(*axis) for axis in axes))
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"in_channels": x[0]}
 
     @property
     def _extent(self) -> tuple[int, ...]:
-        """Input positions from the first to the last that the kernel covers."""
+        """The input positions that the dilated kernel spans, for each axis."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
 
     @property
     def _padding_before(self) -> tuple[int, ...]:
+        """The padding at the start of each axis."""
         if self.padding == "same":
             return tuple((extent - 1) // 2 for extent in self._extent)
         return self._padding
 
     @property
     def _padding(self) -> tuple[int, ...]:
-        """The padding at the end of each axis, the larger side where ``same`` is uneven."""
+        """The padding at the end of each axis, where ``same`` may pad more than at the start."""
         if isinstance(self.padding, tuple):
             return self.padding
         if self.padding == "valid":
             return (0,) * self.axes
         return tuple(extent // 2 for extent in self._extent)
 
-    def _require_room_to_pad(self, x: Shape) -> None:
-        """Reflected and wrapped borders come from the input, so there must be enough of it."""
-        most = {"reflect": -1, "circular": 0}.get(self.padding_mode)
-        if most is None:
+    def _check_padding(self, x: Shape) -> None:
+        """Check that the input is large enough for a border that is copied from it."""
+        excess = {"reflect": -1, "circular": 0}.get(self.padding_mode)
+        if excess is None:
             return
         for size, pad in zip(x[1:], self._padding, strict=True):
-            if pad > size + most:
+            if pad > size + excess:
                 raise ShapeError(
                     f"padding {pad} in mode {self.padding_mode} needs an axis of at least "
-                    f"{pad - most}, found input {format_shape(x)}; use less"
+                    f"{pad - excess}, found input {format_shape(x)}; use less padding"
                 )
 
 
 class Conv1d(_Conv):
-    """1-D convolution over (C, L); the input channels come from the layer before."""
+    """Applies a 1-D convolution over (C, L); the input channels are inferred."""
 
     axes = 1
 
     out_channels: Size
     kernel_size: Single
     stride: Single = (1,)
-    padding: Annotated[Padding, *_padding(1)] = (0,)
+    padding: Annotated[Padding, PerAxis(1, low=0, words=PADDING_WORDS)] = (0,)
     dilation: Single = (1,)
     groups: Size = 1
     bias: bool = True
@@ -166,14 +144,14 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """2-D convolution over (C, H, W); the input channels come from the layer before."""
+    """Applies a 2-D convolution over (C, H, W); the input channels are inferred."""
 
     axes = 2
 
     out_channels: Size
     kernel_size: Pair
     stride: Pair = (1, 1)
-    padding: Annotated[Padding, *_padding(2)] = (0, 0)
+    padding: Annotated[Padding, PerAxis(2, low=0, words=PADDING_WORDS)] = (0, 0)
     dilation: Pair = (1, 1)
     groups: Size = 1
     bias: bool = True
@@ -181,14 +159,14 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """3-D convolution over (C, D, H, W); the input channels come from the layer before."""
+    """Applies a 3-D convolution over (C, D, H, W); the input channels are inferred."""
 
     axes = 3
 
     out_channels: Size
     kernel_size: Triple
     stride: Triple = (1, 1, 1)
-    padding: Annotated[Padding, *_padding(3)] = (0, 0, 0)
+    padding: Annotated[Padding, PerAxis(3, low=0, words=PADDING_WORDS)] = (0, 0, 0)
     dilation: Triple = (1, 1, 1)
     groups: Size = 1
     bias: bool = True

@@ -25,10 +25,10 @@ from netbuilder.errors import ShapeError
 
 
 class _ConvTranspose(Weighted, abstract=True):
-    """Each input position adds a window of weights to the output, over ``axes`` spatial axes."""
+    """A transposed convolution over the channels and ``axes`` spatial axes."""
 
     axes: ClassVar[int]
-    if TYPE_CHECKING:  # each kind declares them, for its number of axes
+    if TYPE_CHECKING:  # each kind declares them with types for its number of axes
         out_channels: int
         kernel_size: tuple[int, ...]
         stride: tuple[int, ...]
@@ -39,18 +39,18 @@ class _ConvTranspose(Weighted, abstract=True):
         dilation: tuple[int, ...]
 
     @model_validator(mode="after")
-    def _fits_itself(self) -> _ConvTranspose:
-        for more, step, dilation in zip(
+    def _check_arguments(self) -> _ConvTranspose:
+        for extra, step, dilation in zip(
             self.output_padding, self.stride, self.dilation, strict=True
         ):
-            if more >= max(step, dilation):
+            if extra >= max(step, dilation):
                 raise validation_error(
-                    f"output_padding {more} is not below the larger of stride {step} and "
-                    f"dilation {dilation}; use less"
+                    f"output_padding {extra} is not below the larger of stride {step} and "
+                    f"dilation {dilation}; use a smaller output_padding"
                 )
         if self.out_channels % self.groups:
             raise validation_error(
-                f"out_channels {self.out_channels} is no multiple of groups {self.groups}; "
+                f"out_channels {self.out_channels} is not a multiple of groups {self.groups}; "
                 "change one of the two"
             )
         return self
@@ -63,8 +63,8 @@ class _ConvTranspose(Weighted, abstract=True):
                 f"{format_shape(x)}; change one of the two"
             )
         out = tuple(
-            (size - 1) * step - 2 * pad + dilation * (kernel - 1) + more + 1
-            for size, kernel, step, pad, more, dilation in zip(
+            (size - 1) * step - 2 * pad + dilation * (kernel - 1) + extra + 1
+            for size, kernel, step, pad, extra, dilation in zip(
                 x[1:], self.kernel_size, self.stride, self.padding, self.output_padding,
                 self.dilation, strict=True,
             )
@@ -72,7 +72,7 @@ class _ConvTranspose(Weighted, abstract=True):
         if min(out) < 1:
             raise ShapeError(
                 f"padding {format_shape(self.padding)} leaves {format_shape(out)} of its input "
-                f"{format_shape(x)}; use less"
+                f"{format_shape(x)}; use less padding"
             )
         return (self.out_channels, *out)
 
@@ -90,12 +90,12 @@ class _ConvTranspose(Weighted, abstract=True):
         channels = Window.grouped(x[0], self.out_channels, self.groups)
         return field.read(channels, *(Window.transposed(*axis) for axis in axes))
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"in_channels": x[0]}
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """The transpose of a 1-D convolution, over (C, L)."""
+    """Applies a 1-D transposed convolution over (C, L); the input channels are inferred."""
 
     axes = 1
 
@@ -111,7 +111,7 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """The transpose of a 2-D convolution, over (C, H, W)."""
+    """Applies a 2-D transposed convolution over (C, H, W); the input channels are inferred."""
 
     axes = 2
 
@@ -127,7 +127,10 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """The transpose of a 3-D convolution, over (C, D, H, W)."""
+    """Applies a 3-D transposed convolution over (C, D, H, W).
+
+    The input channels are inferred.
+    """
 
     axes = 3
 

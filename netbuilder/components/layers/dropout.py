@@ -1,4 +1,4 @@
-"""Dropout: what is drawn in training and is the identity in evaluation."""
+"""Dropout, which is random in training and the identity in evaluation."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from netbuilder.components.shapes import Shape
 
 
 class Dropout(Elementwise):
-    """Each value is zeroed with probability ``p``, the others scaled by 1 / (1 - p)."""
+    """Zeroes each value with probability ``p`` in training and scales the others by 1 / (1 - p)."""
 
     p: Probability = 0.5
     inplace: bool = False
 
 
 class _ChannelDropout(Elementwise, abstract=True):
-    """Whole channels are zeroed with probability ``p``, the others scaled."""
+    """Dropout of whole channels over ``axes`` spatial axes."""
 
     axes: ClassVar[int]
 
@@ -30,32 +30,35 @@ class _ChannelDropout(Elementwise, abstract=True):
 
 
 class Dropout1d(_ChannelDropout):
-    """Each channel of (C, L) is zeroed with probability ``p``, the others scaled."""
+    """Zeroes each channel of (C, L) with probability ``p`` in training and scales the others."""
 
     axes = 1
 
 
 class Dropout2d(_ChannelDropout):
-    """Each channel of (C, H, W) is zeroed with probability ``p``, the others scaled."""
+    """Zeroes each channel of (C, H, W) with probability ``p`` in training and scales the others."""
 
     axes = 2
 
 
 class Dropout3d(_ChannelDropout):
-    """Each channel of (C, D, H, W) is zeroed with probability ``p``, the others scaled."""
+    """Zeroes each channel of (C, D, H, W) with probability ``p`` in training.
+
+    The other channels are scaled.
+    """
 
     axes = 3
 
 
 class AlphaDropout(Elementwise):
-    """Dropout that keeps mean and variance behind SELU."""
+    """Applies dropout that keeps the mean and variance of a SELU output."""
 
     p: Probability = 0.5
     inplace: bool = False
 
 
 class FeatureAlphaDropout(Elementwise):
-    """AlphaDropout of whole channels."""
+    """Applies AlphaDropout to whole channels."""
 
     p: Probability = 0.5
     inplace: bool = False

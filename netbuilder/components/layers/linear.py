@@ -11,7 +11,7 @@ from netbuilder.components.shapes import Shape
 
 
 class Linear(Weighted):
-    """An affine map of the last axis; the input features come from the layer before."""
+    """Applies an affine transformation to the last axis; the input features are inferred."""
 
     out_features: Size
     bias: bool = True
@@ -29,5 +29,5 @@ class Linear(Weighted):
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         return field.read_whole(x, len(x) - 1)
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"in_features": x[-1]}

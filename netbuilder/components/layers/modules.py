@@ -1,4 +1,4 @@
-"""The torch modules behind the containers that torch.nn has no class for."""
+"""The torch modules of the containers for which torch.nn has no class."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 
 
-def join(how: str, parts: Sequence[Tensor]) -> Tensor:
-    """Tensors of shape (N, C, ...) as one: concat along C, or add, multiply, mean by position."""
-    if how == "concat":
+def join(mode: str, parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate tensors of shape (N, C, ...) along C, or add, multiply or average them."""
+    if mode == "concat":
         return torch.cat(list(parts), dim=1)
-    if how == "multiply":
+    if mode == "multiply":
         return reduce(torch.mul, parts)
     total = reduce(torch.add, parts)
-    return total / len(parts) if how == "mean" else total
+    return total / len(parts) if mode == "mean" else total
 
 
 class Residual(nn.Module):
-    """activation(join(body(x), shortcut(x)))."""
+    """Computes activation(join(body(x), shortcut(x)))."""
 
     def __init__(
         self, body: nn.Module, shortcut: nn.Module, join: str, activation: nn.Module | None
@@ -32,17 +32,20 @@ class Residual(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        """The joined branches of a batch (N, C, ...)."""
+        """Return the joined outputs of the branches for a batch (N, C, ...)."""
         y = join(self.join, [self.body(x), self.shortcut(x)])
         return y if self.activation is None else self.activation(y)
 
     def extra_repr(self) -> str:
-        """How the branches are joined."""
+        """Return the join mode."""
         return f"join={self.join}"
 
 
 class Parallel(nn.Module):
-    """join(branch(x) for each branch); with ``split`` each takes its share of the channels."""
+    """Computes join(branch(x) for each branch).
+
+    With ``split``, each branch takes an equal share of the channels.
+    """
 
     def __init__(self, branches: Mapping[str, nn.Module], join: str, split: bool) -> None:
         super().__init__()
@@ -52,7 +55,7 @@ class Parallel(nn.Module):
             self.add_module(name, branch)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The joined branches of a batch (N, C, ...)."""
+        """Return the joined outputs of the branches for a batch (N, C, ...)."""
         branches = list(self.children())
         inputs = x.chunk(len(branches), dim=1) if self.split else [x] * len(branches)
         return join(
@@ -60,5 +63,5 @@ class Parallel(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """How the branches are fed and joined."""
+        """Return the join mode and whether the channels are split."""
         return f"join={self.join}, split={self.split}"

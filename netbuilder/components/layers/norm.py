@@ -1,4 +1,4 @@
-"""Normalisation."""
+"""Normalization."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from netbuilder._text import LARGEST
-from netbuilder.components.fields import LIST_AS_TUPLE, Length, Number, Probability, Size
-from netbuilder.components.layers.base import Unparametrised, Weighted, require_axes
+from netbuilder.components.fields import Interval, Number, NumberList, Probability, Size
+from netbuilder.components.layers.base import Unparametrized, Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape
@@ -20,16 +20,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-_SIZE = {"type": "integer", "minimum": 1, "maximum": LARGEST}
-
-
 class _BatchNorm(Weighted, abstract=True):
-    """Batch normalisation of each channel; the features come from the layer before."""
+    """Batch normalization of each channel; the number of features is inferred."""
 
     ranks: ClassVar[Mapping[int, str]]
-    """The ranks of sample that the kind takes, and how each is written."""
+    """The ranks of the samples that the kind accepts, each with the names of its axes."""
 
-    eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5  # 10 here was meant as num_features
+    eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5  # a larger value is num_features by mistake
     momentum: Probability | None = 0.1
     affine: bool = True
     track_running_stats: bool = True
@@ -37,10 +34,9 @@ class _BatchNorm(Weighted, abstract=True):
     def output_shape(self, x: Shape) -> Shape:
         if len(x) not in self.ranks:
             allowed = " or ".join(self.ranks.values())
-            other = {1: "BatchNorm1d", 2: "BatchNorm1d", 3: "BatchNorm2d", 4: "BatchNorm3d"}.get(
-                len(x)
-            )
-            hint = f"use {other} here, or move it" if other else "change the input"
+            kinds = {1: "BatchNorm1d", 2: "BatchNorm1d", 3: "BatchNorm2d", 4: "BatchNorm3d"}
+            kind = kinds.get(len(x))
+            hint = f"use {kind}, or move it" if kind else "change the input"
             raise ShapeError(f"it takes {allowed}, found {format_shape(x)}; {hint}")
         return x
 
@@ -53,33 +49,32 @@ class _BatchNorm(Weighted, abstract=True):
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         return field
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"num_features": x[0]}
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (C) or (C, L)."""
+    """Applies batch normalization over (C) or (C, L); the number of features is inferred."""
 
     ranks: ClassVar = {1: "features", 2: "channels x length"}
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of (C, H, W)."""
+    """Applies batch normalization over (C, H, W); the number of features is inferred."""
 
     ranks: ClassVar = {3: "channels x height x width"}
 
 
 class BatchNorm3d(_BatchNorm):
-    """Batch normalisation of (C, D, H, W)."""
+    """Applies batch normalization over (C, D, H, W); the number of features is inferred."""
 
     ranks: ClassVar = {4: "channels x depth x height x width"}
 
 
 class _InstanceNorm(Weighted, abstract=True):
-    """Normalisation of each channel of each sample.
+    """Normalization of each channel of each sample.
 
-    Without running statistics an output reads all positions of its channel, in evaluation too, and
-    its receptive field says so.
+    The receptive field is the whole channel, unless running statistics replace those of the sample.
     """
 
     axes: ClassVar[int]
@@ -93,8 +88,8 @@ class _InstanceNorm(Weighted, abstract=True):
         require_axes(self, self.axes, x)
         if prod(x[1:]) == 1:
             raise ShapeError(
-                f"it takes the mean over the positions of a channel, and {format_shape(x)} has one; "
-                "remove it, or shrink less before it"
+                f"it normalizes over the positions of a channel, and {format_shape(x)} has only "
+                "one; remove it, or downsample less before it"
             )
         return x
 
@@ -107,32 +102,32 @@ class _InstanceNorm(Weighted, abstract=True):
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         return field if self.track_running_stats else field.read_whole(x, *range(1, len(x)))
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"num_features": x[0]}
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Normalisation of each channel of each sample, over (C, L)."""
+    """Applies instance normalization over (C, L), to each channel of each sample."""
 
     axes = 1
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Normalisation of each channel of each sample, over (C, H, W)."""
+    """Applies instance normalization over (C, H, W), to each channel of each sample."""
 
     axes = 2
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalisation of each channel of each sample, over (C, D, H, W)."""
+    """Applies instance normalization over (C, D, H, W), to each channel of each sample."""
 
     axes = 3
 
 
 class GroupNorm(Weighted):
-    """Normalisation of each sample over groups of channels; it reads all positions."""
+    """Applies group normalization over groups of channels and all positions of each sample."""
 
-    inferred_leads = False
+    inferred_first = False
 
     num_groups: Size
     eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5
@@ -146,7 +141,8 @@ class GroupNorm(Weighted):
             )
         if prod(x) == self.num_groups:
             raise ShapeError(
-                f"each of {self.num_groups} groups of {format_shape(x)} holds one value; use fewer"
+                f"each of {self.num_groups} groups of {format_shape(x)} holds one value; "
+                "use fewer groups"
             )
         return x
 
@@ -160,12 +156,12 @@ class GroupNorm(Weighted):
         groups = Window.grouped(x[0], x[0], self.num_groups)
         return field.read(groups, *map(Window.whole, x[1:]))
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"num_channels": x[0]}
 
 
-class LocalResponseNorm(Unparametrised):
-    """Each value over a power of the squares of ``size`` neighbouring channels."""
+class LocalResponseNorm(Unparametrized):
+    """Applies local response normalization over ``size`` neighboring channels."""
 
     size: Size
     alpha: Number = 1e-4
@@ -182,26 +178,21 @@ class LocalResponseNorm(Unparametrised):
         return field.read(channels, *(None for _ in x[1:]))
 
 
+_SIZE = Interval(1, LARGEST, integer=True)
+
 NormalizedShape = Annotated[
-    tuple[Size, ...],
-    LIST_AS_TUPLE,
-    Length(1, 4),
-    BeforeValidator(
-        lambda value: [value] if type(value) is int else value, json_schema_input_type=Any
-    ),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                _SIZE,
-                {"type": "array", "items": _SIZE, "minItems": 1, "maxItems": 4},
-            ]
-        }
+    tuple[int, ...],
+    NumberList(
+        _SIZE,
+        range(1, 5),
+        "a whole number of at least 1, or a list of 1 to 4 of them",
+        scalar=_SIZE,
     ),
 ]
 
 
 class _LastAxes(Weighted, abstract=True):
-    """Normalisation of each sample over its last axes; an output reads all of them."""
+    """Normalization of each sample over its last axes; each output depends on all of them."""
 
     if TYPE_CHECKING:  # each kind declares them, in torch's order
         normalized_shape: Shape
@@ -211,8 +202,9 @@ class _LastAxes(Weighted, abstract=True):
         count = len(self.normalized_shape)
         if x[-count:] != self.normalized_shape:
             raise ShapeError(
-                f"normalized_shape {format_shape(self.normalized_shape)} is not how its input "
-                f"{format_shape(x)} ends; write {list(x[-count:])}, or another number of axes"
+                f"normalized_shape {format_shape(self.normalized_shape)} does not match the last "
+                f"axes of its input {format_shape(x)}; write {list(x[-count:])}, or another number "
+                "of axes"
             )
         return x
 
@@ -220,11 +212,8 @@ class _LastAxes(Weighted, abstract=True):
         if not self.elementwise_affine:
             return {}
         shape = self.normalized_shape
-        return {"weight": shape, "bias": shape} if self._biased else {"weight": shape}
-
-    @property
-    def _biased(self) -> bool:
-        return bool(getattr(self, "bias", False))
+        has_bias = getattr(self, "bias", False)  # RMSNorm has none
+        return {"weight": shape, "bias": shape} if has_bias else {"weight": shape}
 
     def macs(self, x: Shape) -> int:
         return 0
@@ -234,7 +223,7 @@ class _LastAxes(Weighted, abstract=True):
 
 
 class LayerNorm(_LastAxes):
-    """Mean and variance of the last axes, ``normalized_shape``, brought to 0 and 1."""
+    """Applies layer normalization over the last axes, of shape ``normalized_shape``."""
 
     normalized_shape: NormalizedShape
     eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5
@@ -242,13 +231,14 @@ class LayerNorm(_LastAxes):
     bias: bool = True
 
     @classmethod
-    def read_back(cls, module: nn.Module) -> dict[str, Any]:
-        found = super().read_back(module)
-        return found | {"bias": found["bias"] or not found["elementwise_affine"]}
+    def arguments_of(cls, module: nn.Module) -> dict[str, Any]:
+        arguments = super().arguments_of(module)
+        # Without elementwise_affine, the module has no bias, whatever its argument was.
+        return arguments | {"bias": arguments["bias"] or not arguments["elementwise_affine"]}
 
 
 class RMSNorm(_LastAxes):
-    """The last axes, ``normalized_shape``, over the root of their mean square."""
+    """Applies root mean square normalization over the last axes, of shape ``normalized_shape``."""
 
     normalized_shape: NormalizedShape
     eps: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -1,4 +1,4 @@
-"""Pooling: windows that keep the channels."""
+"""Pooling over windows of each channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from netbuilder.components.fields import (
     Triple,
     TripleFromZero,
 )
-from netbuilder.components.layers.base import Unparametrised, require_axes
+from netbuilder.components.layers.base import Unparametrized, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class _Pool(Unparametrised, abstract=True):
-    """A window slides over ``axes`` axes; ``stride`` is the kernel's size unless it is given."""
+class _Pool(Unparametrized, abstract=True):
+    """A pooling over ``axes`` axes; ``stride`` defaults to the kernel size."""
 
     axes: ClassVar[int]
-    if TYPE_CHECKING:  # each kind declares them, for its number of axes, in torch's order
+    if TYPE_CHECKING:  # each kind declares them in torch's order, for its number of axes
         kernel_size: tuple[int, ...]
         stride: tuple[int, ...] | None
         ceil_mode: bool
@@ -42,13 +42,13 @@ class _Pool(Unparametrised, abstract=True):
         return padding
 
     @model_validator(mode="after")
-    def _pads_at_most_half(self) -> _Pool:
+    def _check_padding(self) -> _Pool:
         if any(
             pad > kernel // 2 for pad, kernel in zip(self._padding, self.kernel_size, strict=True)
         ):
             raise validation_error(
                 f"padding {format_shape(self._padding)} is more than half of "
-                f"kernel {format_shape(self.kernel_size)}; use less"
+                f"kernel {format_shape(self.kernel_size)}; use less padding"
             )
         return self
 
@@ -59,7 +59,7 @@ class _Pool(Unparametrised, abstract=True):
 
     @property
     def _extent(self) -> tuple[int, ...]:
-        """Input positions from the first to the last that the window covers."""
+        """The input positions that the dilated window spans, for each axis."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self._dilation, strict=True))
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
@@ -74,28 +74,30 @@ class _Pool(Unparametrised, abstract=True):
         if min(out) < 1:
             padded = f" with padding {format_shape(self._padding)}" if any(self._padding) else ""
             raise ShapeError(
-                f"window {format_shape(self._extent)} is larger than its input {format_shape(x)}{padded}; "
-                "use a smaller kernel, or remove the layer"
+                f"window {format_shape(self._extent)} is larger than its input "
+                f"{format_shape(x)}{padded}; use a smaller kernel, or remove the layer"
             )
         return (x[0], *out)
 
     @classmethod
-    def read_back(cls, module: nn.Module) -> dict[str, Any]:
-        found = super().read_back(module)
-        # torch puts the kernel's size where no stride was given
-        return found | ({"stride": None} if found["stride"] == found["kernel_size"] else {})
+    def arguments_of(cls, module: nn.Module) -> dict[str, Any]:
+        arguments = super().arguments_of(module)
+        if arguments["stride"] == arguments["kernel_size"]:  # torch's default
+            arguments["stride"] = None
+        return arguments
 
     def _positions(self, size: int, pad: int, extent: int, stride: int) -> int:
-        room = size + 2 * pad - extent
+        """Return the number of windows along an axis of ``size``."""
+        span = size + 2 * pad - extent
         if not self.ceil_mode:
-            return room // stride + 1
-        out = -(-room // stride) + 1
-        # torch drops a last window that would start in the padding behind the input.
-        return out - 1 if (out - 1) * stride >= size + pad else out
+            return span // stride + 1
+        count = -(-span // stride) + 1
+        # torch drops a last window that would start in the padding after the input.
+        return count - 1 if (count - 1) * stride >= size + pad else count
 
 
 class _MeanPool3d(_Pool, abstract=True):
-    """A pooling that torch carries out by the mean of volumes."""
+    """A pooling that torch computes by 3-D average pooling."""
 
     axes = 3
 
@@ -103,17 +105,18 @@ class _MeanPool3d(_Pool, abstract=True):
         y = super().output_shape(x)
         if any(kernel > size for kernel, size in zip(self.kernel_size, x[1:], strict=True)):
             raise ShapeError(
-                f"window {format_shape(self.kernel_size)} is larger than its input {format_shape(x)}, which "
-                "torch refuses in 3-D even where padding makes up for it; use a smaller kernel"
+                f"window {format_shape(self.kernel_size)} is larger than its input "
+                f"{format_shape(x)}, which torch refuses in 3-D even with padding; "
+                "use a smaller kernel"
             )
         return y
 
 
 class MaxPool1d(_Pool):
-    """The largest value of each window over (C, L)."""
+    """Applies 1-D max pooling over (C, L)."""
 
     axes = 1
-    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+    keyword_only = frozenset({"ceil_mode"})  # torch has return_indices before it
 
     kernel_size: Single
     stride: Single | None = None
@@ -123,7 +126,7 @@ class MaxPool1d(_Pool):
 
 
 class AvgPool1d(_Pool):
-    """The mean of each window over (C, L)."""
+    """Applies 1-D average pooling over (C, L)."""
 
     axes = 1
 
@@ -135,7 +138,7 @@ class AvgPool1d(_Pool):
 
 
 class LPPool1d(_Pool):
-    """The p-norm of each window over (C, L), p being ``norm_type``."""
+    """Applies 1-D power-average pooling over (C, L): the p-norm, where p is ``norm_type``."""
 
     axes = 1
 
@@ -144,17 +147,19 @@ class LPPool1d(_Pool):
     stride: Single | None = None
     ceil_mode: bool = False
 
-    def constructed_with(self) -> dict[str, Any]:
-        """The arguments, as torch takes them: no tuples here, alone among the poolings."""
-        found = self.arguments()
-        return {name: v[0] if isinstance(v, tuple) else v for name, v in found.items()}
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Return the arguments with integers for tuples, which this pooling alone refuses."""
+        return {
+            name: value[0] if isinstance(value, tuple) else value
+            for name, value in self.arguments().items()
+        }
 
 
 class MaxPool2d(_Pool):
-    """The largest value of each window over (C, H, W)."""
+    """Applies 2-D max pooling over (C, H, W)."""
 
     axes = 2
-    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+    keyword_only = frozenset({"ceil_mode"})  # torch has return_indices before it
 
     kernel_size: Pair
     stride: Pair | None = None
@@ -164,7 +169,7 @@ class MaxPool2d(_Pool):
 
 
 class AvgPool2d(_Pool):
-    """The mean of each window over (C, H, W)."""
+    """Applies 2-D average pooling over (C, H, W)."""
 
     axes = 2
 
@@ -177,7 +182,7 @@ class AvgPool2d(_Pool):
 
 
 class LPPool2d(_Pool):
-    """The p-norm of each window over (C, H, W), p being ``norm_type``."""
+    """Applies 2-D power-average pooling over (C, H, W): the p-norm, where p is ``norm_type``."""
 
     axes = 2
 
@@ -188,10 +193,10 @@ class LPPool2d(_Pool):
 
 
 class MaxPool3d(_Pool):
-    """The largest value of each window over (C, D, H, W)."""
+    """Applies 3-D max pooling over (C, D, H, W)."""
 
     axes = 3
-    keyword_only = frozenset({"ceil_mode"})  # torch's return_indices stands before it
+    keyword_only = frozenset({"ceil_mode"})  # torch has return_indices before it
 
     kernel_size: Triple
     stride: Triple | None = None
@@ -201,7 +206,7 @@ class MaxPool3d(_Pool):
 
 
 class AvgPool3d(_MeanPool3d):
-    """The mean of each window over (C, D, H, W)."""
+    """Applies 3-D average pooling over (C, D, H, W)."""
 
     axes = 3
 
@@ -214,7 +219,7 @@ class AvgPool3d(_MeanPool3d):
 
 
 class LPPool3d(_MeanPool3d):
-    """The p-norm of each window over (C, D, H, W), p being ``norm_type``."""
+    """Applies 3-D power-average pooling over (C, D, H, W): the p-norm, where p is ``norm_type``."""
 
     axes = 3
 

@@ -1,4 +1,4 @@
-"""Layers that move values and compute nothing."""
+"""Layers that rearrange values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netbuilder.components.component import validation_error
 from netbuilder.components.fields import LIST_AS_TUPLE, Length, Pair, PairFromZero, Size
 from netbuilder.components.layers.base import (
     Elementwise,
-    Unparametrised,
+    Unparametrized,
     require_image,
     sample_axis,
 )
@@ -22,18 +22,20 @@ from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
 
-def _read_parts(value: object) -> object:
+def _check_sizes(value: object) -> object:
+    """Check integer sizes; values of other types are left to the tuple's own validation."""
     if isinstance(value, list | tuple) and all(type(item) is int for item in value):
         if any(item < 1 and item != -1 for item in value) or list(value).count(-1) > 1:
             raise validation_error(
-                "it takes sizes of at least 1, one of which may be -1: what is left"
+                f"found the list {list(value)}; allowed: sizes of at least 1, one of which may be "
+                "-1, to be inferred"
             )
         return tuple(value)
     return value
 
 
-class Flatten(Unparametrised):
-    """The axes from ``start_dim`` to ``end_dim`` as one; torch counts the batch as axis 0."""
+class Flatten(Unparametrized):
+    """Flattens the axes ``start_dim`` to ``end_dim``; the batch is axis 0."""
 
     start_dim: int = 1
     end_dim: int = -1
@@ -47,22 +49,23 @@ class Flatten(Unparametrised):
         return (*x[:first], prod(x[first : last + 1]), *x[last + 1 :])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.flattened(x, sample_axis(self.start_dim, x), sample_axis(self.end_dim, x))
+        return field.flatten(x, sample_axis(self.start_dim, x), sample_axis(self.end_dim, x))
 
 
 class Identity(Elementwise):
-    """Its input, unchanged."""
+    """Returns its input unchanged."""
 
 
-class ChannelShuffle(Unparametrised):
-    """The channels of (C, H, W) dealt out over ``groups``."""
+class ChannelShuffle(Unparametrized):
+    """Interleaves the channels of ``groups`` groups of (C, ...)."""
 
     groups: Size
 
     def output_shape(self, x: Shape) -> Shape:
         if len(x) < 2 or x[0] % self.groups:
             raise ShapeError(
-                f"groups {self.groups} does not divide the channels of {format_shape(x)}; change one"
+                f"groups {self.groups} does not divide the channels of {format_shape(x)}; "
+                "change one of the two"
             )
         return x
 
@@ -70,15 +73,15 @@ class ChannelShuffle(Unparametrised):
         return field.read_whole(x, 0)
 
 
-class Unflatten(Unparametrised):
-    """Axis ``dim`` dealt out over ``unflattened_size``, one of which may be -1: what is left."""
+class Unflatten(Unparametrized):
+    """Splits axis ``dim`` into ``unflattened_size``, where one size may be -1, to be inferred."""
 
     dim: int
     unflattened_size: Annotated[
         tuple[int, ...],
         LIST_AS_TUPLE,
         Length(1, 4),
-        BeforeValidator(_read_parts),
+        BeforeValidator(_check_sizes),
         WithJsonSchema(
             {
                 "type": "array",
@@ -92,12 +95,12 @@ class Unflatten(Unparametrised):
     def _sizes(self, x: Shape) -> Shape:
         axis = sample_axis(self.dim, x)
         known = prod(size for size in self.unflattened_size if size > 0)
-        rest = x[axis] // known
-        sizes = tuple(rest if size == -1 else size for size in self.unflattened_size)
+        inferred = x[axis] // known
+        sizes = tuple(inferred if size == -1 else size for size in self.unflattened_size)
         if prod(sizes) != x[axis]:
             raise ShapeError(
-                f"unflattened_size {list(self.unflattened_size)} does not make up the {x[axis]} "
-                f"of axis {self.dim} of {format_shape(x)}; write one of them as -1"
+                f"unflattened_size {list(self.unflattened_size)} does not multiply to {x[axis]}, "
+                f"the size of axis {self.dim} of {format_shape(x)}; write one of them as -1"
             )
         return sizes
 
@@ -106,11 +109,11 @@ class Unflatten(Unparametrised):
         return (*x[:axis], *self._sizes(x), *x[axis + 1 :])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.unflattened(x, sample_axis(self.dim, x), self._sizes(x))
+        return field.unflatten(sample_axis(self.dim, x), self._sizes(x))
 
 
-class _Sliding(Unparametrised, abstract=True):
-    """Windows of (C, H, W) laid behind one another, or put back."""
+class _Sliding(Unparametrized, abstract=True):
+    """Extraction of sliding windows from (C, H, W), or its reverse."""
 
     if TYPE_CHECKING:  # each kind declares them, in torch's order
         kernel_size: tuple[int, ...]
@@ -119,7 +122,7 @@ class _Sliding(Unparametrised, abstract=True):
         stride: tuple[int, ...]
 
     def _positions(self, size: tuple[int, ...]) -> Shape:
-        """How many windows fit along each axis of an image of ``size``."""
+        """Return the number of windows along each axis of an image of ``size``."""
         return tuple(
             (n + 2 * pad - dilation * (kernel - 1) - 1) // step + 1
             for n, kernel, dilation, pad, step in zip(
@@ -129,7 +132,7 @@ class _Sliding(Unparametrised, abstract=True):
 
 
 class Unfold(_Sliding):
-    """Windows of (C, H, W) as (C kh kw, L): the values of a window are channels."""
+    """Extracts sliding windows from (C, H, W) to (C kh kw, L), where L counts the windows."""
 
     kernel_size: Pair
     dilation: Pair = (1, 1)
@@ -141,20 +144,20 @@ class Unfold(_Sliding):
         positions = self._positions(x[1:])
         if min(positions) < 1:
             raise ShapeError(
-                f"kernel {format_shape(self.kernel_size)} is larger than its input {format_shape(x)}; "
-                "use a smaller one"
+                f"kernel {format_shape(self.kernel_size)} is larger than its input "
+                f"{format_shape(x)}; use a smaller kernel"
             )
         return (x[0] * prod(self.kernel_size), prod(positions))
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        gathered = field.read(Window.whole(x[0]), *(Window.sliding(*axis) for axis in axes))
+        windows = field.read(Window.whole(x[0]), *(Window.sliding(*axis) for axis in axes))
         y = (self.output_shape(x)[0], *self._positions(x[1:]))
-        return gathered.flattened(y, 1, 2)
+        return windows.flatten(y, 1, 2)
 
 
 class Fold(_Sliding):
-    """(C kh kw, L) added up into (C, H, W) of ``output_size``: what Unfold laid out, put back."""
+    """Adds up windows (C kh kw, L) at their positions in (C, H, W) of ``output_size``."""
 
     output_size: Pair
     kernel_size: Pair
@@ -167,13 +170,14 @@ class Fold(_Sliding):
         values = prod(self.kernel_size)
         if len(x) != 2 or x[0] % values or min(positions) < 1 or x[1] != prod(positions):
             raise ShapeError(
-                f"windows {format_shape(self.kernel_size)} of {format_shape(self.output_size)} are a "
-                f"multiple of {values} x {prod(map(abs, positions))}, found {format_shape(x)}"
+                f"found {format_shape(x)}; allowed: a multiple of {values} channels x "
+                f"{prod(map(abs, positions))} windows {format_shape(self.kernel_size)} of "
+                f"{format_shape(self.output_size)}"
             )
         return (x[0] // values, *self.output_size)
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         sizes = self._positions(self.output_size)
-        laid_out = field.unflattened(x, 1, sizes)
+        windows = field.unflatten(1, sizes)
         axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        return laid_out.read(Window.whole(x[0]), *(Window.transposed(*axis) for axis in axes))
+        return windows.read(Window.whole(x[0]), *(Window.transposed(*axis) for axis in axes))

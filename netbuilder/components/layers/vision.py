@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from netbuilder.components.fields import LIST_AS_TUPLE, Length, Probability, Size
-from netbuilder.components.layers.base import Elementwise, TorchLayer, Unparametrised
+from netbuilder.components.layers.base import Elementwise, TorchLayer, Unparametrized
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class StochasticDepth(Elementwise):
-    """In training, each sample (mode row) or the whole batch is zeroed with probability ``p``."""
+    """Zeroes each sample (mode row) or the whole batch with probability ``p`` in training."""
 
-    home = "torchvision.ops"
+    namespace = "torchvision.ops"
 
     p: Probability
     mode: Literal["batch", "row"]
@@ -33,9 +33,9 @@ _ACTIVATIONS = ("activation", "scale_activation")
 
 
 class SqueezeExcitation(TorchLayer):
-    """Each channel of (C, H, W) scaled by what two 1x1 convolutions make of the channels' means."""
+    """Scales each channel of (C, H, W) by an attention over the channel means."""
 
-    home = "torchvision.ops"
+    namespace = "torchvision.ops"
 
     squeeze_channels: Size
     activation: Activation = "ReLU"
@@ -49,54 +49,55 @@ class SqueezeExcitation(TorchLayer):
         return x
 
     def parameter_shapes(self, x: Shape) -> dict[str, tuple[int, ...]]:
-        wide, narrow = x[0], self.squeeze_channels
+        channels, squeezed = x[0], self.squeeze_channels
         return {
-            "fc1.weight": (narrow, wide, 1, 1),
-            "fc1.bias": (narrow,),
-            "fc2.weight": (wide, narrow, 1, 1),
-            "fc2.bias": (wide,),
+            "fc1.weight": (squeezed, channels, 1, 1),
+            "fc1.bias": (squeezed,),
+            "fc2.weight": (channels, squeezed, 1, 1),
+            "fc2.bias": (channels,),
         }
 
     def macs(self, x: Shape) -> int:
         return 2 * x[0] * self.squeeze_channels
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.everything(x)
+        return field.read_all(x)
 
-    def inferred(self, x: Shape) -> dict[str, int]:
+    def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"input_channels": x[0]}
 
-    def constructed_with(self) -> dict[str, Any]:
+    def constructor_arguments(self) -> dict[str, Any]:
         from torch import nn
 
         classes = {name: getattr(nn, getattr(self, name)) for name in _ACTIVATIONS}
-        return super().constructed_with() | classes
+        return super().constructor_arguments() | classes
 
     @classmethod
-    def read_back(cls, module: nn.Module) -> dict[str, Any]:
-        found: Any = module
-        return {"squeeze_channels": found.fc1.out_channels} | {
-            name: type(getattr(found, name)).__name__ for name in _ACTIVATIONS
+    def arguments_of(cls, module: nn.Module) -> dict[str, Any]:
+        block: Any = module
+        return {"squeeze_channels": block.fc1.out_channels} | {
+            name: type(getattr(block, name)).__name__ for name in _ACTIVATIONS
         }
 
-    def in_python(self, name: str, value: object) -> str:
-        return f"nn.{value}" if name in _ACTIVATIONS else super().in_python(name, value)
+    def format_argument(self, name: str, value: object) -> str:
+        return f"nn.{value}" if name in _ACTIVATIONS else super().format_argument(name, value)
 
 
-class Permute(Unparametrised):
-    """The axes in the order ``dims``; torch counts the batch as axis 0, which stays first."""
+class Permute(Unparametrized):
+    """Permutes the axes to the order ``dims``, in which the batch, 0, stays first."""
 
-    home = "torchvision.ops"
+    namespace = "torchvision.ops"
 
     dims: Annotated[tuple[int, ...], LIST_AS_TUPLE, Length(2, 6)]
 
     def output_shape(self, x: Shape) -> Shape:
         if sorted(self.dims) != list(range(len(x) + 1)) or self.dims[0] != 0:
             raise ShapeError(
-                f"dims {list(self.dims)} is no order of the {len(x) + 1} axes of batches of "
-                f"{format_shape(x)} with the batch, 0, first; such as {[0, *range(2, len(x) + 1), 1]}"
+                f"found dims {list(self.dims)}; allowed: a permutation of the {len(x) + 1} axes of "
+                f"batches of {format_shape(x)} with the batch, 0, first, such as "
+                f"{[0, *range(2, len(x) + 1), 1]}"
             )
         return tuple(x[dim - 1] for dim in self.dims[1:])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.permuted([dim - 1 for dim in self.dims[1:]])
+        return field.permute([dim - 1 for dim in self.dims[1:]])

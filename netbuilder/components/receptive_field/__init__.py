@@ -1,1 +1,1 @@
-"""Receptive fields: along one axis, and over all axes of a sample."""
+"""Receptive fields, along one axis and over all axes of a sample."""

@@ -1,4 +1,4 @@
-"""Which positions of the network's input a position sees, along all axes."""
+"""Receptive fields over all axes: which pixels of the network's input a position depends on."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ from netbuilder.components.shapes import Shape
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What one position sees of the network's input, an entry for each axis of the input.
+    """The receptive field of each position of a sample, with an entry per axis of the input.
 
-    It counts from the first to the last pixel seen, as if the input went on beyond its borders, and
-    is never less. It is exact for every kind of layer, except that it is an upper bound
+    It spans from the first to the last input pixel that a position depends on, as if the input
+    continued beyond its borders. Borders that are reflected, replicated or circular count as
+    positions outside the input. It is never too small. It is exact for every kind of layer, except
+    for these cases, where it is an upper bound:
 
-    (a) where a pattern takes more than `MAX_PERIOD` positions to repeat, or more than `MAX_READS`
-        steps to find out;
-    (b) where one axis of the input is dealt out over several of the sample, as when a vector is
+    (a) a pattern that takes more than `MAX_PERIOD` positions to repeat, or more than `MAX_READS`
+        lookups to compute;
+    (b) an axis of the input that is split into several axes of the sample, as when a vector is
         unflattened into an image;
-    (c) where the layer before sees nothing at all in places, as behind a transposed convolution
-        that leaves holes;
-    (d) where branches see an axis of the input along different axes of theirs, or are put behind
-        one another where positions of several axes lie, or as channels that a later layer tells
-        apart, as groups or Flatten do: all channels of a position count as one.
-
-    Borders that repeat, mirror or wrap the input count as positions beyond it, not as what they
-    repeat.
+    (c) a layer that depends on nothing at some positions, such as a transposed convolution that
+        leaves holes;
+    (d) branches in which an axis of the input lies along different axes, or that are concatenated
+        along an axis that holds positions of several axes, or along channels that a later layer
+        treats differently, such as groups or Flatten: all channels of a position count as one.
 
     Attributes:
-        input: the sizes of the input's axes that have positions.
-        axes: for each of them, the axis of the sample along which it is seen.
-        windows: what the positions along that axis see of it.
+        input: The sizes of the input axes that have positions.
+        axes: For each of them, the axis of the sample along which it lies.
+        windows: For each of them, the window along that axis.
     """
 
     input: tuple[int, ...]
@@ -44,143 +43,163 @@ class ReceptiveField:
 
     @classmethod
     def of_input(cls, shape: Shape) -> ReceptiveField:
-        """Each position of the input sees itself; the first axis of several holds channels."""
+        """Return the field of the input: each position depends on itself.
+
+        The first axis of several holds channels, which are not positions.
+        """
         axes = tuple(range(1, len(shape))) or (0,)
         return cls(tuple(shape[axis] for axis in axes), axes, (Window.sliding(1),) * len(axes))
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Input pixels from the first to the last that are seen."""
+        """The width of the field in input pixels, for each axis."""
         return tuple(window.size for window in self.windows)
 
     @property
     def jump(self) -> tuple[int | Fraction, ...]:
-        """Input pixels between what neighbours see; 0 if that is the same, or is in no order."""
+        """The distance in input pixels between the fields of adjacent positions, for each axis.
+
+        It is 0 if adjacent positions share a field or their fields are in no order.
+        """
         return tuple(window.jump for window in self.windows)
 
     def read(self, *windows: Window | None) -> ReceptiveField:
-        """Behind a layer with these windows over the axes of its sample, channels first.
+        """Return the field after a layer with these windows over the axes of its sample.
 
         ``size += (extent - 1) * jump; jump *= stride`` for each axis (Araujo, Norris and Sim,
-        "Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019), carried out
-        position by position where windows differ. None stands for a position's own.
+        "Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019), computed
+        position by position where the windows vary.
+
+        Args:
+            windows: One per axis of the sample, channels first; None for an axis along which each
+                position reads itself.
         """
-        return self._with(
-            seen if (outer := windows[axis]) is None else seen.through(outer)
-            for axis, seen in zip(self.axes, self.windows, strict=True)
+        return self._with_windows(
+            inner if (outer := windows[axis]) is None else inner.compose(outer)
+            for axis, inner in zip(self.axes, self.windows, strict=True)
         )
 
     def read_whole(self, x: Shape, *axes: int) -> ReceptiveField:
-        """Behind a layer whose every position reads all of some axes of the sample ``x``."""
+        """Return the field after a layer that reads all of some axes of the sample ``x``."""
         return self.read(*(Window.whole(n) if i in axes else None for i, n in enumerate(x)))
 
-    def everything(self, x: Shape) -> ReceptiveField:
-        """Behind a layer that reads the whole sample ``x`` at every position."""
+    def read_all(self, x: Shape) -> ReceptiveField:
+        """Return the field after a layer whose every position reads the whole sample ``x``."""
         return self.read_whole(x, *range(len(x)))
 
-    def since(self, channel: int) -> ReceptiveField:
-        """Behind what leaves out the channels before ``channel``."""
-        return self._with(
-            seen.since(channel) if axis == 0 else seen
-            for axis, seen in zip(self.axes, self.windows, strict=True)
+    def skip_channels(self, count: int) -> ReceptiveField:
+        """Return the field without the first ``count`` channels."""
+        return self._with_windows(
+            window.skip(count) if axis == 0 else window
+            for axis, window in zip(self.axes, self.windows, strict=True)
         )
 
-    def permuted(self, order: Sequence[int]) -> ReceptiveField:
-        """Behind a layer whose output axis i is axis ``order[i]`` of its input."""
+    def permute(self, order: Sequence[int]) -> ReceptiveField:
+        """Return the field after a layer whose output axis i is its input axis ``order[i]``."""
         return ReceptiveField(
             self.input, tuple(order.index(axis) for axis in self.axes), self.windows
         )
 
-    def flattened(self, x: Shape, start: int, end: int) -> ReceptiveField:
-        """Behind a layer that makes the axes ``start`` to ``end`` of ``x`` into one."""
+    def flatten(self, x: Shape, start: int, end: int) -> ReceptiveField:
+        """Return the field after a layer that flattens the axes ``start`` to ``end`` of ``x``."""
         axes: list[int] = []
         windows: list[Window | None] = []
-        for axis, seen in zip(self.axes, self.windows, strict=True):
-            window: Window | None = seen
+        for axis, window in zip(self.axes, self.windows, strict=True):
             if start <= axis <= end:
-                size, inner = x[axis], prod(x[axis + 1 : end + 1])
-                if prod(x[start:axis]) > 1:
-                    window = seen.regrouped(partial(_index, size=size, inner=inner), size * inner)
-                elif len(seen.first) * inner <= MAX_PERIOD:
-                    spans = list(zip(seen.first, seen.last, strict=True))
-                    repeated = [span for span in spans for _ in range(inner)]
-                    window = Window.of(repeated, seen.shift)
-                else:
-                    window = None
-            axes.append(start if start <= axis <= end else axis - max(0, min(axis, end) - start))
-            windows.append(window)
-        return ReceptiveField(self.input, tuple(axes), self.windows)._with(windows)
+                axes.append(start)
+                windows.append(_flatten_window(window, x[start : end + 1], axis - start))
+            else:
+                axes.append(axis if axis < start else axis - (end - start))
+                windows.append(window)
+        return ReceptiveField(self.input, tuple(axes), self.windows)._with_windows(windows)
 
-    def unflattened(self, x: Shape, axis: int, sizes: Shape) -> ReceptiveField:
-        """Behind a layer that deals axis ``axis`` of ``x`` out over ``sizes``."""
+    def unflatten(self, axis: int, sizes: Shape) -> ReceptiveField:
+        """Return the field after a layer that splits ``axis`` into axes of ``sizes``."""
         axes: list[int] = []
         windows: list[Window | None] = []
-        for at, seen in zip(self.axes, self.windows, strict=True):
-            if at != axis:
-                axes.append(at if at < axis else at + len(sizes) - 1)
-                windows.append(seen)
-                continue
-            part, window = _part(seen, sizes)
-            axes.append(axis + part)
-            windows.append(window)
-        return ReceptiveField(self.input, tuple(axes), self.windows)._with(windows)
+        for position, window in zip(self.axes, self.windows, strict=True):
+            if position == axis:
+                offset, part = _unflatten_window(window, sizes)
+                axes.append(axis + offset)
+                windows.append(part)
+            else:
+                axes.append(position if position < axis else position + len(sizes) - 1)
+                windows.append(window)
+        return ReceptiveField(self.input, tuple(axes), self.windows)._with_windows(windows)
 
-    def repeated(self, x: Shape, y: Shape) -> ReceptiveField:
-        """Behind what repeats the single position of some axes of ``x`` along those of ``y``."""
-        return self._with(
-            Window.of([seen.at(0)], shift=0) if x[axis] == 1 < y[axis] else seen
-            for axis, seen in zip(self.axes, self.windows, strict=True)
+    def broadcast(self, x: Shape, y: Shape) -> ReceptiveField:
+        """Return the field after the axes of size 1 in ``x`` are broadcast to the shape ``y``."""
+        return self._with_windows(
+            Window.from_spans([window.span_at(0)], stride=0) if x[axis] == 1 < y[axis] else window
+            for axis, window in zip(self.axes, self.windows, strict=True)
         )
 
     @classmethod
-    def concatenated(
+    def concatenate(
         cls, fields: Sequence[ReceptiveField], shapes: Sequence[Shape]
     ) -> ReceptiveField:
-        """Behind what puts the channels of several branches behind one another."""
-        together = reduce(lambda a, b: a.joined(b, shapes[0]), fields)
-        windows = list(together.windows)
-        for at, axes in enumerate(zip(*(field.axes for field in fields), strict=True)):
-            if set(axes) == {0}:  # positions, not channels, as behind Flatten
-                branches = [field.windows[at] for field in fields]
+        """Return the field after branches are concatenated along their channels."""
+        merged = reduce(lambda a, b: a.merge(b, shapes[0]), fields)
+        windows = list(merged.windows)
+        for i, axes in enumerate(zip(*(field.axes for field in fields), strict=True)):
+            if set(axes) == {0}:  # axis 0 holds positions, as after Flatten
+                branches = [field.windows[i] for field in fields]
                 counts = [shape[0] for shape in shapes]
-                windows[at] = Window.concatenated(branches, counts) or Window.whole(
-                    together.input[at]
-                )
-        return ReceptiveField(together.input, together.axes, tuple(windows))
+                concatenation = Window.concatenate(branches, counts)
+                windows[i] = concatenation or Window.whole(merged.input[i])
+        return ReceptiveField(merged.input, merged.axes, tuple(windows))
 
-    def joined(self, other: ReceptiveField, y: Shape) -> ReceptiveField:
-        """Behind what joins two branches, position by position, into ``y``."""
-        return self._with(
-            seen.joined(also, y[axis], size) if axis == other_axis else None
-            for size, axis, other_axis, seen, also in zip(
+    def merge(self, other: ReceptiveField, y: Shape) -> ReceptiveField:
+        """Return the field after two branches are combined elementwise into the shape ``y``."""
+        return self._with_windows(
+            window.merge(other_window, y[axis], size) if axis == other_axis else None
+            for size, axis, other_axis, window, other_window in zip(
                 self.input, self.axes, other.axes, self.windows, other.windows, strict=True
             )
         )
 
-    def _with(self, windows: Iterable[Window | None]) -> ReceptiveField:
-        known = tuple(
+    def _with_windows(self, windows: Iterable[Window | None]) -> ReceptiveField:
+        """Return the field with other windows; None stands for one that reads the whole axis."""
+        bounds = tuple(
             Window.whole(size) if window is None else window
             for size, window in zip(self.input, windows, strict=True)
         )
-        return ReceptiveField(self.input, self.axes, known)
+        return ReceptiveField(self.input, self.axes, bounds)
 
 
-def _index(position: int, size: int, inner: int) -> int:
-    """Where a position of a flattened axis lies along one of those that it was made of."""
+def _flatten_window(window: Window, sizes: Shape, axis: int) -> Window | None:
+    """Return a window along ``axis`` of ``sizes`` as one along their flattened axis."""
+    size, inner = sizes[axis], prod(sizes[axis + 1 :])
+    if prod(sizes[:axis]) > 1:
+        return window.reindex(partial(_axis_index, size=size, inner=inner), size * inner)
+    if window.period * inner > MAX_PERIOD:
+        return None
+    spans = [window.span_at(i // inner) for i in range(window.period * inner)]
+    return Window.from_spans(spans, window.stride)
+
+
+def _axis_index(position: int, size: int, inner: int) -> int:
+    """Return the index along an axis of ``size`` that a position of the flattened axis has.
+
+    ``inner`` is the product of the sizes of the axes after it.
+    """
     return position // inner % size
 
 
-def _part(seen: Window, sizes: Shape) -> tuple[int, Window | None]:
-    """The one of ``sizes`` along which an axis is seen that is dealt out over them."""
-    last = len(sizes) - 1
-    if len(seen.first) == 1 and seen.shift == 0:
-        return last, seen
+def _unflatten_window(window: Window, sizes: Shape) -> tuple[int, Window | None]:
+    """Return the one of the axes ``sizes`` along which the window of a split axis varies.
+
+    The window is None if it varies along several of them.
+    """
+    last_axis = len(sizes) - 1
+    if window.period == 1 and window.stride == 0:
+        return last_axis, window
     if prod(sizes) > MAX_PERIOD:
-        return last, None
-    spans = [seen.at(i) for i in range(prod(sizes))]
-    for part, size in enumerate(sizes):
-        inner = prod(sizes[part + 1 :])
+        return last_axis, None
+    spans = [window.span_at(i) for i in range(prod(sizes))]
+    for axis, size in enumerate(sizes):
+        inner = prod(sizes[axis + 1 :])
         along = [spans[i * inner] for i in range(size)]
-        if all(span == along[i // inner % size] for i, span in enumerate(spans)):
-            return part, Window.table(along)
-    return last, None
+        if all(span == along[_axis_index(i, size, inner)] for i, span in enumerate(spans)):
+            return axis, Window.extrapolated(along)
+    return last_axis, None

@@ -1,4 +1,4 @@
-"""Which positions of one axis a position of another reads, and what windows add up to."""
+"""Receptive fields along one axis: which input positions each output position reads."""
 
 from __future__ import annotations
 
@@ -9,203 +9,255 @@ from itertools import pairwise
 from math import gcd, lcm
 
 MAX_PERIOD = 65_536
-"""A window whose pattern takes longer to repeat is replaced by one that reads everything."""
-
+"""Longest pattern, in positions; a longer one is replaced by a window that reads the whole axis."""
 MAX_READS = 1 << 20
-"""As is one that takes longer to find out, where positions read in no order."""
-
+"""Most lookups that composing two windows may take; beyond it, the same replacement applies."""
 
 Span = tuple[int, int]
-"""The first and the last position that are read; the last lies before the first if none is."""
+"""The first and the last position that are read. An empty span has its last before its first."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """What each position along an axis reads of another axis, borders continued outwards.
+    """The positions of an input axis that each position of an output axis reads.
 
-    Position ``i`` of the pattern reads from ``first[i]`` to ``last[i]``, every ``step``-th; the
-    pattern starts anew behind its end, ``shift`` further on. A convolution's has one entry.
+    The spans form a periodic pattern: output position ``i`` within the first period reads from
+    ``first[i]`` to ``last[i]``, and each further period reads ``stride`` positions further on. A
+    convolution has a period of one position. Borders are ignored: positions outside the input count
+    as if it continued.
+
+    Attributes:
+        first: The first input position that each output position of the period reads.
+        last: The last input position that each output position of the period reads.
+        stride: The input positions from one period to the next.
+        dilation: The distance of the input positions that one output position reads.
     """
 
     first: tuple[int, ...]
     last: tuple[int, ...]
-    shift: int
-    step: int = 1
+    stride: int
+    dilation: int = 1
+
+    # --- constructors -----------------------------------------------------------------------------
+
+    @classmethod
+    def from_spans(cls, spans: Iterable[Span], stride: int, dilation: int = 1) -> Window:
+        """Return the window whose period reads these spans."""
+        first, last = zip(*spans, strict=True)
+        return cls(first, last, stride, dilation)
+
+    @classmethod
+    def extrapolated(cls, spans: Sequence[Span]) -> Window:
+        """Return a window that reads these spans on an axis of their number.
+
+        Outside the axis, it continues the spans with their mean distance.
+        """
+        if len(spans) == 1:
+            [(first, last)] = spans
+            return cls((first,), (last,), last - first + 1)
+        first, last = spans[0]
+        stride = spans[1][0] - first
+        if all(span == (first + i * stride, last + i * stride) for i, span in enumerate(spans)):
+            return cls((first,), (last,), stride)
+        mean_distance = round((spans[-1][0] - first) * len(spans) / (len(spans) - 1))
+        return cls.from_spans(spans, stride=mean_distance)
 
     @classmethod
     def sliding(cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Window:
-        """The window of a convolution or a pooling; ``padding`` is that before the axis."""
+        """Return the window of a convolution or pooling; ``padding`` is that before the axis."""
         return cls((-padding,), (dilation * (kernel - 1) - padding,), stride, dilation)
 
     @classmethod
     def transposed(
         cls, size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> Window:
-        """The window of a transposed convolution of an axis of ``size``.
+        """Return the window of a transposed convolution over an axis of ``size``.
 
-        Output o reads input i wherever ``o = i * stride + dilation * tap - padding``.
+        Output o reads input i wherever ``o = i * stride + dilation * tap - padding`` for a tap of
+        the kernel.
         """
         if stride > MAX_PERIOD:
             return cls.whole(size)
         common = gcd(dilation, stride)
-        every = stride // common  # of the taps, one in so many falls on an input
-        inverse = pow(dilation // common, -1, every)
+        tap_distance = stride // common  # between the taps that reach the same output
+        inverse = pow(dilation // common, -1, tap_distance)
         spans = []
         for phase in range(padding, padding + stride):
-            first_tap = phase // common * inverse % every
+            first_tap = phase // common * inverse % tap_distance
             if phase % common or first_tap >= kernel:
                 spans.append((1, 0))
                 continue
-            last_tap = first_tap + (kernel - 1 - first_tap) // every * every
-            reads = [(phase - dilation * tap) // stride for tap in (last_tap, first_tap)]
-            spans.append((reads[0], reads[1]))
-        return cls.of(spans, shift=1, step=dilation // common)
+            last_tap = first_tap + (kernel - 1 - first_tap) // tap_distance * tap_distance
+            spans.append(
+                ((phase - dilation * last_tap) // stride, (phase - dilation * first_tap) // stride)
+            )
+        return cls.from_spans(spans, stride=1, dilation=dilation // common)
 
     @classmethod
     def adaptive(cls, size: int, bins: int) -> Window:
-        """The windows of adaptive pooling: bin i reads floor(i s / b) to ceil((i + 1) s / b)."""
+        """Return the window of adaptive pooling of an axis of ``size`` s to ``bins`` b.
+
+        Bin i reads from floor(i s / b) to ceil((i + 1) s / b) - 1.
+        """
         common = gcd(size, bins)
         if bins // common > MAX_PERIOD:
             return cls.whole(size)
-        return cls.of(
+        return cls.from_spans(
             [(i * size // bins, -(-(i + 1) * size // bins) - 1) for i in range(bins // common)],
-            shift=size // common,
+            stride=size // common,
         )
 
     @classmethod
     def grouped(cls, inputs: int, outputs: int, groups: int) -> Window:
-        """What the channels of a grouped convolution read: all those of their own group."""
-        inside, outside = inputs // groups, outputs // groups
-        if groups == 1 or outside > MAX_PERIOD:
+        """Return the window of a grouped convolution over the channel axis.
+
+        Each output channel reads all input channels of its group.
+        """
+        group_inputs, group_outputs = inputs // groups, outputs // groups
+        if groups == 1 or group_outputs > MAX_PERIOD:
             return cls.whole(inputs)
-        return cls((0,) * outside, (inside - 1,) * outside, inside)
+        return cls((0,) * group_outputs, (group_inputs - 1,) * group_outputs, group_inputs)
 
     @classmethod
     def whole(cls, size: int) -> Window:
-        """Every position reads the whole axis."""
+        """Return the window of a layer whose every output position reads the whole axis."""
         return cls((0,), (size - 1,), 0)
 
     @classmethod
-    def table(cls, spans: Sequence[Span]) -> Window:
-        """The window with these spans, continued outwards as evenly as they lie."""
-        if len(spans) == 1:
-            [(first, last)] = spans
-            return cls((first,), (last,), last - first + 1)
-        first, last = spans[0]
-        shift = spans[1][0] - first
-        if all(span == (first + i * shift, last + i * shift) for i, span in enumerate(spans)):
-            return cls((first,), (last,), shift)
-        return cls.of(spans, shift=round((spans[-1][0] - first) * len(spans) / (len(spans) - 1)))
+    def concatenate(cls, windows: Sequence[Window], counts: Sequence[int]) -> Window | None:
+        """Return the window of several output axes of ``counts`` positions laid end to end.
 
-    @classmethod
-    def of(cls, spans: Iterable[Span], shift: int, step: int = 1) -> Window:
-        """The window whose pattern reads these spans."""
-        first, last = zip(*spans, strict=True)
-        return cls(first, last, shift, step)
-
-    @property
-    def size(self) -> int:
-        """The most positions from the first to the last that are read."""
-        return max(0, *(b - a + 1 for a, b in zip(self.first, self.last, strict=True)))
-
-    @property
-    def jump(self) -> int | Fraction:
-        """How far apart two neighbours read, in the mean over the pattern."""
-        jump = Fraction(self.shift, len(self.first))
-        return int(jump) if jump.denominator == 1 else jump
-
-    def at(self, position: int) -> Span:
-        """What ``position`` reads."""
-        turns, entry = divmod(position, len(self.first))
-        return self.first[entry] + turns * self.shift, self.last[entry] + turns * self.shift
-
-    def since(self, position: int) -> Window:
-        """The window of an axis that begins at this one's ``position``."""
-        spans = [self.at(position + i) for i in range(len(self.first))]
-        return Window.of(spans, self.shift, self.step)
-
-    def through(self, outer: Window) -> Window | None:
-        """What the positions of ``outer``, which reads this window's, see; None if too involved."""
-        if len(self.first) == len(outer.first) == 1 and self.size and self.shift >= 0:
-            a, b = outer.first[0], outer.last[0]
-            return Window(
-                (self.first[0] + a * self.shift,),
-                (self.last[0] + b * self.shift,),
-                self.shift * outer.shift,
-            )
-        turns = len(self.first) // gcd(len(self.first), outer.shift)
-        period = len(outer.first) * turns
-        if period > MAX_PERIOD:
-            return None
-        shift = self.shift * (outer.shift * turns // len(self.first))
-        extent = max(len(range(a, b + 1, outer.step)) for a, b in map(outer.at, range(period)))
-        ordered = self._ordered()
-        reads = 2 if ordered else 2 * min(extent, len(self.first))
-        if period * reads > MAX_READS:
-            return None
-        seen = self._seen_in_order if ordered else self._seen_in_any_order
-        spans = [seen(range(a, b + 1, outer.step)) for a, b in map(outer.at, range(period))]
-        return Window.of(spans, shift)
-
-    def _ordered(self) -> bool:
-        """Whether each position reads, and a later one never before an earlier one."""
-        spans = list(zip(self.first, self.last, strict=True))
-        spans.append((spans[0][0] + self.shift, spans[0][1] + self.shift))
-        reading = all(a <= b for a, b in spans)
-        return reading and all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(spans))
-
-    def _seen_in_order(self, positions: range) -> Span:
-        if not positions:
-            return 1, 0
-        return self.at(positions[0])[0], self.at(positions[-1])[1]
-
-    def _seen_in_any_order(self, positions: range) -> Span:
-        # What an entry of the pattern reads moves evenly from turn to turn, so that its first and
-        # its last turn hold all there is.
-        turn = len(self.first)
-        ends = (positions[:turn], positions[max(turn, len(positions) - turn) :])
-        return _union(self.at(i) for part in ends for i in part)
-
-    def joined(self, other: Window, positions: int, size: int) -> Window | None:
-        """What ``positions`` of them see through both windows, of an axis of ``size``.
-
-        None if the pattern is too involved.
+        None if the pattern is longer than `MAX_PERIOD`.
         """
-        if self.jump != other.jump:
-            if positions > MAX_PERIOD:
-                return None
-            # One of the two may see everything at once: what the other sees beyond is no input.
-            spans = [_union([self.at(i), other.at(i)]) for i in range(positions)]
-            if not self.shift or not other.shift:
-                spans = [(max(a, 0), min(b, size - 1)) for a, b in spans]
-            return Window.table(spans)
-        period = lcm(len(self.first), len(other.first))
-        if period > MAX_PERIOD:
-            return None
-        spans = [_union([self.at(i), other.at(i)]) for i in range(period)]
-        return Window.of(spans, self.shift * (period // len(self.first)))
-
-    @classmethod
-    def concatenated(cls, windows: Sequence[Window], counts: Sequence[int]) -> Window | None:
-        """The window of an axis that is several put behind one another, of ``counts`` positions."""
-        if len(set(windows)) == 1 and not windows[0].shift and len(windows[0].first) == 1:
+        if len(set(windows)) == 1 and not windows[0].stride and windows[0].period == 1:
             return windows[0]
         if sum(counts) > MAX_PERIOD:
             return None
         pairs = zip(windows, counts, strict=True)
-        return cls.of([window.at(i) for window, count in pairs for i in range(count)], shift=0)
+        spans = [window.span_at(i) for window, count in pairs for i in range(count)]
+        return cls.from_spans(spans, stride=0)
 
-    def regrouped(self, index: Callable[[int], int], positions: int) -> Window | None:
-        """The window of an axis whose position i is this one's ``index(i)``."""
-        if len(self.first) == 1 and self.shift == 0:
+    # --- properties -------------------------------------------------------------------------------
+
+    @property
+    def period(self) -> int:
+        """The output positions after which the pattern repeats."""
+        return len(self.first)
+
+    @property
+    def size(self) -> int:
+        """The width of the widest span."""
+        return max(
+            0, *(last - first + 1 for first, last in zip(self.first, self.last, strict=True))
+        )
+
+    @property
+    def jump(self) -> int | Fraction:
+        """The mean distance between the spans of adjacent output positions."""
+        jump = Fraction(self.stride, self.period)
+        return int(jump) if jump.denominator == 1 else jump
+
+    def span_at(self, position: int) -> Span:
+        """Return the span that an output position reads."""
+        periods, phase = divmod(position, self.period)
+        offset = periods * self.stride
+        return self.first[phase] + offset, self.last[phase] + offset
+
+    # --- derived windows --------------------------------------------------------------------------
+
+    def skip(self, count: int) -> Window:
+        """Return the window without its first ``count`` output positions."""
+        spans = [self.span_at(count + i) for i in range(self.period)]
+        return Window.from_spans(spans, self.stride, self.dilation)
+
+    def reindex(self, index: Callable[[int], int], count: int) -> Window | None:
+        """Return the window of ``count`` output positions, i of which reads as ``index(i)`` did.
+
+        None if the pattern is longer than `MAX_PERIOD`.
+        """
+        if self.period == 1 and self.stride == 0:
             return self
-        if positions > MAX_PERIOD:
+        if count > MAX_PERIOD:
             return None
-        return Window.of([self.at(index(i)) for i in range(positions)], shift=0)
+        return Window.from_spans([self.span_at(index(i)) for i in range(count)], stride=0)
+
+    def compose(self, outer: Window) -> Window | None:
+        """Return the window of a layer ``outer`` that reads the output axis of this one.
+
+        None if it exceeds `MAX_PERIOD` or `MAX_READS`.
+        """
+        if self.period == outer.period == 1 and self.size and self.stride >= 0:
+            return Window(
+                (self.first[0] + outer.first[0] * self.stride,),
+                (self.last[0] + outer.last[0] * self.stride,),
+                self.stride * outer.stride,
+            )
+        repeats = self.period // gcd(self.period, outer.stride)
+        period = outer.period * repeats
+        if period > MAX_PERIOD:
+            return None
+        outer_spans = [outer.span_at(i) for i in range(period)]
+        reads = [range(first, last + 1, outer.dilation) for first, last in outer_spans]
+        is_monotonic = self._is_monotonic()
+        lookups = 2 if is_monotonic else 2 * min(max(map(len, reads)), self.period)
+        if period * lookups > MAX_READS:
+            return None
+        span_of = self._monotonic_span if is_monotonic else self._span
+        stride = self.stride * (outer.stride * repeats // self.period)
+        return Window.from_spans(map(span_of, reads), stride)
+
+    def merge(self, other: Window, count: int, size: int) -> Window | None:
+        """Return the window of ``count`` positions that read what both windows read.
+
+        Args:
+            other: The window of the other branch, over the same input axis.
+            count: The number of output positions.
+            size: The size of the input axis.
+
+        Returns:
+            None if the pattern is longer than `MAX_PERIOD`.
+        """
+        if self.jump != other.jump:
+            if count > MAX_PERIOD:
+                return None
+            spans = [_union([self.span_at(i), other.span_at(i)]) for i in range(count)]
+            # A window without a stride reads the whole axis: the input ends where that ends.
+            if not self.stride or not other.stride:
+                spans = [(max(first, 0), min(last, size - 1)) for first, last in spans]
+            return Window.extrapolated(spans)
+        period = lcm(self.period, other.period)
+        if period > MAX_PERIOD:
+            return None
+        spans = [_union([self.span_at(i), other.span_at(i)]) for i in range(period)]
+        return Window.from_spans(spans, self.stride * (period // self.period))
+
+    def _is_monotonic(self) -> bool:
+        """Return whether no span is empty, and none starts or ends before the one before it."""
+        spans = [self.span_at(i) for i in range(self.period + 1)]
+        return all(first <= last for first, last in spans) and all(
+            before[0] <= after[0] and before[1] <= after[1] for before, after in pairwise(spans)
+        )
+
+    def _monotonic_span(self, positions: range) -> Span:
+        """Return the span that ascending output positions of a monotonic window read together."""
+        if not positions:
+            return 1, 0
+        return self.span_at(positions[0])[0], self.span_at(positions[-1])[1]
+
+    def _span(self, positions: range) -> Span:
+        """Return the span that ascending output positions of any window read together."""
+        # Each entry of the pattern moves by the stride from period to period, so the extremes lie
+        # in the first or the last period.
+        ends = (
+            positions[: self.period],
+            positions[max(self.period, len(positions) - self.period) :],
+        )
+        return _union(self.span_at(i) for end in ends for i in end)
 
 
 def _union(spans: Iterable[Span]) -> Span:
-    reading = [span for span in spans if span[0] <= span[1]]
+    """Return the smallest span that contains the given ones; empty if all of them are."""
+    reading = [(first, last) for first, last in spans if first <= last]
     if not reading:
         return 1, 0
-    return min(a for a, _ in reading), max(b for _, b in reading)
+    return min(first for first, _ in reading), max(last for _, last in reading)

@@ -58,7 +58,10 @@ BAD: list[tuple[Any, str]] = [
     ({"RandomRotation": [7, "bicubic"]}, "found the text 'bicubic'.*nearest.*bilinear"),
     ({"RandomRotation": {"degrees": 7, "expand": True}}, "found true; allowed: false; a larger"),
     ({"RandomRotation": {"degrees": 7, "expand": 0}}, "found the number 0; allowed: false"),
-    ({"RandomRotation": {"degrees": 7, "fill": 255}}, "found the number 255.*1 stands for a byte of 255"),
+    (
+        {"RandomRotation": {"degrees": 7, "fill": 255}},
+        "found the number 255.*1 stands for a byte of 255",
+    ),
     ({"RandomRotation": {"degrees": 7, "fill": []}}, "found an empty list"),
     ({"RandomAffine": {"degrees": 7, "translate": 0.1}}, "found the number 0.1.*a list of 2"),
     ({"RandomAffine": {"degrees": 7, "translate": [0.1, 2]}}, "found the number 2; allowed"),
@@ -124,7 +127,11 @@ def test_arguments_are_torchvisions(kind: type[Augmentation]) -> None:
 @pytest.mark.parametrize(
     ("written", "shape", "message"),
     [
-        ({"RandomCrop": 24}, MNIST, "found size 24x24 for images of 28x28.*test images are not cropped"),
+        (
+            {"RandomCrop": 24},
+            MNIST,
+            "found size 24x24 for images of 28x28.*test images are not cropped",
+        ),
         ({"RandomCrop": {"size": 32, "pad_if_needed": True}}, MNIST, "allowed: size [28, 28]"),
         (
             {"RandomCrop": {"size": 28, "padding": 28, "padding_mode": "reflect"}},

@@ -354,7 +354,9 @@ def test_layers_are_nested_up_to_a_bound() -> None:
     architecture = parsed(nest(30))
     assert max(row.depth for row in analyse(architecture).rows) == 59
     assert len(build(architecture)) == 1
-    with pytest.raises(ConfigError, match=r"nested in more than 60 containers with blocks expanded"):
+    with pytest.raises(
+        ConfigError, match=r"nested in more than 60 containers with blocks expanded"
+    ):
         parsed(nest(31))
 
 
@@ -397,7 +399,10 @@ def test_a_fault_in_an_included_block_names_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("include", "message"),
     [
-        ("../parts.yaml", r"found '\.\./parts\.yaml'; allowed: a file in the folder of the document"),
+        (
+            "../parts.yaml",
+            r"found '\.\./parts\.yaml'; allowed: a file in the folder of the document",
+        ),
         ("/etc/passwd", r"found '/etc/passwd'; allowed: a file in the folder of the document"),
         ("link.yaml", r"found 'link\.yaml'; allowed: a file in the folder of the document"),
         ("missing.yaml", r"include: 'missing\.yaml': no such file"),

@@ -107,7 +107,9 @@ def test_in_place_is_refused_where_it_would_reach_the_input(body: list[Any], pla
     """What only hands its input on does not shield it; what makes a tensor of its own does."""
     text = json.dumps({"name": "a", "input": [4], "layers": [{"Residual": {"body": body}}]})
     if place:
-        with pytest.raises(ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace would")):
+        with pytest.raises(
+            ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace would")
+        ):
             parse_architecture(text, "net.yaml")
     else:
         model = build(parse_architecture(text, "net.yaml")).eval()

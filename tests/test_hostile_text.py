@@ -228,6 +228,6 @@ def test_hostile_texts_take_little_memory(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, sound, *paths], capture_output=True, text=True, check=True
     )
-    taken = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
-    assert set(taken) == set(TEXTS)
-    assert max(map(int, taken.values())) < 100, taken
+    growth = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    assert set(growth) == set(TEXTS)
+    assert max(map(int, growth.values())) < 100, taken

@@ -218,7 +218,9 @@ def test_arguments_are_those_of_torch(kind: type[Layer]) -> None:
     """Names, positional order and defaults are torch's, but for what is inferred or excluded."""
     written, x = EXAMPLES[kind.kind][0]
     layer = LAYERS.read({kind.kind: written})
-    inferred = layer.inferred_arguments(x) if isinstance(layer, TorchLayer) else {"input_channels": 4}
+    inferred = (
+        layer.inferred_arguments(x) if isinstance(layer, TorchLayer) else {"input_channels": 4}
+    )
     signature = {
         name: argument.default
         for name, argument in inspect.signature(torchs(kind.kind).__init__).parameters.items()

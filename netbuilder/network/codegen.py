@@ -99,7 +99,9 @@ def _summary(analysis: Analysis) -> str:
 def _require_torch_classes(analysis: Analysis) -> None:
     for row in analysis.rows:
         layer = row.layer
-        known = isinstance(layer, TorchLayer) and layer.namespace in HOMES and layer.kind in OWN_KINDS
+        known = (
+            isinstance(layer, TorchLayer) and layer.namespace in HOMES and layer.kind in OWN_KINDS
+        )
         if not (known or isinstance(layer, Container)):
             raise ConfigError(
                 f"{analysis.architecture.name}: layer {row.path}, {layer.kind}, is a plugin's own, "

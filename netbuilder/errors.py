@@ -129,7 +129,7 @@ class CheckpointError(MachineError):
 
 
 class CheckFailed(NetbuilderError):
-    """An output failed its check, such as an export that differs from the model; it is discarded."""
+    """An output failed its check, such as an export that differs from the model."""
 
 
 class Diverged(NetbuilderError):

@@ -75,7 +75,8 @@ TEXTS: dict[str, tuple[Callable[[], str], str]] = {
     "bell": (lambda: SOUND + "\a", r"f.yaml:4:1: found the character '\\x07'"),
     "c1 control": (lambda: SOUND + "title: \x9b31m", r"f.yaml:4:8: found the character '\\x9b'"),
     "tag that runs": (
-        lambda: SOUND + "t: !!python/object/apply:os.system [id]", "4:4: found the tag .* plain data",
+        lambda: SOUND + "t: !!python/object/apply:os.system [id]",
+        "4:4: found the tag .* plain data",
     ),
     "tag": (lambda: SOUND + "title: !!str 3", "the tag 'tag:yaml.org,2002:str'"),
     "own tag": (lambda: SOUND + "title: !mine 3", "the tag '!mine'"),
@@ -228,6 +229,6 @@ def test_hostile_texts_take_little_memory(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, sound, *paths], capture_output=True, text=True, check=True
     )
-    taken = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
-    assert set(taken) == set(TEXTS)
-    assert max(map(int, taken.values())) < 100, taken
+    growth = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    assert set(growth) == set(TEXTS)
+    assert max(map(int, growth.values())) < 100, growth

@@ -84,15 +84,15 @@ def test_a_line_for_a_terminal_moves_nothing_on_it(text: str) -> None:
     line = printable(text)
     assert line.isprintable()
     assert printable(line) == line
-    kept = "".join(sign if sign.isprintable() else "\0" for sign in text).split("\0")
-    assert all(part in line for part in kept)
+    parts = "".join(sign if sign.isprintable() else "\0" for sign in text).split("\0")
+    assert all(part in line for part in parts)
 
 
 @hostile
 def test_json_holds_a_title_as_it_is(text: str) -> None:
     """Whatever the sign."""
-    said = json.dumps(formats.as_data(analyse(titled(text))))
-    assert json.loads(said)["title"] == text
+    data = json.dumps(formats.as_data(analyse(titled(text))))
+    assert json.loads(data)["title"] == text
 
 
 @hostile
@@ -201,13 +201,13 @@ schema --out .
 @pytest.mark.parametrize("line", COMMANDS.split("\n")[1:-1])
 def test_no_path_of_the_user_moves_the_cursor(line: str, odd: Path) -> None:
     """Titles, folders and pictures of odd names are escaped in all that a command says."""
-    [made] = (odd / "runs" / "small").iterdir()
-    paths = {"RUN": str(made)} | {
+    [run_folder] = (odd / "runs" / "small").iterdir()
+    paths = {"RUN": str(run_folder)} | {
         word: str(odd / word)
         for word in line.split()[1:]
         if word in (".", "runs", "none", "new", "report", "weights") or "." in word
     }
     command, *words = line.split()
     ran = run(command, *(paths.get(word, word) for word in words))
-    for said in (ran.out + ran.err).split("\n"):
-        assert said.isprintable(), ascii(said)
+    for printed in (ran.out + ran.err).split("\n"):
+        assert printed.isprintable(), ascii(printed)

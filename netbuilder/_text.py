@@ -20,6 +20,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 branch`` or ``2,000 branches``."""
+    if count == 1:
+        return f"1 {noun}"
+    suffix = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count:,} {noun}{suffix}"
+
+
 LARGEST = 2**31 - 1
 """A size beyond a 32-bit index is a slip of the finger, and torch does not take it everywhere."""
 

@@ -273,7 +273,7 @@ def closing(compared: RenderedDiff) -> list[str]:
     if found:
         lines.append(f"layers: {', '.join(counts)}, {found.count('kept')} kept")
     lines += [f"fault: {side.fault}" for side in sides if side.fault]
-    if found.behind_fault and all(layer.same for layer in found.layers):
+    if found.differs_after_fault and all(layer.same for layer in found.layers):
         lines.append("layers behind the fault differ; mend it to see which")
     return lines + accuracy_lines(compared.before, compared.after)
 

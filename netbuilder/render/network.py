@@ -150,7 +150,7 @@ def first_whole(analysis: Analysis, depth: int | None = None) -> Row | None:
     """
     size = spatial(analysis.architecture.input)
     for row in analysis.folded(depth):
-        if row.is_container and row.inside and row.depth != depth:
+        if row.is_container and row.descendants and row.depth != depth:
             continue
         if all(seen >= there for seen, there in zip(row.receptive_field, size, strict=True)):
             return row
@@ -330,7 +330,7 @@ def _in_order_of_hooks(analysis: Analysis) -> Iterator[Row]:
         if not row.is_container:
             yield row
         elif row.kind != "Sequential":
-            around.append((position + 1 + row.inside, row))
+            around.append((position + 1 + row.descendants, row))
     while around:
         yield around.pop()[1]
 

@@ -81,7 +81,7 @@ def _chains(analysis: Analysis) -> Iterator[list[Row]]:
             yield chain
             chain = []
         if joins:
-            ends.append(position + 1 + row.inside)
+            ends.append(position + 1 + row.descendants)
         if not isinstance(row.layer, Container) and row.kind not in CARRIERS:
             chain.append(row)
     yield chain

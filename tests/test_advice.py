@@ -17,7 +17,7 @@ from netbuilder.config.loader import load
 from netbuilder.config.scaffold import TEMPLATES
 from netbuilder.network.analysis import analyse
 from netbuilder.network.lint import advise
-from netbuilder.network.lint.training import Evidence
+from netbuilder.network.lint.base import Evidence
 from netbuilder.runs.lr_curve import RangeTest
 
 ROOT = Path(__file__).parents[1]
@@ -163,7 +163,7 @@ def test_kinds_of_plugins_are_left_alone(
 ) -> None:
     """A name that sounds like a known kind promises none of its arguments."""
     kinds = "".join(map(PLUGIN.format, ("OwnDropout", "MaxPoolOwn", "ConvOwn", "BatchNormOwn")))
-    (plugin_folder / "sounding.py").write_text("from netbuilder.layers.base import Layer\n" + kinds)
+    (plugin_folder / "sounding.py").write_text("from netbuilder.plugin import Layer\n" + kinds)
     monkeypatch.syspath_prepend(plugin_folder)
     layers = "[ConvOwn, BatchNormOwn, MaxPoolOwn, Flatten, {Linear: 2}, OwnDropout]"
     Path("net.yaml").write_text(f"name: net\ninput: [1, 2, 2]\nlayers: {layers}\n")
@@ -185,7 +185,7 @@ class {}(Layer):
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_needs_no_advice(template: str) -> None:
     """What a new document begins with is as it should be."""
-    path = ROOT / f"netbuilder/templates/{template}.yaml"
+    path = ROOT / f"netbuilder/config/templates/{template}.yaml"
     assert advise(analyse(load(path)), Evidence()) == []
 
 

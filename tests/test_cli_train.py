@@ -115,7 +115,7 @@ def test_no_data_and_no_fallback_exits_with_3_and_the_ways_out(folder: Path) -> 
     if done.returncode == 0:
         pytest.skip("this machine reaches the archives")
     assert done.returncode == 3
-    assert "Three ways out" in done.stderr
+    assert "Three ways to fix this" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -15,7 +15,7 @@ from netbuilder.training.compile import bare_update
 CODE = """
 import sys
 from small import run_until_stopped, small
-from netbuilder.training import train
+from netbuilder.training.loop import train
 run_until_stopped(train(small("train.epochs=1"), out=sys.argv[1], compile="off"))
 heavy = {"torch._dynamo", "torch._inductor", "sympy", "torchvision", "matplotlib"}
 print(*sorted(heavy & set(sys.modules)))

@@ -27,12 +27,12 @@ class Dataset(Component):
     by_mass: ClassVar[bool] = False
 
     @property
-    def stand_in(self) -> Dataset | None:
-        """What to train on where this data set cannot be had, if the document allows it."""
+    def fallback_dataset(self) -> Dataset | None:
+        """The data set to use if this one cannot be downloaded; None if the document names none."""
         return None
 
-    def without_stand_in(self) -> Dataset:
-        """The same data set, and nothing in its place."""
+    def without_fallback(self) -> Dataset:
+        """The same data set without a fallback."""
         return self
 
 
@@ -54,10 +54,10 @@ class LikeMnist(Dataset):
     fallback: Literal["mnist5k"] | None = None
 
     @property
-    def stand_in(self) -> Dataset | None:
+    def fallback_dataset(self) -> Dataset | None:
         return Mnist5k() if self.fallback else None
 
-    def without_stand_in(self) -> Dataset:
+    def without_fallback(self) -> Dataset:
         return type(self)()
 
 

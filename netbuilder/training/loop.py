@@ -209,7 +209,7 @@ def _data_record(data: LoadedData) -> dict[str, Any]:
         "sha256": data.digest,
         "train": len(data.train_labels),
         "test": len(data.test_labels),
-        "fell_back": data.fallback_reason if data.fell_back_from else "",
+        "fell_back": data.fallback_reason if data.fallback_for else "",
     }
 
 

@@ -15,9 +15,9 @@ from netbuilder.runs.run import Run
 def recorded_dataset(run: Run) -> Dataset:
     """The data set that the run trained on: the document's, or the one that stood in for it."""
     dataset = run.architecture.trained.dataset
-    if run.environment["data"]["fell_back"] and dataset.stand_in:
-        return dataset.stand_in
-    return dataset.without_stand_in()
+    if run.environment["data"]["fell_back"] and dataset.fallback_dataset:
+        return dataset.fallback_dataset
+    return dataset.without_fallback()
 
 
 def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
@@ -36,7 +36,7 @@ def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
     if recorded["fell_back"]:
         return replace(
             data,
-            fell_back_from=run.architecture.trained.dataset,
+            fallback_for=run.architecture.trained.dataset,
             fallback_reason=recorded["fell_back"],
         )
     return data

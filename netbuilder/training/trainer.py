@@ -114,7 +114,7 @@ class Trainer:
         )
 
     def _records(self, *, resumed: dict[str, Any] | None) -> Iterator[Event]:
-        warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
+        warnings = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
         if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
             self._record_resumption(resumed)
@@ -289,8 +289,8 @@ def _recorded(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
 def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dict[str, Any]:
     """Best and last figures, and every target's verdict."""
     unjudged = ""
-    if data.fell_back_from:
-        unjudged = f"trained on {data.dataset.kind} in place of {data.fell_back_from.kind}"
+    if data.fallback_for:
+        unjudged = f"trained on {data.dataset.kind} in place of {data.fallback_for.kind}"
     best = max(history, key=lambda epoch: epoch["test_accuracy"])
     verdicts = judge_run(analysis, history, unjudged)
     judged = [verdict.met for verdict in verdicts if verdict.met is not None]

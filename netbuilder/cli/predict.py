@@ -55,12 +55,12 @@ def predict(
                     "classes": list(classes),
                     "predictions": [
                         {
-                            "path": str(made.path),
-                            "class": classes[made.best],
-                            "probability": made.probabilities[made.best],
-                            "probabilities": list(made.probabilities),
+                            "path": str(image.path),
+                            "class": classes[image.best],
+                            "probability": image.probabilities[image.best],
+                            "probabilities": list(image.probabilities),
                         }
-                        for made in found.made
+                        for image in found.images
                     ],
                     "unusable": [
                         {"path": problem.file, "message": problem.message}
@@ -69,7 +69,7 @@ def predict(
                 }
             )
         )
-    elif found.made:
+    elif found.images:
         from rich.table import Column, Table
         from rich.text import Text
 
@@ -78,10 +78,10 @@ def predict(
         plain = not sys.stdout.isatty()
         pictures = Column("picture", overflow="fold")  # a path's end tells it from the others
         table = Table(pictures, *COLUMNS, box=None) if plain else Table(pictures, *COLUMNS)
-        for made in found.made:
-            order = sorted(range(len(classes)), key=lambda i: -made.probabilities[i])
-            shares = [f"{100 * made.probabilities[i]:.1f} %" for i in order[:2]]
-            cells = [printable(str(made.path)), classes[order[0]], shares[0]]
+        for image in found.images:
+            order = sorted(range(len(classes)), key=lambda i: -image.probabilities[i])
+            shares = [f"{100 * image.probabilities[i]:.1f} %" for i in order[:2]]
+            cells = [printable(str(image.path)), classes[order[0]], shares[0]]
             table.add_row(*map(Text, [*cells, f"{classes[order[1]]} {shares[1]}"]))
         show(table, plain=plain)
     if found.unusable:

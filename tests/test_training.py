@@ -102,7 +102,7 @@ def test_the_average_is_the_exponential_moving_average() -> None:
                 decay = min(0.75, (1 + index) / (10 + index))
                 before = expected.get(name, first[name])
                 expected[name] = before * decay + value * (1 - decay)
-    kept = trainee.kept.state_dict()
+    kept = trainee.eval_model.state_dict()
     assert "1.running_mean" in expected
     torch.testing.assert_close({name: kept[name] for name in expected}, expected)
 
@@ -119,7 +119,7 @@ def test_a_compiled_step_is_the_eager_one() -> None:
         for index in (*range(6), 41):
             images = data.train_images[index * 96 :][:96]
             loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
-        found.append((loss, hits, trainee.model.state_dict(), trainee.kept.state_dict()))
+        found.append((loss, hits, trainee.model.state_dict(), trainee.eval_model.state_dict()))
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
 
 
@@ -269,7 +269,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
 
     monkeypatch.setattr("netbuilder._files.write_atomic", failing)
     with pytest.raises(
-        MachineError, match=f"{words}; the last checkpoint stands, go on with --resume"
+        MachineError, match=f"{words}; the last checkpoint is intact, continue with --resume"
     ):
         list(train(small(), out=tmp_path))
     monkeypatch.undo()
@@ -292,7 +292,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     with pytest.raises(
         MachineError,
         match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
-        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint stands",
+        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint is intact",
     ):
         list(train(small(), out=tmp_path))
 
@@ -332,12 +332,12 @@ def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: flo
     else:
         last.register_forward_hook(lambda module, given, out: out * value)
     before = {name: t.clone() for name, t in trainee.model.named_parameters()}
-    average = {name: t.clone() for name, t in trainee.kept.state_dict().items()}
+    average = {name: t.clone() for name, t in trainee.eval_model.state_dict().items()}
     with pytest.raises(Diverged, match=r"not finite|the loss is .* in epoch 1, step 2; the update"):
         step(images, labels, 0, 1)
     for name, parameter in trainee.model.named_parameters():
         assert torch.equal(parameter.nan_to_num(7), before[name].nan_to_num(7)), name
-    for name, kept in trainee.kept.state_dict().items():
+    for name, kept in trainee.eval_model.state_dict().items():
         assert torch.equal(kept, average[name]), name
 
 

@@ -21,8 +21,8 @@ from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import judge_run
 from netbuilder.runs.run import Metrics, Run
 from netbuilder.training import checkpoint
+from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.checkpoint import Progress
-from netbuilder.training.compile import leave_out
 from netbuilder.training.cuda_graph import CudaGraphed
 from netbuilder.training.device import Device, deterministic
 from netbuilder.training.evaluation import WORST, Evaluation, evaluate, prediction
@@ -64,12 +64,12 @@ class Trainer:
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
-        leave_out()
+        defer_compiler_import()
         self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
         held = held_from(self.config, spe, spanned)
         # A run that began on a GPU may be taken up elsewhere.
         graph = run.config.get("graph", False) and hardware.device.type == "cuda"
-        kept = self.trainee.kept
+        kept = self.trainee.eval_model
         predict = prediction(kept, data.dataset, hardware)
         self.predict = CudaGraphed(predict, kept) if graph else predict
         self.step = Step(
@@ -91,7 +91,7 @@ class Trainer:
         ``resumed`` is what environment.json is to say of a session that goes on with a run.
         """
         exact = self.run.config.get("deterministic", False)
-        with limits(self.run.path, STANDS, self._smaller), deterministic(wanted=exact):
+        with limits(self.run.path, STANDS, self._smaller), deterministic(enabled=exact):
             try:
                 yield from self._records(resumed=resumed)
             except Diverged as error:
@@ -184,7 +184,7 @@ class Trainer:
             yield Stepped(at.epoch + 1, at.step, at.seen)
             stopped = self.stop()
             if stopped or at.step == self.steps_per_epoch:
-                self.step.settle()
+                self.step.raise_if_diverged()
                 at.loss_sum, at.hits = float(loss_sum), int(hits)
                 at.train_seconds = before + time.perf_counter() - began
             if stopped:
@@ -239,7 +239,7 @@ class Trainer:
 
         data = self.data
         return evaluate(
-            self.trainee.kept,
+            self.trainee.eval_model,
             self.config,
             data.dataset,
             self.hardware,

@@ -10,7 +10,7 @@ from command import run
 from small import DOCUMENT
 
 from netbuilder.errors import missing_extra
-from netbuilder.training.bench.handover import handed_over
+from netbuilder.training.bench.handover import iterate_steps
 from netbuilder.training.bench.peers import BY_NAME
 from netbuilder.training.bench.rounds import PEERS
 
@@ -71,7 +71,7 @@ def test_a_loop_of_others_is_taken_step_by_step() -> None:
             report(count)
         raise ZeroDivisionError("in their loop")
 
-    steps = handed_over(fit)
+    steps = iterate_steps(fit)
     assert [next(steps), next(steps)] == [3, 4]
     with pytest.raises(ZeroDivisionError, match="in their loop"):
         next(steps)

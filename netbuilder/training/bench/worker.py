@@ -1,4 +1,4 @@
-"""One turn of one peer: ``python -m netbuilder.bench.worker PEER ARCH STEPS BEGAN DATA``."""
+"""Measure one peer: ``python -m netbuilder.training.bench.worker PEER ARCH STEPS START DATA``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 
 from netbuilder.errors import ConfigError, NetbuilderError, missing_extra
-from netbuilder.training.bench.rounds import MISSING, TOLD, images_of
+from netbuilder.training.bench.rounds import MISSING, REPORTED, images_of
 
 
 def main() -> int:
-    """Measure, and print a JSON object."""
-    peer, document, steps, began, data = sys.argv[1:]
+    """Measure a peer, and print the measurement as JSON."""
+    peer, document, steps, start, data = sys.argv[1:]
     try:
         from netbuilder.config.loader import load
         from netbuilder.training.bench.peers import BY_NAME
@@ -26,26 +26,26 @@ def main() -> int:
         folder = Path(data) if data else None
         folder = folder or Path(os.environ.get("NETBUILDER_DATA", "."))
         count, epochs = images_of(architecture), architecture.trained.epochs
-        # A run of its own may be compiled behind its first epoch.
+        # netbuilder may compile after the first epoch.
         first = -(-count // architecture.trained.batch_size) if peer == "netbuilder" else 0
         warm_up = max(1, int(steps) // 10) + first
-        steady = BY_NAME[peer](architecture, folder)
-        found = _measured(steady, int(steps), float(began), warm_up, epochs * count)
+        training = BY_NAME[peer](architecture, folder)
+        measurement = _measure(training, int(steps), float(start), warm_up, epochs * count)
     except ModuleNotFoundError as error:
         print(missing_extra(error.name or "a package", "bench"), file=sys.stderr)
         return MISSING
     except NetbuilderError as error:
         print(str(error).splitlines()[0], file=sys.stderr)
-        return error.exit_code + TOLD
-    if isinstance(steady, Generator):
-        steady.close()  # it removes what it wrote
-    print(json.dumps(found))
+        return error.exit_code + REPORTED
+    if isinstance(training, Generator):
+        training.close()  # removes its files
+    print(json.dumps(measurement))
     sys.stdout.flush()
-    os._exit(0)  # a peer's own threads and workers would be waited for
+    os._exit(0)  # without waiting for threads and workers of the peer
 
 
-def _measured(
-    peer: Iterator[int], steps: int, began: float, warm_up: int, total: int
+def _measure(
+    training: Iterator[int], steps: int, start: float, warm_up: int, total: int
 ) -> dict[str, object]:
     import torch
 
@@ -58,14 +58,14 @@ def _measured(
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    seen = next(peer)
+    warm_up_images = next(training)
     now()
-    first = time.time() - began
-    seen += _taken(peer, warm_up)
-    start = now()
-    warm = time.time() - began
-    images = _taken(peer, steps)
-    seconds = now() - start
+    first_step_seconds = time.time() - start
+    warm_up_images += _count_images(training, warm_up)
+    count_start = now()
+    warm_up_seconds = time.time() - start
+    images = _count_images(training, steps)
+    seconds = now() - count_start
     peak = 1024 * sum(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -74,20 +74,20 @@ def _measured(
         peak = torch.cuda.max_memory_allocated()
     return {
         "images_per_second": images / seconds,
-        "first_step_seconds": first,
-        "total_seconds": warm + (total - seen) * seconds / images,
+        "first_step_seconds": first_step_seconds,
+        "total_seconds": warm_up_seconds + (total - warm_up_images) * seconds / images,
         "peak_memory_bytes": peak,
         "device": Device.choose().describe()["device_name"],
     }
 
 
-def _taken(peer: Iterator[int], steps: int) -> int:
-    """The images of so many steps."""
-    images = list(islice(peer, steps))
+def _count_images(training: Iterator[int], steps: int) -> int:
+    """Train for some steps; return the number of images."""
+    images = list(islice(training, steps))
     if len(images) < steps:
         raise ConfigError(
-            "the training ends before the counted steps; take fewer --steps, or a document of "
-            "more epochs"
+            "training ends before the counted steps; use fewer --steps, or a document with more "
+            "epochs"
         )
     return sum(images)
 

@@ -23,7 +23,7 @@ from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.compile import decide
+from netbuilder.training.compile import decide_compile
 from netbuilder.training.device import Device
 from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
 from netbuilder.training.loop import train
@@ -138,7 +138,7 @@ def test_compiling_is_chosen_by_the_length_of_the_run(
 ) -> None:
     """By nothing that a busy machine could change, or by what was asked for."""
     hardware = Device.choose("cpu", "fp32")
-    assert decide(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
+    assert decide_compile(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
 
 
 def test_compiling_without_a_compiler_is_refused_or_left_out(
@@ -147,16 +147,16 @@ def test_compiling_without_a_compiler_is_refused_or_left_out(
     """``on`` says what is missing; ``auto`` does without."""
     monkeypatch.setenv("PATH", "")
     hardware = Device.choose("cpu", "fp32")
-    assert decide("auto", analyse(small()), 10**6, 2, hardware) == (
+    assert decide_compile("auto", analyse(small()), 10**6, 2, hardware) == (
         None,
         "not compiled, no C++ compiler here",
     )
     with pytest.raises(
         MachineError, match=r"--compile on: no C\+\+ compiler here; use auto or off"
     ):
-        decide("on", analyse(small()), 1, 2, hardware)
+        decide_compile("on", analyse(small()), 1, 2, hardware)
     with pytest.raises(ConfigError, match=r"--compile: found 'yes'; allowed: auto, on, off"):
-        decide("yes", analyse(small()), 1, 2, hardware)
+        decide_compile("yes", analyse(small()), 1, 2, hardware)
 
 
 def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
             raise OSError(number, "no", str(path))
         real(path, content)
 
-    monkeypatch.setattr("netbuilder._files.write_atomic", failing)
+    monkeypatch.setattr("netbuilder.training.checkpoint.write_atomic", failing)
     with pytest.raises(
         MachineError, match=f"{words}; the last checkpoint is intact, continue with --resume"
     ):

@@ -87,15 +87,15 @@ def meets(bound: Bound, value: float) -> bool:
     return _judge("", bound, [value]).met is True
 
 
-def figure_text(value: float) -> str:
+def format_number(value: float) -> str:
     """Format a number with all digits if it is whole, else with ten significant digits."""
     return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
 
 
-def bound_text(bound: Bound) -> str:
+def format_bound(bound: Bound) -> str:
     """Put a bound in words: ``at least 99.4 in each of the last 4 epochs``."""
     words = [
-        f"{name.replace('_', ' ')} {figure_text(limit)}"
+        f"{name.replace('_', ' ')} {format_number(limit)}"
         for name in ("below", "at_most", "above", "at_least")
         if (limit := getattr(bound, name)) is not None
     ]
@@ -107,7 +107,7 @@ def bound_text(bound: Bound) -> str:
 
 
 def _not_judged(name: str, bound: Bound, reason: str, met: bool | None = None) -> Verdict:
-    return Verdict(name, bound_text(bound), None, met, None, reason)
+    return Verdict(name, format_bound(bound), None, met, None, reason)
 
 
 def _judge(name: str, bound: Bound, values: Sequence[float]) -> Verdict:
@@ -115,7 +115,7 @@ def _judge(name: str, bound: Bound, values: Sequence[float]) -> Verdict:
     worst = min(values, key=lambda value: min(_margins(bound, value)))
     met = all(_within(bound, value) for value in values)
     margin = min(_margins(bound, worst))
-    return Verdict(name, bound_text(bound), worst, met, round(margin, 10) + 0.0)
+    return Verdict(name, format_bound(bound), worst, met, round(margin, 10) + 0.0)
 
 
 def _margins(bound: Bound, value: float) -> list[float]:

@@ -17,7 +17,7 @@ from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis, Row
-from netbuilder.network.targets import Verdict, figure_text, judge_document
+from netbuilder.network.targets import Verdict, format_number, judge_document
 from netbuilder.render.markdown import Marked, escaped, items, table
 from netbuilder.render.table import FittedTable
 
@@ -135,7 +135,7 @@ def verdict_line(verdict: Verdict) -> str:
     asked = f"target {verdict.target.replace('_', ' ')} {verdict.bound}"
     if verdict.found is None or verdict.left is None:
         return f"{asked}: not judged, {verdict.reason}"
-    found, off = figure_text(verdict.found), figure_text(abs(verdict.left))
+    found, off = format_number(verdict.found), format_number(abs(verdict.left))
     if verdict.met:
         return f"{asked}: {found}, met with {off} to spare"
     if verdict.left == 0:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netbuilder._text import printable
-from netbuilder.network.targets import figure_text
+from netbuilder.network.targets import format_number
 from netbuilder.render.console import show, stdout
 from netbuilder.runs.run import Metrics, Run
 from netbuilder.training.evaluation import Evaluation
@@ -130,7 +130,7 @@ def verdict_table(result: dict[str, Any], *, plain: bool) -> Table:
         table.add_column(column, justify="right" if column == "found" else "left")
     words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not judged")}
     for verdict in result["targets"]:
-        found = "–" if verdict["found"] is None else figure_text(verdict["found"])
+        found = "–" if verdict["found"] is None else format_number(verdict["found"])
         word = words[verdict["met"]].copy()
         if verdict["reason"]:
             word.append(f": {verdict['reason']}")

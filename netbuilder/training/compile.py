@@ -32,7 +32,7 @@ Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """A function of normalized images and labels that returns the loss and the logits."""
 
 
-def decide(
+def decide_compile(
     choice: str, analysis: Analysis, steps: int, epochs: int, hardware: Device
 ) -> tuple[int | None, str]:
     """Decide from which epoch on the passes are compiled.

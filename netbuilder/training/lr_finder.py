@@ -20,7 +20,7 @@ from netbuilder.runs.lr_curve import Curve, RangeTest, peak_field, suggest
 from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.device import Device
 from netbuilder.training.loop import prepare
-from netbuilder.training.resources import limits
+from netbuilder.training.resources import resource_errors
 from netbuilder.training.step import Step, TrainState
 
 EPOCH_FRACTION = 14
@@ -114,7 +114,7 @@ def range_test(
     tested = architecture.model_copy(update={"train": config})
     defer_compiler_import()
     curve = Curve(steps)
-    with limits(Path(architecture.name)):
+    with resource_errors(Path(architecture.name)):
         state = TrainState.make(tested, hardware, seed, whole, 1)
         step = Step(state, config, data.dataset, hardware, seed, whole)
         # Streamed, because most of the data is not used.

@@ -23,12 +23,12 @@ def build_schedule(
     return [lr_scheduler.SequentialLR(optimizer, schedulers, milestones=[warm_up])]
 
 
-def moved_by_steps(config: TrainConfig) -> bool:
+def moves_after_steps(config: TrainConfig) -> bool:
     """Whether the schedule moves after each step rather than after each epoch."""
     return bool(config.scheduler) and config.scheduler[0].every_step
 
 
-def held_from(config: TrainConfig, steps_per_epoch: int, epochs: int) -> int | None:
+def schedule_end(config: TrainConfig, steps_per_epoch: int, epochs: int) -> int | None:
     """Return the number of moves after which a schedule over ``epochs`` ends and stays.
 
     Moves are steps for a schedule that moves after each step, and epochs for others. A schedule
@@ -39,17 +39,17 @@ def held_from(config: TrainConfig, steps_per_epoch: int, epochs: int) -> int | N
     """
     if epochs >= config.epochs:
         return None
-    return epochs * steps_per_epoch - 1 if moved_by_steps(config) else epochs
+    return epochs * steps_per_epoch - 1 if moves_after_steps(config) else epochs
 
 
-def respan(
+def rebuild_schedule(
     config: TrainConfig, optimizer: Optimizer, steps_per_epoch: int, epochs: int, steps: int
 ) -> list[lr_scheduler.LRScheduler]:
     """Rebuild a schedule that moves after each step to span ``epochs``, as after ``steps`` steps.
 
     Schedules that move after each epoch do not depend on the length of the run.
     """
-    end = held_from(config, steps_per_epoch, epochs)
+    end = schedule_end(config, steps_per_epoch, epochs)
     with warnings.catch_warnings():
         # torch warns that the optimizer took no step; an earlier process did
         warnings.simplefilter("ignore", UserWarning)

@@ -14,7 +14,7 @@ from netbuilder._text import printable
 from netbuilder.errors import MachineError
 from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis
 
-STANDS = "; the last checkpoint is intact, continue with --resume"
+RESUME_HINT = "; the last checkpoint is intact, continue with --resume"
 
 PARAMETER_COPIES = 4
 """Tensors of the size of the parameters: weights, gradients, optimizer state, and an average."""
@@ -27,7 +27,7 @@ USABLE_SHARE = 0.9
 
 
 @contextmanager
-def limits(
+def resource_errors(
     place: Path, hint: str = "", remedy: Callable[[], str] = lambda: "lower train.batch_size"
 ) -> Iterator[None]:
     """Turn errors of the operating system and lack of memory into a `MachineError` of one line.

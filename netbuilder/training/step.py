@@ -108,7 +108,7 @@ class Step:
             seed: The seed of all random draws.
             steps_per_epoch: The number of steps per epoch.
             schedule_end: The number of moves after which the schedule stays, see
-                `netbuilder.training.lr_schedule.held_from`.
+                `netbuilder.training.lr_schedule.schedule_end`.
             compiled_from: The epoch, from 0, from which on the passes over full batches are
                 compiled; by default they never are.
             graph: Whether to replay the passes as a CUDA graph. The step then reads no value on

@@ -27,8 +27,8 @@ from netbuilder.training.cuda_graph import CudaGraphed
 from netbuilder.training.device import Device, deterministic
 from netbuilder.training.evaluation import WORST, Evaluation, evaluate, prediction
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
-from netbuilder.training.lr_schedule import held_from, moved_by_steps, respan
-from netbuilder.training.resources import STANDS, batch_that_fits, limits
+from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
+from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.step import Step, TrainState
 
 
@@ -66,7 +66,7 @@ class Trainer:
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
         defer_compiler_import()
         self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
-        held = held_from(self.config, spe, spanned)
+        held = schedule_end(self.config, spe, spanned)
         # A run that began on a GPU may be taken up elsewhere.
         graph = run.config.get("graph", False) and hardware.device.type == "cuda"
         kept = self.trainee.eval_model
@@ -91,7 +91,10 @@ class Trainer:
         ``resumed`` is what environment.json is to say of a session that goes on with a run.
         """
         exact = self.run.config.get("deterministic", False)
-        with limits(self.run.path, STANDS, self._smaller), deterministic(enabled=exact):
+        with (
+            resource_errors(self.run.path, RESUME_HINT, self._smaller),
+            deterministic(enabled=exact),
+        ):
             try:
                 yield from self._records(resumed=resumed)
             except Diverged as error:
@@ -156,10 +159,10 @@ class Trainer:
         if begun == epochs or not self.config.scheduler:
             return []
         at, spanned = self.progress, self.run.scheduled_epochs
-        if moved_by_steps(self.config):
+        if moves_after_steps(self.config):
             done = at.epoch * self.steps_per_epoch + at.step
             optimizer = self.trainee.optimizer
-            self.trainee.schedule[:] = respan(
+            self.trainee.schedule[:] = rebuild_schedule(
                 self.config, optimizer, self.steps_per_epoch, spanned, done
             )
         rate = f"the learning rate is {self.trainee.learning_rate:g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.targets import figure_text
+from netbuilder.network.targets import format_number
 from netbuilder.render.network import field_text, per_axis_text, window_text
 from netbuilder.render.report.model import Mistake, ReportEntry, TargetResult
 from netbuilder.render.report.text import NOTHING, one_line, percent
@@ -104,9 +104,9 @@ def goal(judged: TargetResult) -> tuple[str, ...]:
     found = sorted(set(judged.found))
     shown = NOTHING
     if found:
-        shown = figure_text(found[0])
+        shown = format_number(found[0])
         if len(found) > 1:
-            shown += f" to {figure_text(found[-1])}"
+            shown += f" to {format_number(found[-1])}"
     verdict = f"{judged.met} of {judged.of}"
     if judged.met is None:
         verdict = f"not judged: {judged.reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from small import fingerprint, run_until_stopped, small
 
+import netbuilder
 from netbuilder.components.optimizers import OPTIMIZERS, Optimizer
 from netbuilder.training._torch_workarounds import (
     defer_compiler_import,
@@ -85,3 +87,11 @@ def test_a_torch_without_the_private_parts_trains_the_same(
     run = train(small("train.epochs=1"), out=tmp_path / "b", device="cpu", precision=precision)
     other, _ = run_until_stopped(run)
     assert fingerprint(folder) == fingerprint(other)
+
+
+def test_private_parts_of_torch_are_used_in_one_module() -> None:
+    """Nowhere else, so that a new version of torch is one module's concern."""
+    private = re.compile(r"^[^#\n]*(\btorch\.(\w+\.)*_[a-z]|_opt_called|found_inf|__dynamo)", re.M)
+    package = Path(netbuilder.__file__).parent
+    users = {path.name for path in package.rglob("*.py") if private.search(path.read_text())}
+    assert users == {"_torch_workarounds.py"}

@@ -17,7 +17,7 @@ from netbuilder.config.loader import load
 from netbuilder.config.scaffold import TEMPLATES
 from netbuilder.network.analysis import analyse
 from netbuilder.network.lint import advise
-from netbuilder.network.lint.training import Evidence
+from netbuilder.network.lint.base import Evidence
 from netbuilder.runs.lr_curve import RangeTest
 
 ROOT = Path(__file__).parents[1]

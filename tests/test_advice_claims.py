@@ -15,7 +15,7 @@ from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 from netbuilder.network.lint import Advice, advise
-from netbuilder.network.lint.training import Evidence
+from netbuilder.network.lint.base import Evidence
 
 CONV = "Conv2d: {out_channels: 3, kernel_size: %d, padding: %d}"
 PIECES = st.sampled_from(

@@ -17,7 +17,7 @@ from torchvision.transforms import ToTensor
 from netbuilder.components.datasets import FashionMnist
 from netbuilder.data.open import open_dataset
 from netbuilder.errors import missing_extra
-from netbuilder.training.bench.handover import handed_over
+from netbuilder.training.bench.handover import iterate_steps
 from netbuilder.training.bench.peers import BY_NAME, Pictures
 from netbuilder.training.bench.rounds import PEERS
 
@@ -122,7 +122,7 @@ def test_a_loop_of_others_is_taken_step_by_step() -> None:
             report(count)
         raise ZeroDivisionError("in their loop")
 
-    steps = handed_over(fit)
+    steps = iterate_steps(fit)
     assert [next(steps), next(steps)] == [3, 4]
     with pytest.raises(ZeroDivisionError, match="in their loop"):
         next(steps)

@@ -174,8 +174,8 @@ def test_a_gate_that_is_no_gate_is_refused() -> None:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ({"Linear": 2**31 - 1}, "it makes a tensor of 4x8x2147483647 = 68,719,476,704 values"),
-        ({"Conv2d": [2**30, 1]}, "it makes a tensor of 1073741824x8x8 = 68,719,476,736 values"),
+        ({"Linear": 2**31 - 1}, "it needs a tensor of 4x8x2147483647 = 68,719,476,704 values"),
+        ({"Conv2d": [2**30, 1]}, "it needs a tensor of 1073741824x8x8 = 68,719,476,736 values"),
     ],
 )
 def test_what_no_machine_holds_is_refused(layer: Any, message: str) -> None:

@@ -143,7 +143,7 @@ def test_the_data_folder_is_in_the_cache_by_default(
 def test_download(mirror: Path, fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Missing archives come from the first mirror that works, are kept, and print nothing."""
     data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
-    assert data.fell_back_from is None
+    assert data.fallback_for is None
     assert len(data.train_images) == COUNTS["train"]
     kept = {path.name: path.read_bytes() for path in (fashion / PLACE).iterdir()}
     assert kept == {path.name: path.read_bytes() for path in mirror.iterdir()}
@@ -155,13 +155,13 @@ def test_only_what_is_missing_is_downloaded(mirror: Path, fashion: Path) -> None
     name = "train-images-idx3-ubyte.gz"
     (fashion / PLACE).mkdir()
     shutil.move(mirror / name, fashion / PLACE / name)
-    assert open_dataset(FashionMnist(), fashion).fell_back_from is None
+    assert open_dataset(FashionMnist(), fashion).fallback_for is None
 
 
 def test_wrong_download(mirror: Path, fashion: Path) -> None:
     """A mirror that gives something else than the archive counts as out of reach."""
     (mirror / "train-images-idx3-ubyte.gz").write_text("please sign in to the hotel's network")
-    with pytest.raises(DataError, match="gave another file"):
+    with pytest.raises(DataError, match="returned another file"):
         open_dataset(FashionMnist(), fashion)
     assert not (fashion / PLACE / "train-images-idx3-ubyte.gz").exists()
 
@@ -171,7 +171,7 @@ def test_fallback(fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(fashion / PLACE)
     data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
     assert data.dataset == Mnist5k()
-    assert data.fell_back_from == FashionMnist(fallback="mnist5k")
+    assert data.fallback_for == FashionMnist(fallback="mnist5k")
     assert "fashion_mnist cannot be downloaded (http://127.0.0.1:9/" in data.fallback_reason
     assert capfd.readouterr() == ("", "")
 
@@ -179,7 +179,7 @@ def test_fallback(fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_no_way(fashion: Path) -> None:
     """Without network, archives and stand-in the error names the places and three ways out."""
     shutil.rmtree(fashion / PLACE)
-    with pytest.raises(DataError, match="Three ways out") as caught:
+    with pytest.raises(DataError, match="Three ways to fix this") as caught:
         open_dataset(FashionMnist(), fashion)
     assert caught.value.exit_code == 3
     text = str(caught.value)
@@ -193,7 +193,7 @@ def test_no_way(fashion: Path) -> None:
 def test_silent_server(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes the connection and never answers is given up."""
     shutil.rmtree(fashion / PLACE)
-    monkeypatch.setattr(download, "STALL", 0.2)
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [address])
@@ -206,11 +206,11 @@ def test_stall_without_a_time_out(fashion: Path, monkeypatch: pytest.MonkeyPatch
     """What no socket time-out covers, such as a name that never resolves, is given up as well."""
     shutil.rmtree(fashion / PLACE)
     released = threading.Event()
-    monkeypatch.setattr(download, "STALL", -0.5)
+    monkeypatch.setattr(download, "STALL_SECONDS", -0.5)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30) and [])
     data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
     released.set()
-    assert "nothing came" in data.fallback_reason
+    assert "no data for" in data.fallback_reason
 
 
 def test_generators() -> None:

@@ -42,7 +42,7 @@ def script(root: Path, body: str) -> list[str]:
     from pathlib import Path
     root = Path({str(root)!r})
     def load():
-        from netbuilder.data import open_dataset
+        from netbuilder.data.open import open_dataset
         from netbuilder.components.datasets import FashionMnist
         return open_dataset(FashionMnist(), root)
     def publish():
@@ -96,7 +96,7 @@ def test_corrupt_archive(fashion: Path, fallback: str | None) -> None:
     expected = datasets.FashionMNIST.resources[0][1]
     with pytest.raises(DataError, match=rf"{IMAGES}.*MD5 is.*expected {expected}; delete it"):
         open_dataset(FashionMnist(fallback=fallback), fashion)  # type: ignore[arg-type]
-    assert not cache.place(fashion, "fashion_mnist").exists()
+    assert not cache.cache_path(fashion, "fashion_mnist").exists()
 
 
 def test_truncated_archive(fashion: Path) -> None:
@@ -125,9 +125,9 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip_a_byte, cut, empty])
 def test_damaged_cache(fashion: Path, damage: object, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged cache is named and made anew from the archives."""
+    """A damaged cache is named and rebuilt from the archives."""
     first = open_dataset(FashionMnist(), fashion)
-    path = cache.place(fashion, "fashion_mnist")
+    path = cache.cache_path(fashion, "fashion_mnist")
     assert callable(damage)
     damage(path)
     with caplog.at_level(logging.WARNING):
@@ -140,7 +140,7 @@ def test_damaged_cache(fashion: Path, damage: object, caplog: pytest.LogCaptureF
 def test_damaged_cache_without_archives(fashion: Path, damage: object) -> None:
     """Where the archives are gone a damaged cache is an error, and no stand-in hides it."""
     open_dataset(FashionMnist(), fashion)
-    path = cache.place(fashion, "fashion_mnist")
+    path = cache.cache_path(fashion, "fashion_mnist")
     assert callable(damage)
     damage(path)
     (fashion / IMAGES).unlink()
@@ -175,7 +175,7 @@ def test_read_only_root(fashion: Path) -> None:
                 (root / "probe").touch()
             data = open_dataset(FashionMnist(), root)
         root.chmod(0o755)
-        assert data.fell_back_from is None
+        assert data.fallback_for is None
         assert files_below(root) == before
 
 
@@ -235,7 +235,7 @@ def test_killed_half_way(fashion: Path) -> None:
     folder = fashion / "netbuilder"
     [left] = folder.iterdir()
     assert any(left.rglob("*.safetensors"))
-    assert not cache.place(fashion, "fashion_mnist").exists()
+    assert not cache.cache_path(fashion, "fashion_mnist").exists()
     open_dataset(FashionMnist(), fashion)
     assert [path.name for path in folder.iterdir()] == ["fashion_mnist.safetensors"]
 
@@ -245,6 +245,6 @@ def test_others_at_work_are_left_alone(tmp_path: Path) -> None:
     mine = cache.work_folder(tmp_path)
     elsewhere = tmp_path / ".work-another.host-4194304-x.tmp"
     elsewhere.mkdir()
-    cache.sweep(tmp_path)
+    cache.remove_stale_work(tmp_path)
     assert mine.is_dir()
     assert elsewhere.is_dir()

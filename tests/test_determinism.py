@@ -69,7 +69,7 @@ def test_an_operation_without_a_deterministic_form_is_named(
 
 def test_other_errors_are_left_as_they_are() -> None:
     """Only what torch says of determinism is put in other words."""
-    with pytest.raises(RuntimeError, match="size mismatch"), deterministic(wanted=True):
+    with pytest.raises(RuntimeError, match="size mismatch"), deterministic(enabled=True):
         raise RuntimeError("size mismatch")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from command import run
 from documents import network
 from hypothesis import given
@@ -15,6 +16,7 @@ from strategies import inputs
 
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.network.alignment import align
 from netbuilder.network.analysis import Analysis, Row, analyse
 from netbuilder.network.diff import ArchitectureDiff, diff_architectures
 
@@ -99,7 +101,7 @@ def _at(analysis: Analysis, row: Row | None) -> int:
 def _containers(analysis: Analysis) -> list[set[int]]:
     """For each row the containers that it is in, however deep."""
     return [
-        {c for c, holder in enumerate(analysis.rows[:i]) if c + holder.inside >= i}
+        {c for c, holder in enumerate(analysis.rows[:i]) if c + holder.descendants >= i}
         for i in range(len(analysis.rows))
     ]
 
@@ -168,6 +170,14 @@ def test_a_layer_that_moved_is_removed_and_added() -> None:
     assert told(found) == ["- 0 Dropout", "  0 Conv2d", "  1 ReLU", "+ 2 Dropout"]
 
 
+@pytest.mark.parametrize(("n", "m"), [(1, 4), (4, 1), (3, 7)])
+def test_a_narrow_band_still_aligns_every_entry(n: int, m: int) -> None:
+    """However few cells are allowed, each entry of both sequences is in the result once."""
+    _, steps = align([10] * n, [10] * m, lambda i, j: 6, max_cells=0)
+    assert [i for i, _ in steps if i is not None] == list(range(n))
+    assert [j for _, j in steps if j is not None] == list(range(m))
+
+
 FAULTY = """\
 name: faulty
 input: [1, 12, 12]
@@ -186,7 +196,7 @@ def test_the_same_fault_in_two_files_is_no_difference() -> None:
         analyse(parse_architecture(text, f"{number}.yaml")) for number, text in enumerate(texts)
     )
     assert not diff_architectures(first, moved)
-    assert diff_architectures(first, behind).behind_fault
+    assert diff_architectures(first, behind).differs_after_fault
     assert diff_architectures(first, behind)
     assert diff_architectures(first, other)
 

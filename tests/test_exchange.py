@@ -300,21 +300,21 @@ WRONG = {
     "leaves:net": "leaves:net: cannot be imported: SystemExit: 3",
     "nets3:nett": "nets3:nett: nets3 has no nett; did you mean net?",
     "nets3:text": "nets3:text: found builtins.str; "
-    "allowed: an nn.Sequential, or a class or function that gives one",
+    "allowed: an nn.Sequential, or a class or function that returns one",
     "nets3:Odd": "nets3:Odd: found nets3.Odd; "
-    "allowed: an nn.Sequential, or a class or function that gives one",
+    "allowed: an nn.Sequential, or a class or function that returns one",
     "nets3:fail": "nets3:fail: calling it without arguments failed: ValueError: no luck",
-    "nets3:odd": "module 1.0: nets3.Odd is no layer kind; known: Parallel",
-    "nets3:inner": "module 0: nets3.Loop is no layer kind; known: Parallel",
-    "nets3:loop": "nets3:loop: nets3.Loop has a forward of its own; "
+    "nets3:odd": "module 1.0: nets3.Odd is not a layer kind; known: Parallel",
+    "nets3:inner": "module 0: nets3.Loop is not a layer kind; known: Parallel",
+    "nets3:loop": "nets3:loop: nets3.Loop has its own forward; "
     "allowed: an nn.Sequential that runs its children in order",
     "nets3:net": "module 0, Conv2d: it takes channels x height x width, found 6",
     "nets3:tied": "0.weight and 1.weight are one parameter; "
-    "a document shares none; give each its own",
-    "nets3:hooked": "its output is not that of its layers: a hook or a parametrisation",
-    "nets3:normed": "torch.nn.utils.parametrize.ParametrizedLinear is no layer kind",
-    "nets3:indices": "module 0, MaxPool2d: return_indices gives two tensors, a layer gives one",
-    "nets3:lazy": "LazyLinear is no layer kind; did you mean Linear?",
+    "a document cannot share parameters; give each its own",
+    "nets3:hooked": "its output differs from that of its layers: a hook or a parametrization",
+    "nets3:normed": "torch.nn.utils.parametrize.ParametrizedLinear is not a layer kind",
+    "nets3:indices": "module 0, MaxPool2d: return_indices returns two tensors; allowed: one",
+    "nets3:lazy": "LazyLinear is not a layer kind; did you mean Linear?",
     "nets3:odd_pad": "module 0, MaxPool2d: padding 5x5 is more than half of kernel 2x2",
 }
 
@@ -334,8 +334,8 @@ def test_what_no_document_can_say_is_one_clear_line(folder: Path, target: str) -
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ("1,9,9", "module 3, Linear: its in_features is 144, but 196 reaches it; is --input right"),
-        ("2,8,8", "module 0, Conv2d: its in_channels is 1, but 2x8x8 reaches it; is --input right"),
+        ("1,9,9", "module 3, Linear: its in_features is 144, but its input is 196; is --input"),
+        ("2,8,8", "module 0, Conv2d: its in_channels is 1, but its input is 2x8x8; is --input"),
         ("1,2,2", "module 0, Conv2d: kernel 3x3 is larger than its input 1x2x2"),
         ("none", "--input: found 'none'; allowed: 1 to 4 sizes, such as 1,28,28"),
         ("1,0,2", "--input: found '1,0,2'; allowed: 1 to 4 sizes"),
@@ -383,7 +383,7 @@ def test_a_kind_of_a_plugin_is_not_written() -> None:
 
     LAYERS.add([Mine])
     try:
-        with pytest.raises(ConfigError, match="layer 0, Mine, is a plugin's own"):
+        with pytest.raises(ConfigError, match="layer 0, Mine, comes from a plugin"):
             python_code(Architecture(name="a", input=(4,), layers=(Mine(),)))
     finally:
         del LAYERS.kinds["Mine"]

@@ -115,7 +115,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
     runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its weights are other ones; the check says so, exit code 1, and nothing is left."""
-    form = exporting.FORMS["safetensors"]
+    form = exporting.FORMATS["safetensors"]
 
     def write(model: torch.nn.Module, images: torch.Tensor, carried: str, path: Path) -> None:
         other = load_model(runs["small"], "best")
@@ -123,12 +123,12 @@ def test_a_file_that_computes_something_else_is_not_kept(
             next(other.parameters()).mul_(1.5)
         form.write(other, images, carried, path)
 
-    changed = exporting.Form(form.packages, write, form.read)
-    monkeypatch.setitem(exporting.FORMS, "safetensors", changed)
+    changed = exporting.ExportFormat(form.packages, write, form.read)
+    monkeypatch.setitem(exporting.FORMATS, "safetensors", changed)
     out = tmp_path / "net.safetensors"
     ran = run("export", str(runs["small"].path), "--to", "safetensors", "--out", str(out))
     assert ran.code == 1
-    assert "not written: on 256 images its outputs are up to" in ran.err
+    assert "not written: on 256 images its outputs differ from" in ran.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -137,7 +137,7 @@ def test_a_missing_package_is_a_line_that_names_the_command(
     package: str, runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 3; the command is this interpreter's and installs this clone's extra."""
-    for other in exporting.FORMS["onnx"].packages:
+    for other in exporting.FORMATS["onnx"].packages:
         if other != package:
             pytest.importorskip(other, reason="the extra onnx is not installed")
     monkeypatch.setitem(sys.modules, package, None)  # import raises what it does without it
@@ -152,14 +152,14 @@ def test_a_missing_package_is_a_line_that_names_the_command(
 
 def test_an_operator_that_onnx_lacks_is_named(runs: dict[str, Run], tmp_path: Path) -> None:
     """Not the exporter's step in which it was missed; one line, and no file."""
-    for package in exporting.FORMS["onnx"].packages:
+    for package in exporting.FORMATS["onnx"].packages:
         pytest.importorskip(package, reason="the extra onnx is not installed")
     out = tmp_path / "net.onnx"
     ran = run("export", str(runs["no_onnx"].path), "--to", "onnx", "--out", str(out))
     assert ran.code == 3
-    assert ran.err.startswith("onnx cannot carry small: No ONNX function found for ")
+    assert ran.err.startswith("onnx cannot represent small: No ONNX function found for ")
     assert "adaptive_max_pool2d" in ran.err
-    assert ran.err.endswith("; take another form\n")
+    assert ran.err.endswith("; use another format\n")
     assert (ran.err.count("\n"), ran.err.count("\x1b"), list(tmp_path.iterdir())) == (1, 0, [])
 
 
@@ -181,7 +181,7 @@ def test_a_layer_that_a_form_cannot_carry_is_told(
     runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the exporter raises becomes one line with its reason."""
-    form = exporting.FORMS["torch-export"]
+    form = exporting.FORMATS["torch-export"]
 
     def write(model: torch.nn.Module, images: torch.Tensor, carried: str, path: Path) -> None:
         class Unknown(torch.nn.Module):
@@ -191,13 +191,13 @@ def test_a_layer_that_a_form_cannot_carry_is_told(
         form.write(Unknown(), images, carried, path)
 
     monkeypatch.setitem(
-        exporting.FORMS, "torch-export", exporting.Form(form.packages, write, form.read)
+        exporting.FORMATS, "torch-export", exporting.ExportFormat(form.packages, write, form.read)
     )
     out = tmp_path / "net.pt2"
     ran = run("export", str(runs["small"].path), "--to", "torch-export", "--out", str(out))
     assert ran.code == 3
-    assert ran.err.startswith("torch-export cannot carry small: ")
-    assert ran.err.endswith("; take another form\n")
+    assert ran.err.startswith("torch-export cannot represent small: ")
+    assert ran.err.endswith("; use another format\n")
     assert ran.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

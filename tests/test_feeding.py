@@ -78,7 +78,7 @@ def test_a_large_cache_stays_in_its_file(tmp_path: Path, monkeypatch: pytest.Mon
     tensors = {"train_images": images, "train_labels": labels.to(torch.uint8)}
     tensors |= {"test_images": images.clone(), "test_labels": labels.to(torch.uint8)}
     digest = digest_of(tensors)
-    path = cache.place(tmp_path, "kind")
+    path = cache.cache_path(tmp_path, "kind")
     work = cache.work_folder(path.parent)
     cache.write(path, tensors, digest, work)
     monkeypatch.setattr(cache, "MAPPED_FROM", 1)

@@ -55,8 +55,8 @@ def batch(size: int, seed: int, device: str = "cpu") -> tuple[torch.Tensor, torc
 
 def state(step: Step) -> list[torch.Tensor]:
     """Everything that an update changed, on the CPU."""
-    trainee = step._trainee
-    tensors = [*trainee.model.state_dict().values(), *trainee.kept.state_dict().values()]
+    trainee = step._state
+    tensors = [*trainee.model.state_dict().values(), *trainee.eval_model.state_dict().values()]
     for held in trainee.optimizer.state_dict()["state"].values():
         tensors += [value for value in held.values() if isinstance(value, torch.Tensor)]
     return [tensor.detach().cpu().clone() for tensor in tensors]
@@ -74,7 +74,7 @@ def test_the_passes_read_no_value_on_the_host(architecture: Architecture) -> Non
     """Tensors that hold no values will do for them, so that a graph can be captured of them."""
     step = step_of(architecture, CPU)
     step.passes(*batch(8, 0))  # constants are made once, and kept
-    step._trainee.optimizer.zero_grad()
+    step._state.optimizer.zero_grad()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         outputs = step.passes(*map(mode.from_tensor, batch(8, 0)))
         assert all(isinstance(output, FakeTensor) and not output.ndim for output in outputs)
@@ -106,7 +106,7 @@ def test_an_optimizer_without_one_kernel_runs_without_a_graph() -> None:
     cuda = Device(torch.device("cuda"), "fp32")
     assert decide_graph("auto", optimizer, cuda) is False
     assert decide_graph("auto", small().trained.optimizer, cuda) is True
-    with pytest.raises(ConfigError, match="NAdam is not served"):
+    with pytest.raises(ConfigError, match="NAdam is not supported"):
         decide_graph("on", optimizer, cuda)
 
 
@@ -114,13 +114,13 @@ def test_a_verdict_that_waits_is_that_of_the_first_bad_step() -> None:
     """Steps behind it count as bad, and what is settled is forgotten."""
     unsettled = DeferredFiniteCheck(torch.device("cpu"))
     for step, finite in enumerate([True, True, False, True]):
-        unsettled.note(torch.tensor(finite), 3, step)
-    assert unsettled.settle() == (3, 2)
+        unsettled.record(torch.tensor(finite), 3, step)
+    assert unsettled.first_failure() == (3, 2)
     fresh = DeferredFiniteCheck(torch.device("cpu"))
-    fresh.note(torch.tensor(True), 0, 0)
-    assert fresh.settle() is None
-    fresh.note(torch.tensor(False), 0, 1)
-    assert fresh.settle() == (0, 1)
+    fresh.record(torch.tensor(True), 0, 0)
+    assert fresh.first_failure() is None
+    fresh.record(torch.tensor(False), 0, 1)
+    assert fresh.first_failure() == (0, 1)
 
 
 @pytest.mark.parametrize("optimizer", ["SGD: {lr: 0.1, momentum: 0.9}", "Adam", "AdamW"])
@@ -128,11 +128,11 @@ def test_a_step_whose_verdict_waits_updates_nothing(
     optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the first bad step on, weights and the optimizer stay as they were; then it is told."""
-    monkeypatch.setattr(step_module, "Graphed", lambda body, *_: body)
+    monkeypatch.setattr(step_module, "CudaGraphed", lambda body, *_: body)
     changed = (f"train.optimizer={{{optimizer}}}", "train.scheduler=", "train.ema=")
     step = step_of(small(*changed), CPU, graphed=True)
     step(*batch(96, 0), 0, 0)
-    step.settle()
+    step.raise_if_diverged()
     weights = [weight.detach().clone() for weight in step._parameters]
     good = step._dataset
     step._dataset = good.model_copy()
@@ -142,8 +142,8 @@ def test_a_step_whose_verdict_waits_updates_nothing(
     step._dataset = good
     for before, now in zip(weights, step._parameters, strict=True):
         assert torch.equal(before, now)
-    with pytest.raises(Diverged, match="not finite in epoch 1, step 2; the update was not made"):
-        step.settle()
+    with pytest.raises(Diverged, match="not finite in epoch 1, step 2; the update was skipped"):
+        step.raise_if_diverged()
 
 
 @pytest.mark.gpu
@@ -165,7 +165,7 @@ def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
             torch.testing.assert_close(other, loss, rtol=1e-4, atol=1e-4)
             assert abs(int(hits) - int(others)) <= 1
         for step in steps:
-            step.settle()
+            step.raise_if_diverged()
     for plain, replayed in zip(*map(state, steps), strict=True):
         torch.testing.assert_close(replayed, plain, rtol=1e-3, atol=1e-4)
 
@@ -178,7 +178,7 @@ def test_a_replayed_evaluation_is_the_evaluation() -> None:
     architecture = small()
     config, dataset = architecture.trained, architecture.trained.dataset
     step = step_of(architecture, hardware)
-    model = step._trainee.kept
+    model = step._state.eval_model
     replayed = CudaGraphed(prediction(model, dataset, hardware), model)
     images, labels = batch(2 * BATCH + 50, 0, "cuda")
     for number in range(2):

@@ -36,7 +36,7 @@ ROOMS = {
         "config",
         "components",
         *GROUND,
-    },  # fmt: skip
+    },
     "plugin": {"network", "components", *GROUND},
     "__main__": {"cli"},
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from perturb import changed_along
 from torch import Tensor, nn
 from torchvision import ops
 
@@ -18,7 +19,6 @@ from netbuilder.components.layers.containers import ALIASING_KINDS
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import Shape
 from netbuilder.network.testing import (
-    changed_along,
     macs,
     output_shape,
     parameters,

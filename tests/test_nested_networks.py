@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from nested import NESTS, nested
+from perturb import changed_along, raised_along
 from sizes import examples
 from strategies import inputs
 from torch import Tensor, nn
@@ -20,11 +21,9 @@ from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 from netbuilder.network.testing import (
-    changed_along,
     macs,
     output_shape,
     parameters,
-    raised_along,
     read_along,
     widest,
 )

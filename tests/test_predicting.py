@@ -23,7 +23,7 @@ from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
 from netbuilder.errors import ConfigError
 from netbuilder.inference.evaluate import evaluate_run
-from netbuilder.inference.images import Unusable, find_pictures, read_picture
+from netbuilder.inference.images import UnusableImageError, find_images, read_image
 from netbuilder.inference.predict import Predictions, predict_run
 from netbuilder.runs.run import Run
 from netbuilder.training.loop import train
@@ -57,9 +57,9 @@ def test_pictures_of_the_test_set_give_what_evaluate_gives(
 ) -> None:
     """Every class, and its probability to the bit: files of the data set's size keep theirs."""
     evaluation, _ = evaluate_run(trained)
-    assert [made.best for made in plain.made] == evaluation.guesses.tolist()
-    assert [max(made.probabilities) for made in plain.made] == evaluation.confidences.tolist()
-    for made in plain.made:
+    assert [made.best for made in plain.images] == evaluation.guesses.tolist()
+    assert [max(made.probabilities) for made in plain.images] == evaluation.confidences.tolist()
+    for made in plain.images:
         assert sum(made.probabilities) == pytest.approx(1)
 
 
@@ -161,7 +161,7 @@ def test_a_digit_of_any_size_and_polarity_stays_the_digit(
         CHANGES[change](image).save(tmp_path / f"{i:04}.png")
     found = predict_run(trained, [tmp_path])
     assert not found.unusable
-    same = sum(a.best == b.best for a, b in zip(found.made, plain.made, strict=False))
+    same = sum(a.best == b.best for a, b in zip(found.images, plain.images, strict=False))
     assert same >= 190, f"{same} of 200"
 
 
@@ -173,7 +173,7 @@ def test_a_faint_drawing_of_the_data_set_s_size_keeps_its_place(
     for image in data.test_images[:50, 0].numpy().astype(float):
         path = tmp_path / "faint.png"
         Image.fromarray((paper + (ink - paper) * image / 255).round().astype(np.uint8)).save(path)
-        found = read_picture(path, Mnist())[0].numpy().astype(float)
+        found = read_image(path, Mnist())[0].numpy().astype(float)
         # What is brighter than all but a twentieth of the ink is white.
         assert np.abs(found - image).max() < 24
 
@@ -188,7 +188,7 @@ def test_a_picture_of_a_scanner_s_size_gives_what_a_small_one_gives(
         half = digit.resize((side // 2, side // 2), Image.Resampling.BICUBIC)
         sheet.paste(half, (side // 8, side // 8))
         sheet.save(tmp_path / f"{name}.png")
-    small, large = (read_picture(tmp_path / f"{name}.png", Mnist()) for name in ("small", "large"))
+    small, large = (read_image(tmp_path / f"{name}.png", Mnist()) for name in ("small", "large"))
     assert (small.float() - large.float()).abs().mean() < 2
 
 
@@ -209,7 +209,7 @@ def test_a_drawing_is_put_where_mnist_puts_it(
     cut = original[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     path = tmp_path / "moved.png"
     Image.fromarray(np.pad(cut, ((above, below), (left, right)))).save(path)
-    found = read_picture(path, Mnist())[0].numpy().astype(float)
+    found = read_image(path, Mnist())[0].numpy().astype(float)
     places = [
         original[max(0, y) : 28 + min(0, y), max(0, x) : 28 + min(0, x)]
         for y in (-1, 0, 1)
@@ -240,7 +240,7 @@ def test_a_camera_s_orientation_is_heeded(
     exif[0x0112] = orientation
     upright.save(tmp_path / "upright.png")
     upright.transpose(turns[orientation]).save(tmp_path / "turned.png", exif=exif)
-    found = [read_picture(tmp_path / f"{name}.png", Mnist()) for name in ("upright", "turned")]
+    found = [read_image(tmp_path / f"{name}.png", Mnist()) for name in ("upright", "turned")]
     assert torch.equal(*found)
 
 
@@ -251,7 +251,7 @@ def test_a_photograph_is_cropped_around_its_centre(mode: str, tmp_path: Path) ->
     picture.paste((200, 120, 40), (50, 0, 250, 200))
     path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
     picture.convert(mode).save(path)
-    found = read_picture(path, Cifar10())
+    found = read_image(path, Cifar10())
     assert found.shape == (3, 32, 32)
     wanted = Image.new("RGB", (1, 1), (200, 120, 40)).convert(mode).convert("RGB").getpixel((0, 0))
     inner = found.permute(1, 2, 0).numpy().astype(int)[:, 2:-2]  # the crop's edge is smoothed
@@ -282,8 +282,8 @@ def test_a_file_that_is_no_drawing_is_told(name: str, tmp_path: Path) -> None:
     content, reason = UNUSABLE[name]
     path = tmp_path / "file.png"
     path.write_bytes(content)
-    with pytest.raises(Unusable, match=reason):
-        read_picture(path, Mnist())
+    with pytest.raises(UnusableImageError, match=reason):
+        read_image(path, Mnist())
 
 
 def test_a_picture_of_far_too_many_pixels_is_not_unpacked(
@@ -293,8 +293,8 @@ def test_a_picture_of_far_too_many_pixels_is_not_unpacked(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     path = tmp_path / "file.png"
     path.write_bytes(png(GRADIENT))
-    with pytest.raises(Unusable, match="more than 1,000 pixels; scale it down"):
-        read_picture(path, Mnist())
+    with pytest.raises(UnusableImageError, match="more than 1,000 pixels; scale it down"):
+        read_image(path, Mnist())
 
 
 def test_a_folder_gives_all_pictures_in_and_below_it(tmp_path: Path) -> None:
@@ -305,25 +305,27 @@ def test_a_folder_gives_all_pictures_in_and_below_it(tmp_path: Path) -> None:
     names = ("z.JPG", "a/2.png", "a/b/1.jpeg", "a/notes.txt", ".hidden.png", ".cache/3.png")
     for name in names:
         (tmp_path / name).write_bytes(b"")
-    found = find_pictures([tmp_path / "a", tmp_path / "a" / "notes.txt", tmp_path])
+    found = find_images([tmp_path / "a", tmp_path / "a" / "notes.txt", tmp_path])
     assert [str(path.relative_to(tmp_path)) for path in found] == [
         "a/2.png", "a/b/1.jpeg", "a/notes.txt", "a/2.png", "a/b/1.jpeg", "z.JPG",
     ]  # fmt: skip
     with pytest.raises(ConfigError, match=r"missing: no such file(.|\n)*none: no picture in it"):
-        find_pictures([tmp_path / "none", tmp_path / "missing"])
+        find_images([tmp_path / "none", tmp_path / "missing"])
 
 
 def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     """A pipe is not waited for; a link to nothing and a name too long are a line each."""
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "nothing")
-    assert [path.name for path in find_pictures([tmp_path])] == ["link.png", "pipe.png"]
-    with pytest.raises(Unusable, match="not a regular file; save the picture as one"):
-        read_picture(tmp_path / "pipe.png", Mnist())
-    with pytest.raises(Unusable, match="cannot be opened: No such file or directory; name a file"):
-        read_picture(tmp_path / "link.png", Mnist())
+    assert [path.name for path in find_images([tmp_path])] == ["link.png", "pipe.png"]
+    with pytest.raises(UnusableImageError, match="not a regular file; save the picture as one"):
+        read_image(tmp_path / "pipe.png", Mnist())
+    with pytest.raises(
+        UnusableImageError, match="cannot be opened: No such file or directory; name a readable"
+    ):
+        read_image(tmp_path / "link.png", Mnist())
     with pytest.raises(ConfigError, match="File name too long; name PNG or JPEG files"):
-        find_pictures([tmp_path / f"{'x' * 300}.png"])
+        find_images([tmp_path / f"{'x' * 300}.png"])
 
 
 def test_the_command_tells_what_it_cannot_read_behind_what_it_can(

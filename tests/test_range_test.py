@@ -108,8 +108,8 @@ def test_the_command_keeps_curve_and_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lowest": 1.0, "highest": 0.1}, "no range; allowed: above 0"),
-        ({"lowest": -1.0}, "no range"),
+        ({"lowest": 1.0, "highest": 0.1}, "not a range; allowed: rates above 0"),
+        ({"lowest": -1.0}, "not a range"),
         ({"steps": 1000}, "--steps 1000: allowed: 2 to 42"),
     ],
 )
@@ -207,5 +207,5 @@ def test_it_takes_less_than_a_tenth_of_an_epoch(batch: int, steps: int) -> None:
 def test_a_loss_that_is_no_number_at_once_is_told() -> None:
     """With the two ways to go on; there is no curve to keep."""
     broken = small("layers[0].Conv2d.init={weight: {constant: 1e38}}", "layers[1]=Identity")
-    with pytest.raises(Diverged, match="the lowest learning rate; begin lower with --from, or"):
+    with pytest.raises(Diverged, match="the lowest learning rate; use a lower --from, or"):
         range_test(broken, precision="fp32")

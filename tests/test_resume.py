@@ -70,7 +70,7 @@ def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped before, at and behind the epoch from which it is compiled."""
-    monkeypatch.setattr(compiling, "WORTH_SECONDS", 0)
+    monkeypatch.setattr(compiling, "MIN_EAGER_SECONDS", 0)
     architecture = small("train.epochs=2", "train.batch_size=96")
     records = list(train(architecture, out=tmp_path / "whole"))
     kinds = [type(record).__name__ for record in records]

@@ -431,10 +431,10 @@ new b --from small.yaml                       | 3 | b.yaml: cannot be written: R
 new b --from small.yaml --out small.yaml --force | 3 | small.yaml: cannot be written: REASON; choose another path
 train small.yaml -q                           | 3 | REASON; choose another path with --out
 train small.yaml -q --logger tensorboard      | 3 | REASON; choose another path with --out
-train small.yaml -q --resume auto             | 3 | runs/small/U/environment.json: REASON; the last checkpoint stands
-train -q --resume runs/small/U                | 3 | runs/small/U/environment.json: REASON; the last checkpoint stands
+train small.yaml -q --resume auto             | 3 | runs/small/U/environment.json: REASON; the last checkpoint is intact
+train -q --resume runs/small/U                | 3 | runs/small/U/environment.json: REASON; the last checkpoint is intact
 train -q --resume runs/small/R                | 3 | runs/small/R/curves.png: REASON; the run itself is recorded
-train -q --resume runs/small/R --epochs 2     | 3 | runs/small/R/config.json: REASON; the last checkpoint stands
+train -q --resume runs/small/R --epochs 2     | 3 | runs/small/R/config.json: REASON; the last checkpoint is intact
 lr-find small.yaml --steps 3                  | 3 | runs/small: cannot be written: REASON; choose another path with --out
 compare small.yaml --out c.png                | 3 | c.png: cannot be written: REASON; choose another path with --out
 report small.yaml --out empty                 | 3 | empty/report.md: cannot be written: REASON; choose another path with --out

@@ -213,7 +213,7 @@ def test_the_star_marks_one_layer() -> None:
         ("parameters: {at_most: 1494}", "at most 1,494: 1,494, met with 0 to spare"),
         ("parameters: {at_most: 1000}", "at most 1,000: 1,494, not met, off by 494"),
         ("receptive_field: {at_least: 20}", "at least 20: 14, not met, off by 6"),
-        ("epochs: {at_most: 5}", "at most 5: not judged, the document trains nothing"),
+        ("epochs: {at_most: 5}", "at most 5: not judged, the document has no train section"),
     ],
 )
 def test_a_target_is_told_with_what_is_left(bound: str, line: str) -> None:

@@ -23,7 +23,7 @@ from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
-from netbuilder.training.compile import decide, has_compiler
+from netbuilder.training.compile import decide_compile, has_compiler
 from netbuilder.training.device import Device
 from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
 from netbuilder.training.loop import train
@@ -102,7 +102,7 @@ def test_the_average_is_the_exponential_moving_average() -> None:
                 decay = min(0.75, (1 + index) / (10 + index))
                 before = expected.get(name, first[name])
                 expected[name] = before * decay + value * (1 - decay)
-    kept = trainee.kept.state_dict()
+    kept = trainee.eval_model.state_dict()
     assert "1.running_mean" in expected
     torch.testing.assert_close({name: kept[name] for name in expected}, expected)
 
@@ -120,7 +120,7 @@ def test_a_compiled_step_is_the_eager_one() -> None:
         for index in (*range(6), 41):
             images = data.train_images[index * 96 :][:96]
             loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
-        found.append((loss, hits, trainee.model.state_dict(), trainee.kept.state_dict()))
+        found.append((loss, hits, trainee.model.state_dict(), trainee.eval_model.state_dict()))
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
 
 
@@ -140,7 +140,7 @@ def test_compiling_is_chosen_by_the_length_of_the_run(
 ) -> None:
     """By nothing that a busy machine could change, or by what was asked for."""
     hardware = Device.choose("cpu", "fp32")
-    assert decide(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
+    assert decide_compile(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
 
 
 def test_compiling_without_a_compiler_is_refused_or_left_out(
@@ -149,16 +149,16 @@ def test_compiling_without_a_compiler_is_refused_or_left_out(
     """``on`` says what is missing; ``auto`` does without."""
     monkeypatch.setenv("PATH", "")
     hardware = Device.choose("cpu", "fp32")
-    assert decide("auto", analyse(small()), 10**6, 2, hardware) == (
+    assert decide_compile("auto", analyse(small()), 10**6, 2, hardware) == (
         None,
         "not compiled, no C++ compiler here",
     )
     with pytest.raises(
         MachineError, match=r"--compile on: no C\+\+ compiler here; use auto or off"
     ):
-        decide("on", analyse(small()), 1, 2, hardware)
+        decide_compile("on", analyse(small()), 1, 2, hardware)
     with pytest.raises(ConfigError, match=r"--compile: found 'yes'; allowed: auto, on, off"):
-        decide("yes", analyse(small()), 1, 2, hardware)
+        decide_compile("yes", analyse(small()), 1, 2, hardware)
 
 
 def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:
@@ -269,9 +269,9 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
             raise OSError(number, "no", str(path))
         real(path, content)
 
-    monkeypatch.setattr("netbuilder._files.write_atomic", failing)
+    monkeypatch.setattr("netbuilder.training.checkpoint.write_atomic", failing)
     with pytest.raises(
-        MachineError, match=f"{words}; the last checkpoint stands, go on with --resume"
+        MachineError, match=f"{words}; the last checkpoint is intact, continue with --resume"
     ):
         list(train(small(), out=tmp_path))
     monkeypatch.undo()
@@ -294,7 +294,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     with pytest.raises(
         MachineError,
         match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
-        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint stands",
+        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint is intact",
     ):
         list(train(small(), out=tmp_path))
 
@@ -334,12 +334,12 @@ def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: flo
     else:
         last.register_forward_hook(lambda module, given, out: out * value)
     before = {name: t.clone() for name, t in trainee.model.named_parameters()}
-    average = {name: t.clone() for name, t in trainee.kept.state_dict().items()}
+    average = {name: t.clone() for name, t in trainee.eval_model.state_dict().items()}
     with pytest.raises(Diverged, match=r"not finite|the loss is .* in epoch 1, step 2; the update"):
         step(images, labels, 0, 1)
     for name, parameter in trainee.model.named_parameters():
         assert torch.equal(parameter.nan_to_num(7), before[name].nan_to_num(7)), name
-    for name, kept in trainee.kept.state_dict().items():
+    for name, kept in trainee.eval_model.state_dict().items():
         assert torch.equal(kept, average[name]), name
 
 

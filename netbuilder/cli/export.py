@@ -84,9 +84,9 @@ def export(
     if to == "torch-export" and out.suffix != FORMS[to]:
         raise ConfigError(f"--out {out}: torch.export.load takes names that end with {FORMS[to]}")
     from netbuilder.inference.export import export_run
-    from netbuilder.training.resources import limits
+    from netbuilder.training.resources import resource_errors
 
-    with limits(out), report_write_errors(out):
+    with resource_errors(out), report_write_errors(out):
         made = export_run(run, to, out, which=weights, data_dir=data_dir)
     if output == "json":
         print(json.dumps(asdict(made) | {"path": str(made.path)}))

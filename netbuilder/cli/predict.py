@@ -56,18 +56,18 @@ def predict(
                     "probability": prediction.probabilities[prediction.best],
                     "probabilities": list(prediction.probabilities),
                 }
-                for prediction in result.made
+                for prediction in result.images
             ],
             "unusable": [
                 {"path": problem.file, "message": problem.message} for problem in result.unusable
             ],
         }
         print(dumps(data))
-    elif result.made:
+    elif result.images:
         from netbuilder.render.console import show
         from netbuilder.render.predictions import predictions_table
 
-        predictions = [(row.path, row.probabilities) for row in result.made]
+        predictions = [(row.path, row.probabilities) for row in result.images]
         show(predictions_table(predictions, result.classes), plain=not sys.stdout.isatty())
     if result.unusable:
         raise ConfigError(result.unusable)

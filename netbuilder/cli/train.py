@@ -170,7 +170,7 @@ def show_run(
     """Show a run to its end, draw its pictures, and tell whether its targets were met."""
     from netbuilder.render.progress import RunProgress
     from netbuilder.training.events import Finished
-    from netbuilder.training.resources import limits
+    from netbuilder.training.resources import resource_errors
 
     # Closed, for a run that is not let go of cannot be taken up again.
     with (
@@ -184,7 +184,7 @@ def show_run(
             if log:
                 log.show(record)
             if isinstance(record, Finished):
-                with limits(record.run.path, "; the run itself is recorded"):
+                with resource_errors(record.run.path, "; the run itself is recorded"):
                     draw_run(record)
                 met: bool | None = record.result["met"]
                 return met

@@ -1,1 +1,1 @@
-"""Data sets: located, verified, cached and batched."""
+"""Data sets: download, verification, cache, batches."""

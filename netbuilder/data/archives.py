@@ -1,6 +1,6 @@
-"""Where data sets come from: torchvision's archives, checked, and torchvision's own decoders.
+"""The published archives of data sets, decoded by torchvision.
 
-torchvision is imported inside the calls alone; a run on a cached data set never loads it.
+torchvision is imported inside the functions; a run on a cached data set never loads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netbuilder.data.download import Unreachable, fetch
+from netbuilder.data.download import DownloadError, download
 from netbuilder.errors import DataError
 
 _CLASSES = {
@@ -26,16 +26,15 @@ _CLASSES = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
 }
-"""The name in documents to torchvision's class."""
+"""torchvision's class for each name in documents."""
 
-
-KNOWN = {"mnist": "cbf860d23226daf9a08a820109ffa918bd240291e27021b444ee35cd3120d5e7"}
-"""The digests of data sets that have been converted from the published archives."""
+DIGESTS = {"mnist": "cbf860d23226daf9a08a820109ffa918bd240291e27021b444ee35cd3120d5e7"}
+"""The digest of the decoded tensors, for data sets where it is known; see `digest_of`."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One published file: its place below the data root, its MD5 and where it can be had."""
+    """A published file: its path below the data root, its MD5, and its URLs."""
 
     path: Path
     md5: str
@@ -43,7 +42,7 @@ class Archive:
 
 
 def archives(kind: str) -> tuple[Archive, ...]:
-    """What torchvision publishes of a data set."""
+    """List the archives of a data set, from torchvision's metadata."""
     source = _class(kind)
     if hasattr(source, "resources"):
         folder = Path(source.__name__) / "raw"
@@ -54,36 +53,40 @@ def archives(kind: str) -> tuple[Archive, ...]:
     return (Archive(Path(source.filename), source.tgz_md5, (source.url,)),)
 
 
-def missing(root: Path, kind: str) -> list[Archive]:
-    """The archives that do not lie in the data root."""
+def missing_archives(root: Path, kind: str) -> list[Archive]:
+    """List the archives of a data set that are not in the data root."""
     return [archive for archive in archives(kind) if not (root / archive.path).is_file()]
 
 
 def convert(root: Path, kind: str, work: Path) -> dict[str, Tensor]:
-    """The data set's four uint8 tensors, from archives in the root or from the network.
+    """Decode a data set from the archives in the data root, downloading those that are missing.
 
     Args:
-        root: the data root; archives that had to be fetched are kept there, if it can be written.
-        kind: the data set's name.
-        work: an empty folder for what is fetched and unpacked.
+        root: The data root. Downloaded archives are stored in it if it is writable.
+        kind: The name of the data set.
+        work: An empty folder for downloads and unpacked files.
+
+    Returns:
+        Four uint8 tensors: ``train_images`` and ``test_images`` of shape (N, C, H, W),
+        ``train_labels`` and ``test_labels`` of shape (N).
 
     Raises:
-        DataError: an archive in the root is not the published one.
-        Unreachable: an archive is missing and cannot be fetched.
-        OSError: the disk is full, or an archive cannot be read.
+        DataError: An archive in the root differs from the published one.
+        DownloadError: An archive is missing and cannot be downloaded.
+        OSError: The disk is full, or an archive cannot be read.
     """
     for archive in archives(kind):
         original, copy = root / archive.path, work / archive.path
         copy.parent.mkdir(parents=True, exist_ok=True)
         if original.is_file():
-            _check(original, archive.md5)
-            _place(original, copy)
+            _verify(original, archive.md5)
+            _link(original, copy)
         else:
-            _fetch(archive, copy)
-            _keep(copy, original)
-    # Anything that torchvision unpacks goes into the work folder; the root stays as it is.
+            _download(archive, copy)
+            _store(copy, original)
+    # torchvision unpacks into the work folder, and so leaves the root unchanged.
     with contextlib.redirect_stdout(io.StringIO()):
-        train, test = (_class(kind)(work, train=part, download=True) for part in (True, False))
+        train, test = (_class(kind)(work, train=train, download=True) for train in (True, False))
     return {
         "train_images": _images(train.data),
         "train_labels": torch.as_tensor(train.targets).to(torch.uint8),
@@ -99,7 +102,7 @@ def _class(kind: str) -> Any:
 
 
 def _images(data: Any) -> Tensor:
-    """(N, H, W) or (N, H, W, C) to (N, C, H, W)."""
+    """Convert images of shape (N, H, W) or (N, H, W, C) to (N, C, H, W)."""
     images = torch.as_tensor(data)
     images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
     return images.contiguous()
@@ -110,45 +113,46 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _check(path: Path, md5: str) -> None:
-    found = _md5(path)
-    if found != md5:
+def _verify(path: Path, md5: str) -> None:
+    actual = _md5(path)
+    if actual != md5:
+        size = path.stat().st_size
         raise DataError(
-            f"{path}: not the published archive: its MD5 is {found} ({path.stat().st_size} bytes), "
-            f"expected {md5}; delete it and run again, or put the whole archive there"
+            f"{path}: not the published archive: its MD5 is {actual} ({size} bytes), "
+            f"expected {md5}; delete it and run again, or replace it by the whole archive"
         )
 
 
-def _place(original: Path, copy: Path) -> None:
+def _link(original: Path, copy: Path) -> None:
     try:
         copy.symlink_to(original.resolve())
-    except OSError:  # Windows asks a privilege for links
+    except OSError:  # Windows requires a privilege for links
         shutil.copyfile(original, copy)
 
 
-def _fetch(archive: Archive, to: Path) -> None:
-    """From the first address that gives the published file."""
+def _download(archive: Archive, path: Path) -> None:
+    """Download an archive from the first URL that serves the published file."""
     reasons = []
     for number, url in enumerate(archive.urls):
-        attempt = to.with_name(f"{to.name}.{number}")  # a transfer left behind may still write
+        attempt = path.with_name(f"{path.name}.{number}")  # an abandoned transfer may still write
         try:
-            fetch(url, attempt)
-        except Unreachable as error:
+            download(url, attempt)
+        except DownloadError as error:
             reasons.append(str(error))
             continue
-        if (found := _md5(attempt)) == archive.md5:
-            attempt.rename(to)
+        if (md5 := _md5(attempt)) == archive.md5:
+            attempt.rename(path)
             return
-        reasons.append(f"{url}: gave another file (MD5 {found}, expected {archive.md5})")
-    raise Unreachable("; ".join(reasons))
+        reasons.append(f"{url}: returned another file (MD5 {md5}, expected {archive.md5})")
+    raise DownloadError("; ".join(reasons))
 
 
-def _keep(copy: Path, original: Path) -> None:
-    """Put a fetched archive into the root, so that it need not be fetched again."""
-    aside = copy.with_suffix(".keep")
+def _store(copy: Path, original: Path) -> None:
+    """Store a downloaded archive in the root for later use, if the root is writable."""
+    temporary = copy.with_suffix(".keep")
     try:
         original.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(copy, aside)
-        aside.replace(original)
-    except OSError:  # a read-only root: nothing is kept there
-        aside.unlink(missing_ok=True)
+        shutil.copyfile(copy, temporary)
+        temporary.replace(original)
+    except OSError:
+        temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""The verified cache: one file of uint8 tensors for each data set, whole or not there.
+"""The cache of decoded data sets: one verified file of uint8 tensors per data set.
 
-A file is made in a work folder of its own next to where it goes, flushed, and renamed into place,
-so that processes which start at once each make it and the last rename wins with the same bytes. A
-work folder carries its host and process in its name; what a dead process left is swept up.
+A file is written in a temporary work folder on the same disk, flushed, and renamed into place. Of
+several processes that write it at once, each writes the same bytes and the last rename wins. The
+name of a work folder has the host and the process, so that folders of dead processes are removed.
 """
 
 from __future__ import annotations
@@ -22,37 +22,40 @@ from netbuilder._files import digest_of, is_alive, sync_folder
 from netbuilder.data.dataset import NAMES
 
 MAPPED_FROM = 1 << 30
-"""Bytes of a cache file from which its tensors stay mapped to it and take no memory."""
+"""The file size in bytes from which tensors are memory-mapped instead of read."""
 
 _PREFIX = ".work"
 
 _SUFFIX = ".tmp"
 
 
-class Damaged(Exception):  # internal: opening.py turns it into words for the user
-    """The file is there and is not what was written."""
+class DamagedCacheError(Exception):
+    """A cache file exists, and its content is not what was written; see `open_dataset`."""
 
 
-def place(root: Path, kind: str) -> Path:
-    """Where the cache of a data set lies below the data root."""
+def cache_path(root: Path, kind: str) -> Path:
+    """The path of a data set's cache file below the data root."""
     return root / "netbuilder" / f"{kind}.safetensors"
 
 
 def read(path: Path, known: str | None) -> tuple[dict[str, Tensor], str] | None:
-    """The tensors of a cache file and their digest; None where there is no file.
+    """Read and verify a cache file.
 
     Args:
-        path: from `place`.
-        known: the digest that the data set must have; without it the one in the file counts.
+        path: The path from `cache_path`.
+        known: The digest of the data set; by default the digest recorded in the file.
+
+    Returns:
+        The tensors and their digest; None if the file does not exist.
 
     Raises:
-        Damaged: the file is not whole, or its SHA-256 is another.
-        OSError: the file cannot be read.
+        DamagedCacheError: The file is incomplete, or its digest differs.
+        OSError: The file cannot be read.
     """
     if not path.exists():
         return None
     with path.open("rb"):
-        pass  # what the system has to say, before safetensors says it less clearly
+        pass  # raises a clearer OSError than safetensors does
     try:
         with safe_open(path, framework="pt") as file:
             recorded = (file.metadata() or {}).get("sha256", "none")
@@ -61,49 +64,49 @@ def read(path: Path, known: str | None) -> tuple[dict[str, Tensor], str] | None:
                 tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         digest = digest_of(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"it is not whole ({error})") from None
+        raise DamagedCacheError(f"it is not complete ({error})") from None
     expected = known or recorded
     if digest != expected:
-        raise Damaged(f"its SHA-256 is {digest}, expected {expected}")
+        raise DamagedCacheError(f"its SHA-256 is {digest}, expected {expected}")
     return tensors, digest
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], digest: str, work: Path) -> None:
-    """Put the cache file into place.
+    """Write a cache file.
 
     Args:
-        path: from `place`.
-        tensors: the four uint8 tensors.
-        digest: theirs, kept in the file.
-        work: from `work_folder`, on the same disk.
+        path: The path from `cache_path`.
+        tensors: The four uint8 tensors.
+        digest: Their digest, which is recorded in the file.
+        work: A folder from `work_folder`, on the same disk.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written.
+        OSError: The disk is full, or the folder is not writable.
     """
-    aside = work / path.name
+    temporary = work / path.name
     content = save({name: tensors[name].contiguous() for name in NAMES}, {"sha256": digest})
-    with aside.open("wb") as file:  # with the user's own mask; save_file makes it the user's alone
+    with temporary.open("wb") as file:  # with the user's umask, which save_file ignores
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(aside, path)  # noqa: PTH105  # one call, so that a test can die right before it
+    os.replace(temporary, path)  # noqa: PTH105  # a single call, which tests interrupt
     sync_folder(path.parent)
 
 
-def work_folder(beside: Path) -> Path:
-    """A new empty folder for one conversion, in the folder of the cache.
+def work_folder(parent: Path) -> Path:
+    """Create an empty folder for one conversion in ``parent``.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: ``parent`` is not writable.
     """
-    beside.mkdir(parents=True, exist_ok=True)
+    parent.mkdir(parents=True, exist_ok=True)
     owner = f"{_PREFIX}-{socket.gethostname()}-{os.getpid()}-"
-    return Path(tempfile.mkdtemp(prefix=owner, suffix=_SUFFIX, dir=beside))
+    return Path(tempfile.mkdtemp(prefix=owner, suffix=_SUFFIX, dir=parent))
 
 
-def sweep(folder: Path) -> None:
-    """Remove the work folders of this machine's dead processes; another machine's are left."""
-    if os.name == "nt":  # signal 0 asks nothing there, it interrupts
+def remove_stale_work(folder: Path) -> None:
+    """Remove the work folders of dead processes of this machine; keep those of other machines."""
+    if os.name == "nt":  # signal 0 would interrupt the process
         return
     owner = f"{_PREFIX}-{socket.gethostname()}-"
     for work in folder.glob(f"{_PREFIX}-*{_SUFFIX}"):

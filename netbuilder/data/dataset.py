@@ -1,4 +1,4 @@
-"""A data set in memory."""
+"""A decoded data set."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 @dataclass(frozen=True)
 class LoadedData:
-    """A data set, whole and verified, on one device.
+    """A complete, verified data set on one device.
 
     Attributes:
-        dataset: the one that was really loaded.
-        train_images: uint8 of shape (N, C, H, W), as is test_images.
-        train_labels: int64 of shape (N), as is test_labels.
-        test_images: what training never sees.
-        test_labels: the labels of those.
-        digest: SHA-256 over the tensors, see `netbuilder.files.digest_of`.
-        fell_back_from: the data set that was asked for and could not be had, if there is one.
-        fallback_reason: why it could not; "" where it could.
+        dataset: The data set that was loaded.
+        train_images: uint8 of shape (N, C, H, W).
+        train_labels: int64 of shape (N).
+        test_images: uint8 of shape (M, C, H, W).
+        test_labels: int64 of shape (M).
+        digest: SHA-256 of the tensors, see `netbuilder._files.digest_of`.
+        fallback_for: The data set of the document, if this is its fallback; else None.
+        fallback_reason: Why the fallback was loaded; empty unless it was.
     """
 
     dataset: Dataset
@@ -34,12 +34,14 @@ class LoadedData:
     test_images: Tensor
     test_labels: Tensor
     digest: str
-    fell_back_from: Dataset | None = None
+    fallback_for: Dataset | None = None
     fallback_reason: str = ""
 
     @classmethod
-    def of(cls, dataset: Dataset, tensors: Mapping[str, Tensor], digest: str) -> LoadedData:
-        """From the four uint8 tensors named in `NAMES`; labels become int64."""
+    def from_tensors(
+        cls, dataset: Dataset, tensors: Mapping[str, Tensor], digest: str
+    ) -> LoadedData:
+        """Create from four uint8 tensors with the names in `NAMES`."""
         return cls(
             dataset,
             tensors["train_images"],
@@ -50,6 +52,6 @@ class LoadedData:
         )
 
     def to(self, device: torch.device | str, *, images: bool = True) -> LoadedData:
-        """The same data on ``device``; labels alone without ``images``."""
-        moved = [name for name in NAMES if images or "images" not in name]
-        return replace(self, **{name: getattr(self, name).to(device) for name in moved})
+        """Move the data to ``device``; with ``images=False``, only the labels."""
+        names = [name for name in NAMES if images or "images" not in name]
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})

@@ -1,4 +1,4 @@
-"""One file from the network, or a reason why not, in bounded time."""
+"""Download one file in bounded time."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-STALL = 10.0
-"""Seconds without a byte, from the name's resolution to the end, after which an address is dead."""
+STALL_SECONDS = 10.0
+"""The time without any byte, name resolution included, after which a download fails."""
 
-LONGEST = 1800.0
-"""Seconds for one file, however steadily it drips."""
+MAX_SECONDS = 1800.0
+"""The time for one file, however steadily it arrives."""
 
 _CHUNK = 1 << 16
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
-class Unreachable(Exception):  # internal: opening.py turns it into words for the user
-    """A file could not be had from the network; the message says why."""
+class DownloadError(Exception):
+    """A file cannot be downloaded; the message is the reason, see `open_dataset`."""
 
 
 class _Transfer(threading.Thread):
-    """Reads an address into a file.
+    """Copies the content of a URL to a file.
 
-    Neither looking up a name nor trying its addresses one after another can be given a time-out, so
-    this is a thread that can be left behind.
+    A daemon thread, which can be abandoned: name resolution and trying several addresses have no
+    time-out.
     """
 
-    def __init__(self, url: str, to: Path) -> None:
+    def __init__(self, url: str, path: Path) -> None:
         super().__init__(daemon=True)
-        self.url, self.to = url, to
-        self.moved = time.monotonic()
-        self.fault: Exception | None = None
-        self.given_up = False
+        self.url, self.path = url, path
+        self.last_progress = time.monotonic()
+        self.error: Exception | None = None
+        self.cancelled = False
 
     def run(self) -> None:
         request = urllib.request.Request(self.url, headers={"User-Agent": "netbuilder"})
         try:
-            with urllib.request.urlopen(request, timeout=STALL) as answer:
-                self.moved = time.monotonic()
-                with self.to.open("wb") as file:
-                    while not self.given_up and (chunk := answer.read(_CHUNK)):
-                        self.moved = time.monotonic()
+            with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
+                self.last_progress = time.monotonic()
+                with self.path.open("wb") as file:
+                    while not self.cancelled and (chunk := response.read(_CHUNK)):
+                        self.last_progress = time.monotonic()
                         file.write(chunk)
-        except Exception as error:  # it is raised where the thread is waited for
-            self.fault = error
+        except Exception as error:  # raised again in `download`
+            self.error = error
 
 
-def fetch(url: str, to: Path) -> None:
-    """Write what ``url`` gives to ``to``.
+def download(url: str, path: Path) -> None:
+    """Download ``url`` to ``path``.
 
     Raises:
-        Unreachable: it cannot be reached, refuses, or stalls.
-        OSError: the disk is full, or the file cannot be written.
+        DownloadError: The server cannot be reached, refuses, or stalls.
+        OSError: The disk is full, or the file cannot be written.
     """
-    began = time.monotonic()
-    transfer = _Transfer(url, to)
+    start = time.monotonic()
+    transfer = _Transfer(url, path)
     transfer.start()
     while transfer.is_alive():
         transfer.join(0.1)
         now = time.monotonic()
-        # The socket's own time-out is as long and says more; it goes first where it can.
-        if now - transfer.moved > STALL + 1 or now - began > LONGEST:
-            transfer.given_up = True
-            raise Unreachable(f"{url}: nothing came for {now - transfer.moved:.0f} s")
-    fault = transfer.fault
-    if isinstance(fault, OSError) and fault.errno in _DISK:
-        raise fault
-    if isinstance(fault, OSError | HTTPException | ValueError):
-        raise Unreachable(f"{url}: {fault}")
-    if fault is not None:
-        raise fault
+        # One second more than the socket's own time-out, whose message is clearer.
+        if now - transfer.last_progress > STALL_SECONDS + 1 or now - start > MAX_SECONDS:
+            transfer.cancelled = True
+            raise DownloadError(f"{url}: no data for {now - transfer.last_progress:.0f} s")
+    error = transfer.error
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        raise error
+    if isinstance(error, OSError | HTTPException | ValueError):
+        raise DownloadError(f"{url}: {error}")
+    if error is not None:
+        raise error

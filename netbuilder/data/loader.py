@@ -1,4 +1,4 @@
-"""The batches of an epoch: from data that are on the device, or streamed to it."""
+"""The batches of an epoch, from data on the device or streamed to it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-SHARE = 0.5
-"""The part of a device's memory that images may take; the rest is the network's."""
+IMAGE_MEMORY_SHARE = 0.5
+"""The part of a device's memory that images may occupy; the rest is for the network."""
 
-AHEAD = 3
-"""Batches that are gathered before they are asked for."""
+PREFETCH = 3
+"""The number of batches to gather in advance."""
 
 
 Batch = tuple[Tensor, Tensor]
@@ -22,57 +22,57 @@ Batch = tuple[Tensor, Tensor]
 
 
 class BatchLoader(Protocol):
-    """Gives the batches of an epoch."""
+    """Provides the batches of an epoch."""
 
     def batches(self, order: Tensor, size: int, first: int) -> Iterator[Batch]:
-        """The batches from number ``first`` on, the last of which may be shorter.
+        """Yield the batches from index ``first`` on; the last one may be smaller.
 
         Args:
-            order: a permutation of the samples, int64 on the CPU.
-            size: samples in a batch.
-            first: counted from 0.
+            order: A permutation of the sample indices, int64 on the CPU.
+            size: The number of samples per batch.
+            first: The index of the first batch, from 0.
         """
 
 
 class InMemoryLoader:
-    """Indexes data that are on the device."""
+    """Takes batches from data on the device by indexing."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self._images, self._labels = images, labels
 
     def batches(self, order: Tensor, size: int, first: int) -> Iterator[Batch]:
-        """As in `Feed`."""
+        """See `BatchLoader.batches`."""
         order = order.to(self._images.device)
         for start in range(first * size, len(order), size):
-            chosen = order[start : start + size]
-            yield self._images[chosen], self._labels[chosen]
+            indices = order[start : start + size]
+            yield self._images[indices], self._labels[indices]
 
 
 class StreamingLoader:
-    """Gathers batches in a thread of its own, some steps ahead, from memory or a mapped file."""
+    """Gathers batches from CPU memory or a mapped file in a thread, some steps in advance."""
 
     def __init__(self, images: Tensor, labels: Tensor, device: torch.device) -> None:
         self._images, self._labels, self._device = images, labels, device
 
     def batches(self, order: Tensor, size: int, first: int) -> Iterator[Batch]:
-        """As in `Feed`."""
-        ahead: deque[Future[Batch]] = deque()
+        """See `BatchLoader.batches`."""
+        pending: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(1, "gather") as pool:
             for start in range(first * size, len(order), size):
-                ahead.append(pool.submit(self._gather, order[start : start + size]))
-                if len(ahead) > AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+                pending.append(pool.submit(self._gather, order[start : start + size]))
+                if len(pending) > PREFETCH:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
 
-    def _gather(self, chosen: Tensor) -> Batch:
-        # By numpy: torch would start threads of its own here, and they would take turns with those
-        # of the step (2.3 times its time on two cores).
-        rows = chosen.numpy()
+    def _gather(self, indices: Tensor) -> Batch:
+        # With numpy, because torch would start threads that compete with those of the training
+        # step, which then takes 2.3 times as long on two cores.
+        rows = indices.numpy()
         images, labels = (
-            torch.from_numpy(each.numpy()[rows]) for each in (self._images, self._labels)
+            torch.from_numpy(data.numpy()[rows]) for data in (self._images, self._labels)
         )
-        if self._device.type == "cuda":  # what is pinned is copied while the device computes
+        if self._device.type == "cuda":  # pinned memory is copied while the device computes
             images, labels = images.pin_memory(), labels.pin_memory()
         return (
             images.to(self._device, non_blocking=True),
@@ -81,5 +81,5 @@ class StreamingLoader:
 
 
 def must_stream(images: Tensor, memory: int) -> bool:
-    """Whether images are too many for a device with so many bytes of memory."""
-    return images.nbytes > SHARE * memory
+    """Whether images are too large for a device with ``memory`` bytes."""
+    return images.nbytes > IMAGE_MEMORY_SHARE * memory

@@ -17,39 +17,41 @@ DIGEST = "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
 
 _FILE = "mnist5k.xz"
 
-_CLASSES, _EACH, _TRAIN = 10, 500, 400
+_CLASSES, _TRAIN_PER_CLASS, _TEST_PER_CLASS = 10, 400, 100
+
+_PER_CLASS = _TRAIN_PER_CLASS + _TEST_PER_CLASS
 
 _SIDE = 28
 
 
 def load_mnist5k() -> LoadedData:
-    """Of each digit, in the order of MNIST's training set, 400 to train on and 100 to test on.
+    """Load 400 training and 100 test images per digit, in the order of MNIST's training set.
 
-    The digits take turns (0, 1, … 9, 0, 1, …), so that every stretch of ten is balanced.
+    Digits alternate (0, 1, … 9, 0, 1, …), so that any ten consecutive samples are balanced.
 
     Raises:
-        DataError: the file in the package is damaged.
+        DataError: The file in the package is damaged.
     """
-    # 3,920,000 bytes behind the compression: 10 digits of 500 images of 28 rows of 28 pixels
+    # 3,920,000 bytes uncompressed: 10 digits of 500 images of 28 rows of 28 pixels
     try:
         pixels = lzma.decompress(files("netbuilder.data").joinpath(_FILE).read_bytes())
         images = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(
-            _CLASSES, _EACH, 1, _SIDE, _SIDE
+            _CLASSES, _PER_CLASS, 1, _SIDE, _SIDE
         )
         tensors = {
-            "train_images": _taking_turns(images[:, :_TRAIN]),
-            "train_labels": torch.arange(_CLASSES).repeat(_TRAIN).to(torch.uint8),
-            "test_images": _taking_turns(images[:, _TRAIN:]),
-            "test_labels": torch.arange(_CLASSES).repeat(_EACH - _TRAIN).to(torch.uint8),
+            "train_images": _interleave(images[:, :_TRAIN_PER_CLASS]),
+            "train_labels": torch.arange(_CLASSES).repeat(_TRAIN_PER_CLASS).to(torch.uint8),
+            "test_images": _interleave(images[:, _TRAIN_PER_CLASS:]),
+            "test_labels": torch.arange(_CLASSES).repeat(_TEST_PER_CLASS).to(torch.uint8),
         }
         digest = digest_of(tensors)
         if digest != DIGEST:
             raise ValueError(f"its SHA-256 is {digest}, expected {DIGEST}")
     except (OSError, lzma.LZMAError, RuntimeError, ValueError) as error:
         raise DataError(f"netbuilder/data/{_FILE}: {error}; install netbuilder again") from None
-    return LoadedData.of(Mnist5k(), tensors, digest)
+    return LoadedData.from_tensors(Mnist5k(), tensors, digest)
 
 
-def _taking_turns(images: Tensor) -> Tensor:
-    """(digit, each, C, H, W) to (each * digit, C, H, W)."""
+def _interleave(images: Tensor) -> Tensor:
+    """Convert (digit, index, C, H, W) to (index * digit, C, H, W)."""
     return images.transpose(0, 1).reshape(-1, *images.shape[2:])

@@ -1,4 +1,4 @@
-"""Data sets by name: from the cache, from archives, from the network, or their stand-in."""
+"""Open a data set from the cache, from its archives, from the network, or its fallback."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor
 from netbuilder._files import digest_of
 from netbuilder.components.datasets import Dataset, Mnist5k
 from netbuilder.data import cache
-from netbuilder.data.archives import KNOWN, archives, convert, missing
+from netbuilder.data.archives import DIGESTS, archives, convert, missing_archives
 from netbuilder.data.dataset import LoadedData
-from netbuilder.data.download import Unreachable
+from netbuilder.data.download import DownloadError
 from netbuilder.data.mnist5k import load_mnist5k
 from netbuilder.errors import DataError
 
@@ -40,97 +40,98 @@ def data_root(root: Path | None = None) -> Path:
 
 
 def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
-    """The data set, verified, on the CPU.
+    """Load and verify a data set on the CPU.
 
-    The first use converts archives in the root, in torchvision's places, or downloads them; later
-    uses read the one file that was made then, and check its SHA-256. Where nothing can be had from
-    the network, the document's stand-in serves, if it names one, and the result says so.
+    The first use decodes the archives in the data root, at torchvision's paths, or downloads them.
+    Later uses read the cache file that the first one writes, and verify its SHA-256. If a download
+    fails and the document names a fallback, the fallback is loaded; see ``fallback_for``.
 
     Args:
-        dataset: as the document names it.
-        root: see `data_root`.
+        dataset: The data set of the document.
+        root: The data root, see `data_root`.
 
     Raises:
-        DataError: it cannot be had, or a file of it is damaged; a stand-in does not hide damage.
+        DataError: The data set is not available, or one of its files is damaged. A damaged file is
+            an error even if there is a fallback.
     """
     if isinstance(dataset, Mnist5k):
         return load_mnist5k()
     folder, kind = data_root(root), dataset.kind
-    path = cache.place(folder, kind)
+    path = cache.cache_path(folder, kind)
     try:
-        cache.sweep(path.parent)
-        tensors, digest = _cached(path, folder, kind) or _converted(path, folder, kind)
-    except Unreachable as error:
-        return _stand_in(dataset, folder, str(error))
+        cache.remove_stale_work(path.parent)
+        tensors, digest = _read_cache(path, folder, kind) or _decode(path, folder, kind)
+    except DownloadError as error:
+        return _open_fallback(dataset, folder, str(error))
     except OSError as error:
         raise DataError(
             f"{error.filename or folder}: {kind} cannot be read: {error.strerror or error}; make "
-            "the folder readable and see that its disk has room, or name another with --data-dir "
+            "the folder readable and free space on its disk, or name another with --data-dir "
             "or NETBUILDER_DATA"
         ) from error
     if tuple(tensors["train_images"].shape[1:]) != dataset.shape:
-        raise DataError(f"{path}: holds other images than {kind}'s; delete it and run again")
-    return LoadedData.of(dataset, tensors, digest)
+        raise DataError(f"{path}: its images are not those of {kind}; delete it and run again")
+    return LoadedData.from_tensors(dataset, tensors, digest)
 
 
-def _cached(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str] | None:
-    """The cache's content; None if there is none, or a damaged one that can be made anew."""
+def _read_cache(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str] | None:
+    """The content of the cache; None if it is missing, or damaged while all archives exist."""
     try:
-        return cache.read(path, KNOWN.get(kind))
-    except cache.Damaged as damage:
-        if gone := missing(root, kind):
+        return cache.read(path, DIGESTS.get(kind))
+    except cache.DamagedCacheError as error:
+        if missing := missing_archives(root, kind):
+            paths = ", ".join(str(root / archive.path) for archive in missing)
             raise DataError(
-                f"{path}: the cache is damaged: {damage}; delete it to have {kind} downloaded "
-                f"again, or put its archives in place to have it made anew from them "
-                f"(missing: {', '.join(str(root / archive.path) for archive in gone)})"
+                f"{path}: the cache is damaged: {error}; delete it to download {kind} again, or "
+                f"restore the archives to rebuild it from them (missing: {paths})"
             ) from None
-        _log.warning("%s: the cache is damaged: %s; made anew from the archives", path, damage)
+        _log.warning("%s: the cache is damaged: %s; rebuilt from the archives", path, error)
         return None
 
 
-def _converted(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str]:
-    """The content of the archives, kept as the cache where the root can be written."""
+def _decode(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str]:
+    """The content of the archives; writes it to the cache if the root is writable."""
     try:
-        work, keep = cache.work_folder(path.parent), True
-    except OSError:  # a read-only root serves as it is, only not as fast the next time
-        elsewhere = Path(tempfile.gettempdir())
-        cache.sweep(elsewhere)
-        work, keep = cache.work_folder(elsewhere), False
+        work, writable = cache.work_folder(path.parent), True
+    except OSError:
+        temporary = Path(tempfile.gettempdir())
+        cache.remove_stale_work(temporary)
+        work, writable = cache.work_folder(temporary), False
     try:
         tensors = convert(root, kind, work)
         digest = digest_of(tensors)
-        if digest != KNOWN.get(kind, digest):
+        if digest != DIGESTS.get(kind, digest):
             raise DataError(
-                f"{root}: {kind} was decoded to SHA-256 {digest}, expected {KNOWN[kind]}; this "
-                "torchvision decodes otherwise, install another version"
+                f"{root}: decoding {kind} gave SHA-256 {digest}, expected {DIGESTS[kind]}; "
+                "install another version of torchvision, which decodes the archives"
             )
-        if keep:
+        if writable:
             try:
                 cache.write(path, tensors, digest, work)
             except OSError as error:
-                _log.warning("%s: not kept: %s", path, error.strerror or error)
+                _log.warning("%s: cannot be cached: %s", path, error.strerror or error)
         return tensors, digest
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _stand_in(dataset: Dataset, root: Path, reason: str) -> LoadedData:
-    """What serves where the network gives nothing.
+def _open_fallback(dataset: Dataset, root: Path, reason: str) -> LoadedData:
+    """Load the fallback of a data set that cannot be downloaded.
 
     Raises:
-        DataError: the document names nothing.
+        DataError: The document names no fallback.
     """
     kind = dataset.kind
     if dataset.fallback_dataset is not None:
-        served = open_dataset(dataset.fallback_dataset, root)
-        why = f"{kind} cannot be downloaded ({reason}); {served.dataset.kind} serves in its place"
-        return replace(served, fell_back_from=dataset, fallback_reason=why)
+        data = open_dataset(dataset.fallback_dataset, root)
+        why = f"{kind} cannot be downloaded ({reason}); using {data.dataset.kind} instead"
+        return replace(data, fallback_for=dataset, fallback_reason=why)
     places = "\n".join(f"       {root / archive.path}" for archive in archives(kind))
     raise DataError(
         f"{kind} is not in {root} and cannot be downloaded: {reason}\n"
-        f"Three ways out:\n"
-        f"  1. put its archives in their places:\n{places}\n"
+        f"Three ways to fix this:\n"
+        f"  1. put its archives at these paths:\n{places}\n"
         f"  2. name a folder that has them: --data-dir FOLDER, or NETBUILDER_DATA=FOLDER\n"
-        f"  3. train on the data in the package: dataset: mnist5k, or let it step in: "
+        f"  3. train on the data in the package: dataset: mnist5k, or allow it as fallback: "
         f"dataset: {{{kind}: {{fallback: mnist5k}}}}"
     )

@@ -1,4 +1,4 @@
-"""Batches on the device: what is drawn for them, and how bytes become what a network takes."""
+"""Seeds, sample order, normalization and augmentation of batches on the device."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from netbuilder.components.augmentations.functional import per_channel
 
 
 def seed_for(*key: int | str) -> int:
-    """A well mixed number of 63 bits that is a function of ``key`` alone.
+    """Derive a seed of 63 bits from ``key``.
 
-    Seeds that differ in one bit, as those of neighbouring steps do, give generators that have
-    nothing in common.
+    The hash makes the generators of adjacent steps independent, whose keys differ in one number.
     """
     return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8], "little") >> 1
 
 
 def generator_for(device: torch.device | str, *key: int | str) -> torch.Generator:
-    """A generator on ``device`` whose draws are a function of ``key``."""
+    """Create a generator on ``device`` that is seeded with ``key``."""
     return torch.Generator(device).manual_seed(seed_for(*key))
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
-    """The order of an epoch's samples: a permutation, int64 of shape (count), on the CPU.
+    """Draw the order of an epoch's samples, a permutation: int64 of shape (count) on the CPU.
 
-    It is drawn there, so that it is the same on every device.
+    It is drawn on the CPU, so that it is the same for every device.
     """
     generator = generator_for("cpu", seed, epoch, "order")
     return torch.randperm(count, generator=generator)
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """Images of bytes as float32 in [0, 1]."""
+    """Convert uint8 images to float32 in [0, 1]."""
     return images.to(torch.float32).div_(255)
 
 
 def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Images in [0, 1] of shape (N, C, H, W) with mean 0 and deviation 1 in each channel.
+    """Normalize images to mean 0 and standard deviation 1 per channel.
 
     Args:
-        images: float; they are left as they are.
-        mean: the training set's, an entry a channel, as is std.
-        std: its standard deviation.
+        images: float32 in [0, 1] of shape (N, C, H, W); not modified.
+        mean: The mean of the training set, one value per channel.
+        std: The standard deviation of the training set, one value per channel.
     """
     if len(mean) == len(std) == 1:
         return (images - mean[0]).div_(std[0])
@@ -57,11 +56,14 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
 def augment(
     images: Tensor, augmentations: Iterable[Augmentation], generator: torch.Generator
 ) -> Tensor:
-    """Images in [0, 1] of shape (N, C, H, W), changed by each augmentation in turn.
+    """Apply augmentations in order.
 
-    ``generator`` is on the images' device; its state moves on.
+    Args:
+        images: float32 in [0, 1] of shape (N, C, H, W).
+        augmentations: The augmentations.
+        generator: The source of random draws, on the device of the images.
     """
     for augmentation in augmentations:
-        drawn = augmentation.draw(len(images), tuple(images.shape[1:]), generator)
-        images = augmentation.apply(images, drawn)
+        draws = augmentation.draw(len(images), tuple(images.shape[1:]), generator)
+        images = augmentation.apply(images, draws)
     return images

@@ -1,4 +1,4 @@
-"""A run's trained network in the forms that other programs load, each checked against itself."""
+"""Export the trained network of a run to formats of other programs, and verify the file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-IMAGES = 256
+TEST_IMAGES = 256
+"""The number of test images on which a file is compared with the network."""
 
 TOLERANCE = 1e-4
-"""The largest difference allowed, as a part of the largest output; float32 keeps seven digits."""
+"""The largest allowed difference, relative to the largest output; float32 has seven digits."""
 
-METADATA = "netbuilder"
-"""The key below which each form carries `metadata` as JSON."""
+METADATA_KEY = "netbuilder"
+"""The key of `metadata`, as JSON, in every format."""
 
 
 Predict = Callable[["Tensor"], "Tensor"]
 
 
 @dataclass(frozen=True)
-class Form:
-    """A form to export to: the packages that it needs beyond torch's, and what writes and reads it.
+class ExportFormat:
+    """A file format.
 
-    ``write`` takes the network, one batch, what the file is to carry, and the path; ``read`` takes
-    the path and a fresh network, and gives what the file computes.
+    Attributes:
+        packages: The packages that it needs in addition to torch.
+        write: Writes a file, from the network, a batch, the metadata as JSON, and the path.
+        read: Loads a file, from the path and a new network, as a function of batches.
     """
 
     packages: tuple[str, ...]
@@ -46,15 +49,15 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Exported:
-    """A file that was written and compared with the network that it is of.
+class ExportedFile:
+    """A file that was written and compared with its network.
 
     Attributes:
-        path: the file.
-        size: its bytes.
-        images: how many real test images both were given.
-        difference: the largest between their outputs.
-        agreeing: of how many images both name the same class.
+        path: The file.
+        size: The size of the file in bytes.
+        images: The number of test images in the comparison.
+        difference: The largest difference between two outputs.
+        agreeing: The number of images for which both predict the same class.
     """
 
     path: Path
@@ -66,28 +69,28 @@ class Exported:
 
 def export_run(
     run: Run, form: str, out: Path, *, which: str = "best", data_dir: Path | None = None
-) -> Exported:
-    """Write a run's network to ``out``, as it is tested, and hold the file against it.
+) -> ExportedFile:
+    """Export a run's network in evaluation mode to ``out``, and verify the file.
 
-    It takes what `netbuilder.build` makes takes: float32 images of shape (N, C, H, W), normalised,
-    for any N. What normalises them, the classes and where the network comes from goes along, see
-    `metadata`.
+    The exported network takes the same input as `netbuilder.build`: normalized float32 images of
+    shape (N, C, H, W), for any N. The file also contains `metadata`.
 
     Args:
-        run: the run.
-        form: one of `FORMS`.
-        out: the file; it is there once it has passed.
-        which: the kept weights, ``best`` or ``last``.
-        data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
+        run: The run.
+        form: The format, a key of `FORMATS`.
+        out: The file; written only if the verification succeeds.
+        which: The saved weights to use, ``best`` or ``last``.
+        data_dir: The data root, see `netbuilder.data.open.data_root`.
 
     Raises:
-        MachineError: a package is missing, the form cannot carry a layer, or the disk is full.
-        CheckFailed: the file computes something else.
+        MachineError: A package is missing, the format does not support a layer, or the disk is
+            full.
+        CheckFailed: The outputs of the file differ from those of the network.
     """
-    chosen = FORMS[form]
-    # onnxruntime would tell its makers of its use, and leave files in the home and in /tmp.
+    file_format = FORMATS[form]
+    # onnxruntime would send telemetry, and leave files in the home folder and in /tmp.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    for package in chosen.packages:
+    for package in file_format.packages:
         require_extra(package, form)
     import torch
 
@@ -98,45 +101,46 @@ def export_run(
 
     model = load_model(run, which).eval()
     data = open_recorded_data(run, data_dir)
-    carried = json.dumps(metadata(run, which))
-    images = data.test_images[:IMAGES]
+    content = json.dumps(metadata(run, which))
+    images = data.test_images[:TEST_IMAGES]
     batch = normalise(to_unit(images), data.dataset.mean, data.dataset.std)
     with TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder:
-        aside = Path(folder) / out.name
+        temporary = Path(folder) / out.name
         try:
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-                chosen.write(model, batch[:2], carried, aside)
+                file_format.write(model, batch[:2], content, temporary)
         except OSError:
             raise
-        except Exception as error:  # whatever a layer that it does not carry makes an exporter do
+        except Exception as error:  # exporters raise anything for an unsupported layer
             raise MachineError(
-                f"{form} cannot carry {run.architecture.name}: {_reason(error)}; take another form"
+                f"{form} cannot represent {run.architecture.name}: {_reason(error)}; "
+                "use another format"
             ) from error
-        predict = chosen.read(aside, build(run.architecture).eval())
+        predict = file_format.read(temporary, build(run.architecture).eval())
         with torch.no_grad():
-            # In two batches, for the file is to take any.
-            wanted, found = (torch.cat([f(batch[:1]), f(batch[1:])]) for f in (model, predict))
-        difference = float((wanted - found).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(wanted.abs().max())):
+            # In two batches of different sizes, because the file must accept any size.
+            expected, actual = (torch.cat([f(batch[:1]), f(batch[1:])]) for f in (model, predict))
+        difference = float((expected - actual).abs().max())
+        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
             raise CheckFailed(
-                f"{out}: not written: on {len(batch)} images its outputs are up to {difference:g} "
-                f"off the network's; take another form, and report it"
+                f"{out}: not written: on {len(batch)} images its outputs differ from the network's "
+                f"by up to {difference:g}; use another format, and report it"
             )
-        size = aside.stat().st_size
-        os.replace(aside, out)  # noqa: PTH105  # from a folder that is removed behind it
-    same = wanted.flatten(1).argmax(1) == found.flatten(1).argmax(1)
-    return Exported(out, size, len(batch), difference, int(same.sum()))
+        size = temporary.stat().st_size
+        os.replace(temporary, out)  # noqa: PTH105  # out of the temporary folder
+    same = expected.flatten(1).argmax(1) == actual.flatten(1).argmax(1)
+    return ExportedFile(out, size, len(batch), difference, int(same.sum()))
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what began it; what was raised over it tells of the exporter's steps."""
+    """The first line of the original error; errors raised from it describe the exporter."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def metadata(run: Run, which: str) -> dict[str, Any]:
-    """What a file carries beside the network."""
+    """Describe the input, the classes and the origin of an exported network."""
     from netbuilder.training.restore import recorded_dataset
 
     architecture, dataset = run.architecture, recorded_dataset(run)
@@ -155,7 +159,7 @@ def metadata(run: Run, which: str) -> dict[str, Any]:
     }
 
 
-def _write_onnx(model: nn.Module, batch: Tensor, carried: str, path: Path) -> None:
+def _write_onnx(model: nn.Module, batch: Tensor, content: str, path: Path) -> None:
     import torch
 
     program = torch.onnx.export(
@@ -167,8 +171,8 @@ def _write_onnx(model: nn.Module, batch: Tensor, carried: str, path: Path) -> No
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )
-    assert program is not None, "dynamo=True gives a program"
-    program.model.metadata_props[METADATA] = carried
+    assert program is not None, "dynamo=True returns a program"
+    program.model.metadata_props[METADATA_KEY] = content
     program.save(str(path), external_data=False)
 
 
@@ -180,30 +184,29 @@ def _read_onnx(path: Path, model: nn.Module) -> Predict:
     return lambda batch: torch.from_numpy(session.run(None, {"images": batch.numpy()})[0])
 
 
-def _write_torch_export(model: nn.Module, batch: Tensor, carried: str, path: Path) -> None:
+def _write_torch_export(model: nn.Module, batch: Tensor, content: str, path: Path) -> None:
     import torch
 
     shapes = ({0: torch.export.Dim("batch")},)
     program = torch.export.export(model, (batch,), dynamic_shapes=shapes)
-    # Not to the path: its writer ends the whole process where the disk is full.
-    content = BytesIO()
-    torch.export.save(program, content, extra_files={f"{METADATA}.json": carried})
-    path.write_bytes(content.getvalue())
+    # In memory first: torch's file writer aborts the process if the disk is full.
+    buffer = BytesIO()
+    torch.export.save(program, buffer, extra_files={f"{METADATA_KEY}.json": content})
+    path.write_bytes(buffer.getvalue())
 
 
 def _read_torch_export(path: Path, model: nn.Module) -> Predict:
     import torch
 
-    loaded: Predict = torch.export.load(path).module()
-    return loaded
+    predict: Predict = torch.export.load(path).module()
+    return predict
 
 
-def _write_safetensors(model: nn.Module, batch: Tensor, carried: str, path: Path) -> None:
+def _write_safetensors(model: nn.Module, batch: Tensor, content: str, path: Path) -> None:
     from safetensors.torch import save
 
-    path.write_bytes(
-        save(model.state_dict(), {METADATA: carried})
-    )  # save_file hides it from others
+    # Not save_file, which makes the file readable by the user alone.
+    path.write_bytes(save(model.state_dict(), {METADATA_KEY: content}))
 
 
 def _read_safetensors(path: Path, model: nn.Module) -> Predict:
@@ -213,8 +216,8 @@ def _read_safetensors(path: Path, model: nn.Module) -> Predict:
     return model
 
 
-FORMS = {
-    "onnx": Form(("onnx", "onnxscript", "onnxruntime"), _write_onnx, _read_onnx),
-    "torch-export": Form((), _write_torch_export, _read_torch_export),
-    "safetensors": Form((), _write_safetensors, _read_safetensors),
+FORMATS = {
+    "onnx": ExportFormat(("onnx", "onnxscript", "onnxruntime"), _write_onnx, _read_onnx),
+    "torch-export": ExportFormat((), _write_torch_export, _read_torch_export),
+    "safetensors": ExportFormat((), _write_safetensors, _read_safetensors),
 }

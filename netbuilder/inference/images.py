@@ -1,4 +1,4 @@
-"""Picture files as a network takes them: brought to what its data set's images look like."""
+"""Read picture files and convert them to images like those of a data set."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from torch import Tensor
 from netbuilder.components.datasets import Dataset
 from netbuilder.errors import ConfigError, Problem
 
-ENDINGS = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 
 FORMATS = ("PNG", "JPEG")
 
-LARGE = 2048
-"""Pixels along the longer side to which a larger picture is reduced first, for memory's sake."""
+MAX_SIDE = 2048
+"""The pixels of the longer side above which a picture is reduced first, to save memory."""
 
-STRAY = 4
-"""Median deviations from the ground within which a pixel belongs to it."""
+NOISE_DEVIATIONS = 4
+"""The median deviations from the background within which a pixel belongs to it."""
 
-FAINT = 16
-"""Levels of 256 by which a drawing stands out at least; below, noise would be taken for one."""
+MIN_CONTRAST = 16
+"""The contrast of a drawing with the background, in levels of 256; less is noise."""
 
-FULL = 224
-"""Levels of 256 that an image of a data set spans at least, as it is or saved as JPEG."""
+FULL_RANGE = 224
+"""The range in levels of 256 above which an image is taken as one of the data set's."""
 
 GRID = 32
-"""Cells along each side in which the ground's light is looked for."""
+"""The cells per side of the grid to which the background is fitted."""
 
-ROUNDS = 5
-"""How often it is, each time without what stood out the time before."""
+FIT_ROUNDS = 5
+"""The number of fits of the background; each leaves out the outliers of the previous one."""
 
-SPECKS = 0.005
-"""The part of the ink that may lie outside of a drawing, on each of its sides."""
+OUTLIER_SHARE = 0.005
+"""The part of the ink to ignore on each side of a drawing, as specks of dirt."""
 
 
-Grey = NDArray[np.float32]
+Gray = NDArray[np.float32]
 """Brightness in [0, 255] of shape (H, W)."""
 
 
-_BLANK = f"nothing in it stands out by {FAINT} levels of 256; take one with more contrast"
+_BLANK = f"nothing in it stands out by {MIN_CONTRAST} levels of 256; use one with more contrast"
 
 
-class Unusable(Exception):
-    """A file is no picture, or nothing is drawn in it; the message says which and what to do."""
+class UnusableImageError(Exception):
+    """A file is not a picture, or has no visible content; the message is the reason and the fix."""
 
 
-def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and of each folder those in it and below it that end as pictures do.
+def find_images(paths: Iterable[Path]) -> list[Path]:
+    """List the files, and the pictures in each folder and its subfolders.
 
-    Nothing hidden is looked for, and no link to a folder is followed.
+    Pictures in folders are recognized by suffix; hidden files and linked folders are skipped.
 
     Raises:
-        ConfigError: a path does not exist, or a folder holds none; all such paths are named.
+        ConfigError: Paths do not exist, or folders contain no pictures; one problem for each.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     problems = []
     for path in paths:
         try:
@@ -71,58 +71,59 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
             problems.append(Problem(str(path), None, None, "", message))
             continue
         if not path.is_dir():
-            found.append(path)
+            files.append(path)
             continue
-        inside = [file for file in path.rglob("*") if _is_listed(file, path)]
-        if not inside:
-            message = f"no picture in it; allowed: files that end with {', '.join(ENDINGS)}"
+        pictures = [file for file in path.rglob("*") if _is_picture(file, path)]
+        if not pictures:
+            message = f"no picture in it; allowed: files that end with {', '.join(SUFFIXES)}"
             problems.append(Problem(str(path), None, None, "", message))
-        found += sorted(inside)
+        files += sorted(pictures)
     if problems:
         raise ConfigError(problems)
-    return found
+    return files
 
 
-def _is_listed(file: Path, folder: Path) -> bool:
-    """Whether a folder is said to hold it: by its ending, and nothing hidden on the way to it."""
+def _is_picture(file: Path, folder: Path) -> bool:
+    """Whether a file below ``folder`` has the suffix of a picture and is not hidden."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return file.suffix.lower() in ENDINGS and not hidden and not file.is_dir()
+    return file.suffix.lower() in SUFFIXES and not hidden and not file.is_dir()
 
 
-def read_picture(path: Path, dataset: Dataset) -> Tensor:
-    """A picture as an image of ``dataset``: uint8 of shape ``dataset.shape``.
+def read_image(path: Path, dataset: Dataset) -> Tensor:
+    """Read a picture as an image of ``dataset``: uint8 of shape ``dataset.shape``.
 
-    Drawings become bright on black, whatever the paper and the light on it, fill the data set's box
-    and are centred as its images are. One that has the data set's size keeps its place, and its
-    pixels if they reach from black to white. Photographs are scaled until they cover the
-    image and cropped around their centre.
+    For data sets of drawings, the background is subtracted, so that the drawing is bright on black;
+    it is scaled to the data set's box and centered like the data set's images. A picture of the
+    data set's size is not moved, and not changed at all if it has the full range of brightness.
+    For data sets of photographs, the picture is scaled to cover the image and cropped to its
+    center.
 
     Raises:
-        Unusable: it cannot be read, or nothing is drawn in it.
+        UnusableImageError: The file cannot be read, or has no visible content.
     """
     channels, height, width = dataset.shape
-    picture = _opened(path)
+    picture = _load(path)
     if dataset.box is None:
         picture = picture.convert("L" if channels == 1 else "RGB")
         if picture.size != (width, height):
             picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(picture)).reshape(height, width, channels)
         return pixels.permute(2, 0, 1).contiguous()
-    grey = _brightness(picture)
-    kept = grey.shape == (height, width)
-    if kept and np.ptp(grey) >= FULL:
-        grey = 255 - grey if np.median(_border(grey)) > 127 else grey
+    gray = _brightness(picture)
+    has_size = gray.shape == (height, width)
+    if has_size and np.ptp(gray) >= FULL_RANGE:
+        gray = 255 - gray if np.median(_border(gray)) > 127 else gray
     else:
-        grey = _ink(grey)
-        if not kept:
-            grey = _placed(_drawing(grey), (height, width), dataset.box, by_mass=dataset.by_mass)
-    return torch.from_numpy(grey.round().astype(np.uint8)).expand(channels, -1, -1).contiguous()
+        gray = _ink(gray)
+        if not has_size:
+            gray = _place(_crop(gray), (height, width), dataset.box, by_mass=dataset.by_mass)
+    return torch.from_numpy(gray.round().astype(np.uint8)).expand(channels, -1, -1).contiguous()
 
 
-def _opened(path: Path) -> Image.Image:
-    """The picture upright, without transparency, in 8 bits a channel, and no larger than LARGE."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise Unusable("not a regular file; save the picture as one")
+def _load(path: Path) -> Image.Image:
+    """Load a picture upright, opaque, with 8 bits per channel and at most `MAX_SIDE` per side."""
+    if path.exists() and not path.is_file():  # reading a pipe would block
+        raise UnusableImageError("not a regular file; save the picture as one")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -130,129 +131,132 @@ def _opened(path: Path) -> Image.Image:
                 file.load()
                 picture = ImageOps.exif_transpose(file)
     except UnidentifiedImageError:
-        raise Unusable("not a PNG or JPEG file; convert it to one") from None
+        raise UnusableImageError("not a PNG or JPEG file; convert it to one") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        most = f"{Image.MAX_IMAGE_PIXELS:,}"
-        raise Unusable(f"more than {most} pixels; scale it down") from None
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on damaged files
+        limit = f"{Image.MAX_IMAGE_PIXELS:,}"
+        raise UnusableImageError(f"more than {limit} pixels; scale it down") from None
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's errors for damaged files
         if reason := getattr(error, "strerror", None):
-            raise Unusable(f"cannot be opened: {reason}; name a file that can") from None
-        raise Unusable(f"cannot be read: {error}; save it again as PNG or JPEG") from None
-    if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+            message = f"cannot be opened: {reason}; name a readable file"
+        else:
+            message = f"cannot be read: {error}; save it again as PNG or JPEG"
+        raise UnusableImageError(message) from None
+    if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
         deep = np.asarray(picture).astype(np.uint32)
         picture = Image.fromarray((deep >> 8).astype(np.uint8))
-    if (step := -(-max(picture.size) // LARGE)) > 1:
+    if (factor := -(-max(picture.size) // MAX_SIDE)) > 1:
         mode = "RGBA" if picture.has_transparency_data else "RGB"
-        picture = picture.convert(mode).reduce(step)
-    return _flattened(picture) if picture.has_transparency_data else picture
+        picture = picture.convert(mode).reduce(factor)
+    return _composite(picture) if picture.has_transparency_data else picture
 
 
-def _flattened(picture: Image.Image) -> Image.Image:
-    """A transparent picture on white, or on black where what is opaque is bright."""
-    layers = np.asarray(picture.convert("RGBA"), dtype=np.float64)
-    opacity = layers[..., 3:] / 255
-    seen = opacity.sum()
-    brightness = (layers[..., :3] * opacity).sum() / (3 * seen) if seen else 0
-    ground = 0 if brightness > 127 else 255
-    flat = layers[..., :3] * opacity + ground * (1 - opacity)
-    return Image.fromarray(flat.round().astype(np.uint8))
+def _composite(picture: Image.Image) -> Image.Image:
+    """Put a transparent picture on white, or on black if its opaque part is bright."""
+    rgba = np.asarray(picture.convert("RGBA"), dtype=np.float64)
+    opacity = rgba[..., 3:] / 255
+    total = opacity.sum()
+    brightness = (rgba[..., :3] * opacity).sum() / (3 * total) if total else 0
+    background = 0 if brightness > 127 else 255
+    rgb = rgba[..., :3] * opacity + background * (1 - opacity)
+    return Image.fromarray(rgb.round().astype(np.uint8))
 
 
-def _brightness(picture: Image.Image) -> Grey:
-    """Grey levels, or those of one colour in which the drawing stands out far more."""
+def _brightness(picture: Image.Image) -> Gray:
+    """The gray levels, or those of the color channel with far more contrast, if there is any."""
     if picture.mode in ("1", "L", "LA"):
         return np.asarray(picture.convert("L"), dtype=np.float32)
-    coloured = picture.convert("RGB")
-    channels = [coloured.convert("L"), *coloured.split()]
-    spread = [ImageStat.Stat(channel).stddev[0] for channel in channels]
-    clearest = max(range(4), key=spread.__getitem__)
-    # Twice as far: a single colour of a photograph is noisier than its grey.
-    chosen = clearest if spread[clearest] > 2 * spread[0] else 0
-    return np.asarray(channels[chosen], dtype=np.float32)
+    rgb = picture.convert("RGB")
+    channels = [rgb.convert("L"), *rgb.split()]
+    deviations = [ImageStat.Stat(channel).stddev[0] for channel in channels]
+    best = max(range(4), key=deviations.__getitem__)
+    # Twice the contrast, because a single color of a photograph is noisier than its gray.
+    index = best if deviations[best] > 2 * deviations[0] else 0
+    return np.asarray(channels[index], dtype=np.float32)
 
 
-def _border(grey: Grey) -> Grey:
-    return np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+def _border(gray: Gray) -> Gray:
+    return np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
 
 
-def _ink(grey: Grey) -> Grey:
-    """How far each pixel stands out from the ground, to the brighter or the darker: 0 to 255.
+def _ink(gray: Gray) -> Gray:
+    """The contrast of each pixel with the background, brighter or darker, scaled to [0, 255].
 
     Raises:
-        Unusable: nothing stands out.
+        UnusableImageError: No pixel has enough contrast.
     """
-    away = grey - _ground(grey)
-    stray = STRAY * np.median(np.abs(_border(away)))
-    bright, dark = (np.clip(sign * away - stray, 0, None) for sign in (1, -1))
+    difference = gray - _background(gray)
+    noise = NOISE_DEVIATIONS * np.median(np.abs(_border(difference)))
+    bright, dark = (np.clip(sign * difference - noise, 0, None) for sign in (1, -1))
     ink = bright if bright.sum() >= dark.sum() else dark
-    standing = ink[ink >= FAINT]
-    if not standing.size:
-        raise Unusable(_BLANK)
-    # Not the brightest, which may be a speck of dirt.
-    full: Grey = np.clip(ink * (255 / np.percentile(standing, 95)), 0, 255)
-    return full
+    visible = ink[ink >= MIN_CONTRAST]
+    if not visible.size:
+        raise UnusableImageError(_BLANK)
+    # Scale by a high percentile, because the maximum may be a speck of dirt.
+    scaled: Gray = np.clip(ink * (255 / np.percentile(visible, 95)), 0, 255)
+    return scaled
 
 
-def _ground(grey: Grey) -> Grey:
-    """The brightness of the ground everywhere, of shape (H, W): as light falls on paper.
+def _background(gray: Gray) -> Gray:
+    """Fit the brightness of the background, such as unevenly lit paper, of shape (H, W).
 
-    A surface of the second order through what lies near the border's brightness, and then in turns
-    through what lies near that surface. A drawing may touch the border in places.
+    A quadratic surface, fitted by least squares to the cells whose brightness is near that of the
+    border, and again to the cells near the previous surface. A drawing may touch the border.
     """
-    border = _border(grey)
+    border = _border(gray)
     level = np.median(border)
-    near_border = max(FAINT, STRAY * float(np.median(np.abs(border - level))))
-    cells = np.asarray(Image.fromarray(grey).resize((GRID, GRID), Image.Resampling.BOX))
-    terms = _surface(GRID, GRID).reshape(6, -1).T
-    light = cells.ravel()
-    near = np.abs(light - level) <= near_border
-    if not near.any() or np.abs(light[near] - level).max() <= 1:  # even, as on a screen
-        return np.full_like(grey, level)
-    for _ in range(ROUNDS):
-        weights = np.linalg.lstsq(terms[near], light[near], rcond=None)[0]
-        away = np.abs(light - terms @ weights)
-        near = away <= max(1, STRAY * float(np.median(away[near])))
-    ground: Grey = np.tensordot(weights, _surface(*grey.shape), 1)
-    return ground
+    deviation = float(np.median(np.abs(border - level)))
+    image = Image.fromarray(gray).resize((GRID, GRID), Image.Resampling.BOX)
+    cells = np.asarray(image).ravel()
+    terms = _quadratic_terms(GRID, GRID).reshape(6, -1).T
+    near = np.abs(cells - level) <= max(MIN_CONTRAST, NOISE_DEVIATIONS * deviation)
+    if not near.any() or np.abs(cells[near] - level).max() <= 1:  # uniform, as in a screenshot
+        return np.full_like(gray, level)
+    for _ in range(FIT_ROUNDS):
+        weights = np.linalg.lstsq(terms[near], cells[near], rcond=None)[0]
+        residual = np.abs(cells - terms @ weights)
+        near = residual <= max(1, NOISE_DEVIATIONS * float(np.median(residual[near])))
+    background: Gray = np.tensordot(weights, _quadratic_terms(*gray.shape), 1)
+    return background
 
 
-def _surface(height: int, width: int) -> Grey:
-    """The terms of the second order at the middle of each pixel, of shape (6, H, W)."""
-    y, x = (2 * (np.arange(size, dtype=np.float32) + 0.5) / size - 1 for size in (height, width))
-    down, right = np.meshgrid(y, x, indexing="ij")
-    one = np.ones_like(down)
-    return np.stack([one, down, right, down * down, down * right, right * right])
+def _quadratic_terms(height: int, width: int) -> Gray:
+    """1, y, x, y², yx and x² at the center of each pixel, for y and x in [-1, 1]: (6, H, W)."""
+    rows, columns = (
+        2 * (np.arange(size, dtype=np.float32) + 0.5) / size - 1 for size in (height, width)
+    )
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    return np.stack([np.ones_like(y), y, x, y * y, y * x, x * x])
 
 
-def _drawing(ink: Grey) -> Grey:
-    """What is drawn, cut out along its edges."""
-    inked = ink > 40  # a sixth, so that no grain of noise widens the box
+def _crop(ink: Gray) -> Gray:
+    """Crop to the drawing."""
+    mask = ink > 40  # a sixth of the range, so that noise does not widen the box
     edges = []
     for axis in (1, 0):
-        share = inked.sum(axis).cumsum() / inked.sum()
-        first, last = np.searchsorted(share, (SPECKS, 1 - SPECKS))
+        share = mask.sum(axis).cumsum() / mask.sum()
+        first, last = np.searchsorted(share, (OUTLIER_SHARE, 1 - OUTLIER_SHARE))
         edges.append(slice(first, last + 1))
     return ink[tuple(edges)]
 
 
-def _placed(drawing: Grey, size: tuple[int, int], box: int, *, by_mass: bool) -> Grey:
-    """The drawing scaled to ``box`` pixels along its longer side, in the middle of black.
+def _place(drawing: Gray, size: tuple[int, int], box: int, *, by_mass: bool) -> Gray:
+    """Scale a drawing to ``box`` pixels on its longer side, and center it on black.
 
-    As MNIST's images were made (LeCun, Cortes, Burges): their centre of mass lies at the middle
-    pixel of the field, and their longer side measures 20 pixels.
+    With ``by_mass``, the center of mass is at the center, as in MNIST (LeCun, Cortes, Burges),
+    whose box is 20 pixels.
     """
     longest = max(drawing.shape)
     height, width = (max(1, round(side * box / longest)) for side in drawing.shape)
-    scaled = Image.fromarray(drawing).resize((width, height), Image.Resampling.BILINEAR)
-    ink: Grey = np.asarray(scaled)
-    ink = np.clip(ink * (255 / ink.max()), 0, 255)  # a thin line loses brightness as it shrinks
+    resized = Image.fromarray(drawing).resize((width, height), Image.Resampling.BILINEAR)
+    ink: Gray = np.asarray(resized)
+    ink = np.clip(ink * (255 / ink.max()), 0, 255)  # thin lines lose brightness in resizing
     start = []
-    for axis, (field, side) in enumerate(zip(size, ink.shape, strict=True)):
-        offset = (field - side) // 2
+    for axis, (total, side) in enumerate(zip(size, ink.shape, strict=True)):
+        offset = (total - side) // 2
         if by_mass:
             mass = ink.sum(1 - axis)
-            offset = round(field / 2 - float(mass @ np.arange(side)) / float(mass.sum()))
-        start.append(min(max(offset, 0), field - side))
-    placed: Grey = np.zeros(size, dtype=np.float32)
-    placed[start[0] : start[0] + height, start[1] : start[1] + width] = ink
-    return placed
+            offset = round(total / 2 - float(mass @ np.arange(side)) / float(mass.sum()))
+        start.append(min(max(offset, 0), total - side))
+    image: Gray = np.zeros(size, dtype=np.float32)
+    image[start[0] : start[0] + height, start[1] : start[1] + width] = ink
+    return image

@@ -1,4 +1,4 @@
-"""What a run's trained network makes of picture files."""
+"""Classify picture files with the trained network of a run."""
 
 from __future__ import annotations
 
@@ -11,74 +11,74 @@ from netbuilder.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """A picture and the probabilities of all classes, in the data set's order."""
+class ImagePrediction:
+    """A picture and the probabilities of all classes, in the order of the data set."""
 
     path: Path
     probabilities: tuple[float, ...]
 
     @property
     def best(self) -> int:
-        """The class with the highest probability, as its number."""
+        """The index of the class with the highest probability."""
         return self.probabilities.index(max(self.probabilities))
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What became of all pictures.
+    """The predictions for a list of pictures.
 
     Attributes:
-        classes: their names.
-        made: those that could be read, in the order given.
-        unusable: the others, each with what is wrong with it.
+        classes: The names of the classes.
+        images: The predictions for all readable pictures, in order.
+        unusable: The problems of the other pictures.
     """
 
     classes: tuple[str, ...]
-    made: tuple[Predicted, ...]
+    images: tuple[ImagePrediction, ...]
     unusable: tuple[Problem, ...]
 
 
 def predict_run(
     run: Run, paths: Iterable[Path], *, which: str = "best", device: str = "auto"
 ) -> Predictions:
-    """Classes of PNG or JPEG files by a run's network, in the run's precision.
+    """Classify PNG or JPEG files with a run's network, in the run's precision.
 
     Args:
-        run: the run; its data need not be there.
-        paths: files, or folders of them.
-        which: the kept weights, ``best`` or ``last``.
+        run: The run. Its data set is not needed.
+        paths: Files, or folders of files.
+        which: The saved weights to use, ``best`` or ``last``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        ConfigError: a path does not exist, or a folder holds no picture.
-        CheckpointError: the weights are missing or damaged.
+        ConfigError: A path does not exist, or a folder contains no picture.
+        CheckpointError: The weights are missing or damaged.
     """
     import torch
 
-    from netbuilder.inference.images import Unusable, find_pictures, read_picture
+    from netbuilder.inference.images import UnusableImageError, find_images, read_image
     from netbuilder.inference.load import load_model
     from netbuilder.training.device import Device
     from netbuilder.training.evaluation import BATCH, prediction
     from netbuilder.training.restore import recorded_dataset
 
-    files = find_pictures(paths)
+    files = find_images(paths)
     dataset = recorded_dataset(run)
     hardware = Device.choose(device, run.config["precision"])
     model = load_model(run, which).to(hardware.device).eval()
     predict = prediction(model, dataset, hardware)
-    made: list[Predicted] = []
+    predictions: list[ImagePrediction] = []
     unusable = []
     for start in range(0, len(files), BATCH):
         images, readable = [], []
         for path in files[start : start + BATCH]:
             try:
-                images.append(read_picture(path, dataset))
+                images.append(read_image(path, dataset))
                 readable.append(path)
-            except Unusable as error:
+            except UnusableImageError as error:
                 unusable.append(Problem(str(path), None, None, "", str(error)))
         if images:
             with torch.no_grad():
                 (logits,) = predict(torch.stack(images).to(hardware.device))
-            rows = logits.softmax(1).cpu().tolist()
-            made += (Predicted(path, tuple(row)) for path, row in zip(readable, rows, strict=True))
-    return Predictions(dataset.classes, tuple(made), tuple(unusable))
+            for path, row in zip(readable, logits.softmax(1).tolist(), strict=True):
+                predictions.append(ImagePrediction(path, tuple(row)))
+    return Predictions(dataset.classes, tuple(predictions), tuple(unusable))

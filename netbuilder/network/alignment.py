@@ -1,281 +1,163 @@
-"""Two sequences, and two trees of layers, paired so that the least has changed.
+"""Global alignment of two sequences: entries are paired in order, or left unpaired.
 
-Layers are paired as a person would draw it: those that multiply hold the rest in place, and what
-stands in one container is paired with what stands in another only where the two are a pair. Where
-none of two containers' layers agree, they are opened, so that layers which were only wrapped, or
-unwrapped, are still found.
+Needleman and Wunsch (1970), restricted to a band around the diagonal for long sequences
+(Ukkonen, 1985). Costs are small integers, so that ties are exact and results reproducible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-
-from netbuilder.network.analysis import Row
 
 T = TypeVar("T")
 
 Pair = tuple[T | None, T | None]
-
-
-GAP = 10
-"""What it costs to leave an entry alone. Two of them cost more than any pair of one kind."""
-
-CHANGED, PER_ARGUMENT, MOST_CHANGED = 6, 2, 16
-"""What a pair of one kind costs: its first argument that differs, each further one, at most."""
-
-ELSEWHERE = 1
-"""What it costs more where a pair stands in another depth or branch."""
-
-ANCHOR = 3
-"""How many times as much all that costs of a layer that multiplies."""
-
-CELLS = 1_000_000
-"""Pairs that are looked at; beyond, only those near the diagonal."""
-
-SLOWER = 4
-"""How many times fewer of them where there are trees."""
-
+"""Two matching entries, or one entry and None."""
 
 Step = tuple[int | None, int | None]
-"""The positions of two entries that are a pair, or of one that is alone."""
+"""The indices of two matching entries, or one index and None."""
 
 Cost = Callable[[int, int], int | None]
-"""What pairing entry i of one side with entry j of the other costs; None where it cannot be."""
+"""The cost of pairing entry i of the first sequence with entry j of the second; None: forbidden."""
 
 
-def pair_cost(alike: bool, a: Mapping[str, Any], b: Mapping[str, Any]) -> int | None:
-    """What it costs to pair two entries with these arguments; None where kinds are not alike."""
-    if not alike:
+GAP_COST = 10
+"""The cost of an unpaired entry. Two gaps cost more than any allowed pair."""
+
+CHANGE_COST = 6
+"""The cost of a pair of one kind whose arguments differ."""
+
+ARGUMENT_COST = 2
+"""The additional cost of each differing argument after the first."""
+
+MAX_PAIR_COST = 16
+"""The upper limit of a pair's cost."""
+
+MAX_CELLS = 1_000_000
+"""The size of the dynamic-programming table above which only a band of it is computed."""
+
+_END, _PAIR, _SKIP_SECOND, _SKIP_FIRST = range(4)  # the moves through the table
+
+
+def pair_cost(same_kind: bool, a: Mapping[str, Any], b: Mapping[str, Any]) -> int | None:
+    """Return the cost of pairing two entries with these arguments; None unless of one kind."""
+    if not same_kind:
         return None
-    differing = sum(a.get(name) != b.get(name) for name in {*a, *b})
-    return min(CHANGED + PER_ARGUMENT * (differing - 1), MOST_CHANGED) if differing else 0
+    differing = len([name for name in {*a, *b} if a.get(name) != b.get(name)])
+    if not differing:
+        return 0
+    return min(CHANGE_COST + ARGUMENT_COST * (differing - 1), MAX_PAIR_COST)
 
 
-def aligned(before: Sequence[T], after: Sequence[T], cost: Cost) -> list[Pair[T]]:
-    """Both sequences in order, their entries paired or alone."""
-    _, steps = _cheapest([GAP] * len(before), [GAP] * len(after), cost, CELLS)
+def align_sequences(before: Sequence[T], after: Sequence[T], cost: Cost) -> list[Pair[T]]:
+    """Pair the entries of two sequences at the lowest total cost, in order."""
+    _, steps = align([GAP_COST] * len(before), [GAP_COST] * len(after), cost)
     return [(None if i is None else before[i], None if j is None else after[j]) for i, j in steps]
 
 
-def aligned_rows(before: Sequence[Row], after: Sequence[Row]) -> list[Pair[Row]]:
-    """The rows of two networks in order, paired or alone; the same pairs whichever is first."""
-    if _said(after) < _said(before):
-        return [(a, b) for b, a in _Trees(mirrored=True).pairs(after, before)]
-    return list(_Trees(mirrored=False).pairs(before, after))
-
-
-def _said(rows: Sequence[Row]) -> list[tuple[object, ...]]:
-    return [(row.kind, repr(row.arguments), row.depth, row.name) for row in rows]
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A row with those inside it.
-
-    Attributes:
-        row: of the layer.
-        inside: the layers that it holds.
-        key: one number for all that say the same, inside too.
-        weight: how much counts what is done to it alone.
-        gap: what it costs to leave it alone with all that is inside.
-        rows: how many it is with those inside.
-        height: how many containers its innermost layer is in, counted from here.
-        opened: whether its layers stand beside it; it is then paired with nothing.
-    """
-
-    row: Row
-    inside: tuple[_Node, ...]
-    key: int
-    weight: int
-    gap: int
-    rows: int
-    height: int
-    opened: bool = False
-
-    def open(self) -> tuple[_Node, ...]:
-        """It alone, and behind it what was inside."""
-        alone = replace(self, inside=(), gap=self.weight * GAP, rows=1, height=0, opened=True)
-        return alone, *self.inside
-
-
-class _Trees:
-    """The rows of two networks as trees, and what pairs of them cost.
-
-    Of layers that are alone, those of the first network stand first; with ``mirrored``, last.
-    """
-
-    def __init__(self, *, mirrored: bool) -> None:
-        self._mirrored = mirrored
-        self._keys: dict[tuple[object, ...], int] = {}
-        self._costs: dict[tuple[int, int], int | None] = {}
-
-    def pairs(self, before: Sequence[Row], after: Sequence[Row]) -> Iterator[Pair[Row]]:
-        """All rows of both."""
-        return self._pairs(self._nodes(before), self._nodes(after))
-
-    def _nodes(self, rows: Sequence[Row]) -> tuple[_Node, ...]:
-        nodes, start = [], 0
-        while start < len(rows):
-            row, behind = rows[start], start + 1 + rows[start].inside
-            inside = self._nodes(rows[start + 1 : behind])
-            said = (row.kind, repr(row.arguments), _branch(row), *(node.key for node in inside))
-            weight = ANCHOR if row.macs and not row.is_container else 1
-            nodes.append(
-                _Node(
-                    row=row,
-                    inside=inside,
-                    key=self._keys.setdefault(said, len(self._keys)),
-                    weight=weight,
-                    gap=weight * GAP + sum(node.gap for node in inside),
-                    rows=behind - start,
-                    height=max((1 + node.height for node in inside), default=0),
-                )
-            )
-            start = behind
-        return tuple(nodes)
-
-    def _pairs(self, before: Sequence[_Node], after: Sequence[_Node]) -> Iterator[Pair[Row]]:
-        _, steps = self._align(before, after)
-        for paired, group in groupby(steps, lambda step: None not in step):
-            run = list(group)
-            first = [before[i] for i, _ in run if i is not None]
-            second = [after[j] for _, j in run if j is not None]
-            if paired:
-                for a, b in zip(first, second, strict=True):
-                    yield a.row, b.row
-                    yield from self._pairs(a.inside, b.inside)
-                continue
-            highest = max(node.height for node in (*first, *second))
-            if first and second and highest:
-                yield from self._pairs(_opened(first, highest), _opened(second, highest))
-                continue
-            alone: list[list[Pair[Row]]] = [
-                [(row, None) for node in first for row in _flat(node)],
-                [(None, row) for node in second for row in _flat(node)],
-            ]
-            yield from chain(*(reversed(alone) if self._mirrored else alone))
-
-    def _align(self, before: Sequence[_Node], after: Sequence[_Node]) -> tuple[int, list[Step]]:
-        rows = sum(node.rows for node in before) * sum(node.rows for node in after)
-        entries = len(before) * len(after)
-        # An entry with others inside takes as many pairs as those, and longer for each.
-        cells = CELLS if rows == entries else CELLS * entries // (rows * SLOWER or 1)
-        first, second = ([node.gap for node in side] for side in (before, after))
-        return _cheapest(first, second, lambda i, j: self._cost(before[i], after[j]), cells)
-
-    def _cost(self, a: _Node, b: _Node) -> int | None:
-        if a.opened or b.opened:
-            return None
-        key = (a.key, b.key)
-        if key not in self._costs:
-            self._costs[key] = 0 if a.key == b.key else self._cost_within(a, b)
-        found = self._costs[key]
-        if found is None:
-            return None
-        stays = a.row.depth == b.row.depth and _branch(a.row) == _branch(b.row)
-        return found if stays else found + ELSEWHERE
-
-    def _cost_within(self, a: _Node, b: _Node) -> int | None:
-        own = pair_cost(a.row.kind == b.row.kind, a.row.arguments, b.row.arguments)
-        if own is None:
-            return None
-        inside, steps = self._align(a.inside, b.inside)
-        if (a.inside or b.inside) and all(None in step for step in steps):
-            return None
-        return own * max(a.weight, b.weight) + inside
-
-
-def _branch(row: Row) -> str:
-    return row.name.rpartition(".")[0]
-
-
-def _opened(nodes: Sequence[_Node], height: int) -> list[_Node]:
-    """Those of this height opened, the others as they are."""
-    found: list[_Node] = []
-    for node in nodes:
-        found += node.open() if node.height == height else (node,)
-    return found
-
-
-def _flat(node: _Node) -> Iterator[Row]:
-    yield node.row
-    for inside in node.inside:
-        yield from _flat(inside)
-
-
-def _cheapest(
-    first: Sequence[int], second: Sequence[int], cost: Cost, cells: int
+def align(
+    first: Sequence[int], second: Sequence[int], cost: Cost, max_cells: int = MAX_CELLS
 ) -> tuple[int, list[Step]]:
-    """What the cheapest alignment costs, and its steps (Needleman and Wunsch, 1970).
+    """Find the cheapest alignment of two sequences.
 
-    ``first`` and ``second`` hold what it costs to leave an entry alone; beyond ``cells`` pairs,
-    only those near the diagonal are looked at.
+    Of several alignments with the lowest cost, the one with the earliest pairs is returned.
+
+    Args:
+        first: The gap cost of each entry of the first sequence.
+        second: The gap cost of each entry of the second sequence.
+        cost: The cost of a pair.
+        max_cells: The number of table cells to compute, about; a larger table is banded.
+
+    Returns:
+        The total cost, and the steps in order.
     """
-    start, end = 0, 0
-    shortest = min(len(first), len(second))
-    while start < shortest and cost(start, start) == 0:
-        start += 1
-    while end < shortest - start and cost(len(first) - 1 - end, len(second) - 1 - end) == 0:
-        end += 1
+    start = _common_prefix(len(first), len(second), cost)
+    end = _common_suffix(len(first), len(second), start, cost)
     n, m = len(first) - end, len(second) - end
-    # From the back, so that of several equal ways the one with the earliest pairs is found.
-    total, middle = _middle(
-        first[start:n][::-1],
-        second[start:m][::-1],
-        lambda i, j: cost(n - 1 - i, m - 1 - j),
-        cells,
-    )
+
+    def inner_cost(i: int, j: int) -> int | None:
+        return cost(start + i, start + j)
+
+    total, inner = _needleman_wunsch(first[start:n], second[start:m], inner_cost, max_cells)
     steps: list[Step] = [(i, i) for i in range(start)]
-    steps += [
-        (None if i is None else n - 1 - i, None if j is None else m - 1 - j)
-        for i, j in reversed(middle)
-    ]
+    for i, j in inner:
+        steps.append((None if i is None else start + i, None if j is None else start + j))
     steps += [(n + i, m + i) for i in range(end)]
     return total, steps
 
 
-def _middle(
-    first: Sequence[int], second: Sequence[int], cost: Cost, cells: int
+def _common_prefix(n: int, m: int, cost: Cost) -> int:
+    """How many leading entries pair at no cost."""
+    length = 0
+    while length < min(n, m) and cost(length, length) == 0:
+        length += 1
+    return length
+
+
+def _common_suffix(n: int, m: int, start: int, cost: Cost) -> int:
+    """How many trailing entries pair at no cost, among those from ``start`` on."""
+    length = 0
+    while length < min(n, m) - start and cost(n - 1 - length, m - 1 - length) == 0:
+        length += 1
+    return length
+
+
+def _needleman_wunsch(
+    first: Sequence[int], second: Sequence[int], cost: Cost, max_cells: int
 ) -> tuple[int, list[Step]]:
     n, m = len(first), len(second)
     if not n or not m:
-        return sum(first) + sum(second), [
-            *((i, None) for i in range(n)),
-            *((None, j) for j in range(m)),
-        ]
-    reach = max(1, cells // n)
-    far = sum(first) + sum(second) + 1
-    # steps[i] holds, from column lows[i] on, how (i, j) was reached: a pair, a gap below or beside.
-    steps: list[bytearray] = []
+        steps: list[Step] = [(i, None) for i in range(n)]
+        return sum(first) + sum(second), steps + [(None, j) for j in range(m)]
+    band = max(max_cells // n, -(-m // n))  # the bands of adjacent rows overlap
+    total, moves, lows = _fill_table(first, second, cost, band)
+    return total, _trace(moves, lows)
+
+
+def _fill_table(
+    first: Sequence[int], second: Sequence[int], cost: Cost, band: int
+) -> tuple[int, list[bytearray], list[int]]:
+    """Compute the cheapest alignment of every pair of suffixes within the band.
+
+    Suffixes rather than prefixes, so that a trace from the start prefers early pairs.
+
+    Returns:
+        The cost of the whole; for each row i the first move of the alignment of ``first[i:]`` with
+        ``second[j:]``, for j from ``lows[i]`` on; and ``lows``.
+    """
+    n, m = len(first), len(second)
+    unreachable = sum(first) + sum(second) + 1
+    moves: list[bytearray] = []
     lows: list[int] = []
-    above: list[int] = []
-    for i in range(n + 1):
-        middle = i * m // n
-        low, high = max(0, middle - reach), min(m, middle + reach)
-        here: list[int] = []
-        how = bytearray()
-        for j in range(low, high + 1):
-            best, step = (0, 0) if i == j == 0 else (far, 0)
-            if i and 0 <= (k := j - 1 - lows[-1]) < len(above):
-                paired = cost(i - 1, j - 1)
-                if paired is not None and above[k] + paired < best:
-                    best, step = above[k] + paired, 1
-            if j > low and here[-1] + second[j - 1] < best:
-                best, step = here[-1] + second[j - 1], 3
-            if i and 0 <= (k := j - lows[-1]) < len(above) and above[k] + first[i - 1] < best:
-                best, step = above[k] + first[i - 1], 2
-            here.append(best)
-            how.append(step)
-        above = here
-        steps.append(how)
+    below: dict[int, int] = {}  # the costs of row i + 1 by column
+    for i in range(n, -1, -1):
+        diagonal = m - (n - i) * m // n
+        low, high = max(0, diagonal - band), min(m, diagonal + band)
+        row: dict[int, int] = {}
+        row_moves = bytearray(high - low + 1)
+        for j in range(high, low - 1, -1):
+            best, move = 0 if i == n and j == m else unreachable, _END
+            if j + 1 in below:
+                paired = cost(i, j)
+                if paired is not None and below[j + 1] + paired < best:
+                    best, move = below[j + 1] + paired, _PAIR
+            if j < high and row[j + 1] + second[j] < best:
+                best, move = row[j + 1] + second[j], _SKIP_SECOND
+            if j in below and below[j] + first[i] < best:
+                best, move = below[j] + first[i], _SKIP_FIRST
+            row[j] = best
+            row_moves[j - low] = move
+        below = row
+        moves.append(row_moves)
         lows.append(low)
-    i, j = n, m
-    found: list[Step] = []
-    while i or j:
-        step = steps[i][j - lows[i]]
-        i, j = i - (step != 3), j - (step != 2)
-        found.append((None if step == 3 else i, None if step == 2 else j))
-    return above[-1], found[::-1]
+    return below[0], moves[::-1], lows[::-1]
+
+
+def _trace(moves: Sequence[bytearray], lows: Sequence[int]) -> list[Step]:
+    i, j = 0, 0
+    steps: list[Step] = []
+    while (move := moves[i][j - lows[i]]) != _END:
+        steps.append((None if move == _SKIP_SECOND else i, None if move == _SKIP_FIRST else j))
+        i += move != _SKIP_SECOND
+        j += move != _SKIP_FIRST
+    return steps

@@ -1,4 +1,4 @@
-"""The walk: what each layer of an architecture is, without torch."""
+"""Shapes, receptive fields, parameters and cost of every layer, computed without torch."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from netbuilder.config.schema import Architecture, Place
 from netbuilder.errors import Problem, ShapeError
 
 BYTES_PER_VALUE = 4
-"""Figures of memory are those of float32."""
+"""The size of a float32 value; all memory numbers assume float32."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer, for one sample; a container stands before what it holds and sums it up.
+    """One layer, for one sample; a container precedes its layers and holds their totals.
 
     Attributes:
-        layer: as the document says.
-        depth: how many containers it is in.
-        inside: how many of the rows behind this one are of layers that it holds.
-        name: the layer's name inside its container, or inside the network.
-        path: the layer's name in the built module, as in its ``state_dict``.
-        place: where the layer stands in the document.
-        input_shape: without the batch axis, as is ``output_shape``.
-        receptive_field: input pixels seen by one output position, an entry for each axis.
-        jump: input pixels between two neighbouring output positions, an entry for each axis; 0
-            where they see the same, or lie in no order, as behind Flatten.
-        parameters: learnable values.
-        macs: multiply-accumulates of convolutions and matrix products.
-        activation_bytes: the output's size in float32; of a container, that of all outputs inside.
+        layer: The layer of the document.
+        depth: The number of containers around the layer.
+        descendants: The number of rows after this one that belong to layers of this container.
+        name: The layer's name in its container, or in the network.
+        path: The layer's name in the built module, as in its ``state_dict``.
+        place: The layer's place in the document.
+        input_shape: The shape of one input sample, without the batch axis.
+        output_shape: The shape of one output sample, without the batch axis.
+        receptive_field: The input positions that one output position depends on, per axis.
+        jump: The input positions between two adjacent output positions, per axis; 0 where these
+            depend on the same input, or have no order, as after Flatten.
+        parameters: The number of learnable values.
+        macs: The multiply-accumulate operations of convolutions and matrix products.
+        activation_bytes: The size of the output in float32; for a container, the sum over the
+            outputs of its layers.
     """
 
     layer: Layer
     depth: int
-    inside: int
+    descendants: int
     name: str
     path: str
     place: Place
@@ -61,25 +63,28 @@ class Row:
 
     @property
     def title(self) -> str:
-        """What tables call the layer: the name that a Sequential was given, or its kind."""
+        """The layer's name in tables: that of a named Sequential, or the kind."""
         return str(getattr(self.layer, "name", "")) or self.kind
 
     @property
     def is_container(self) -> bool:
-        """Whether it sums up rows behind it."""
+        """Whether the layer consists of other layers, whose rows follow."""
         return isinstance(self.layer, Container)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the layer was given and what it defaults to."""
+        """All arguments of the layer, defaults included."""
         return self.layer.arguments()
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What is known of an architecture before it is built.
+    """The properties of an architecture that are known before it is built.
 
-    ``fault`` is the first layer that cannot take what reaches it; the rows up to it stand.
+    Attributes:
+        architecture: The architecture.
+        rows: One row per layer, in the order of the document; up to the fault if there is one.
+        fault: The problem of the first layer that cannot take its input; None if all can.
     """
 
     architecture: Architecture
@@ -88,45 +93,45 @@ class Analysis:
 
     @property
     def layers(self) -> int:
-        """How many layers the document has, without the containers."""
+        """The number of layers in the document, containers not counted."""
         return sum(map(_count, self.architecture.layers))
 
     def folded(self, depth: int | None = None) -> tuple[Row, ...]:
-        """The rows of layers in at most ``depth`` containers; all of them without a depth."""
+        """The rows at most ``depth`` containers deep; by default all rows."""
         return tuple(row for row in self.rows if depth is None or row.depth <= depth)
 
     @cached_property
     def outermost(self) -> tuple[Row, ...]:
-        """The rows that no other sums up; where the walk broke off, some are in a container."""
+        """The rows that no container's row includes; after a fault, some are in a container."""
         rows, position = [], 0
         while position < len(self.rows):
             rows.append(self.rows[position])
-            position += 1 + self.rows[position].inside
+            position += 1 + self.rows[position].descendants
         return tuple(rows)
 
     @property
     def output_shape(self) -> Shape:
-        """The shape of one output sample, as far as the walk came."""
+        """The shape of one output sample; with a fault, that of the last row."""
         return self.outermost[-1].output_shape if self.rows else self.architecture.input
 
     @property
     def parameters(self) -> int:
-        """Learnable values in all."""
+        """The total number of learnable values."""
         return sum(row.parameters for row in self.outermost)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one sample in all."""
+        """The total multiply-accumulate operations for one sample."""
         return sum(row.macs for row in self.outermost)
 
     @property
     def activation_bytes(self) -> int:
-        """The float32 size of every layer's output for one sample."""
+        """The float32 size of all layer outputs for one sample."""
         return sum(row.activation_bytes for row in self.outermost)
 
     @property
     def receptive_field(self) -> tuple[int, ...]:
-        """Input pixels seen by one output position, an entry for each axis of the input."""
+        """The input positions that one output position depends on, per axis of the input."""
         if self.rows:
             return self.outermost[-1].receptive_field
         return ReceptiveField.of_input(self.architecture.input).size
@@ -135,7 +140,7 @@ class Analysis:
         """Raise the fault, if there is one.
 
         Raises:
-            ShapeError: a layer cannot take what reaches it.
+            ShapeError: A layer cannot take its input.
         """
         if self.fault:
             raise ShapeError([self.fault])
@@ -144,15 +149,15 @@ class Analysis:
 def _count(layer: Layer) -> int:
     if not isinstance(layer, Container):
         return 1
-    chains = [*layer.child_branches(), *filter(None, [layer.tail()])]
-    return sum(_count(member) for chain in chains for _, _, member in chain.named_layers())
+    branches = [*layer.child_branches(), *filter(None, [layer.tail()])]
+    return sum(_count(child) for branch in branches for _, _, child in branch.named_layers())
 
 
 def analyse(architecture: Architecture) -> Analysis:
-    """Shapes, receptive field, parameters and cost of every layer, for one sample.
+    """Compute shapes, receptive field, parameters and cost of every layer, for one sample.
 
-    A layer that cannot take what reaches it ends the walk without an exception: the rows up to it
-    and ``Analysis.fault`` tell what is known and what is wrong.
+    Raises no exception for a layer that cannot take its input: ``Analysis.rows`` then ends before
+    that layer, and ``Analysis.fault`` describes the problem.
     """
     walk = _Walk(architecture)
     x, field = architecture.input, ReceptiveField.of_input(architecture.input)
@@ -161,13 +166,13 @@ def analyse(architecture: Architecture) -> Analysis:
         for position, layer in enumerate(architecture.layers):
             place: Place = ("layers", position, layer.kind)
             x, field = walk.visit(layer, "", str(position), place, 0, x, field)
-    except _Fault as found:
-        fault = found.problem
+    except _Fault as error:
+        fault = error.problem
     return Analysis(architecture, tuple(walk.rows), fault)
 
 
 class _Fault(Exception):
-    """What ended a walk."""
+    """The problem that ends a walk over the layers."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -175,7 +180,7 @@ class _Fault(Exception):
 
 
 class _Walk:
-    """The rows of an architecture, as far as they are known."""
+    """Collects the rows of an architecture, layer by layer."""
 
     def __init__(self, architecture: Architecture) -> None:
         self.rows: list[Row] = []
@@ -184,29 +189,36 @@ class _Walk:
     def visit(
         self,
         layer: Layer,
-        above: str,
+        prefix: str,
         name: str,
         place: Place,
         depth: int,
         x: Shape,
         field: ReceptiveField,
     ) -> tuple[Shape, ReceptiveField]:
-        """Add the rows of a layer; give the shape and the field behind it.
+        """Add the rows of a layer; return its output shape and receptive field.
 
-        ``above`` is the path of the container that it is in.
+        Args:
+            layer: The layer.
+            prefix: The path of its container in the built module, with a trailing dot.
+            name: Its name in the container.
+            place: Its place in the document.
+            depth: The number of containers around it.
+            x: The shape of its input.
+            field: The receptive field of its input.
 
         Raises:
-            _Fault: it, or a layer inside it, cannot take what reaches it.
+            _Fault: The layer, or a layer in it, cannot take its input.
         """
         try:
             if isinstance(layer, Container):
-                return self._container(layer, above, name, place, depth, x, field)
+                return self._container(layer, prefix, name, place, depth, x, field)
             y = layer.output_shape(x)
             shapes = layer.parameter_shapes(x)
             for shape in (y, *shapes.values()):
                 _require_sane(shape)
             require_init(layer, shapes)
-            behind, macs = layer.receptive_field(x, field), layer.macs(x)
+            field, macs = layer.receptive_field(x, field), layer.macs(x)
         except ShapeError as error:
             raise _Fault(self._architecture.problem(place, str(error))) from None
         except _Fault:
@@ -214,31 +226,32 @@ class _Walk:
         except Exception as error:
             if type(layer).__module__.startswith("netbuilder."):
                 raise
-            message = f"a rule of this plugin's kind failed for {format_shape(x)}: {exception_text(error)}"
+            reason = exception_text(error)
+            message = f"a rule of this plugin's kind failed for {format_shape(x)}: {reason}"
             raise _Fault(self._architecture.problem(place, message)) from None
         self.rows.append(
             Row(
                 layer=layer,
                 depth=depth,
-                inside=0,
+                descendants=0,
                 name=name,
-                path=above + name,
+                path=prefix + name,
                 place=place,
                 input_shape=x,
                 output_shape=y,
-                receptive_field=behind.size,
-                jump=behind.jump,
+                receptive_field=field.size,
+                jump=field.jump,
                 parameters=sum(map(prod, shapes.values())),
                 macs=macs,
                 activation_bytes=BYTES_PER_VALUE * prod(y),
             )
         )
-        return y, behind
+        return y, field
 
     def _container(
         self,
         layer: Container,
-        above: str,
+        prefix: str,
         name: str,
         place: Place,
         depth: int,
@@ -247,64 +260,71 @@ class _Walk:
     ) -> tuple[Shape, ReceptiveField]:
         start = len(self.rows)
 
-        def follow(chain: Branch, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
-            for inner, inside, member in chain.named_layers():
+        def follow(branch: Branch, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
+            for child_name, child_place, child in branch.named_layers():
                 x, field = self.visit(
-                    member, f"{above}{name}.", inner, (*place, *inside), depth + 1, x, field
+                    child,
+                    f"{prefix}{name}.",
+                    child_name,
+                    (*place, *child_place),
+                    depth + 1,
+                    x,
+                    field,
                 )
             return x, field
 
-        given = zip(
+        branch_inputs = zip(
             layer.child_branches(),
             layer.inputs(x),
             layer.branch_receptive_fields(x, field),
             strict=True,
         )
-        shapes, fields = zip(*(follow(*each) for each in given), strict=True)
+        outputs = [follow(*branch_input) for branch_input in branch_inputs]
+        shapes, fields = zip(*outputs, strict=True)
         try:
             y = layer.merge_shapes(shapes)
             _require_sane(y)
-        except ShapeMismatch as misfit:
+        except ShapeMismatch as mismatch:
             first, second = (
-                self._architecture.problem((*place, *chain.place), "").place
-                for chain in (misfit.first, misfit.second)
+                self._architecture.problem((*place, *branch.place), "").place
+                for branch in (mismatch.first, mismatch.second)
             )
-            raise ShapeError(f"{misfit} ({first} and {second})") from None
-        behind = layer.merge_receptive_fields(shapes, fields)
-        own = BYTES_PER_VALUE * prod(y) if layer.allocates_output else 0
-        if chain := layer.tail():
-            y, behind = follow(chain, y, behind)
-        inside = self.rows[start:]
-        held = [row for row in inside if row.depth == depth + 1]
+            raise ShapeError(f"{mismatch} ({first} and {second})") from None
+        field = layer.merge_receptive_fields(shapes, fields)
+        own_bytes = BYTES_PER_VALUE * prod(y) if layer.allocates_output else 0
+        if tail := layer.tail():
+            y, field = follow(tail, y, field)
+        descendants = self.rows[start:]
+        children = [row for row in descendants if row.depth == depth + 1]
         self.rows.insert(
             start,
             Row(
                 layer=layer,
                 depth=depth,
-                inside=len(inside),
+                descendants=len(descendants),
                 name=name,
-                path=above + name,
+                path=prefix + name,
                 place=place,
                 input_shape=x,
                 output_shape=y,
-                receptive_field=behind.size,
-                jump=behind.jump,
-                parameters=sum(row.parameters for row in held),
-                macs=sum(row.macs for row in held),
-                activation_bytes=own + sum(row.activation_bytes for row in held),
+                receptive_field=field.size,
+                jump=field.jump,
+                parameters=sum(row.parameters for row in children),
+                macs=sum(row.macs for row in children),
+                activation_bytes=own_bytes + sum(row.activation_bytes for row in children),
             ),
         )
-        return y, behind
+        return y, field
 
 
 def _require_sane(shape: Shape) -> None:
-    """Refuse what holds nothing, and what only a slip of the finger asks for."""
+    """Refuse an empty tensor, and one so large that a size must be a typing error."""
     if min(shape, default=1) < 1:
         raise ShapeError(
-            f"it leaves {format_shape(shape)}, which holds nothing; shrink less before it"
+            f"its output would be {format_shape(shape)}, which is empty; shrink less before it"
         )
     if prod(shape) > LARGEST_TENSOR:
         raise ShapeError(
-            f"it makes a tensor of {format_shape(shape)} = {prod(shape):,} values; "
-            f"at most {LARGEST_TENSOR:,} are taken, use smaller sizes"
+            f"it needs a tensor of {format_shape(shape)} = {prod(shape):,} values; "
+            f"allowed: at most {LARGEST_TENSOR:,}; use smaller sizes"
         )

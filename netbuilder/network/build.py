@@ -1,4 +1,4 @@
-"""Architecture → `torch.nn.Sequential`."""
+"""Build the `torch.nn.Sequential` of an architecture."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def build(architecture: Architecture) -> nn.Sequential:
-    """The network, freshly initialised from torch's global random state, in training mode.
+    """Build the network in training mode, initialized from torch's global random state.
 
-    It takes float batches of shape ``(N, *architecture.input)`` and gives
-    ``(N, *analyse(architecture).output_shape)``; its children are named ``0``, ``1`` … in the order
-    of the document, those of containers as `analyse` names their rows.
+    The network maps float batches of shape ``(N, *architecture.input)`` to
+    ``(N, *analyse(architecture).output_shape)``. Its children are named ``0``, ``1`` … in the order
+    of the document; ``Row.path`` is the name of each layer.
 
     Raises:
-        ShapeError: a layer cannot take what reaches it.
+        ShapeError: A layer cannot take its input.
     """
     from torch import nn
 
@@ -37,21 +37,21 @@ def build(architecture: Architecture) -> nn.Sequential:
 
 
 def initializers(analysis: Analysis) -> Iterator[tuple[str, Initializer]]:
-    """The parameters that the document fills, in order; all else keeps torch's own beginning.
+    """Yield the names of parameters that the document initializes, in order, and how.
 
-    The document's own ``init`` is for layers that multiply by a matrix, as far as it can fill
-    their weights; a layer's is for that layer.
+    The document's ``init`` applies to layers with multiply-accumulates, where it can fill their
+    weights; the ``init`` of a layer applies to that layer. Other parameters keep torch's default.
     """
     general = analysis.architecture.init
     for row in analysis.rows:
         if isinstance(row.layer, Container):
             continue
         own = row.layer.init if isinstance(row.layer, Weighted) else None
-        given = dict(general.by_name()) if general and row.macs else {}
-        given |= own.by_name() if own else {}
-        if not given:
+        by_name = dict(general.by_name()) if general and row.macs else {}
+        by_name |= own.by_name() if own else {}
+        if not by_name:
             continue
         for name, shape in row.layer.parameter_shapes(row.input_shape).items():
-            initializer = given.get(name.rpartition(".")[2])
+            initializer = by_name.get(name.rpartition(".")[2])
             if initializer and not initializer.problem(shape):
                 yield f"{row.path}.{name}", initializer

@@ -1,10 +1,10 @@
-"""Architecture → a Python module of its own, with the network as a class."""
+"""Generate a standalone Python module with the network as a class."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from keyword import iskeyword
 from pathlib import Path
@@ -21,26 +21,26 @@ from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.build import initializers
 
 OWN_MODULES = Path(layers.__file__).parent / "modules.py"
-"""Where the classes are that torch has none for; a written module holds those that it needs."""
+"""The source of classes that torch lacks; a generated module contains those that it uses."""
 
-OWN_KINDS = {kind.kind for kind in layers.KINDS}
+BUILT_IN_KINDS = {kind.kind for kind in layers.KINDS}
 
-HOMES = {"torch.nn": "nn", "torchvision.ops": "ops"}
+MODULE_ALIASES = {"torch.nn": "nn", "torchvision.ops": "ops"}
 
-WIDTH = 99
+MAX_WIDTH = 99
 
 INDENT = "    "
 
 
 def python_code(architecture: Architecture) -> str:
-    """The source of a Python module whose one network is `class_name` of the architecture's name.
+    """Generate the source of a Python module that defines the network.
 
-    It needs torch alone, or torchvision where the document uses its layers. The class takes no
-    arguments, is an `nn.Sequential` with the state_dict keys of `netbuilder.build`, and begins
-    with the same weights from the same random state.
+    The class is an `nn.Sequential`, has the name `class_name` returns, and takes no arguments. Its
+    ``state_dict`` keys and, from the same random state, its initial weights are those of
+    `netbuilder.build`. The module imports torch, and torchvision if the document uses its layers.
 
     Raises:
-        ConfigError: a layer cannot take what reaches it, or is a plugin's own.
+        ConfigError: A layer cannot take its input, or comes from a plugin.
     """
     analysis = analyse(architecture)
     analysis.require_sound()
@@ -49,9 +49,10 @@ def python_code(architecture: Architecture) -> str:
     own = _own_source({Residual.kind, Parallel.kind} & kinds)
     body = list(_arguments(Branch(architecture.layers, "", ("layers",)), architecture.input, 3))
     homes = {row.layer.namespace for row in analysis.rows if isinstance(row.layer, TorchLayer)}
+    heading = f"{architecture.title} (netbuilder)" if architecture.title else "(netbuilder)"
     text = "\n".join(
         [
-            f'"""{_in_docstring(" ".join(filter(None, (architecture.title, "(netbuilder)"))))}"""',
+            f'"""{_in_docstring(heading)}"""',
             "",
             *_imports(own, torchvision="torchvision.ops" in homes),
             *own,
@@ -64,7 +65,7 @@ def python_code(architecture: Architecture) -> str:
             f"{INDENT * 2}super().__init__(",
             *body,
             f"{INDENT * 2})",
-            *_initialisation(analysis),
+            *_initialization(analysis),
             "",
         ]
     )
@@ -72,17 +73,18 @@ def python_code(architecture: Architecture) -> str:
         ast.parse(text)
     except (SyntaxError, MemoryError, RecursionError):
         raise ConfigError(
-            f"{architecture.name}: its layers are nested too deeply for Python to read"
+            f"{architecture.name}: its layers are nested too deeply for a Python module; nest them "
+            "less deeply"
         ) from None
     return text
 
 
 def class_name(name: str) -> str:
-    """The name of an architecture as that of a class: ``mobilenet_v2`` as ``MobilenetV2``."""
+    """Convert the name of an architecture to a class name: ``mobilenet_v2`` to ``MobilenetV2``."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", name) if word]
     joined = "".join(word[0].upper() + word[1:] for word in words)
-    taken = joined in (Residual.kind, Parallel.kind, "Tensor", "Sequence", "Mapping")
-    if taken or iskeyword(joined):
+    reserved = (Residual.kind, Parallel.kind, "Tensor", "Sequence", "Mapping")
+    if joined in reserved or iskeyword(joined):
         joined += "Net"
     return joined if joined[:1].isalpha() else f"Net{joined}"
 
@@ -92,33 +94,33 @@ def _in_docstring(text: str) -> str:
 
 
 def _summary(analysis: Analysis) -> str:
-    before, behind = format_shape(analysis.architecture.input), format_shape(analysis.output_shape)
-    return f"Takes batches of {before}, gives {behind}; {analysis.parameters:,} parameters."
+    x, y = format_shape(analysis.architecture.input), format_shape(analysis.output_shape)
+    return f"Takes batches of {x}, gives {y}; {analysis.parameters:,} parameters."
 
 
 def _require_torch_classes(analysis: Analysis) -> None:
     for row in analysis.rows:
         layer = row.layer
-        known = (
-            isinstance(layer, TorchLayer) and layer.namespace in HOMES and layer.kind in OWN_KINDS
-        )
-        if not (known or isinstance(layer, Container)):
+        if isinstance(layer, Container):
+            continue
+        has_class = isinstance(layer, TorchLayer) and layer.namespace in MODULE_ALIASES
+        if not (has_class and layer.kind in BUILT_IN_KINDS):
             raise ConfigError(
-                f"{analysis.architecture.name}: layer {row.path}, {layer.kind}, is a plugin's own, "
-                "so that a module without it cannot be written; replace it by a kind of torch"
+                f"{analysis.architecture.name}: layer {row.path}, {layer.kind}, comes from a "
+                "plugin, which a standalone module cannot import; replace it by a kind of torch"
             )
 
 
 def _own_source(names: set[str]) -> list[str]:
-    """The classes of netbuilder's own that are used, and what they call."""
+    """The source of these classes and of the function that they call."""
     if not names:
         return []
     text = OWN_MODULES.read_text(encoding="utf-8")
-    parts = ["", ""]
+    lines = []
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in names | {"join"}:
-            parts += [*(ast.get_source_segment(text, node) or "").splitlines(), "", ""]
-    return parts[:-2]
+            lines += ["", "", *(ast.get_source_segment(text, node) or "").splitlines()]
+    return lines
 
 
 def _imports(own: list[str], *, torchvision: bool) -> list[str]:
@@ -133,84 +135,98 @@ def _imports(own: list[str], *, torchvision: bool) -> list[str]:
     return [*lines, "from torchvision import ops"] if torchvision else lines
 
 
-def _initialisation(analysis: Analysis) -> Iterator[str]:
-    """Statements that fill what the document fills, in its order: the draws are then the same."""
+def _initialization(analysis: Analysis) -> Iterator[str]:
+    """Statements that initialize parameters, in the order of `build`, for equal random draws."""
     for initializer, parameters in groupby(initializers(analysis), key=lambda pair: pair[1]):
         arguments = [f"{k}={v!r}" for k, v in initializer.non_default_arguments().items()]
         call = f"nn.init.{initializer.kind}_({{}})"
         names = [name for name, _ in parameters]
         if len(names) == 1:
-            found = f'self.get_parameter("{names[0]}")'
-            yield INDENT * 2 + call.format(", ".join([found, *arguments]))
+            parameter = f'self.get_parameter("{names[0]}")'
+            yield INDENT * 2 + call.format(", ".join([parameter, *arguments]))
             continue
         yield f"{INDENT * 2}for name in ("
         yield from (f'{INDENT * 3}"{name}",' for name in names)
         yield f"{INDENT * 2}):"
-        found = "self.get_parameter(name)"
-        yield INDENT * 3 + call.format(", ".join([found, *arguments]))
+        yield INDENT * 3 + call.format(", ".join(["self.get_parameter(name)", *arguments]))
 
 
-def _arguments(chain: Branch, x: Shape, level: int) -> Iterator[str]:
-    """The layers of a chain as arguments of a call, with each new shape."""
-    for _, layer, given in chain.walk(x):
-        lines = list(_expression(layer, given, level))
-        yield from lines[:-1]
-        behind = layer.output_shape(given)
-        told = f"{lines[-1]},  # {format_shape(behind)}"
-        shown = behind != given and not isinstance(layer, Container) and len(told) <= WIDTH
-        yield told if shown else f"{lines[-1]},"
+def _arguments(branch: Branch, x: Shape, level: int) -> Iterator[str]:
+    """The layers of a branch as arguments of a call; a comment shows each new shape."""
+    for _, layer, input_shape in branch.walk(x):
+        *lines, last = _expression(layer, input_shape, level)
+        yield from lines
+        output_shape = layer.output_shape(input_shape)
+        line = f"{last},"
+        if output_shape != input_shape and not isinstance(layer, Container):
+            commented = f"{line}  # {format_shape(output_shape)}"
+            line = commented if len(commented) <= MAX_WIDTH else line
+        yield line
 
 
 def _expression(layer: Layer, x: Shape, level: int) -> Iterator[str]:
-    """The lines of the call that makes a layer, the first as far in as the last."""
-    margin = INDENT * level
+    """The lines of the call that constructs a layer, indented by ``level``."""
     if isinstance(layer, Sequential):
-        name = f"  # {layer.name}" if layer.name.isprintable() and layer.name else ""
-        yield from _sequential(layer.child_branches()[0], x, level, "", name)
+        comment = f"  # {layer.name}" if layer.name.isprintable() and layer.name else ""
+        yield from _sequential(layer.child_branches()[0], x, level, comment=comment)
     elif isinstance(layer, Residual):
-        yield f"{margin}{layer.kind}("
-        for chain, given in zip(layer.child_branches(), layer.inputs(x), strict=True):
-            yield from _named(chain, given, level + 1, f"{chain.name}=")
-        yield f'{margin}{INDENT}join="{layer.join}",'
-        behind = layer.tail()
-        if behind is None:
-            yield f"{margin}{INDENT}activation=None,"
-        else:
-            given = layer.merge_shapes([c.output_shape(x) for c in layer.child_branches()])
-            lines = list(_expression(behind.layers[0], given, level + 1))
-            lines[0] = f"{margin}{INDENT}activation={lines[0].lstrip()}"
-            yield from [*lines[:-1], lines[-1] + ","]
-        yield f"{margin})"
+        yield from _residual(layer, x, level)
     elif isinstance(layer, Parallel):
-        yield f"{margin}{layer.kind}("
-        yield f"{margin}{INDENT}{{"
-        for chain, given in zip(layer.child_branches(), layer.inputs(x), strict=True):
-            yield from _named(chain, given, level + 2, f'"{chain.name}": ')
-        yield f"{margin}{INDENT}}},"
-        yield f'{margin}{INDENT}join="{layer.join}",'
-        yield f"{margin}{INDENT}split={layer.split},"
-        yield f"{margin})"
+        yield from _parallel(layer, x, level)
     elif isinstance(layer, TorchLayer):
-        yield margin + _call(layer, x)
+        yield INDENT * level + _call(layer, x)
 
 
-def _named(chain: Branch, x: Shape, level: int, before: str) -> Iterator[str]:
-    lines = list(_sequential(chain, x, level, before))
-    yield from [*lines[:-1], lines[-1] + ","]
-
-
-def _sequential(chain: Branch, x: Shape, level: int, before: str, told: str = "") -> Iterator[str]:
+def _residual(layer: Residual, x: Shape, level: int) -> Iterator[str]:
     margin = INDENT * level
-    if not chain.layers:
-        yield f"{margin}{before}nn.Sequential()"
+    yield f"{margin}{layer.kind}("
+    for branch, input_shape in zip(layer.child_branches(), layer.inputs(x), strict=True):
+        lines = _sequential(branch, input_shape, level + 1, prefix=f"{branch.name}=")
+        yield from _with_comma(lines)
+    yield f'{margin}{INDENT}join="{layer.join}",'
+    tail = layer.tail()
+    if tail is None:
+        yield f"{margin}{INDENT}activation=None,"
+    else:
+        merged = layer.merge_shapes([b.output_shape(x) for b in layer.child_branches()])
+        first, *rest = _expression(tail.layers[0], merged, level + 1)
+        yield from _with_comma([f"{margin}{INDENT}activation={first.lstrip()}", *rest])
+    yield f"{margin})"
+
+
+def _parallel(layer: Parallel, x: Shape, level: int) -> Iterator[str]:
+    margin = INDENT * level
+    yield f"{margin}{layer.kind}("
+    yield f"{margin}{INDENT}{{"
+    for branch, input_shape in zip(layer.child_branches(), layer.inputs(x), strict=True):
+        lines = _sequential(branch, input_shape, level + 2, prefix=f'"{branch.name}": ')
+        yield from _with_comma(lines)
+    yield f"{margin}{INDENT}}},"
+    yield f'{margin}{INDENT}join="{layer.join}",'
+    yield f"{margin}{INDENT}split={layer.split},"
+    yield f"{margin})"
+
+
+def _with_comma(lines: Iterable[str]) -> Iterator[str]:
+    *rest, last = lines
+    yield from rest
+    yield f"{last},"
+
+
+def _sequential(
+    branch: Branch, x: Shape, level: int, prefix: str = "", comment: str = ""
+) -> Iterator[str]:
+    margin = INDENT * level
+    if not branch.layers:
+        yield f"{margin}{prefix}nn.Sequential()"
         return
-    yield f"{margin}{before}nn.Sequential({told}"
-    yield from _arguments(chain, x, level + 1)
+    yield f"{margin}{prefix}nn.Sequential({comment}"
+    yield from _arguments(branch, x, level + 1)
     yield f"{margin})"
 
 
 def _call(layer: TorchLayer, x: Shape) -> str:
-    """The constructor's call: sizes and what is required by position, the rest by name."""
+    """The constructor call: sizes and required arguments by position, the others by name."""
     sizes, required, by_position = layer.inferred_arguments(x), set(layer.required()), True
     arguments = [str(size) for size in sizes.values()] if layer.inferred_first else []
     for name, value in layer.non_default_arguments().items():
@@ -219,4 +235,4 @@ def _call(layer: TorchLayer, x: Shape) -> str:
         arguments.append(text if by_position else f"{name}={text}")
     if not layer.inferred_first:
         arguments += [f"{name}={size}" for name, size in sizes.items()]
-    return f"{HOMES[layer.namespace]}.{layer.kind}({', '.join(arguments)})"
+    return f"{MODULE_ALIASES[layer.namespace]}.{layer.kind}({', '.join(arguments)})"

@@ -1,4 +1,4 @@
-"""What differs between two documents: layer by layer, in training and in targets."""
+"""The difference between two documents: layers, training settings and targets."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from netbuilder.components.component import Component
-from netbuilder.network.alignment import aligned, aligned_rows, pair_cost
+from netbuilder.network.alignment import align_sequences, pair_cost
 from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.tree_alignment import align_rows
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A value that differs, as JSON has it; None where there is none on that side.
+    """A field whose value differs.
 
-    ``field`` is its place, such as ``train.optimizer.SGD.lr``.
+    Attributes:
+        field: Its path, such as ``train.optimizer.SGD.lr``.
+        before: The first value, as JSON; None if the first document has none.
+        after: The second value, as JSON; None if the second document has none.
     """
 
     field: str
@@ -25,13 +29,13 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class LayerChange:
-    """A layer of one side or of both.
+    """A layer of one document, or a pair of matching layers.
 
     Attributes:
-        change: ``added``, ``removed``, ``changed`` (its arguments differ) or ``kept``.
-        before: its row in the first document; None where it was added.
-        after: its row in the second; None where it was removed.
-        arguments: those that differ, without the place of the layer.
+        change: ``added``, ``removed``, ``changed`` (the arguments differ) or ``kept``.
+        before: The row in the first document; None if the layer was added.
+        after: The row in the second document; None if the layer was removed.
+        arguments: The arguments that differ; their paths start at the layer.
     """
 
     change: Literal["added", "removed", "changed", "kept"]
@@ -41,35 +45,35 @@ class LayerChange:
 
     @property
     def row(self) -> Row:
-        """The row as it is now, or as it was where it is gone."""
+        """The row in the second document, or in the first if the layer was removed."""
         row = self.after or self.before
-        assert row is not None, "a change is of one side at least"
+        assert row is not None, "a change has at least one side"
         return row
 
     @property
     def affected(self) -> bool:
-        """Whether a figure differs: shape, receptive field, parameters or multiply-accumulates."""
+        """Whether the shape, receptive field, parameters or multiply-accumulates differ."""
         if self.before is None or self.after is None:
             return True
-        return _figures(self.before) != _figures(self.after)
+        return _measures(self.before) != _measures(self.after)
 
     @property
     def same(self) -> bool:
-        """Whether neither the layer nor a figure of it differs."""
+        """Whether neither the layer nor any of its measures differs."""
         return self.change == "kept" and not self.affected
 
 
 @dataclass(frozen=True)
 class ArchitectureDiff:
-    """What differs between two documents.
+    """The difference between two documents.
 
     Attributes:
-        before: the first.
-        after: the second.
-        layers: every row of both, in order; up to the fault where a document has one.
-        document: what differs in ``input`` and ``init``.
-        train: what differs in the training settings.
-        targets: what differs in the targets.
+        before: The analysis of the first document.
+        after: The analysis of the second document.
+        layers: All rows of both, in order; up to the fault if a document has one.
+        document: The differences in ``input`` and ``init``.
+        train: The differences in the training settings.
+        targets: The differences in the targets.
     """
 
     before: Analysis
@@ -80,35 +84,35 @@ class ArchitectureDiff:
     targets: tuple[FieldChange, ...]
 
     def __bool__(self) -> bool:
-        """Whether anything differs; names, titles, notes and published figures do not count."""
+        """Whether anything differs; names, titles, notes and references do not count."""
         layers = any(not layer.same for layer in self.layers)
-        return layers or bool(self.fields) or self.behind_fault or len(set(self._faults)) > 1
+        return layers or bool(self.fields) or self.differs_after_fault or len(set(self._faults)) > 1
 
     @property
-    def behind_fault(self) -> bool:
-        """Whether layers differ behind a fault, for which there are no rows."""
+    def differs_after_fault(self) -> bool:
+        """Whether layers after a fault differ, for which there are no rows."""
         sides = (self.before.architecture.layers, self.after.architecture.layers)
         return any(self._faults) and json_value(sides[0]) != json_value(sides[1])
 
     @property
     def _faults(self) -> tuple[tuple[str, str] | None, ...]:
-        """What is wrong on each side, wherever it stands: a comment above it moves its line."""
+        """The fault of each side without its line, which a comment above it would change."""
         faults = (self.before.fault, self.after.fault)
         return tuple((fault.field, fault.message) if fault else None for fault in faults)
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
-        """Everything that differs beside the layers."""
+        """All differences other than those of layers."""
         return self.document + self.train + self.targets
 
     def count(self, change: str) -> int:
-        """How many layers were ``added``, ``removed``, ``changed`` or ``kept``."""
+        """The number of layers that were ``added``, ``removed``, ``changed`` or ``kept``."""
         return sum(layer.change == change for layer in self.layers)
 
 
 def diff_architectures(before: Analysis, after: Analysis) -> ArchitectureDiff:
-    """What differs from ``before`` to ``after``; rows are paired so that the least has changed."""
-    pairs = aligned_rows(before.rows, after.rows)
+    """Compare two documents; rows are paired at the lowest total cost of changes."""
+    pairs = align_rows(before.rows, after.rows)
     first, second = before.architecture, after.architecture
     return ArchitectureDiff(
         before=before,
@@ -123,7 +127,7 @@ def diff_architectures(before: Analysis, after: Analysis) -> ArchitectureDiff:
     )
 
 
-def _figures(row: Row) -> tuple[object, ...]:
+def _measures(row: Row) -> tuple[object, ...]:
     return row.output_shape, row.receptive_field, row.parameters, row.macs
 
 
@@ -140,7 +144,7 @@ def _layer_change(before: Row | None, after: Row | None) -> LayerChange:
 
 
 def _changes(field: str, before: Any, after: Any) -> tuple[FieldChange, ...]:
-    """What differs between two values of a document, as deep as both have the same parts."""
+    """The differences between two values of a document, as deep as both have the same fields."""
     if before == after:
         return ()
     if _is_components(before) and _is_components(after):
@@ -149,11 +153,10 @@ def _changes(field: str, before: Any, after: Any) -> tuple[FieldChange, ...]:
         if type(before) is type(after):
             assert isinstance(before, Component)
             assert isinstance(after, Component)
-            named = f"{field}.{before.kind}"
-            return _mappings(named, before.arguments(), after.arguments())
+            return _mappings(f"{field}.{before.kind}", before.arguments(), after.arguments())
         return (FieldChange(field, json_value(before), json_value(after)),)
     if hasattr(before, "model_fields_set") or hasattr(after, "model_fields_set"):
-        # A section that is missing on one side is one whose every field is.
+        # A section that one document lacks counts as one without any field.
         return _mappings(field, dict(before or {}), dict(after or {}))
     return (FieldChange(field, json_value(before), json_value(after)),)
 
@@ -173,33 +176,33 @@ def _mappings(
 def _is_components(value: object) -> bool:
     if value is None:
         return True
-    return isinstance(value, tuple) and all(isinstance(part, Component) for part in value)
+    return isinstance(value, tuple) and all(isinstance(item, Component) for item in value)
 
 
 def _component_lists(
     field: str, before: Sequence[Component] | None, after: Sequence[Component] | None
 ) -> tuple[FieldChange, ...]:
-    """Augmentations or schedulers, aligned as layers are."""
+    """The differences between two lists of augmentations or schedulers, aligned as layers are."""
     a, b = tuple(before or ()), tuple(after or ())
 
     def cost(i: int, j: int) -> int | None:
         return pair_cost(a[i].kind == b[j].kind, a[i].arguments(), b[j].arguments())
 
     changes: list[FieldChange] = []
-    for first, second in aligned(a, b, cost):
+    for first, second in align_sequences(a, b, cost):
         changes += _changes(field, first, second)
     return tuple(changes)
 
 
 def json_value(value: object) -> Any:
-    """A value of a document as JSON has it; a component as its kind and what is not its default."""
+    """Convert a value of a document to JSON; a component to its kind and non-default arguments."""
     if isinstance(value, Component):
-        brief = {name: json_value(part) for name, part in value.non_default_arguments().items()}
-        return {value.kind: brief} if brief else value.kind
+        arguments = {name: json_value(v) for name, v in value.non_default_arguments().items()}
+        return {value.kind: arguments} if arguments else value.kind
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, tuple | list):
-        return [json_value(part) for part in value]
+        return [json_value(item) for item in value]
     if isinstance(value, dict):
-        return {name: json_value(part) for name, part in value.items()}
+        return {name: json_value(item) for name, item in value.items()}
     return value

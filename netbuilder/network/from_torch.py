@@ -1,4 +1,4 @@
-"""`torch.nn.Sequential` → document, for networks that were written in Python."""
+"""Convert a `torch.nn.Sequential` to an architecture and its document."""
 
 from __future__ import annotations
 
@@ -24,68 +24,71 @@ if TYPE_CHECKING:
 
 
 def import_object(target: str) -> nn.Sequential:
-    """The network that ``package.module:object`` names; what is no module is called for one.
+    """Import the network that ``package.module:object`` names.
+
+    A class or function is called without arguments, and must return the network.
 
     Raises:
-        ConfigError: there is none, or it is no `nn.Sequential`.
+        ConfigError: The object does not exist, or is not an `nn.Sequential`.
     """
     from torch import nn
 
     module, _, path = target.partition(":")
     if not module or not path:
         raise ConfigError(f"{target}: write package.module:object, such as mynets.small:net")
-    found: Any = import_named(module, target)
-    for step in path.split("."):
-        names = [name for name in vars(found) if not name.startswith("_")]
-        if not hasattr(found, step):
-            raise ConfigError(f"{target}: {module} has no {path}{did_you_mean(step, names)}")
-        found = getattr(found, step)
-    if not isinstance(found, nn.Module) and callable(found):
+    value: Any = import_named(module, target)
+    for attribute in path.split("."):
+        names = [name for name in vars(value) if not name.startswith("_")]
+        if not hasattr(value, attribute):
+            raise ConfigError(f"{target}: {module} has no {path}{did_you_mean(attribute, names)}")
+        value = getattr(value, attribute)
+    if not isinstance(value, nn.Module) and callable(value):
         try:
-            found = found()
-        except Exception as error:  # whatever code of others raises
+            value = value()
+        except Exception as error:  # user code may raise anything
             raise ConfigError(
                 f"{target}: calling it without arguments failed: {exception_text(error)}; "
-                "name what needs none"
+                "name an object that needs no arguments"
             ) from None
-    if not isinstance(found, nn.Sequential):
+    if not isinstance(value, nn.Sequential):
         raise ConfigError(
-            f"{target}: found {_named_class(found)}; "
-            "allowed: an nn.Sequential, or a class or function that gives one"
+            f"{target}: found {_class_name(value)}; "
+            "allowed: an nn.Sequential, or a class or function that returns one"
         )
-    if not _is_sequential(found):
+    if not _is_sequential(value):
         raise ConfigError(
-            f"{target}: {_named_class(found)} has a forward of its own; "
+            f"{target}: {_class_name(value)} has its own forward; "
             "allowed: an nn.Sequential that runs its children in order"
         )
-    return found
+    return value
 
 
 def architecture_of(model: nn.Sequential, shape: Shape, name: str) -> Architecture:
-    """The architecture whose `build` is ``model``, but for weights and names of children.
+    """Convert a network to the architecture that builds it, except for weights and child names.
 
-    What is found is built and run beside ``model``, with its weights, before it is given.
+    The result is verified: it is built with the weights of ``model``, and both must return the
+    same output for random input.
 
     Args:
-        model: an `nn.Sequential` of known kinds, of Residual and Parallel, nested at will.
-        shape: one sample, without the batch axis.
-        name: as documents have it.
+        model: An `nn.Sequential` of known kinds, Residual and Parallel, nested to any depth.
+        shape: The shape of one sample, without the batch axis.
+        name: The name of the architecture.
 
     Raises:
-        ConfigError: a module is of no known kind, takes another shape, or shares its weights.
+        ConfigError: A module has no kind, cannot take its input, or shares parameters.
     """
     _require_no_sharing(model)
-    layers, _ = _chain(model, shape, "")
+    layers, _ = _branch(model, shape, "")
     try:
         architecture = Architecture(name=name, input=shape, layers=layers)
     except ValidationError as error:
         raise ConfigError(_first_message(error)) from None
-    _require_same(model, architecture)
+    _require_equal_output(model, architecture)
     return architecture
 
 
 def document(architecture: Architecture, remarks: str = "") -> str:
-    """The text of a document with the architecture's layers, ``remarks`` above as comments."""
+    """The text of a document with the architecture's layers, after ``remarks`` as comments."""
     lines = [f"# {printable(line)}" for line in remarks.splitlines()]
     data = {
         "name": architecture.name,
@@ -97,7 +100,7 @@ def document(architecture: Architecture, remarks: str = "") -> str:
 
 
 class _Indented(yaml.SafeDumper):
-    """Lists stand further in than the key that they belong to, and nothing is an anchor."""
+    """Indents lists below their key, and writes no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
         return super().increase_indent(flow, False)
@@ -107,43 +110,47 @@ class _Indented(yaml.SafeDumper):
 
 
 def _plain(layer: Layer) -> Any:
-    """A layer as a document writes it, in its shortest readable form."""
-    given = layer.non_default_arguments()
+    """A layer as plain data for YAML, in the shortest form of the document grammar."""
     if isinstance(layer, Container):
-        chains = [
-            chain for chain in layer.child_branches() if chain.layers or chain.name != "shortcut"
-        ]
-        for chain in [*chains, *filter(None, [layer.tail()])]:
-            inner: Any = [_plain(member) for member in chain.layers]
-            holder = given
-            for step in chain.place[:-1]:
-                holder = holder.setdefault(step, {})
-            holder[chain.place[-1]] = inner[0] if chain.single else inner
-        if list(given) == [layer.variadic]:
-            return {layer.kind: given[layer.variadic]}
-        return {layer.kind: given}
-    if not given:
+        return _plain_container(layer)
+    arguments = layer.non_default_arguments()
+    if not arguments:
         return layer.kind
-    [first, *others] = given
-    if not others and layer.required()[:1] == (first,) and not isinstance(given[first], tuple):
-        return {layer.kind: given[first]}
-    return {layer.kind: given}
+    [first, *others] = arguments
+    if not others and layer.required()[:1] == (first,) and not isinstance(arguments[first], tuple):
+        return {layer.kind: arguments[first]}
+    return {layer.kind: arguments}
 
 
-def _chain(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], Shape]:
-    """The layers of a Sequential, or of the one module that stands in its place."""
+def _plain_container(layer: Container) -> Any:
+    arguments = layer.non_default_arguments()
+    branches = [b for b in layer.child_branches() if b.layers or b.name != "shortcut"]
+    for branch in [*branches, *filter(None, [layer.tail()])]:
+        children: Any = [_plain(child) for child in branch.layers]
+        parent = arguments
+        for step in branch.place[:-1]:
+            parent = parent.setdefault(step, {})
+        parent[branch.place[-1]] = children[0] if branch.single else children
+    if list(arguments) == [layer.variadic]:
+        return {layer.kind: arguments[layer.variadic]}
+    return {layer.kind: arguments}
+
+
+def _branch(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], Shape]:
+    """The layers of a Sequential, or of a single module, and their output shape."""
     if not _is_sequential(module):
         layer = _layer(module, x, path)
         return (layer,), layer.output_shape(x)
     layers = []
-    # named_children() leaves out what stands there twice, such as one ReLU for all
+    # named_children() skips repeated modules, such as one ReLU that is used several times
     for name, child in module._modules.items():
-        here = f"{path}.{name}" if path else name
-        layer = _layer(cast("nn.Module", child), x, here)
+        child_path = f"{path}.{name}" if path else name
+        layer = _layer(cast("nn.Module", child), x, child_path)
         try:
             x = layer.output_shape(x)
         except ShapeError as error:
-            raise ConfigError(f"module {here}, {layer.kind}: {error}; is --input right?") from None
+            message = f"module {child_path}, {layer.kind}: {error}; is --input right?"
+            raise ConfigError(message) from None
         if isinstance(layer, Sequential) and not name.isdigit():
             layer = layer.model_copy(update={"name": name})
         layers.append(layer)
@@ -151,41 +158,41 @@ def _chain(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], S
 
 
 def _layer(module: nn.Module, x: Shape, path: str) -> Layer:
-    """The layer that builds ``module`` where ``x`` reaches it."""
-    found: Any = module
+    """The layer that builds ``module`` for inputs of shape ``x``."""
+    container: Any = module
     kind = LAYERS.kinds.get(type(module).__name__)
     try:
         if _is_sequential(module):
-            return Sequential(layers=_chain(module, x, path)[0])
-        if kind is Residual and _is_own(module):
-            body, y = _chain(found.body, x, f"{path}.body")
-            behind = found.activation
+            return Sequential(layers=_branch(module, x, path)[0])
+        if kind is Residual and _is_netbuilder_class(module):
+            body, y = _branch(container.body, x, f"{path}.body")
+            activation = container.activation
             return Residual(
                 body=body,
-                shortcut=_chain(found.shortcut, x, f"{path}.shortcut")[0],
-                join=found.join,
-                activation=_layer(behind, y, f"{path}.activation") if behind else None,
+                shortcut=_branch(container.shortcut, x, f"{path}.shortcut")[0],
+                join=container.join,
+                activation=_layer(activation, y, f"{path}.activation") if activation else None,
             )
-        if kind is Parallel and _is_own(module):
-            children = dict(found.named_children())
-            part = (x[0] // len(children), *x[1:]) if found.split else x
+        if kind is Parallel and _is_netbuilder_class(module):
+            children = dict(container.named_children())
+            share = (x[0] // len(children), *x[1:]) if container.split else x
             return Parallel(
                 branches={
-                    name: _chain(child, part, f"{path}.{name}")[0]
+                    name: _branch(child, share, f"{path}.{name}")[0]
                     for name, child in children.items()
                 },
-                join=found.join,
-                split=found.split,
+                join=container.join,
+                split=container.split,
             )
         if kind and issubclass(kind, TorchLayer) and type(module) is kind.torch_class():
             return _torch_layer(kind, module, x, path)
     except ValidationError as error:
         raise ConfigError(
-            f"module {path}, {kind and kind.kind}: {_first_message(error)}; mend it there"
+            f"module {path}, {kind and kind.kind}: {_first_message(error)}; fix it in the network"
         ) from None
     raise ConfigError(
-        f"module {path}: {_named_class(module)} is no layer kind"
-        f"{did_you_mean(type(module).__name__, LAYERS.kinds)}; a kind of your own comes by --plugin"
+        f"module {path}: {_class_name(module)} is not a layer kind"
+        f"{did_you_mean(type(module).__name__, LAYERS.kinds)}; import your own kinds with --plugin"
     )
 
 
@@ -193,7 +200,7 @@ def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str)
     where = f"module {path}, {kind.kind}"
     if getattr(module, "return_indices", False):
         raise ConfigError(
-            f"{where}: return_indices gives two tensors, a layer gives one; leave it out"
+            f"{where}: return_indices returns two tensors; allowed: one per layer; remove it"
         )
     layer = kind.model_validate(kind.arguments_of(module))
     try:
@@ -201,10 +208,11 @@ def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str)
     except ShapeError as error:
         raise ConfigError(f"{where}: {error}; is --input right?") from None
     for name, size in layer.inferred_arguments(x).items():
-        has = getattr(module, name, size)
-        if has != size:
+        actual = getattr(module, name, size)
+        if actual != size:
             raise ConfigError(
-                f"{where}: its {name} is {has}, but {format_shape(x)} reaches it; is --input right?"
+                f"{where}: its {name} is {actual}, but its input is {format_shape(x)}; "
+                "is --input right?"
             )
     return layer
 
@@ -215,52 +223,62 @@ def _is_sequential(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
-def _is_own(module: nn.Module) -> bool:
-    """Whether its class is netbuilder's, or a copy to the letter, as ``export`` writes them."""
+def _is_netbuilder_class(module: nn.Module) -> bool:
+    """Whether the class is netbuilder's, or an exact copy of it, as ``export`` writes."""
     from netbuilder.components.layers import modules
 
-    own = getattr(modules, type(module).__name__)
-    if type(module) is own:
+    original = getattr(modules, type(module).__name__)
+    if type(module) is original:
         return True
     try:
-        return inspect.getsource(type(module)) == inspect.getsource(own)
+        return inspect.getsource(type(module)) == inspect.getsource(original)
     except (OSError, TypeError):
         return False
 
 
 def _require_no_sharing(model: nn.Module) -> None:
-    seen: dict[int, str] = {}
+    names: dict[int, str] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        first = seen.setdefault(id(parameter), name)
+        first = names.setdefault(id(parameter), name)
         if first != name:
             raise ConfigError(
-                f"{first} and {name} are one parameter; a document shares none; give each its own"
+                f"{first} and {name} are one parameter; a document cannot share parameters; "
+                "give each its own"
             )
 
 
-def _require_same(model: nn.Module, architecture: Architecture) -> None:
-    """Run both on random input with the same weights: hooks and the like are no part of a kind."""
+def _require_equal_output(model: nn.Module, architecture: Architecture) -> None:
+    """Compare both networks on random input with the same weights.
+
+    A kind does not describe hooks, parametrizations or additional weights of a module.
+
+    Raises:
+        ConfigError: The weights or the outputs differ.
+    """
     import torch
 
-    theirs = deepcopy(model).cpu().double().eval()
-    ours = build(architecture).double().eval()
-    state, keys = theirs.state_dict(), list(ours.state_dict())
-    found = [tuple(value.shape) for value in state.values()]
-    made = [tuple(value.shape) for value in ours.state_dict().values()]
-    if found != made:
+    original = deepcopy(model).cpu().double().eval()
+    rebuilt = build(architecture).double().eval()
+    state = original.state_dict()
+    shapes, rebuilt_shapes = (
+        [tuple(value.shape) for value in network.state_dict().values()]
+        for network in (original, rebuilt)
+    )
+    if shapes != rebuilt_shapes:
         raise ConfigError(
-            f"{architecture.name}: it has weights that its layer kinds do not: "
-            f"{len(found)} tensors, the document's network {len(made)}; move them into such layers"
+            f"{architecture.name}: it has weights that its layer kinds lack: {len(shapes)} "
+            f"tensors, the document's network {len(rebuilt_shapes)}; move them into such layers"
         )
-    ours.load_state_dict(dict(zip(keys, state.values(), strict=True)))
+    keys = rebuilt.state_dict().keys()
+    rebuilt.load_state_dict(dict(zip(keys, state.values(), strict=True)))
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(1, *architecture.input, generator=generator, dtype=torch.float64)
     with torch.no_grad():
-        expected, given = theirs(batch.clone()), ours(batch.clone())
-    if not torch.allclose(expected, given, rtol=0, atol=0, equal_nan=True):
+        expected, actual = original(batch.clone()), rebuilt(batch.clone())
+    if not torch.allclose(expected, actual, rtol=0, atol=0, equal_nan=True):
         raise ConfigError(
-            f"{architecture.name}: its output is not that of its layers: "
-            "a hook or a parametrisation changes it; remove that first"
+            f"{architecture.name}: its output differs from that of its layers: "
+            "a hook or a parametrization changes it; remove it first"
         )
 
 
@@ -270,6 +288,6 @@ def _first_message(error: ValidationError) -> str:
     return f"{place}: {line['msg']}" if place else line["msg"]
 
 
-def _named_class(found: object) -> str:
-    kind = type(found)
+def _class_name(value: object) -> str:
+    kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}"

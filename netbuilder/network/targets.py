@@ -1,25 +1,26 @@
-"""Targets against figures: what a document promises, and whether it is kept."""
+"""Judge the targets of a document against measured values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from netbuilder._text import plural
 from netbuilder.config.schema import AccuracyTarget, Bound
 from netbuilder.network.analysis import Analysis
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One target, and what was found.
+    """The judgment of one target; the fields are keys of ``result.json``.
 
     Attributes:
-        target: its name in the document.
-        bound: what is asked, in words.
-        found: the figure; None where nothing was measured.
-        met: None where it cannot be judged.
-        left: how far ``found`` may still move before the bound is crossed; negative if it is.
-        reason: why it cannot be judged.
+        target: The target's name in the document.
+        bound: The bound in words.
+        found: The measured value; None if nothing was measured.
+        met: Whether the bound holds; None if it cannot be judged.
+        left: The distance between ``found`` and the bound; negative if the bound is not met.
+        reason: Why the target cannot be judged.
     """
 
     target: str
@@ -31,22 +32,23 @@ class Verdict:
 
 
 def judge_document(analysis: Analysis) -> list[Verdict]:
-    """The targets that need no training: parameters, receptive field and epochs.
+    """Judge the targets that need no training: parameters, receptive field and epochs.
 
-    The receptive field is that of its smallest axis.
+    The receptive field is judged by its smallest axis.
     """
     targets, train = analysis.architecture.targets, analysis.architecture.train
-    found: list[tuple[str, Bound | None, float | None]] = [
+    measured: list[tuple[str, Bound | None, float | None]] = [
         ("parameters", targets.parameters, analysis.parameters),
         ("receptive_field", targets.receptive_field, min(analysis.receptive_field)),
         ("epochs", targets.epochs, train.epochs if train else None),
     ]
+    reason = "the document has no train section"
     if analysis.fault:
-        found = [(name, bound, None) for name, bound, _ in found]
-    why = "the network has a fault" if analysis.fault else "the document trains nothing"
+        measured = [(name, bound, None) for name, bound, _ in measured]
+        reason = "the network has a fault"
     return [
-        _judged(name, bound, [figure]) if figure is not None else _open(name, bound, why)
-        for name, bound, figure in found
+        _judge(name, bound, [value]) if value is not None else _not_judged(name, bound, reason)
+        for name, bound, value in measured
         if bound
     ]
 
@@ -54,46 +56,46 @@ def judge_document(analysis: Analysis) -> list[Verdict]:
 def judge_run(
     analysis: Analysis, metrics: Sequence[Mapping[str, float]], unjudged: str = ""
 ) -> list[Verdict]:
-    """Every target of a run, from its figures an epoch; the epochs are those that were trained.
+    """Judge every target of a run by its metrics; ``epochs`` by the number of epochs trained.
 
     Args:
-        analysis: of the architecture that was trained.
-        metrics: an entry an epoch, with ``train_accuracy`` and ``test_accuracy`` in percent.
-        unjudged: why accuracies prove nothing here, such as data that stood in for the real.
+        analysis: The analysis of the architecture that was trained.
+        metrics: One entry per epoch, with ``train_accuracy`` and ``test_accuracy`` in percent.
+        unjudged: Why accuracies cannot be judged, such as a run on the fallback data set.
     """
     verdicts = [v for v in judge_document(analysis) if v.target != "epochs"]
     targets = analysis.architecture.targets
     if targets.epochs:
-        verdicts.append(_judged("epochs", targets.epochs, [len(metrics)]))
+        verdicts.append(_judge("epochs", targets.epochs, [len(metrics)]))
     for name in ("train_accuracy", "test_accuracy"):
         bound: AccuracyTarget | None = getattr(targets, name)
         if bound is None:
             continue
         last = [epoch[name] for epoch in metrics[-bound.for_last_epochs :]]
         if unjudged:
-            verdicts.append(_open(name, bound, unjudged))
+            verdicts.append(_not_judged(name, bound, unjudged))
         elif len(last) < bound.for_last_epochs:
-            trained = f"{len(last)} epoch{'s' * (len(last) != 1)}"
-            verdicts.append(_open(name, bound, f"only {trained} trained", met=False))
+            reason = f"only {plural(len(last), 'epoch')} trained"
+            verdicts.append(_not_judged(name, bound, reason, met=False))
         else:
-            verdicts.append(_judged(name, bound, last))
+            verdicts.append(_judge(name, bound, last))
     return verdicts
 
 
-def meets(bound: Bound, figure: float) -> bool:
-    """Whether one figure stays within a bound."""
-    return _judged("", bound, [figure]).met is True
+def meets(bound: Bound, value: float) -> bool:
+    """Whether a value is within a bound."""
+    return _judge("", bound, [value]).met is True
 
 
-def figure_text(value: float) -> str:
-    """A figure with every digit of a whole number, and ten of another."""
+def format_number(value: float) -> str:
+    """Format a number with all digits if it is whole, else with ten significant digits."""
     return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
 
 
-def bound_text(bound: Bound) -> str:
-    """A bound in words: ``at least 99.4 in each of the last 4 epochs``."""
+def format_bound(bound: Bound) -> str:
+    """Put a bound in words: ``at least 99.4 in each of the last 4 epochs``."""
     words = [
-        f"{name.replace('_', ' ')} {figure_text(limit)}"
+        f"{name.replace('_', ' ')} {format_number(limit)}"
         for name in ("below", "at_most", "above", "at_least")
         if (limit := getattr(bound, name)) is not None
     ]
@@ -104,26 +106,28 @@ def bound_text(bound: Bound) -> str:
     return text
 
 
-def _open(name: str, bound: Bound, reason: str, met: bool | None = None) -> Verdict:
-    return Verdict(name, bound_text(bound), None, met, None, reason)
+def _not_judged(name: str, bound: Bound, reason: str, met: bool | None = None) -> Verdict:
+    return Verdict(name, format_bound(bound), None, met, None, reason)
 
 
-def _judged(name: str, bound: Bound, figures: Sequence[float]) -> Verdict:
-    """The verdict on the worst of ``figures``."""
-    room: dict[float, float] = {}
-    met = True
-    for figure in figures:
-        margins = []
-        for limit, sign, strict in (
-            (bound.below, 1, True),
-            (bound.at_most, 1, False),
-            (bound.above, -1, True),
-            (bound.at_least, -1, False),
-        ):
-            if limit is not None:
-                margin = sign * (limit - figure)
-                margins.append(margin)
-                met = met and (margin > 0 if strict else margin >= 0)
-        room[figure] = min(margins)
-    worst = min(figures, key=room.__getitem__)
-    return Verdict(name, bound_text(bound), worst, met, round(room[worst], 10) + 0.0)
+def _judge(name: str, bound: Bound, values: Sequence[float]) -> Verdict:
+    """Judge the worst of ``values``."""
+    worst = min(values, key=lambda value: min(_margins(bound, value)))
+    met = all(_within(bound, value) for value in values)
+    margin = min(_margins(bound, worst))
+    return Verdict(name, format_bound(bound), worst, met, round(margin, 10) + 0.0)
+
+
+def _margins(bound: Bound, value: float) -> list[float]:
+    """The distance to each limit of a bound; negative beyond it."""
+    upper = [limit - value for limit in (bound.below, bound.at_most) if limit is not None]
+    return upper + [value - limit for limit in (bound.above, bound.at_least) if limit is not None]
+
+
+def _within(bound: Bound, value: float) -> bool:
+    return (
+        (bound.below is None or value < bound.below)
+        and (bound.at_most is None or value <= bound.at_most)
+        and (bound.above is None or value > bound.above)
+        and (bound.at_least is None or value >= bound.at_least)
+    )

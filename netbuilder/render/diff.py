@@ -310,7 +310,7 @@ def closing(compared: RenderedDiff) -> list[str]:
     if difference:
         lines.append(f"layers: {', '.join(counts)}, {difference.count('kept')} kept")
     lines += [f"fault: {side.fault}" for side in sides if side.fault]
-    if difference.behind_fault and all(layer.same for layer in difference.layers):
+    if difference.differs_after_fault and all(layer.same for layer in difference.layers):
         lines.append("layers after the fault differ; fix it to see which")
     return lines + accuracy_lines(compared.before, compared.after)
 

@@ -11,7 +11,7 @@ from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.targets import Verdict, figure_text, judge_document
+from netbuilder.network.targets import Verdict, format_number, judge_document
 from netbuilder.render.console import Block, Line
 from netbuilder.render.json import dumps
 from netbuilder.render.markdown import Marked, escaped, items
@@ -51,7 +51,7 @@ def verdict_line(verdict: Verdict) -> str:
     target, word = f"target {verdict.target.replace('_', ' ')} {verdict.bound}", WORDS[verdict.met]
     if verdict.found is None or verdict.left is None:
         return f"{target}: {word}, {verdict.reason}"
-    value, off = figure_text(verdict.found), figure_text(abs(verdict.left))
+    value, off = format_number(verdict.found), format_number(abs(verdict.left))
     if verdict.met:
         return f"{target}: {value}, {word} with {off} to spare"
     if verdict.left == 0:
@@ -66,7 +66,7 @@ def first_whole(analysis: Analysis, depth: int | None = None) -> Row | None:
     """
     size = spatial(analysis.architecture.input)
     for row in analysis.folded(depth):
-        if row.is_container and row.inside and row.depth != depth:
+        if row.is_container and row.descendants and row.depth != depth:
             continue
         if all(field >= axis for field, axis in zip(row.receptive_field, size, strict=True)):
             return row

@@ -68,12 +68,12 @@ class TensorBoardLog:
             return  # it is finished, and only shown again
         from torch.utils.tensorboard import SummaryWriter
 
-        from netbuilder.training.resources import limits
+        from netbuilder.training.resources import resource_errors
 
         folder = started.run.path / FOLDER
         new = not folder.exists()
         # Tried here: the writer fails in a thread of its own, which would tell it by a traceback.
-        with limits(folder, "; put that right, or leave out --logger"):
+        with resource_errors(folder, "; put that right, or leave out --logger"):
             folder.mkdir(exist_ok=True)
             TemporaryFile(dir=folder).close()
         done = started.progress.epoch

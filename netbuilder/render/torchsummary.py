@@ -17,7 +17,7 @@ def _in_order_of_hooks(analysis: Analysis) -> Iterator[Row]:
         if not row.is_container:
             yield row
         elif row.kind != "Sequential":
-            around.append((position + 1 + row.inside, row))
+            around.append((position + 1 + row.descendants, row))
     while around:
         yield around.pop()[1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbuilder.network.targets import figure_text
+from netbuilder.network.targets import format_number
 from netbuilder.render.table import Cell
 
 WORDS = {True: "met", False: "not met", None: "not judged"}
@@ -45,4 +45,4 @@ def measured_text(target: str, value: float, left: float | None = None) -> str:
         left: the distance from the bound.
     """
     hidden = left is not None and left != 0 and round(abs(left), 2) == 0
-    return f"{value:.2f}" if "accuracy" in target and not hidden else figure_text(value)
+    return f"{value:.2f}" if "accuracy" in target and not hidden else format_number(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError
-from netbuilder.network.lint.training import Evidence
+from netbuilder.network.lint.base import Evidence
 from netbuilder.runs.lr_curve import JSON_NAME, RangeTest
 
 if TYPE_CHECKING:

@@ -136,7 +136,9 @@ def save_weights(path: Path, trainee: TrainState) -> None:
     Raises:
         OSError: they could not be written; those before them stand.
     """
-    weights = {name: t.detach().cpu().contiguous() for name, t in trainee.kept.state_dict().items()}
+    weights = {
+        name: t.detach().cpu().contiguous() for name, t in trainee.eval_model.state_dict().items()
+    }
     write_atomic(path, packed(weights, {"sha256": digest_of(weights)}))
 
 

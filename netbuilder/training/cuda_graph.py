@@ -1,4 +1,4 @@
-"""A function of tensors as CUDA graphs: captured once a shape, replayed with one call."""
+"""CUDA graphs: a function of tensors is captured once per input shape, and replayed."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from netbuilder.training.device import Device
 from netbuilder.training.options import SWITCH
 
 WARM_UPS = 3
-"""Runs before the capture, in which libraries choose their kernels and take their workspaces."""
+"""The runs before a capture, in which libraries choose kernels and allocate workspaces."""
 
 
 Body = Callable[..., tuple[Tensor, ...]]
+"""A function of tensors that can be captured."""
 
 
-def decide_graph(asked: str, optimizer: Optimizer, hardware: Device) -> bool:
-    """Whether each step's passes are replayed as a CUDA graph.
+def decide_graph(choice: str, optimizer: Optimizer, hardware: Device) -> bool:
+    """Decide whether the passes of each step are replayed as a CUDA graph.
 
     Args:
-        asked: ``auto``, ``on`` or ``off``.
-        optimizer: it must be able to leave an update out without asking the host.
-        hardware: where.
+        choice: ``auto``, ``on`` or ``off``.
+        optimizer: The optimizer. It needs a fused update, which can be skipped on the device.
+        hardware: The device to train on.
 
     Raises:
-        ConfigError: ``asked`` is nothing of that, or it is ``on`` and the optimizer is not served.
-        MachineError: it is ``on`` and there is no CUDA device.
+        ConfigError: ``choice`` is another word, or is ``on`` and torch has no fused update.
+        MachineError: ``choice`` is ``on``, and the device is not a CUDA GPU.
     """
-    require_choice("--graph", asked, SWITCH)
+    require_choice("--graph", choice, SWITCH)
     on_cuda = hardware.device.type == "cuda"
-    if asked == "on" and not on_cuda:
+    if choice == "on" and not on_cuda:
         raise MachineError(
             f"--graph on: a CUDA graph needs a CUDA GPU, and this run is on "
             f"{hardware.device.type}; use auto or off"
         )
-    if asked == "on" and not optimizer.has_fused_kernel:
+    if choice == "on" and not optimizer.has_fused_kernel:
         raise ConfigError(
-            f"--graph on: {optimizer.kind} is not served, torch has no fused update for it; "
+            f"--graph on: {optimizer.kind} is not supported, torch has no fused update for it; "
             "use auto or off, or SGD, Adam or AdamW"
         )
-    return asked != "off" and on_cuda and optimizer.has_fused_kernel
+    return choice != "off" and on_cuda and optimizer.has_fused_kernel
 
 
 @dataclass(frozen=True)
-class _Captured:
+class _Capture:
     graph: torch.cuda.CUDAGraph
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -56,101 +57,113 @@ class _Captured:
 
 
 class CudaGraphed:
-    """Calls ``body`` as it would be called itself, by replaying what it launched the first time.
+    """Replays a function as a CUDA graph; it is called like the function.
 
-    What it draws from torch's global state and from ``generators`` follows their seeds at each
-    call, as in the body. Its outputs, and the gradients that it leaves, are overwritten by the next
-    call with inputs of their shapes.
+    Random draws, from torch's global generator and from ``generators``, follow the seeds at each
+    call, as in the function. The next call with inputs of the same shapes overwrites the outputs
+    and the gradients.
     """
 
     def __init__(
         self, body: Body, model: nn.Module, generators: Iterable[torch.Generator] = ()
     ) -> None:
-        """``body`` reads no value on the host; it may fill gradients and buffers of ``model``."""
+        """Wrap a function.
+
+        Args:
+            body: Reads no value on the host; may set gradients and buffers of ``model``.
+            model: The network that ``body`` uses.
+            generators: The generators that ``body`` draws from, beside the global one.
+        """
         self._body = body
         self._model = model
         self._parameters = list(model.parameters())
         self._generators = tuple(generators)
-        self._made: dict[tuple[torch.Size, ...], _Captured] = {}
+        self._captures: dict[tuple[torch.Size, ...], _Capture] = {}
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """As the body.
+        """Run the function on new inputs.
 
         Raises:
-            MachineError: the body cannot be captured.
+            MachineError: The function cannot be captured.
         """
         key = tuple(tensor.shape for tensor in inputs)
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = self._capture(inputs)
-        for held, given in zip(made.inputs, inputs, strict=True):
-            held.copy_(given)
-        made.graph.replay()
-        # Each graph fills gradients of its own.
-        for parameter, gradient in zip(self._parameters, made.gradients, strict=True):
+        capture = self._captures.get(key)
+        if capture is None:
+            capture = self._captures[key] = self._capture(inputs)
+        for static, value in zip(capture.inputs, inputs, strict=True):
+            static.copy_(value)
+        capture.graph.replay()
+        # Each graph has its own gradient tensors.
+        for parameter, gradient in zip(self._parameters, capture.gradients, strict=True):
             parameter.grad = gradient
-        return made.outputs
+        return capture.outputs
 
-    def _capture(self, inputs: Sequence[Tensor]) -> _Captured:
-        held = tuple(tensor.clone() for tensor in inputs)
+    def _capture(self, inputs: Sequence[Tensor]) -> _Capture:
+        static_inputs = tuple(tensor.clone() for tensor in inputs)
         seeds = [generator.initial_seed() for generator in self._generators]
-        drawn = torch.cuda.initial_seed()
-        # Warming up would move batch statistics; the capture itself launches nothing.
-        before = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                self._clear()
-                self._body(*held)
-        torch.cuda.current_stream().wait_stream(stream)
-        with torch.no_grad():
-            for buffer, value in before:
-                buffer.copy_(value)
-        self._clear()  # so that the gradients come to lie in the graph's own memory
+        global_seed = torch.cuda.initial_seed()
+        self._warm_up(static_inputs)
+        self._clear_gradients()  # so that the graph allocates them in its own memory
         graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
         try:
             with torch.cuda.graph(graph):
-                outputs = self._body(*held)
+                outputs = self._body(*static_inputs)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             raise MachineError(
                 f"a step cannot be captured as a CUDA graph: {str(error).splitlines()[0]}; "
-                "begin anew with --graph off"
+                "train again with --graph off"
             ) from error
         for generator, seed in zip(self._generators, seeds, strict=True):
             generator.manual_seed(seed)
-        torch.cuda.manual_seed(drawn)
+        torch.cuda.manual_seed(global_seed)
         gradients = tuple(parameter.grad for parameter in self._parameters)
-        return _Captured(graph, held, outputs, gradients)
+        return _Capture(graph, static_inputs, outputs, gradients)
 
-    def _clear(self) -> None:
+    def _warm_up(self, inputs: Sequence[Tensor]) -> None:
+        """Run the function on a side stream, and restore the buffers, such as batch statistics."""
+        buffers = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                self._clear_gradients()
+                self._body(*inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
+
+    def _clear_gradients(self) -> None:
         for parameter in self._parameters:
             parameter.grad = None
 
 
 class DeferredFiniteCheck:
-    """What is found of steps whose verdicts stay on the device until they are asked for."""
+    """Records on the device whether steps are finite, and reads the results later.
+
+    Attributes:
+        failed: Float32 of shape (): 1 from the first step on that is not finite, else 0.
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self.spoilt = torch.zeros((), device=device)
-        """Float32: 1 from the first step on that was found not to be finite, else 0."""
-        self._sound = torch.zeros((), dtype=torch.int64, device=device)
-        self._noted: list[tuple[int, int]] = []
+        self.failed = torch.zeros((), device=device)
+        self._passed = torch.zeros((), dtype=torch.int64, device=device)
+        self._steps: list[tuple[int, int]] = []
 
-    def note(self, finite: Tensor, epoch: int, step: int) -> None:
-        """Take in a step's verdict, a 0-dimensional bool, without waiting for it."""
-        self.spoilt.copy_(torch.maximum(self.spoilt, (~finite).to(self.spoilt.dtype)))
-        self._sound += self.spoilt == 0
-        self._noted.append((epoch, step))
+    def record(self, finite: Tensor, epoch: int, step: int) -> None:
+        """Record whether a step is finite, a bool of shape (), without reading it."""
+        self.failed.copy_(torch.maximum(self.failed, (~finite).to(self.failed.dtype)))
+        self._passed += self.failed == 0
+        self._steps.append((epoch, step))
 
-    def settle(self) -> tuple[int, int] | None:
-        """Epoch and step, from 0, of the first step that was not finite; None if all were."""
-        sound = int(self._sound)
-        first = self._noted[sound] if sound < len(self._noted) else None
-        self._noted.clear()
-        self._sound.zero_()
+    def first_failure(self) -> tuple[int, int] | None:
+        """Read and clear the records; return epoch and step of the first failure, from 0."""
+        passed = int(self._passed)
+        first = self._steps[passed] if passed < len(self._steps) else None
+        self._steps.clear()
+        self._passed.zero_()
         return first

@@ -1,4 +1,4 @@
-"""Where and how precisely a run computes, and what is recorded of it."""
+"""The device and precision of a run, and their description for its record."""
 
 from __future__ import annotations
 
@@ -15,55 +15,58 @@ import torch
 
 import netbuilder
 from netbuilder.errors import MachineError, require_choice
+from netbuilder.training._torch_workarounds import has_avx512_bf16
 from netbuilder.training.options import DEVICES, PRECISIONS
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device and a precision, both decided."""
+    """A torch device, and a precision: ``fp32`` or ``bf16``."""
 
     device: torch.device
     precision: str
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto") -> Device:
-        """Decide what ``auto`` leaves open: a GPU where there is one, bf16 where it is native.
+        """Choose a device and a precision.
+
+        ``auto`` is a GPU if there is one, and bf16 if the device has instructions for it.
 
         Raises:
-            ConfigError: a name that does not exist.
-            MachineError: this machine does not have what was asked for.
+            ConfigError: The name of a device or a precision is unknown.
+            MachineError: torch does not find the device on this machine.
         """
         require_choice("--device", device, DEVICES)
         require_choice("--precision", precision, PRECISIONS)
-        there = {
+        available = {
             "cuda": torch.cuda.is_available(),
             "mps": torch.backends.mps.is_available(),
             "cpu": True,
         }
         if device == "auto":
-            device = next(name for name, available in there.items() if available)
-        elif not there[device]:
+            device = next(name for name in available if available[name])
+        elif not available[device]:
             raise MachineError(f"--device {device}: torch finds none here; use auto or cpu")
         if precision == "auto":
             precision = "bf16" if _computes_bf16(device) else "fp32"
         return cls(torch.device(device), precision)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The context in which the forward pass runs."""
+        """Return the context for the forward pass."""
         enabled = self.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def memory(self) -> int:
-        """Bytes of the device in all; on the CPU those that this process may have."""
+        """Return the total memory of the device in bytes; on the CPU, what this process may use."""
         if self.device.type == "cuda":
             return int(torch.cuda.get_device_properties(self.device).total_memory)
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        with suppress(OSError, ValueError):  # a container's bound, "max" where there is none
+        with suppress(OSError, ValueError):  # the limit of a container, or "max"
             total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
         return total
 
     def describe(self) -> dict[str, Any]:
-        """Versions, device and threads, for the record."""
+        """Describe device, threads and versions, for ``environment.json``."""
         return {
             "device": self.device.type,
             "device_name": _device_name(self.device),
@@ -73,17 +76,16 @@ class Device:
             "platform": platform.platform(),
             "versions": {
                 "netbuilder": netbuilder.__version__,
-                "torch": torch.__version__,  # it names the build too, which the package does not
+                "torch": torch.__version__,  # with the build, such as +cu130
                 **{name: version(name) for name in ("torchvision", "numpy")},
             },
         }
 
 
 def seeder(device: torch.device) -> Callable[[int], object]:
-    """What seeds torch's own draws on ``device``.
+    """Return the function that seeds torch's global generator on ``device`` alone.
 
-    ``torch.manual_seed`` seeds every device that there could be, and takes 0.2 ms, 3 % of a small
-    network's step.
+    ``torch.manual_seed`` seeds all devices and takes 0.2 ms, 3 % of a small network's step.
     """
     if device.type == "cuda":
         return torch.cuda.manual_seed
@@ -91,16 +93,16 @@ def seeder(device: torch.device) -> Callable[[int], object]:
 
 
 @contextmanager
-def deterministic(*, wanted: bool) -> Iterator[None]:
-    """Refuse operations that give other bits each time, as torch can tell.
+def deterministic(*, enabled: bool) -> Iterator[None]:
+    """Use deterministic algorithms, see `torch.use_deterministic_algorithms`.
 
     Raises:
-        MachineError: one has no deterministic form here; the message names it.
+        MachineError: An operation has no deterministic algorithm on this device.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
@@ -108,19 +110,19 @@ def deterministic(*, wanted: bool) -> Iterator[None]:
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise
-        named = str(error).split(".")[0]
+        reason = str(error).split(".")[0]
         raise MachineError(
-            f"--deterministic: {named}; replace that layer, or train without the option"
+            f"--deterministic: {reason}; replace that layer, or train without the option"
         ) from error
     finally:
         torch.use_deterministic_algorithms(before)
 
 
 def _computes_bf16(device: str) -> bool:
-    """Whether bfloat16 is faster than float32 here, and not merely emulated."""
+    """Whether the device has instructions for bfloat16, which is slow where it is emulated."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    return device == "cpu" and has_avx512_bf16()
 
 
 def _device_name(device: torch.device) -> str:

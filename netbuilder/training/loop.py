@@ -18,12 +18,12 @@ from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
 from netbuilder.runs.run import Run
-from netbuilder.training.compile import decide
+from netbuilder.training.compile import decide_compile
 from netbuilder.training.cuda_graph import decide_graph
 from netbuilder.training.device import Device
 from netbuilder.training.events import Event
 from netbuilder.training.options import SCHEDULES
-from netbuilder.training.resources import STANDS, limits
+from netbuilder.training.resources import RESUME_HINT, resource_errors
 from netbuilder.training.restore import open_recorded_data
 from netbuilder.training.trainer import Trainer, never
 
@@ -71,7 +71,7 @@ def train(
     analysis, data = prepare(architecture, data_dir)
     settings = architecture.trained
     steps = -(-len(data.train_labels) // settings.batch_size)
-    compiled_from, why = decide(compile, analysis, steps, settings.epochs, hardware)
+    compiled_from, why = decide_compile(compile, analysis, steps, settings.epochs, hardware)
     graphed = decide_graph(graph, settings.optimizer, hardware)
     config = {
         "seed": seed,
@@ -88,9 +88,9 @@ def train(
     if must_stream(data.train_images, memory := hardware.memory()):
         size = f"{data.train_images.nbytes / 2**30:.1f} GiB"
         environment["data"]["streamed"] = f"{size} of images, too many for {memory / 2**30:.1f} GiB"
-    with limits(Path(out), f"; {OUT_HINT}"):
+    with resource_errors(Path(out), f"; {OUT_HINT}"):
         run = Run.create(Path(out), architecture, config, environment)
-    with limits(run.path, STANDS), run.in_use():
+    with resource_errors(run.path, RESUME_HINT), run.in_use():
         session = Trainer(run, analysis, hardware, seed, data, data_dir, stop)
         yield from session.records(resumed=None)
 
@@ -132,7 +132,7 @@ def resume(
     require_trainable(run.architecture)
     hardware = Device.choose(device or run.config["device"], run.config["precision"])
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
-    with limits(run.path, STANDS), run.in_use():
+    with resource_errors(run.path, RESUME_HINT), run.in_use():
         told: dict[str, Any] = {}
         run = Run.open(run.path)  # as it is now that nobody else writes into it
         if epochs:
@@ -209,7 +209,7 @@ def _data_record(data: LoadedData) -> dict[str, Any]:
         "sha256": data.digest,
         "train": len(data.train_labels),
         "test": len(data.test_labels),
-        "fell_back": data.fallback_reason if data.fell_back_from else "",
+        "fell_back": data.fallback_reason if data.fallback_for else "",
     }
 
 

@@ -1,4 +1,4 @@
-"""The learning-rate range test: the first steps of a run, under a rate that grows with each."""
+"""The learning-rate range test: the first steps of a run at an increasing rate (Smith, 2017)."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ from netbuilder.data.loader import StreamingLoader
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import ConfigError, Diverged
 from netbuilder.runs.lr_curve import Curve, RangeTest, peak_field, suggest
-from netbuilder.training.compile import leave_out
+from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.device import Device
 from netbuilder.training.loop import prepare
-from netbuilder.training.resources import limits
+from netbuilder.training.resources import resource_errors
 from netbuilder.training.step import Step, TrainState
 
-SHARE = 14
-"""The test is at most the first part of an epoch in so many. A tenth would be ten: what is left is
-for its first steps, which are slow, and for what stands around them."""
+EPOCH_FRACTION = 14
+"""The default number of steps is an epoch's divided by this.
 
-ENOUGH = 50
-"""Steps beyond which it learns little more: ten to a decade, about as close as fastai and Lightning
-go by default with 100 for eight and nine decades."""
+The test is to take less than a tenth of an epoch's time, slow first steps and start-up included.
+"""
 
-PLAIN_RANGE, ADAPTIVE_RANGE = (1e-4, 10.0), (1e-5, 1.0)
-"""The first and the last rate unless asked for: of SGD, and of the optimizers that divide by the
-gradient's own size. Still lower rates teach nothing in a few steps."""
+MAX_STEPS = 50
+"""The maximum default number of steps: ten per decade, as in fastai and Lightning."""
+
+SGD_RANGE = (1e-4, 10.0)
+"""The default first and last learning rate for SGD."""
+
+ADAPTIVE_RANGE = (1e-5, 1.0)
+"""The default first and last learning rate for optimizers that scale by the gradient's size."""
 
 
 class ExponentialRamp(Scheduler):
-    """Times ``gamma`` at every step."""
+    """Multiplies the learning rate by ``gamma`` after each step."""
 
     every_step = True
 
@@ -58,46 +61,45 @@ def range_test(
     precision: str = "auto",
     data_dir: str | PathLike[str] | None = None,
 ) -> tuple[RangeTest, LoadedData]:
-    """Train for part of an epoch while the learning rate rises, until it is over or diverges.
+    """Train for part of an epoch at a rising learning rate, until the end or divergence.
 
-    Everything but the schedule and the moving average, which the loss does not see, is that of a
-    run's first epoch: weights, order, augmentation, batches, optimizer and loss.
+    Weights, order, augmentation, batches, optimizer and loss are those of the first epoch of a
+    run. The schedule is replaced, and there is no moving average.
 
     Args:
-        architecture: it has a ``train`` section.
-        lowest: the first step's learning rate; 1e-4 for SGD, 1e-5 for others unless given.
-        highest: the last step's; 10 for SGD, 1 for others unless given.
-        steps: at most those of an epoch; a fourteenth of them unless given, `ENOUGH` at most.
-        seed: as for `train`, as are ``device``, ``precision`` and ``data_dir``.
+        architecture: The architecture, with a ``train`` section.
+        lowest: The learning rate of the first step; by default 1e-4 for SGD, 1e-5 for others.
+        highest: The learning rate of the last step; by default 10 for SGD, 1 for others.
+        steps: The number of steps, at most an epoch; by default a fourteenth of one, at most 50.
+        seed: The seed, as for `train`.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16``.
-        data_dir: a torchvision-style root.
+        data_dir: The data root, see `netbuilder.data.open.data_root`.
 
     Returns:
-        The record, and the data that were trained on.
+        The record of the test, and the data set.
 
     Raises:
-        ConfigError: the range or the steps are none, or the network cannot be trained.
-        DataError: the data set cannot be had.
-        MachineError: memory ran out.
-        Diverged: the loss is not finite at the lowest rate.
+        ConfigError: The range or the number of steps is not possible, or the network cannot be
+            trained.
+        DataError: The data set is not available.
+        MachineError: The machine ran out of memory.
+        Diverged: The loss is not finite at the lowest rate.
     """
-    plain = architecture.train is not None and architecture.train.optimizer.kind == "SGD"
-    usual = PLAIN_RANGE if plain else ADAPTIVE_RANGE
-    lowest, highest = (
-        given if given is not None else rate
-        for given, rate in zip((lowest, highest), usual, strict=True)
-    )
+    is_sgd = architecture.train is not None and architecture.train.optimizer.kind == "SGD"
+    default_lowest, default_highest = SGD_RANGE if is_sgd else ADAPTIVE_RANGE
+    lowest = default_lowest if lowest is None else lowest
+    highest = default_highest if highest is None else highest
     if not (0 < lowest < highest and isfinite(highest)):
         raise ConfigError(
-            f"--from {lowest:g} --to {highest:g}: no range; allowed: above 0, and the second "
+            f"--from {lowest:g} --to {highest:g}: not a range; allowed: rates above 0, the second "
             "above the first"
         )
     hardware = Device.choose(device, precision)
     _, data = prepare(architecture, data_dir)
     config, images = architecture.trained, len(data.train_labels)
     whole = -(-images // config.batch_size)
-    steps = steps or max(2, min(ENOUGH, whole // SHARE))
+    steps = steps or max(2, min(MAX_STEPS, whole // EPOCH_FRACTION))
     if not 2 <= steps <= whole:
         raise ConfigError(
             f"--steps {steps}: allowed: 2 to {whole}, an epoch of {data.dataset.kind} in batches "
@@ -110,26 +112,26 @@ def range_test(
     }
     config = config.model_copy(update=changed)
     tested = architecture.model_copy(update={"train": config})
-    leave_out()
+    defer_compiler_import()
     curve = Curve(steps)
-    with limits(Path(architecture.name)):
-        trainee = TrainState.make(tested, hardware, seed, whole, 1)
-        step = Step(trainee, config, data.dataset, hardware, seed, whole)
-        # Streamed: most of the data are never asked for, and need not go to the device.
-        feed = StreamingLoader(data.train_images, data.train_labels, hardware.device)
+    with resource_errors(Path(architecture.name)):
+        state = TrainState.make(tested, hardware, seed, whole, 1)
+        step = Step(state, config, data.dataset, hardware, seed, whole)
+        # Streamed, because most of the data is not used.
+        loader = StreamingLoader(data.train_images, data.train_labels, hardware.device)
         order = epoch_order(seed, 0, images)[: steps * config.batch_size]
         try:
-            for taken in step.epoch(feed, order, 0):
-                curve.add(taken.learning_rate, float(taken.loss) / taken.images)
+            for result in step.epoch(loader, order, 0):
+                curve.add(result.learning_rate, float(result.loss) / result.images)
                 if curve.diverged_at is not None:
                     break
         except Diverged as error:
-            curve.diverged_at = trainee.learning_rate
+            curve.diverged_at = state.learning_rate
             if not curve.losses:
-                found = str(error).partition(";")[0]
+                reason = str(error).partition(";")[0]
                 raise Diverged(
-                    f"{found}, at {lowest:g}, the lowest learning rate; begin lower with --from, "
-                    "or with --precision fp32"
+                    f"{reason}, at {lowest:g}, the lowest learning rate; use a lower --from, or "
+                    "--precision fp32"
                 ) from None
     test = RangeTest(
         architecture=architecture.model_dump(mode="json"),

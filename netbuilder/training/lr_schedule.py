@@ -1,4 +1,4 @@
-"""The learning rate over a run, and over one that was given more epochs."""
+"""The learning-rate schedule of a run, also of one whose number of epochs was changed."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ from netbuilder.config.schema import TrainConfig
 def build_schedule(
     config: TrainConfig, optimizer: Optimizer, steps_per_epoch: int, epochs: int
 ) -> list[lr_scheduler.LRScheduler]:
-    """torch's schedulers, over ``epochs`` where a kind spans the whole run."""
-    made = [
+    """Build torch's schedulers; kinds that span the whole run span ``epochs``."""
+    schedulers = [
         scheduler.build(optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
         for scheduler in config.scheduler
     ]
-    if len(made) < 2:
-        return made
+    if len(schedulers) < 2:
+        return schedulers
     warm_up = config.scheduler[0].arguments()["total_iters"]
-    return [lr_scheduler.SequentialLR(optimizer, made, milestones=[warm_up])]
+    return [lr_scheduler.SequentialLR(optimizer, schedulers, milestones=[warm_up])]
 
 
-def moved_by_steps(config: TrainConfig) -> bool:
-    """Whether the schedule moves each step, over the whole run."""
+def moves_after_steps(config: TrainConfig) -> bool:
+    """Whether the schedule moves after each step rather than after each epoch."""
     return bool(config.scheduler) and config.scheduler[0].every_step
 
 
-def held_from(config: TrainConfig, steps_per_epoch: int, epochs: int) -> int | None:
-    """The move from which a schedule over ``epochs`` stays where it is; None if it never does.
+def schedule_end(config: TrainConfig, steps_per_epoch: int, epochs: int) -> int | None:
+    """Return the number of moves after which a schedule over ``epochs`` ends and stays.
 
-    It counts steps for a schedule that moves by steps, whose last point is one move before its
-    length; epochs for others.
+    Moves are steps for a schedule that moves after each step, and epochs for others. A schedule
+    over n steps has n values, so that it ends after n - 1 moves.
+
+    Returns:
+        The number of moves; None if the schedule does not end before the run does.
     """
     if epochs >= config.epochs:
         return None
-    return epochs * steps_per_epoch - 1 if moved_by_steps(config) else epochs
+    return epochs * steps_per_epoch - 1 if moves_after_steps(config) else epochs
 
 
-def respan(
+def rebuild_schedule(
     config: TrainConfig, optimizer: Optimizer, steps_per_epoch: int, epochs: int, steps: int
 ) -> list[lr_scheduler.LRScheduler]:
-    """The schedule of a run that was given another length, where it is behind so many steps.
+    """Rebuild a schedule that moves after each step to span ``epochs``, as after ``steps`` steps.
 
-    Only what moves by steps spans a run; it is a function of the step alone, so it is made anew
-    and moved on.
+    Schedules that move after each epoch do not depend on the length of the run.
     """
-    last = held_from(config, steps_per_epoch, epochs)
+    end = schedule_end(config, steps_per_epoch, epochs)
     with warnings.catch_warnings():
-        # torch misses the optimizer's steps, which another process took
+        # torch warns that the optimizer took no step; an earlier process did
         warnings.simplefilter("ignore", UserWarning)
         schedule = build_schedule(config, optimizer, steps_per_epoch, epochs)
-        for _ in range(steps if last is None else min(steps, last)):
+        for _ in range(steps if end is None else min(steps, end)):
             schedule[0].step()
     return schedule

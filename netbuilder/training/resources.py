@@ -1,4 +1,4 @@
-"""What a machine runs out of, told in one line."""
+"""Report exhausted memory and disks as one-line errors; estimate which batch fits."""
 
 from __future__ import annotations
 
@@ -14,52 +14,56 @@ from netbuilder._text import printable
 from netbuilder.errors import MachineError
 from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis
 
-STANDS = "; the last checkpoint stands, go on with --resume"
+RESUME_HINT = "; the last checkpoint is intact, continue with --resume"
+
+PARAMETER_COPIES = 4
+"""Tensors of the size of the parameters: weights, gradients, optimizer state, and an average."""
+
+ACTIVATION_COPIES = 2
+"""Tensors of the size of each layer's output: the output, saved for backward, and its gradient."""
+
+USABLE_SHARE = 0.9
+"""The part of the memory that training may use."""
 
 
 @contextmanager
-def limits(
-    place: Path, stands: str = "", smaller: Callable[[], str] = lambda: "lower train.batch_size"
+def resource_errors(
+    place: Path, hint: str = "", remedy: Callable[[], str] = lambda: "lower train.batch_size"
 ) -> Iterator[None]:
-    """Turn what a machine runs out of into one line that says so, and what is left.
+    """Turn errors of the operating system and lack of memory into a `MachineError` of one line.
 
-    ``smaller`` says what to do where memory ran out.
+    Args:
+        place: The file or folder to name in the message.
+        hint: The end of the message, such as how to continue.
+        remedy: Returns what to do about a lack of memory.
+
+    Raises:
+        MachineError: The body raised such an error.
     """
     try:
         yield
     except OSError as error:
-        message = f"{error.filename or place}: {errno_message(error)}{stands}"
+        message = f"{error.filename or place}: {errno_message(error)}{hint}"
         raise MachineError(printable(message)) from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
-    except RuntimeError as error:
-        if "memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not is_memory and "memory" not in str(error):
             raise
-        raise MachineError(f"{place}: out of memory: {smaller()}{stands}") from error
-
-
-COPIES = 4
-"""Weights, gradients, an optimizer's state and an average, each as large as the parameters."""
-
-PASSES = 2
-"""What each layer gives is kept for the way back, and has a gradient there."""
-
-USED = 0.9
+        raise MachineError(f"{place}: out of memory: {remedy()}{hint}") from error
 
 
 def batch_that_fits(analysis: Analysis, memory: int, data_bytes: int) -> int:
-    """The largest batch, a power of two, whose training should fit; 0 if none does.
+    """Estimate the largest batch size, a power of two, that fits into memory; 0 if none does.
 
-    By the memory rows of the summary, which are those of float32.
+    The estimate uses the memory numbers of the summary, which assume float32.
 
     Args:
-        analysis: what is trained.
-        memory: bytes of the device.
-        data_bytes: what the data set takes of them.
+        analysis: The network.
+        memory: The memory of the device in bytes.
+        data_bytes: The part of it that the data set occupies.
     """
-    sample = PASSES * (
-        analysis.activation_bytes + BYTES_PER_VALUE * prod(analysis.architecture.input)
-    )
-    room = USED * memory - COPIES * BYTES_PER_VALUE * analysis.parameters - data_bytes
-    fits = int(room // sample)
-    return 1 << (fits.bit_length() - 1) if fits > 0 else 0
+    input_bytes = BYTES_PER_VALUE * prod(analysis.architecture.input)
+    sample_bytes = ACTIVATION_COPIES * (analysis.activation_bytes + input_bytes)
+    parameter_bytes = PARAMETER_COPIES * BYTES_PER_VALUE * analysis.parameters
+    samples = int((USABLE_SHARE * memory - parameter_bytes - data_bytes) // sample_bytes)
+    return 1 << (samples.bit_length() - 1) if samples > 0 else 0

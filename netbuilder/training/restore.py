@@ -36,7 +36,7 @@ def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
     if recorded["fell_back"]:
         return replace(
             data,
-            fell_back_from=run.architecture.trained.dataset,
+            fallback_for=run.architecture.trained.dataset,
             fallback_reason=recorded["fell_back"],
         )
     return data

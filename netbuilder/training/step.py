@@ -1,4 +1,4 @@
-"""One optimizer step: the body that every faster way of running it wraps."""
+"""The optimizer step, and the state that it updates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer, lr_scheduler
 
 from netbuilder.components.datasets import Dataset
@@ -15,7 +16,8 @@ from netbuilder.data.loader import BatchLoader
 from netbuilder.data.transforms import augment, normalise, seed_for, to_unit
 from netbuilder.errors import Diverged
 from netbuilder.network.build import build
-from netbuilder.training.compile import Forward, bare_update, compiled, forward_pass
+from netbuilder.training._torch_workarounds import plain_update, skip_updates_if
+from netbuilder.training.compile import Forward, compiled, forward_pass
 from netbuilder.training.cuda_graph import Body, CudaGraphed, DeferredFiniteCheck
 from netbuilder.training.device import Device, seeder
 from netbuilder.training.ema import ExponentialMovingAverage
@@ -24,7 +26,7 @@ from netbuilder.training.lr_schedule import build_schedule
 
 @dataclass(frozen=True)
 class TrainState:
-    """Everything that an update changes."""
+    """Everything that a training step updates."""
 
     model: nn.Sequential
     average: ExponentialMovingAverage | None
@@ -40,7 +42,7 @@ class TrainState:
         steps_per_epoch: int,
         scheduled_epochs: int,
     ) -> TrainState:
-        """A fresh network and what trains it; the same weights for a seed on every device."""
+        """Create the initial state; a seed gives the same weights on every device."""
         config = architecture.trained
         torch.manual_seed(seed_for("weights", seed))
         model = build(architecture).to(hardware.device)
@@ -50,201 +52,214 @@ class TrainState:
         return cls(model, average, optimizer, schedule)
 
     @property
-    def kept(self) -> nn.Module:
-        """The network that is tested and whose weights are kept: the average, if there is one."""
+    def eval_model(self) -> nn.Module:
+        """The network to test and to save: the moving average, if there is one."""
         return self.model if self.average is None else self.average.module
 
     @property
     def learning_rate(self) -> float:
-        """That of the next update."""
+        """The learning rate of the next update."""
         return float(self.optimizer.param_groups[0]["lr"])
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """An update that was made: at which rate, on how many images, and what `Step` gave for it."""
+    """The result of one step.
+
+    Attributes:
+        learning_rate: The learning rate of the update.
+        images: The size of the batch.
+        loss: The loss summed over the batch, of shape ().
+        hits: The number of correct predictions, of shape ().
+    """
 
     learning_rate: float
     images: int
-    loss: torch.Tensor
-    hits: torch.Tensor
+    loss: Tensor
+    hits: Tensor
 
 
 class Step:
-    """The plain body: a batch in, its loss and hits out, the trainee one update further.
+    """The training step: forward and backward pass over a batch, update, schedule and average.
 
-    All that is drawn, augmentation and dropout, is a function of (seed, epoch, step), so a run that
-    is taken up again draws what it would have drawn.
+    All random draws, for augmentation and dropout, are a function of seed, epoch and step, so that
+    a resumed run draws the same numbers.
     """
 
     def __init__(
         self,
-        trainee: TrainState,
+        state: TrainState,
         config: TrainConfig,
         dataset: Dataset,
         hardware: Device,
         seed: int,
         steps_per_epoch: int,
-        held_from: int | None = None,
+        schedule_end: int | None = None,
         compiled_from: int | None = None,
         graph: bool = False,
     ) -> None:
-        """``held_from`` counts steps, or epochs for schedules that move once an epoch.
+        """Prepare to train.
 
-        From epoch ``compiled_from`` on, counted from 0, the passes over whole batches are compiled.
-        With ``graph``, both passes are replayed as a CUDA graph, and nothing returns to the host: a
-        loss that is not finite is told by `settle`. The update is one fused kernel behind it; its
-        momentum is a number on the host, which a schedule may move.
+        Args:
+            state: The state to update.
+            config: The training settings.
+            dataset: The data set that batches are from.
+            hardware: The device to train on.
+            seed: The seed of all random draws.
+            steps_per_epoch: The number of steps per epoch.
+            schedule_end: The number of moves after which the schedule stays, see
+                `netbuilder.training.lr_schedule.schedule_end`.
+            compiled_from: The epoch, from 0, from which on the passes over full batches are
+                compiled; by default they never are.
+            graph: Whether to replay the passes as a CUDA graph. The step then reads no value on
+                the host; `raise_if_diverged` reports a loss that is not finite. The update is not
+                part of the graph, because schedules change its momentum on the host.
         """
-        self._trainee = trainee
+        self._state = state
         self._dataset = dataset
         self._config = config
         self._seed = seed
-        self._forward = forward_pass(trainee.model, config.loss.build(), hardware)
-        self._compiled_from = compiled_from
+        self._forward = forward_pass(state.model, config.loss.build(), hardware)
+        # A captured graph cannot change to a compiled pass later.
+        self._compiled_from = 0 if graph and compiled_from is not None else compiled_from
         self._compiled: Forward | None = None
-        self._compiles = False
+        self._use_compiled = False
         self._every_step = bool(config.scheduler) and config.scheduler[0].every_step
-        self._held_from = held_from
+        self._schedule_end = schedule_end
         self._steps_per_epoch = steps_per_epoch
-        self._parameters = list(trainee.model.parameters())
-        self._seed_draws = seeder(hardware.device)
-        self._update = bare_update(trainee.optimizer)
-        self._augmenting = torch.Generator(hardware.device)
+        self._parameters = list(state.model.parameters())
+        self._seed_dropout = seeder(hardware.device)
+        self._update = plain_update(state.optimizer)
+        self._augment_generator = torch.Generator(hardware.device)
         self._passes: Body = self.passes
-        self._unsettled: DeferredFiniteCheck | None = None
+        self._finite_check: DeferredFiniteCheck | None = None
         if graph:
-            if compiled_from is not None:
-                self._compiled_from = 0  # what is captured is captured once
-            self._passes = CudaGraphed(self.passes, trainee.model, [self._augmenting])
-            self._unsettled = DeferredFiniteCheck(hardware.device)
-            # Fused updates, which read it, leave everything as it is where this is 1.
-            trainee.optimizer.found_inf = self._unsettled.spoilt  # type: ignore[attr-defined]  # no field of the class
+            self._passes = CudaGraphed(self.passes, state.model, [self._augment_generator])
+            self._finite_check = DeferredFiniteCheck(hardware.device)
+            skip_updates_if(state.optimizer, self._finite_check.failed)
 
     def __call__(
-        self, images: torch.Tensor, labels: torch.Tensor, epoch: int, step: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Update once.
+        self, images: Tensor, labels: Tensor, epoch: int, step: int
+    ) -> tuple[Tensor, Tensor]:
+        """Take one step.
 
         Args:
             images: uint8 of shape (N, C, H, W).
             labels: int64 of shape (N).
-            epoch: counted from 0, as is ``step`` within it.
-            step: its place in the epoch.
+            epoch: The epoch, from 0.
+            step: The step in the epoch, from 0.
 
         Returns:
-            The loss summed over the batch and the number of right guesses, both 0-dimensional.
+            The loss summed over the batch, and the number of correct predictions, of shape ().
 
         Raises:
-            Diverged: the loss, a gradient or a weight is not finite; nothing was updated.
+            Diverged: The loss, a gradient or a weight is not finite; nothing was updated.
         """
-        trainee = self._trainee
-        self._compiles = self.compiles_in(epoch)
-        self._augmenting.manual_seed(seed_for("augment", self._seed, epoch, step))
-        # Dropout draws from torch's global state.
-        self._seed_draws(seed_for("dropout", self._seed, epoch, step))
+        state = self._state
+        self._use_compiled = self.compiles_in(epoch)
+        self._augment_generator.manual_seed(seed_for("augment", self._seed, epoch, step))
+        self._seed_dropout(seed_for("dropout", self._seed, epoch, step))
         loss, hits, finite = self._passes(images, labels)
-        if self._unsettled is not None:
-            self._unsettled.note(finite, epoch, step)
+        if self._finite_check is not None:
+            self._finite_check.record(finite, epoch, step)
         elif not finite:
             raise self._diverged(loss, epoch, step)
         self._update()
-        trainee.optimizer.zero_grad(set_to_none=True)
-        if self._every_step and not self._held(epoch * self._steps_per_epoch + step + 1):
-            trainee.schedule[0].step()
-        if trainee.average is not None:
-            trainee.average.update()
+        state.optimizer.zero_grad(set_to_none=True)
+        if self._every_step and not self._has_ended(epoch * self._steps_per_epoch + step + 1):
+            state.schedule[0].step()
+        if state.average is not None:
+            state.average.update()
         return loss, hits
 
     def epoch(
-        self, feed: BatchLoader, order: torch.Tensor, epoch: int, first: int = 0
+        self, loader: BatchLoader, order: Tensor, epoch: int, first: int = 0
     ) -> Iterator[StepResult]:
-        """Take the steps of an epoch, one a turn.
+        """Take the steps of an epoch, and yield the result of each.
 
         Args:
-            feed: gives the batches.
-            order: of the samples, int64 on the CPU.
-            epoch: counted from 0, as is ``first``, the first step to take.
-            first: what came before it was taken by another process.
+            loader: Provides the batches.
+            order: The order of the samples, int64 on the CPU.
+            epoch: The epoch, from 0.
+            first: The first step to take, from 0; earlier ones were taken before a resumption.
 
         Raises:
-            Diverged: as a call.
+            Diverged: The loss, a gradient or a weight is not finite.
         """
-        batches = feed.batches(order, self._config.batch_size, first)
+        batches = loader.batches(order, self._config.batch_size, first)
         for step, (images, labels) in enumerate(batches, first):
-            rate = self._trainee.learning_rate
+            rate = self._state.learning_rate
             loss, hits = self(images, labels, epoch, step)
             yield StepResult(rate, len(labels), loss, hits)
 
-    def passes(
-        self, images: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Both passes over a batch, which leave the gradients; no value is read on the host.
+    def passes(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the forward and backward pass; compute gradients, and read no value on the host.
 
         Returns:
-            The loss summed over the batch, the number of right guesses, and whether the update
-            would neither spread what is no number nor came from it; all are 0-dimensional.
+            The loss summed over the batch, the number of correct predictions, and whether loss,
+            gradients and weights are all finite; each of shape ().
         """
         dataset = self._dataset
-        batch = augment(to_unit(images), self._config.augment, self._augmenting)
-        loss, logits = self._forward_of(len(labels))(
+        batch = augment(to_unit(images), self._config.augment, self._augment_generator)
+        loss, logits = self._forward_for(len(labels))(
             normalise(batch, dataset.mean, dataset.std), labels
         )
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         with torch.no_grad():
-            weights = self._parameters
-            gradients = [weight.grad for weight in weights if weight.grad is not None]
-            # The largest magnitude of each, which is NaN where one value is.
-            largest = torch._foreach_norm([*gradients, *weights], float("inf"))
-            finite = torch.isfinite(torch.stack([loss.detach(), *largest])).all()
+            gradients = [weight.grad for weight in self._parameters if weight.grad is not None]
+            # The largest magnitude, which is NaN if any value is.
+            largest = get_total_norm([*gradients, *self._parameters], float("inf"))
+            finite = torch.isfinite(loss.detach()) & torch.isfinite(largest)
             hits = (logits.argmax(1) == labels).sum()
             return loss.detach().double() * len(labels), hits, finite
 
     def compiles_in(self, epoch: int) -> bool:
-        """Whether the steps of an epoch, counted from 0, are compiled."""
+        """Whether the steps of an epoch, from 0, are compiled."""
         return self._compiled_from is not None and epoch >= self._compiled_from
 
     def compiles_next(self, epoch: int) -> bool:
-        """Whether the first whole batch of an epoch waits for the compiler."""
+        """Whether the first full batch of an epoch, from 0, starts the compiler."""
         return self.compiles_in(epoch) and self._compiled is None
 
-    def _forward_of(self, size: int) -> Forward:
-        # A last batch that is shorter would be compiled for itself.
-        if not self._compiles or size != self._config.batch_size:
+    def _forward_for(self, size: int) -> Forward:
+        # A smaller last batch would be compiled separately.
+        if not self._use_compiled or size != self._config.batch_size:
             return self._forward
         if self._compiled is None:
             self._compiled = compiled(self._forward)
         return self._compiled
 
-    def settle(self) -> None:
-        """Tell, behind some steps, whether an update had to be left out.
+    def raise_if_diverged(self) -> None:
+        """Raise an error if a step since the last call was not finite, with ``graph``.
 
         Raises:
-            Diverged: it had, and so had all behind it.
+            Diverged: Updates were skipped, from the first such step on.
         """
-        if self._unsettled is not None and (where := self._unsettled.settle()):
-            raise self._diverged(torch.tensor(0.0), *where)
+        if self._finite_check is not None and (failure := self._finite_check.first_failure()):
+            raise self._diverged(torch.tensor(0.0), *failure)
 
-    def _diverged(self, loss: torch.Tensor, epoch: int, step: int) -> Diverged:
+    def _diverged(self, loss: Tensor, epoch: int, step: int) -> Diverged:
         where = f"in epoch {epoch + 1}, step {step + 1}"
-        found = f"the loss is {loss.item()} {where}"
-        if torch.isfinite(loss):
-            in_weights = not all(torch.isfinite(weight).all() for weight in self._parameters)
-            found = f"a {'weight' if in_weights else 'gradient'} is not finite {where}"
+        if not torch.isfinite(loss):
+            reason = f"the loss is {loss.item()} {where}"
+        elif all(torch.isfinite(weight).all() for weight in self._parameters):
+            reason = f"a gradient is not finite {where}"
+        else:
+            reason = f"a weight is not finite {where}"
         return Diverged(
-            f"{found}; the update was not made. "
-            "Begin anew with a lower learning rate, or with --precision fp32"
+            f"{reason}; the update was skipped. "
+            "Train again with a lower learning rate, or with --precision fp32"
         )
 
-    def _held(self, moves: int) -> bool:
-        """Whether the schedule has come to its end and stays there."""
-        return self._held_from is not None and moves >= self._held_from
+    def _has_ended(self, moves: int) -> bool:
+        """Whether the schedule has reached its end after so many moves."""
+        return self._schedule_end is not None and moves >= self._schedule_end
 
     def end_epoch(self, epoch: int, test_loss: float) -> None:
-        """Move the schedules that move once an epoch; ``epoch`` counts from 0."""
-        if self._every_step or self._held(epoch + 1):
+        """Move the schedules that move after each epoch; ``epoch`` counts from 0."""
+        if self._every_step or self._has_ended(epoch + 1):
             return
-        for scheduler in self._trainee.schedule:
+        for scheduler in self._state.schedule:
             if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
                 scheduler.step(test_loss)
             else:

@@ -21,14 +21,14 @@ from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import judge_run
 from netbuilder.runs.run import Metrics, Run
 from netbuilder.training import checkpoint
+from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.checkpoint import Progress
-from netbuilder.training.compile import leave_out
 from netbuilder.training.cuda_graph import CudaGraphed
 from netbuilder.training.device import Device, deterministic
 from netbuilder.training.evaluation import WORST, Evaluation, evaluate, prediction
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
-from netbuilder.training.lr_schedule import held_from, moved_by_steps, respan
-from netbuilder.training.resources import STANDS, batch_that_fits, limits
+from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
+from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.step import Step, TrainState
 
 
@@ -64,12 +64,12 @@ class Trainer:
         self.stop = stop
         self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
         spe, spanned = self.steps_per_epoch, run.scheduled_epochs
-        leave_out()
+        defer_compiler_import()
         self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
-        held = held_from(self.config, spe, spanned)
+        held = schedule_end(self.config, spe, spanned)
         # A run that began on a GPU may be taken up elsewhere.
         graph = run.config.get("graph", False) and hardware.device.type == "cuda"
-        kept = self.trainee.kept
+        kept = self.trainee.eval_model
         predict = prediction(kept, data.dataset, hardware)
         self.predict = CudaGraphed(predict, kept) if graph else predict
         self.step = Step(
@@ -91,7 +91,10 @@ class Trainer:
         ``resumed`` is what environment.json is to say of a session that goes on with a run.
         """
         exact = self.run.config.get("deterministic", False)
-        with limits(self.run.path, STANDS, self._smaller), deterministic(wanted=exact):
+        with (
+            resource_errors(self.run.path, RESUME_HINT, self._smaller),
+            deterministic(enabled=exact),
+        ):
             try:
                 yield from self._records(resumed=resumed)
             except Diverged as error:
@@ -114,7 +117,7 @@ class Trainer:
         )
 
     def _records(self, *, resumed: dict[str, Any] | None) -> Iterator[Event]:
-        warnings = [self.full_data.fallback_reason] if self.full_data.fell_back_from else []
+        warnings = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
         if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
             self._record_resumption(resumed)
@@ -156,10 +159,10 @@ class Trainer:
         if begun == epochs or not self.config.scheduler:
             return []
         at, spanned = self.progress, self.run.scheduled_epochs
-        if moved_by_steps(self.config):
+        if moves_after_steps(self.config):
             done = at.epoch * self.steps_per_epoch + at.step
             optimizer = self.trainee.optimizer
-            self.trainee.schedule[:] = respan(
+            self.trainee.schedule[:] = rebuild_schedule(
                 self.config, optimizer, self.steps_per_epoch, spanned, done
             )
         rate = f"the learning rate is {self.trainee.learning_rate:g}"
@@ -184,7 +187,7 @@ class Trainer:
             yield Stepped(at.epoch + 1, at.step, at.seen)
             stopped = self.stop()
             if stopped or at.step == self.steps_per_epoch:
-                self.step.settle()
+                self.step.raise_if_diverged()
                 at.loss_sum, at.hits = float(loss_sum), int(hits)
                 at.train_seconds = before + time.perf_counter() - began
             if stopped:
@@ -239,7 +242,7 @@ class Trainer:
 
         data = self.data
         return evaluate(
-            self.trainee.kept,
+            self.trainee.eval_model,
             self.config,
             data.dataset,
             self.hardware,
@@ -289,8 +292,8 @@ def _recorded(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
 def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dict[str, Any]:
     """Best and last figures, and every target's verdict."""
     unjudged = ""
-    if data.fell_back_from:
-        unjudged = f"trained on {data.dataset.kind} in place of {data.fell_back_from.kind}"
+    if data.fallback_for:
+        unjudged = f"trained on {data.dataset.kind} in place of {data.fallback_for.kind}"
     best = max(history, key=lambda epoch: epoch["test_accuracy"])
     verdicts = judge_run(analysis, history, unjudged)
     judged = [verdict.met for verdict in verdicts if verdict.met is not None]

@@ -1,21 +1,27 @@
-"""What an experienced engineer would say of a sound network at a glance."""
+"""Lint rules: advice on a valid network from its document, its last run and its LR range test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint import parameters, receptive_field, training
-from netbuilder.network.lint.base import Finding
-from netbuilder.network.lint.training import Evidence
+from netbuilder.network.lint.base import Evidence, Rule
+
+RULES: tuple[Rule, ...] = receptive_field.RULES + parameters.RULES + training.RULES
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing to think about: where, why, and what to do; ``rule`` names it for programs."""
+    """A finding of a rule.
+
+    Attributes:
+        rule: The id of the rule.
+        problem: The place and the reason.
+        remedy: What to do about it.
+    """
 
     rule: str
     problem: Problem
@@ -26,24 +32,17 @@ class Advice:
 
 
 def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
-    """All advice on an architecture, in the order of its text; none on one that has a fault."""
+    """Apply all rules; return their findings in the order of the document.
+
+    A network with a fault gets no advice. A layer that is built several times from one place of
+    the document gets one.
+    """
     if analysis.fault:
         return []
-    found: dict[object, Advice] = {}
-    for rule, said in _spoken(analysis, evidence):
-        for place, reason, remedy in said:
-            problem = analysis.architecture.problem(place, reason)
-            name = rule.__name__.replace("_", "-")
-            # A layer that is repeated is told once.
-            key = (name, problem.file, problem.line, problem.column, problem.field)
-            found.setdefault(key, Advice(name, problem, remedy))
-    return sorted(found.values(), key=lambda advice: advice.problem)
-
-
-def _spoken(
-    analysis: Analysis, evidence: Evidence
-) -> Iterator[tuple[Callable[..., Finding], Finding]]:
-    for rule in receptive_field.RULES + parameters.RULES:
-        yield rule, rule(analysis)
-    for weighing in training.RULES:
-        yield weighing, weighing(analysis, evidence)
+    advice: dict[object, Advice] = {}
+    for rule in RULES:
+        for finding in rule.check(analysis, evidence):
+            problem = analysis.architecture.problem(finding.place, finding.reason)
+            key = (rule.id, problem.file, problem.line, problem.column, problem.field)
+            advice.setdefault(key, Advice(rule.id, problem, finding.remedy))
+    return sorted(advice.values(), key=lambda entry: entry.problem)

@@ -1,8 +1,10 @@
-"""What the rules of advice have in common: what they say, and what they look at."""
+"""The parts shared by all lint rules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from netbuilder.components.layers.container import Container
 from netbuilder.config.schema import Place
@@ -11,17 +13,47 @@ from netbuilder.network.analysis import Analysis, Row
 CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
 
 
-Finding = Iterator[tuple[Place, str, str]]
-"""A place in the document, the reason, and what to do."""
+@dataclass(frozen=True)
+class Evidence:
+    """Measurements of the network that a document describes.
+
+    Attributes:
+        metrics: The epochs of its last run, with ``train_accuracy`` and ``test_accuracy``.
+        diverged_at: The learning rate at which its LR range test diverged.
+        suggestion: The learning rate that its LR range test suggests.
+    """
+
+    metrics: Sequence[Mapping[str, float]] = ()
+    diverged_at: float | None = None
+    suggestion: float | None = None
+
+
+class Finding(NamedTuple):
+    """One result of a rule: a place in the document, the reason, and what to do."""
+
+    place: Place
+    reason: str
+    remedy: str
+
+
+Check = Callable[[Analysis, Evidence], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A lint rule; ``id`` names it in the output of ``check --advice``."""
+
+    id: str
+    check: Check
 
 
 def leaf_rows(analysis: Analysis) -> list[Row]:
-    """All layers but containers, in the order of the document."""
+    """All layers except containers, in the order of the document."""
     return [row for row in analysis.rows if not isinstance(row.layer, Container)]
 
 
 def kernel_size(row: Row) -> tuple[int, ...]:
-    """The kernel of a convolution; empty for all else."""
+    """The kernel size of a convolution; empty for other layers."""
     if row.kind in CONVOLUTIONS:
         kernel: tuple[int, ...] = row.arguments["kernel_size"]
         return kernel

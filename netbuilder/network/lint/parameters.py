@@ -1,8 +1,8 @@
-"""Advice on what a network learns: what is lost again, and where its parameters sit."""
+"""Lint rules on parameters: those without effect, and those in one large layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
@@ -11,7 +11,14 @@ from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Sequential
 from netbuilder.config.schema import Place
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.lint.base import CONVOLUTIONS, Finding, kernel_size, leaf_rows
+from netbuilder.network.lint.base import (
+    CONVOLUTIONS,
+    Evidence,
+    Finding,
+    Rule,
+    kernel_size,
+    leaf_rows,
+)
 
 TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 
@@ -21,74 +28,80 @@ DROPOUTS = (
     "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
 )  # fmt: skip
 
-NEGATIVE_FREE = ("ReLU", "ReLU6")
+NON_NEGATIVE = ("ReLU", "ReLU6")
+"""Kinds whose output is never negative."""
 
 SOFTMAXES = ("LogSoftmax", "Softmax")
 
-TRANSPARENT = ("Flatten", "Identity", "Unflatten", "Permute")
+RESHAPING = ("Flatten", "Identity", "Unflatten", "Permute")
+"""Kinds that change no value."""
 
-CARRIERS = ("Identity", "MaxPool1d", "MaxPool2d", "MaxPool3d")
-"""Kinds behind which a bias is what it was before."""
+SHIFT_INVARIANT = ("Identity", "MaxPool1d", "MaxPool2d", "MaxPool3d")
+"""Kinds for which a constant added to a channel of the input is added to the output."""
 
 
-def bias_before_norm(analysis: Analysis) -> Finding:
-    """A bias that batch normalisation takes away again."""
-    lost: dict[object, list[tuple[Row, Row]]] = {}
-    for chain in _chains(analysis):
-        for row, behind in pairwise(chain):
-            # The bias of Linear lies along the last axis, that of the normalisation on the first.
-            biased = row.kind in CONVOLUTIONS + TRANSPOSED or (
-                row.kind == "Linear" and len(row.output_shape) == 1
-            )
-            if behind.kind in NORMS and biased and row.arguments["bias"]:
-                lost.setdefault(_written_at(analysis, row), []).append((row, behind))
+def bias_before_norm(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """A bias precedes batch normalization, which subtracts it again."""
+    useless: dict[object, list[tuple[Row, Row]]] = {}
+    for run in _linear_runs(analysis):
+        for row, following in pairwise(run):
+            if following.kind in NORMS and _has_channel_bias(row):
+                useless.setdefault(_source(analysis, row), []).append((row, following))
     uses: dict[object, int] = {}
-    for row in leaf_rows(analysis) if lost else []:
-        at = _written_at(analysis, row)
-        uses[at] = uses.get(at, 0) + 1
-    for at, pairs in lost.items():
-        # A layer of a block that is used without normalisation, too, needs its bias there.
-        if len(pairs) < uses[at]:
+    for row in leaf_rows(analysis) if useless else []:
+        source = _source(analysis, row)
+        uses[source] = uses.get(source, 0) + 1
+    for source, pairs in useless.items():
+        # A layer of a block that is also used without normalization needs its bias.
+        if len(pairs) < uses[source]:
             continue
-        row, behind = pairs[0]
+        row, norm = pairs[0]
         saved = sum(row.output_shape[0] for row, _ in pairs)
-        where = f" in the {len(pairs):,} layers that it stands for" if len(pairs) > 1 else ""
-        yield (
+        where = f" in the {len(pairs):,} layers built from it" if len(pairs) > 1 else ""
+        yield Finding(
             (*row.place, "bias"),
-            f"{behind.kind} behind it subtracts the mean, and the bias with it",
+            f"{norm.kind} after it subtracts the mean, and the bias with it",
             f"write bias: false; that saves {saved:,} parameters{where}",
         )
 
 
-def _written_at(analysis: Analysis, row: Row) -> object:
-    """What is the same for all layers that come from one place of the text."""
+def _has_channel_bias(row: Row) -> bool:
+    """Whether a layer adds a bias along the axis that normalization works on, the first."""
+    # The bias of Linear lies along the last axis.
+    biased = row.kind in CONVOLUTIONS + TRANSPOSED or (
+        row.kind == "Linear" and len(row.output_shape) == 1
+    )
+    return biased and bool(row.arguments["bias"])
+
+
+def _source(analysis: Analysis, row: Row) -> object:
+    """The place in the text, equal for all layers that are built from it."""
     problem = analysis.architecture.problem(row.place, "")
     return problem.file, problem.line, problem.column, problem.field
 
 
-def _chains(analysis: Analysis) -> Iterator[list[Row]]:
-    """Runs of leaves each of which alone reads the one before.
+def _linear_runs(analysis: Analysis) -> Iterator[list[Row]]:
+    """Runs of layers in which each layer is the only one that reads the output of the previous.
 
-    Identity and max pooling, which move a bias through unchanged, are left out.
+    Layers that pass a bias on unchanged are left out.
     """
     ends: list[int] = []
-    chain: list[Row] = []
+    run: list[Row] = []
     for position, row in enumerate(analysis.rows):
         joins = isinstance(row.layer, Container) and not isinstance(row.layer, Sequential)
-        # The first layer of a branch reads what others read too, the last is joined with others.
-        parent_branch = _branch(row)
-        if joins or parent_branch or position in ends:
-            yield chain
-            chain = []
+        # Several branches read the input of their first layer, and the last is joined with others.
+        if joins or _starts_branch(row) or position in ends:
+            yield run
+            run = []
         if joins:
-            ends.append(position + 1 + row.inside)
-        if not isinstance(row.layer, Container) and row.kind not in CARRIERS:
-            chain.append(row)
-    yield chain
+            ends.append(position + 1 + row.descendants)
+        if not isinstance(row.layer, Container) and row.kind not in SHIFT_INVARIANT:
+            run.append(row)
+    yield run
 
 
-def _branch(row: Row) -> bool:
-    """Whether a layer is the first of a branch, or what stands behind a join."""
+def _starts_branch(row: Row) -> bool:
+    """Whether a layer is the first of a branch, or the activation after a join."""
     steps = [step for step in row.place if isinstance(step, str)]
     first = len(row.place) >= 2 and row.place[-2] == 0
     return "activation" in steps[-2:] or (
@@ -96,107 +109,125 @@ def _branch(row: Row) -> bool:
     )
 
 
-def before_output(analysis: Analysis) -> Finding:
-    """What cuts off or throws away scores that nothing makes up for."""
-    for place, layer, through in _last(analysis.architecture.layers, ("layers",), ""):
-        where = f"right before the output{through}"
-        if layer.kind in NEGATIVE_FREE:
-            yield (
+def before_output(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """An activation or dropout at the output removes scores that no later layer restores."""
+    for place, layer, suffix in _output_layers(analysis.architecture.layers, ("layers",), ""):
+        where = f"right before the output{suffix}"
+        if layer.kind in NON_NEGATIVE:
+            yield Finding(
                 place,
                 f"{layer.kind} {where}: no score can be below zero, and a class whose score is cut "
                 "off for an image learns nothing from it",
                 "remove it, the loss takes scores as they are",
             )
         elif layer.kind in DROPOUTS and layer.arguments()["p"] > 0:
-            yield (
+            yield Finding(
                 place,
-                f"{layer.kind} {where} takes scores away while training, at random",
+                f"{layer.kind} {where} removes scores at random in training",
                 "move it before the last layer with weights",
             )
 
 
-def _last(
-    layers: Sequence[Layer], place: Place, through: str
+def _output_layers(
+    layers: Sequence[Layer], place: Place, suffix: str
 ) -> Iterator[tuple[Place, Layer, str]]:
-    """The layers from which the output's values come one by one, and what is behind them."""
+    """Yield the last layers that change single values of the output, from the end backwards.
+
+    Each with its place, and with a suffix for messages that names the softmax after it.
+    """
     for position in reversed(range(len(layers))):
         layer = layers[position]
-        here = (*place, position, layer.kind)
-        if layer.kind in TRANSPARENT:
+        layer_place = (*place, position, layer.kind)
+        if layer.kind in RESHAPING:
             continue
         if layer.kind in SOFTMAXES:
-            through = f" and its {layer.kind}"
+            suffix = f" and its {layer.kind}"
             continue
-        if not isinstance(layer, Container):
-            yield here, layer, through
-            if layer.kind in NEGATIVE_FREE + DROPOUTS:
-                continue
-        elif behind := layer.tail():
-            [(_, inside, inner)] = behind.named_layers()
-            yield (*here, *inside), inner, through
-        elif isinstance(layer, Sequential) or (
-            isinstance(layer, Parallel) and layer.join == "concat"
-        ):
-            for chain in layer.child_branches():
-                yield from _last(chain.layers, (*here, *chain.place), through)
+        if isinstance(layer, Container):
+            yield from _container_outputs(layer, layer_place, suffix)
             if isinstance(layer, Sequential) and all(
-                inner.kind in TRANSPARENT for inner in layer.layers
+                child.kind in RESHAPING for child in layer.layers
             ):
+                continue
+        else:
+            yield layer_place, layer, suffix
+            if layer.kind in NON_NEGATIVE + DROPOUTS:
                 continue
         return
 
 
-def most_parameters(analysis: Analysis) -> Finding:
-    """A layer with more than half of everything that is learnt."""
+def _container_outputs(
+    layer: Container, place: Place, suffix: str
+) -> Iterator[tuple[Place, Layer, str]]:
+    if tail := layer.tail():
+        [(_, tail_place, activation)] = tail.named_layers()
+        yield (*place, *tail_place), activation, suffix
+    elif isinstance(layer, Sequential) or (isinstance(layer, Parallel) and layer.join == "concat"):
+        for branch in layer.child_branches():
+            yield from _output_layers(branch.layers, (*place, *branch.place), suffix)
+
+
+def most_parameters(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """One layer has more than half of all parameters."""
     leaves = leaf_rows(analysis)
-    # Of two layers with weights one always has half.
     weighted = [row for row in leaves if row.macs and row.parameters]
-    for row in weighted if len(weighted) > 2 else []:
+    if len(weighted) <= 2:  # of two layers, one always has half
+        return
+    for row in weighted:
         share = row.parameters / analysis.parameters
         if share > 1 / 2:
-            yield (
+            yield Finding(
                 row.place,
                 f"it holds {share:.0%} of all parameters, {row.parameters:,} of "
                 f"{analysis.parameters:,}",
-                _lighter(row, leaves),
+                _reduction(row, leaves),
             )
 
 
-def _lighter(row: Row, leaves: Sequence[Row]) -> str:
-    """What makes a layer lighter."""
-    outputs = row.output_shape[0]
-    biases = outputs if row.arguments.get("bias") else 0
-    before = leaves[: leaves.index(row)]
-    # What nothing has looked at yet, as the input itself, is not to be averaged.
-    looked_at = any(each.parameters for each in before)
+def _reduction(row: Row, leaves: Sequence[Row]) -> str:
+    """How to reduce the parameters of a layer."""
+    previous = leaves[: leaves.index(row)]
+    # The input itself, before any layer with parameters, is not to be averaged.
+    learned = any(earlier.parameters for earlier in previous)
     if row.kind == "Linear":
-        fewer = "give it fewer features on either side"
-        # What stands between, an activation or dropout, changes no shape.
-        shaping = (each for each in reversed(before) if each.input_shape != each.output_shape)
-        flatten = next(shaping, None)
-        if looked_at and flatten and flatten.kind == "Flatten" and len(flatten.output_shape) == 1:
-            channels, *axes = flatten.input_shape
-            if prod(axes) > 1:
-                return (
-                    f"average the map before it (AdaptiveAvgPool{len(axes)}d: 1 in front of "
-                    f"Flatten leaves it {channels * outputs + biases:,}), or {fewer}"
-                )
-        return fewer
+        return _linear_reduction(row, previous if learned else ())
     fewer = "give it fewer channels on either side"
     kernel = kernel_size(row)
     if prod(kernel) == 1 or not kernel:
         return fewer
-    if looked_at and prod(row.output_shape[1:]) == 1 < prod(row.input_shape[1:]):
-        left = (row.parameters - biases) // prod(kernel) + biases
+    if learned and prod(row.output_shape[1:]) == 1 < prod(row.input_shape[1:]):
+        biases = _biases(row)
+        remaining = (row.parameters - biases) // prod(kernel) + biases
         return (
             f"average the map before it (AdaptiveAvgPool{len(kernel)}d: 1 and a kernel of 1 leave "
-            f"it {left:,}), or {fewer}"
+            f"it {remaining:,}), or {fewer}"
         )
     return f"{fewer}, or a smaller kernel"
 
 
-RULES: tuple[Callable[[Analysis], Finding], ...] = (
-    bias_before_norm,
-    before_output,
-    most_parameters,
+def _linear_reduction(row: Row, previous: Sequence[Row]) -> str:
+    """How to reduce the parameters of a Linear layer after these layers."""
+    fewer = "give it fewer features on either side"
+    # Activations and dropout between the two change no shape.
+    reshaping = (layer for layer in reversed(previous) if layer.input_shape != layer.output_shape)
+    flatten = next(reshaping, None)
+    if flatten and flatten.kind == "Flatten" and len(flatten.output_shape) == 1:
+        channels, *axes = flatten.input_shape
+        if prod(axes) > 1:
+            remaining = channels * row.output_shape[0] + _biases(row)
+            return (
+                f"average the map before it (AdaptiveAvgPool{len(axes)}d: 1 in front of Flatten "
+                f"leaves it {remaining:,}), or {fewer}"
+            )
+    return fewer
+
+
+def _biases(row: Row) -> int:
+    return row.output_shape[0] if row.arguments.get("bias") else 0
+
+
+RULES = (
+    Rule("bias-before-norm", bias_before_norm),
+    Rule("before-output", before_output),
+    Rule("most-parameters", most_parameters),
 )

@@ -1,128 +1,140 @@
-"""Advice on what a network sees: receptive fields, kernels and borders."""
+"""Lint rules on receptive fields, kernels and borders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
+from netbuilder._text import plural
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Sequential
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.lint.base import CONVOLUTIONS, Finding, kernel_size, leaf_rows
+from netbuilder.network.lint.base import (
+    CONVOLUTIONS,
+    Evidence,
+    Finding,
+    Rule,
+    kernel_size,
+    leaf_rows,
+)
 
-POOLS = tuple(f"{how}Pool{axes}d" for how in ("Max", "Avg", "LP") for axes in (1, 2, 3))
+POOLS = tuple(f"{kind}Pool{axes}d" for kind in ("Max", "Avg", "LP") for axes in (1, 2, 3))
 
-LEAST_LOSS = 1 / 50
-"""A border is worth a word where it is at least this part of an axis."""
+SIGNIFICANT_SHARE = 1 / 50
+"""The part of an axis from which on a dropped border is reported."""
 
 
-def never_sees_all(analysis: Analysis) -> Finding:
-    """An output of which no position sees the whole input."""
-    size, seen = spatial(analysis.architecture.input), analysis.receptive_field
+def never_sees_all(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """No output position depends on the whole input."""
+    size, field = spatial(analysis.architecture.input), analysis.receptive_field
     leaves = leaf_rows(analysis)
-    missing = max(b - a for a, b in zip(seen, size, strict=True))
+    missing = max(total - part for part, total in zip(field, size, strict=True))
     if missing <= 0 or not leaves:
         return
     reason = (
-        f"the output sees {format_shape(seen)} of the {format_shape(size)} input, never all of it"
+        f"the output sees {format_shape(field)} of the {format_shape(size)} input, never all of it"
     )
-    losing = [row for row in leaves if _lost(row)]
-    # No less than what their borders come to at the input.
-    if missing <= sum(max(_lost(row).values()) * max(row.jump) for row in losing):
-        if any(_worth_a_word(row) for row in losing):
-            return  # it is told there
-        yield (
-            losing[0].place,
-            f"{reason}: the windows leave out a border here",
-            "pad, or choose the layers before it so that the size comes out even",
+    dropping = [row for row in leaves if _dropped_border(row)]
+    # Each dropped position is worth `jump` positions of the input, and a border is less than that.
+    if missing <= sum(max(_dropped_border(row).values()) * max(row.jump) for row in dropping):
+        if any(_significant_loss(row) for row in dropping):
+            return  # border-dropped reports it
+        yield Finding(
+            dropping[0].place,
+            f"{reason}: the windows of this layer drop a border",
+            "pad, or choose the layers before it so that the size is a multiple of the stride",
         )
         return
-    # The last that made it larger.
     widest = max(leaves, key=lambda row: row.receptive_field)
-    yield (
+    yield Finding(
         widest.place,
         reason,
         "add convolutions or pooling, or end with an average over the whole map",
     )
 
 
-def sees_all_before(analysis: Analysis) -> Finding:
-    """Convolutions that go on looking around where everything is in sight."""
+def sees_all_before(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """Convolutions with large kernels follow although one position already sees the whole input."""
     size = spatial(analysis.architecture.input)
-    behind: list[Row] = []
-    seen: tuple[int, ...] = (1,) * len(size)
+    late: list[Row] = []
+    field: tuple[int, ...] = (1,) * len(size)
     for row in analysis.rows:
         if isinstance(row.layer, Container):
             if not isinstance(row.layer, Sequential):
-                break  # a path around the layers inside sees less
+                break  # a path around the layers of this container sees less
             continue
-        kernel, whole = kernel_size(row), all(a >= b for a, b in zip(seen, size, strict=True))
-        # A kernel as large as its map is how the map becomes one position.
+        kernel = kernel_size(row)
+        sees_all = all(part >= total for part, total in zip(field, size, strict=True))
+        # A kernel as large as its map reduces the map to one position, which is useful.
         collapses = prod(row.output_shape[1:]) == 1
-        if whole and prod(kernel) > 1 and not collapses:
-            behind.append(row)
-        seen = row.receptive_field
-    if len(behind) > 1:
-        share = sum(row.parameters for row in behind) / (analysis.parameters or 1)
-        yield (
-            behind[0].place,
-            f"a position in the middle sees all of the {format_shape(size)} input before this layer; "
-            f"{len(behind):,} convolutions with larger kernels than 1 stand from here on, with "
-            f"{share:.0%} of all parameters",
-            "leave them out, take kernels of 1, or pool later",
+        if sees_all and prod(kernel) > 1 and not collapses:
+            late.append(row)
+        field = row.receptive_field
+    if len(late) > 1:
+        share = sum(row.parameters for row in late) / (analysis.parameters or 1)
+        yield Finding(
+            late[0].place,
+            f"a position in the middle sees all of the {format_shape(size)} input before this "
+            f"layer; from here on {plural(len(late), 'convolution')} with kernels larger than 1 "
+            f"have {share:.0%} of all parameters",
+            "remove them, use kernels of 1, or pool later",
         )
 
 
-def kernel_on_one_position(analysis: Analysis) -> Finding:
-    """A convolution that looks around where there is nothing around."""
+def kernel_on_one_position(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """A convolution with a large kernel is applied to a map of one position."""
     for row in leaf_rows(analysis):
         kernel = kernel_size(row)
-        alone = prod(row.input_shape[1:]) == 1 and prod(row.output_shape[1:]) == 1
-        if prod(kernel) > 1 and alone and row.arguments["padding_mode"] == "zeros":
-            yield (
+        single = prod(row.input_shape[1:]) == 1 and prod(row.output_shape[1:]) == 1
+        if prod(kernel) > 1 and single and row.arguments["padding_mode"] == "zeros":
+            yield Finding(
                 (*row.place, "kernel_size"),
-                f"the map is {format_shape(row.input_shape[1:])}: of the {format_shape(kernel)} kernel only "
-                "one weight a channel meets it, the others meet padding",
+                f"the map is {format_shape(row.input_shape[1:])}: of the {format_shape(kernel)} "
+                "kernel one weight per channel meets it, the others meet padding",
                 "write kernel_size: 1 and no padding",
             )
 
 
-def border_dropped(analysis: Analysis) -> Finding:
-    """A size that windows do not divide, so that its end is read by none."""
+def border_dropped(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """The windows of a layer do not divide its input, so that no window reads the end."""
     for row in leaf_rows(analysis):
-        lost = _worth_a_word(row)
-        if not lost:
+        dropped = _significant_loss(row)
+        if not dropped:
             continue
-        axis, left = next(iter(lost.items()))
-        yield (
+        axis, count = next(iter(dropped.items()))
+        yield Finding(
             row.place,
-            f"its windows leave out the last {left} of {row.input_shape[axis]} positions of an "
+            f"its windows drop the last {count} of {row.input_shape[axis]} positions of an "
             f"axis ({format_shape(row.input_shape)} becomes {format_shape(row.output_shape)})",
-            f"write {_covering(row)}, or choose the layers before it so that the size comes out "
-            "even",
+            f"write {_covering_argument(row)}, or choose the layers before it so that the size is "
+            "a multiple of the stride",
         )
 
 
-def _lost(row: Row) -> dict[int, int]:
-    """How many positions at the end of an axis no window of a layer reads, where there are any."""
+def _dropped_border(row: Row) -> dict[int, int]:
+    """By axis of the input, the number of positions at its end that no window reads; none is 0."""
     return {
-        axis: left
+        axis: count
         for axis, (size, window) in enumerate(
             zip(row.input_shape[1:], _windows(row), strict=False), start=1
         )
-        if (left := _left_out(size, *window)) > 0
+        if (count := _unread(size, *window)) > 0
     }
 
 
-def _worth_a_word(row: Row) -> dict[int, int]:
-    """Those that are no small part of their axis."""
-    return {n: left for n, left in _lost(row).items() if left >= row.input_shape[n] * LEAST_LOSS}
+def _significant_loss(row: Row) -> dict[int, int]:
+    """The dropped borders that are a significant part of their axis."""
+    return {
+        axis: count
+        for axis, count in _dropped_border(row).items()
+        if count >= row.input_shape[axis] * SIGNIFICANT_SHARE
+    }
 
 
 def _windows(row: Row) -> list[tuple[int, int, int]]:
-    """Extent, stride and padding along each axis of a convolution or pooling that may lose some."""
+    """Extent, stride and padding per axis of a convolution or pooling; empty for other layers."""
     arguments: dict[str, Any] = row.arguments
     if row.kind not in CONVOLUTIONS + POOLS or arguments.get("ceil_mode"):
         return []
@@ -136,25 +148,28 @@ def _windows(row: Row) -> list[tuple[int, int, int]]:
     return list(zip(extents, strides, pads, strict=True))
 
 
-def _left_out(size: int, extent: int, stride: int, pad: int) -> int:
+def _unread(size: int, extent: int, stride: int, pad: int) -> int:
+    """How many positions at the end of an axis no window reads; 0 or less if all are read."""
     if not extent >= stride > 1:
-        return 0  # it reads everything, or leaves out on purpose
+        return 0  # it reads everything, or skips positions on purpose
     return (size + 2 * pad - extent) % stride - pad
 
 
-def _covering(row: Row) -> str:
-    """The argument with which a layer reads its whole input."""
+def _covering_argument(row: Row) -> str:
+    """The argument with which the windows of a layer read its whole input."""
     if row.kind in POOLS:
         return "ceil_mode: true"
     pads = []
     for size, (extent, stride, pad) in zip(row.input_shape[1:], _windows(row), strict=True):
-        # With a stride less one it reads all.
-        pads.append(
-            next(p for p in range(pad, pad + stride) if _left_out(size, extent, stride, p) <= 0)
-        )
+        # At most stride - 1 more positions of padding are needed.
+        candidates = range(pad, pad + stride)
+        pads.append(next(p for p in candidates if _unread(size, extent, stride, p) <= 0))
     return f"padding: {pads[0] if len(set(pads)) == 1 else pads}"
 
 
-RULES: tuple[Callable[[Analysis], Finding], ...] = (
-    never_sees_all, sees_all_before, kernel_on_one_position, border_dropped,
-)  # fmt: skip
+RULES = (
+    Rule("never-sees-all", never_sees_all),
+    Rule("sees-all-before", sees_all_before),
+    Rule("kernel-on-one-position", kernel_on_one_position),
+    Rule("border-dropped", border_dropped),
+)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.targets import figure_text
+from netbuilder.network.targets import format_number
 from netbuilder.render.network import first_whole
 from netbuilder.render.report.model import Gap, Report, ReportEntry
 from netbuilder.runs.statistics import MeanStd, range_text
@@ -196,7 +196,9 @@ def _moved(last: float, change: float) -> str:
 
 def _reached(iteration: ReportEntry) -> str:
     bound = iteration.analysis.architecture.targets.test_accuracy
-    required = f" of {figure_text(bound.at_least)}" if bound and bound.at_least is not None else ""
+    required = (
+        f" of {format_number(bound.at_least)}" if bound and bound.at_least is not None else ""
+    )
     firsts = [run.first_at_target for run in iteration.trained if run.first_at_target is not None]
     if not firsts:
         return f"No epoch met the target test accuracy{required}."

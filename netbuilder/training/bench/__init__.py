@@ -1,1 +1,1 @@
-"""How fast networks train on this machine, compared with other ways of training them."""
+"""Measure the speed of training on this machine, compared with other libraries."""

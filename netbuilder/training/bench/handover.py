@@ -1,4 +1,4 @@
-"""A loop that belongs to someone else, as an iterator over its steps."""
+"""Turn the training loop of another library into an iterator over its steps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 
 
-def handed_over(fit: Callable[[Callable[[int], None]], None]) -> Iterator[int]:
-    """Run ``fit`` in a thread and yield what it reports; it waits while nobody asks.
+def iterate_steps(fit: Callable[[Callable[[int], None]], None]) -> Iterator[int]:
+    """Run ``fit`` in a thread, and yield the number of images of each step.
+
+    The thread waits until the next step is requested.
 
     Args:
-        fit: calls its argument with a number of images behind each step, and may never return.
+        fit: Trains a network. It calls its argument with the number of images after each step, and
+            may never return.
     """
     steps: queue.Queue[int | BaseException | None] = queue.Queue(maxsize=1)
 

@@ -1,4 +1,4 @@
-"""A document's network in Keras 3, for the kinds that plain networks are made of."""
+"""Translate the network of a document to Keras 3, for the kinds of plain networks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from netbuilder.data.open import open_dataset
 from netbuilder.data.transforms import normalise, to_unit
 from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import analyse
-from netbuilder.training.bench.handover import handed_over
+from netbuilder.training.bench.handover import iterate_steps
 
 
-def fitted(architecture: Architecture, data_dir: Path | None, backend: str) -> Iterator[int]:
-    """``model.fit`` over arrays in memory, channels last, by SGD in the document's batches."""
+def fit_steps(architecture: Architecture, data_dir: Path | None, backend: str) -> Iterator[int]:
+    """Train by ``model.fit`` on arrays in memory, channels last, with SGD."""
     os.environ["KERAS_BACKEND"] = backend
     import keras
 
@@ -26,64 +26,74 @@ def fitted(architecture: Architecture, data_dir: Path | None, backend: str) -> I
     images = unit.permute(0, 2, 3, 1).contiguous().numpy()
     labels = data.train_labels.numpy()
     model = network(architecture, keras)
-    given = config.optimizer.arguments()
+    arguments = config.optimizer.arguments()
     model.compile(
-        optimizer=keras.optimizers.SGD(given["lr"], given.get("momentum", 0.0)),
+        optimizer=keras.optimizers.SGD(arguments["lr"], arguments.get("momentum", 0.0)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
 
     def fit(report: Callable[[int], None]) -> None:
         size = config.batch_size
-        told = keras.callbacks.LambdaCallback(on_train_batch_end=lambda index, logs: report(size))
-        model.fit(images, labels, batch_size=size, epochs=10**6, verbose=0, callbacks=[told])
+        callback = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda index, logs: report(size)
+        )
+        model.fit(images, labels, batch_size=size, epochs=10**6, verbose=0, callbacks=[callback])
 
-    yield from handed_over(fit)
+    yield from iterate_steps(fit)
 
 
 def network(architecture: Architecture, keras: Any) -> Any:
-    """The Keras model of a plain stack of layers.
+    """Build the Keras model of a sequence of layers.
 
     Raises:
-        ConfigError: a layer is of a kind that is not translated.
+        ConfigError: A layer is of a kind that cannot be translated.
     """
-    made = [keras.Input((*architecture.input[1:], architecture.input[0]))]
+    layers = [keras.Input((*architecture.input[1:], architecture.input[0]))]
     for row in analyse(architecture).rows:
-        given = row.arguments
+        arguments = row.arguments
         match row.kind:
             case "Conv2d":
-                padding = "same" if given["padding"] == "same" else "valid"
-                if given["padding"] not in ("same", "valid", (0, 0)):
-                    made.append(keras.layers.ZeroPadding2D(given["padding"]))
-                made.append(
+                padding = "same" if arguments["padding"] == "same" else "valid"
+                if arguments["padding"] not in ("same", "valid", (0, 0)):
+                    layers.append(keras.layers.ZeroPadding2D(arguments["padding"]))
+                layers.append(
                     keras.layers.Conv2D(
-                        given["out_channels"],
-                        given["kernel_size"],
-                        strides=given["stride"],
+                        arguments["out_channels"],
+                        arguments["kernel_size"],
+                        strides=arguments["stride"],
                         padding=padding,
-                        dilation_rate=given["dilation"],
-                        groups=given["groups"],
-                        use_bias=given["bias"],
+                        dilation_rate=arguments["dilation"],
+                        groups=arguments["groups"],
+                        use_bias=arguments["bias"],
                     )
                 )
             case "BatchNorm2d" | "BatchNorm1d":
-                made.append(keras.layers.BatchNormalization(momentum=0.9, epsilon=given["eps"]))
+                layers.append(
+                    keras.layers.BatchNormalization(momentum=0.9, epsilon=arguments["eps"])
+                )
             case "ReLU":
-                made.append(keras.layers.ReLU())
+                layers.append(keras.layers.ReLU())
             case "Dropout" | "Dropout2d":
-                made.append(keras.layers.Dropout(given["p"]))
+                layers.append(keras.layers.Dropout(arguments["p"]))
             case "MaxPool2d":
-                made.append(keras.layers.MaxPooling2D(given["kernel_size"], given["stride"]))
+                layers.append(
+                    keras.layers.MaxPooling2D(arguments["kernel_size"], arguments["stride"])
+                )
             case "AvgPool2d":
-                made.append(keras.layers.AveragePooling2D(given["kernel_size"], given["stride"]))
-            case "AdaptiveAvgPool2d" if set(given["output_size"]) == {1}:
-                made.append(keras.layers.GlobalAveragePooling2D(keepdims=True))
+                layers.append(
+                    keras.layers.AveragePooling2D(arguments["kernel_size"], arguments["stride"])
+                )
+            case "AdaptiveAvgPool2d" if set(arguments["output_size"]) == {1}:
+                layers.append(keras.layers.GlobalAveragePooling2D(keepdims=True))
             case "Flatten" | "Identity" | "LogSoftmax":
-                made += [keras.layers.Flatten()] if row.kind == "Flatten" else []
+                layers += [keras.layers.Flatten()] if row.kind == "Flatten" else []
             case "Linear":
-                made.append(keras.layers.Dense(given["out_features"], use_bias=given["bias"]))
+                layers.append(
+                    keras.layers.Dense(arguments["out_features"], use_bias=arguments["bias"])
+                )
             case other:
                 raise ConfigError(
-                    f"layer {row.path}, {other}, is not translated to Keras; "
-                    "leave Keras out of --peers"
+                    f"layer {row.path}, {other}, cannot be translated to Keras; "
+                    "remove Keras from --peers"
                 )
-    return keras.Sequential([*made, keras.layers.Flatten()])
+    return keras.Sequential([*layers, keras.layers.Flatten()])

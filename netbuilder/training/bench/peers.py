@@ -1,4 +1,4 @@
-"""Ways of training one network: each yields the number of images behind every optimizer step."""
+"""Ways to train a network; each yields the number of images after every optimizer step."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Peer = Callable[[Architecture, Path | None], Iterator[int]]
 
 
 def netbuilder(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
-    """Its own training."""
+    """Train with netbuilder."""
     with TemporaryDirectory() as out:
-        seen = 0
-        for record in train(architecture, out=out, data_dir=data_dir):
-            if isinstance(record, Stepped):
-                yield record.images - (seen if record.images > seen else 0)
-                seen = record.images
+        images = 0
+        for event in train(architecture, out=out, data_dir=data_dir):
+            if isinstance(event, Stepped):
+                yield event.images - (images if event.images > images else 0)
+                images = event.images
 
 
 class Pictures(Dataset[tuple[Any, int]]):
@@ -130,12 +130,12 @@ def _on_device(*, fastest: bool) -> Peer:
         epoch = 0
         while True:
             order = epoch_order(0, epoch, count).to(hardware.device)
-            for chosen in torch.split(order, size):
-                labels = data.train_labels[chosen]
+            for indices in torch.split(order, size):
+                labels = data.train_labels[indices]
                 if len(labels) < min(size, count):
-                    continue  # it would be compiled for itself
+                    continue  # a smaller batch would be compiled separately
                 optimizer.zero_grad()
-                body(unit[chosen], labels)
+                body(unit[indices], labels)
                 optimizer.step()
                 for scheduler in schedule:
                     scheduler.step()
@@ -146,10 +146,10 @@ def _on_device(*, fastest: bool) -> Peer:
 
 
 def lightning(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
-    """Lightning's Trainer, whose loop is its own: it is stopped from inside, step by step."""
+    """Train with Lightning's Trainer."""
     import lightning as pl
 
-    from netbuilder.training.bench.handover import handed_over
+    from netbuilder.training.bench.handover import iterate_steps
 
     batches = loader(architecture, data_dir, 2)
 
@@ -169,8 +169,8 @@ def lightning(architecture: Architecture, data_dir: Path | None) -> Iterator[int
             self.report(len(batch[1]))
 
         def configure_optimizers(self) -> Any:
-            each = [{"scheduler": s, "interval": "step"} for s in self.schedule]
-            return [self.optimizer], each
+            schedulers = [{"scheduler": s, "interval": "step"} for s in self.schedule]
+            return [self.optimizer], schedulers
 
     def fit(report: Callable[[int], None]) -> None:
         trainer = pl.Trainer(
@@ -182,14 +182,14 @@ def lightning(architecture: Architecture, data_dir: Path | None) -> Iterator[int
         )
         trainer.fit(Module(report), batches)
 
-    yield from handed_over(fit)
+    yield from iterate_steps(fit)
 
 
 def _keras(backend: str) -> Peer:
     def run(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
-        from netbuilder.training.bench.keras_model import fitted
+        from netbuilder.training.bench.keras_model import fit_steps
 
-        yield from fitted(architecture, data_dir, backend)
+        yield from fit_steps(architecture, data_dir, backend)
 
     return run
 

@@ -1,4 +1,4 @@
-"""Peers that take turns: each measurement a process of its own, several rounds, nothing between."""
+"""Measure peers in alternating rounds, each measurement in its own process."""
 
 from __future__ import annotations
 
@@ -29,21 +29,23 @@ PEERS = {
 }
 MISSING = 3
 """The exit code of a worker whose packages are not installed."""
-TOLD = 10
-"""Added to the exit code of an error that a worker has told in words."""
-REFUSED = TOLD + ConfigError.exit_code
+REPORTED = 10
+"""Added to the exit code of an error whose message the worker has printed."""
+
+CONFIG_ERROR = REPORTED + ConfigError.exit_code
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one process measured of one peer.
+    """The measurement of one peer in one process.
 
     Attributes:
-        images_per_second: over the counted steps.
-        first_step_seconds: from the command to the end of the first optimizer step.
-        total_seconds: from the command to the end of all epochs, at the counted steps' speed.
-        peak_memory_bytes: of the process and its workers; on a GPU of its tensors.
-        device: where it computed.
+        images_per_second: The speed over the counted steps.
+        first_step_seconds: The time from the start of the process to the end of the first step.
+        total_seconds: The time from the start of the process to the end of all epochs, at the
+            speed of the counted steps.
+        peak_memory_bytes: The memory of the process and its workers; on a GPU, of its tensors.
+        device: The name of the device.
     """
 
     images_per_second: float
@@ -55,7 +57,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Turn:
-    """One peer's turn in one round; ``missing`` says what is not installed."""
+    """The turn of one peer in one round; ``missing`` is the message if a package is missing."""
 
     round: int
     peer: str
@@ -138,7 +140,7 @@ def measure(
 def _turn(
     number: int, peer: str, document: Path, data: LoadedData, steps: int, data_dir: Path | None
 ) -> Turn:
-    began = time.time()
+    start = time.time()
     command = [
         sys.executable,
         "-m",
@@ -147,27 +149,27 @@ def _turn(
         str(document),
         str(steps),
     ]
-    command += [repr(began), data.dataset.kind, str(len(data.train_labels)), str(data_dir or "")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-    if done.returncode == MISSING:
+    command += [repr(start), data.dataset.kind, str(len(data.train_labels)), str(data_dir or "")]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = (process.stderr.strip().splitlines() or ["no message"])[-1]
+    if process.returncode == MISSING:
         return Turn(number, peer, None, last)
-    if done.returncode == REFUSED:
+    if process.returncode == CONFIG_ERROR:
         raise ConfigError(f"peer {peer}: {last}")
-    if done.returncode:
+    if process.returncode:
         raise MachineError(
-            f"peer {peer} failed with exit code {done.returncode}: {last}; "
-            "leave it out of --peers, or mend that"
+            f"peer {peer} failed with exit code {process.returncode}: {last}; "
+            "fix it, or remove the peer from --peers"
         )
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Turn(number, peer, Measurement(**found))
+    measurement = json.loads(process.stdout.splitlines()[-1])
+    return Turn(number, peer, Measurement(**measurement))
 
 
 def import_seconds(rounds: int) -> list[float]:
-    """How long ``python -c "import torch"`` takes here, which nothing that trains can undercut."""
-    taken = []
+    """Measure ``python -c "import torch"``, a lower bound for everything that trains with torch."""
+    seconds = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import torch"], check=True)
-        taken.append(time.perf_counter() - began)
-    return taken
+        seconds.append(time.perf_counter() - start)
+    return seconds

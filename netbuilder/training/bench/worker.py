@@ -1,6 +1,6 @@
-"""One turn of one peer: ``python -m netbuilder.bench.worker``.
+"""Measure one peer: ``python -m netbuilder.training.bench.worker``.
 
-Its arguments are PEER ARCH STEPS BEGAN DATASET IMAGES DATA_DIR. The command that starts it has
+Its arguments are PEER ARCH STEPS START DATASET IMAGES DATA_DIR. The command that starts it has
 loaded DATASET, of which an epoch has IMAGES.
 """
 
@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 
 from netbuilder.errors import NetbuilderError, missing_extra
-from netbuilder.training.bench.rounds import MISSING, TOLD, warm_up_steps
+from netbuilder.training.bench.rounds import MISSING, REPORTED, warm_up_steps
 
 
 def main() -> int:
-    """Measure, and print a JSON object."""
-    peer, document, steps, began, dataset, images, data_dir = sys.argv[1:]
+    """Measure a peer, and print the measurement as JSON."""
+    peer, document, steps, start, dataset, images, data_dir = sys.argv[1:]
     try:
         from netbuilder.config.loader import load
         from netbuilder.training.bench.peers import BY_NAME
@@ -29,24 +29,24 @@ def main() -> int:
         architecture = load(document, [f"train.dataset={dataset}"])
         config = architecture.trained
         warm_up = warm_up_steps(peer, int(steps), -(-int(images) // config.batch_size))
-        steady = BY_NAME[peer](architecture, Path(data_dir) if data_dir else None)
+        training = BY_NAME[peer](architecture, Path(data_dir) if data_dir else None)
         total = config.epochs * int(images)
-        found = _measured(steady, int(steps), float(began), warm_up, total)
+        measurement = _measure(training, int(steps), float(start), warm_up, total)
     except ModuleNotFoundError as error:
         print(missing_extra(error.name or "a package", "bench"), file=sys.stderr)
         return MISSING
     except NetbuilderError as error:
         print(str(error).splitlines()[0], file=sys.stderr)
-        return error.exit_code + TOLD
-    if isinstance(steady, Generator):
-        steady.close()  # it removes what it wrote
-    print(json.dumps(found))
+        return error.exit_code + REPORTED
+    if isinstance(training, Generator):
+        training.close()  # removes its files
+    print(json.dumps(measurement))
     sys.stdout.flush()
-    os._exit(0)  # a peer's own threads and workers would be waited for
+    os._exit(0)  # without waiting for threads and workers of the peer
 
 
-def _measured(
-    peer: Iterator[int], steps: int, began: float, warm_up: int, total: int
+def _measure(
+    training: Iterator[int], steps: int, start: float, warm_up: int, total: int
 ) -> dict[str, object]:
     import torch
 
@@ -59,14 +59,14 @@ def _measured(
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    seen = next(peer)
+    warm_up_images = next(training)
     now()
-    first = time.time() - began
-    seen += _taken(peer, warm_up)
-    start = now()
-    warm = time.time() - began
-    images = _taken(peer, steps)
-    seconds = now() - start
+    first_step_seconds = time.time() - start
+    warm_up_images += _count_images(training, warm_up)
+    count_start = now()
+    warm_up_seconds = time.time() - start
+    images = _count_images(training, steps)
+    seconds = now() - count_start
     peak = 1024 * sum(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -75,16 +75,16 @@ def _measured(
         peak = torch.cuda.max_memory_allocated()
     return {
         "images_per_second": images / seconds,
-        "first_step_seconds": first,
-        "total_seconds": warm + (total - seen) * seconds / images,
+        "first_step_seconds": first_step_seconds,
+        "total_seconds": warm_up_seconds + (total - warm_up_images) * seconds / images,
         "peak_memory_bytes": peak,
         "device": Device.choose().describe()["device_name"],
     }
 
 
-def _taken(peer: Iterator[int], steps: int) -> int:
-    """Return the number of images in the next ``steps`` steps."""
-    return sum(islice(peer, steps))
+def _count_images(training: Iterator[int], steps: int) -> int:
+    """Train for some steps; return the number of images in the next ``steps`` steps."""
+    return sum(islice(training, steps))
 
 
 if __name__ == "__main__":

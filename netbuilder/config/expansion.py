@@ -13,7 +13,6 @@ from pathlib import Path
 
 from netbuilder._text import describe, did_you_mean, quoted
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.layers.containers import Sequential
 from netbuilder.config.definitions import (
     BLOCK_NAME,
     SECTIONS,
@@ -127,7 +126,7 @@ class Expander:
             raise error_at(node, scope, message)
         if name in LAYER_ARGUMENTS and written is not None:
             inside = self._deeper(node, inside)
-            if name == Sequential.kind and isinstance(written.value, list):
+            if name == "Sequential" and isinstance(written.value, list):
                 return replace(node, value={name: self._list(written, inside)})
             made = written
             if isinstance(written.value, dict):

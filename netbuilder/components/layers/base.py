@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from netbuilder.components.component import Component, Registry
-from netbuilder.components.initializers import Init
+from netbuilder.components import kinds
+from netbuilder.components.component import Component
+from netbuilder.components.init import Init
 from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.registry import Registry
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ConfigError, ShapeError
 
@@ -71,8 +73,8 @@ class Layer(Component):
         """The torch module, for batches of ``x``."""
 
 
-LAYERS: Registry[Layer] = Registry("layer")
-"""The kinds that a list of layers may hold; `netbuilder.layers` and plugins add them."""
+LAYERS: Registry[Layer] = Registry("layer", kinds.LAYERS)
+"""The kinds that a list of layers can hold; plugins add further ones."""
 
 AnyLayer = Annotated[Layer, LAYERS]
 

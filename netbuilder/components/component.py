@@ -9,7 +9,7 @@ A kind is a class whose fields are the arguments; a `Registry` holds the kinds t
 document accepts. Values are strict: nothing is converted to another type.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here once: pydantic would evaluate their strings again for every kind.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress

@@ -7,11 +7,11 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from netbuilder._text import printable
-from netbuilder.runs.comparison import NetworkComparison
-from netbuilder.runs.statistics import NetworkStatistics, range_text, spread_text
 
 if TYPE_CHECKING:
+    from netbuilder.runs.comparison import NetworkComparison
     from netbuilder.runs.listing import RunInfo
+    from netbuilder.runs.statistics import NetworkStatistics
 
 
 COLUMNS = (
@@ -63,6 +63,8 @@ COMPARED_DISPENSABLE = (
 
 def compared_cells(row: NetworkComparison) -> tuple[str, ...]:
     """A network as text under `COMPARED`; a spread is the standard deviation over the seeds."""
+    from netbuilder.runs.statistics import range_text, spread_text
+
     found = row.summary
     named = (row.name, printable(row.dataset or ""))
     known = (*named, f"{row.parameters:,}", f"{row.macs:,}", str(row.epochs or ""))

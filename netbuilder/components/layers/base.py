@@ -1,6 +1,6 @@
 """What every layer kind answers, so that a network is known before torch is imported."""
 
-from __future__ import annotations
+# Annotations are evaluated here once: pydantic would evaluate their strings again for every kind.
 
 import inspect
 import json
@@ -69,7 +69,7 @@ class Layer(Component):
         """
 
     @abstractmethod
-    def build(self, x: Shape) -> nn.Module:
+    def build(self, x: Shape) -> "nn.Module":
         """The torch module, for batches of ``x``."""
 
 
@@ -89,13 +89,13 @@ class TorchLayer(Layer, abstract=True):
     """Whether torch's constructor takes what is inferred before all else."""
 
     @classmethod
-    def torch_class(cls) -> type[nn.Module]:
+    def torch_class(cls) -> "type[nn.Module]":
         """The class of the modules that this kind builds.
 
         Raises:
             ConfigError: its home has none of its name.
         """
-        found: type[nn.Module] | None = getattr(import_module(cls.home), cls.kind, None)
+        found: "type[nn.Module] | None" = getattr(import_module(cls.home), cls.kind, None)
         if found is None:
             raise ConfigError(
                 f"layer kind {cls.kind}: {cls.home} has no class of that name; give the kind a "
@@ -107,7 +107,7 @@ class TorchLayer(Layer, abstract=True):
         """The arguments that a document never writes, because the layer before settles them."""
         return {}
 
-    def build(self, x: Shape) -> nn.Module:
+    def build(self, x: Shape) -> "nn.Module":
         return self.torch_class()(**self.inferred(x), **self.constructed_with())
 
     def constructed_with(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class TorchLayer(Layer, abstract=True):
         return self.arguments()
 
     @classmethod
-    def read_back(cls, module: nn.Module) -> dict[str, Any]:
+    def read_back(cls, module: "nn.Module") -> dict[str, Any]:
         """The arguments that ``module``, of `torch_class`, was made with."""
         found = {name: getattr(module, name) for name in cls.model_fields if name != "init"}
         if "bias" in found:

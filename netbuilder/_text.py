@@ -61,7 +61,7 @@ def _nearest(word: str, known: tuple[str, ...]) -> str:
         return f"; did you mean {folded[near[0]]}?"
     names = list(folded.values())
     shown = ", ".join(names[:NAMES_TOLD]) + (", …" if len(names) > NAMES_TOLD else "")
-    return f"; known: {shown}" if names else "; it takes none"
+    return f"; known: {shown}" if names else "; it has no options"
 
 
 def natural_key(name: str) -> tuple[tuple[tuple[str, int], ...], str]:

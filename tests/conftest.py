@@ -20,12 +20,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.fixture
 def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder; kinds and modules that a test brings are gone behind it."""
-    kinds, modules, path = dict(LAYERS.kinds), set(sys.modules), list(sys.path)
+    kinds, modules, path = set(LAYERS.kinds), set(sys.modules), list(sys.path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     sys.path[:] = path
-    LAYERS.kinds.clear()
-    LAYERS.kinds.update(kinds)
+    for name in set(LAYERS.kinds) - kinds:
+        del LAYERS.kinds[name]
     offered.cache_clear()
     for name in set(sys.modules) - modules:
         if not name.startswith("netbuilder"):

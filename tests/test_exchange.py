@@ -19,7 +19,6 @@ from test_layers_contract import EXAMPLES
 from torch import Tensor, nn
 
 from netbuilder import build, load
-from netbuilder.components.layers import KINDS
 from netbuilder.components.layers.base import LAYERS, TorchLayer
 from netbuilder.components.shapes import Shape
 from netbuilder.config.loader import parse_architecture
@@ -111,17 +110,17 @@ def test_any_nested_network_goes_to_python_and_back(architecture: Architecture) 
     assert parse_architecture(document(back), "written.yaml") == back
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, TorchLayer)])
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)])
 def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None:
     """The arguments of a built module are those that it was built with."""
     for written, x in EXAMPLES[kind.kind]:
-        layer = LAYERS.read({kind.kind: written})
+        layer = LAYERS.parse({kind.kind: written})
         back = kind.model_validate(kind.read_back(layer.build(x)))
         assert without_names(back.model_dump()) == without_names(layer.model_dump())
         assert back.model_validate(back.non_default_arguments()).arguments() == back.arguments()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, TorchLayer)])
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)])
 def test_every_kind_is_written_to_python(kind: type[TorchLayer]) -> None:
     """The call in the written module makes the module that the layer builds."""
     for written, x in EXAMPLES[kind.kind]:

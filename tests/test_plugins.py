@@ -17,7 +17,7 @@ from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
 
 PLUGIN = '''
-from netbuilder.layers.base import Elementwise
+from netbuilder.components.layers.base import Elementwise
 
 class {name}(Elementwise):
     """x cubed."""
@@ -94,22 +94,22 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
         ("import nothing_of_that_name", r"^--plugin bad: cannot be imported: ModuleNotFoundError"),
         (
             "1 / 0",
-            r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero; mend it",
+            r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero; fix the module",
         ),
         ("x = (", r"^--plugin bad: cannot be imported: SyntaxError: .*$"),
-        ("from netbuilder.layers.base import Layer", r"^--plugin bad: it defines no layer kind;"),
+        ("from netbuilder.components.layers.base import Layer", r"^--plugin bad: it defines no layer kind;"),
         (
             "raise SystemExit(3)",
-            r"^--plugin bad: cannot be imported: SystemExit: 3; mend it or its name$",
+            r"^--plugin bad: cannot be imported: SystemExit: 3; fix the module or its name$",
         ),
         (
             "raise ValueError('a\\n  b')",
-            r"^--plugin bad: cannot be imported: ValueError: a b; mend it or its name$",
+            r"^--plugin bad: cannot be imported: ValueError: a b; fix the module or its name$",
         ),
-        ("from netbuilder.layers.activation import Tanh", r"^--plugin bad: it defines no layer"),
-        (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
+        ("from netbuilder.components.layers.activation import Tanh", r"^--plugin bad: it defines no layer"),
+        (PLUGIN.format(name="ReLU"), r"^--plugin bad: the layer kind ReLU already exists; rename"),
         (
-            "from netbuilder.layers import Layer\nclass Lazy(Layer): pass",
+            "from netbuilder.components.layers.base import Layer\nclass Lazy(Layer): pass",
             r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy gives no rule for",
         ),
     ],
@@ -126,7 +126,7 @@ def test_a_module_that_cannot_be_served_is_refused(
 
 
 BROKEN = """\
-from netbuilder.layers.base import Elementwise
+from netbuilder.components.layers.base import Elementwise
 
 class Broken(Elementwise):
     def output_shape(self, x):
@@ -158,7 +158,7 @@ def test_a_rule_that_fails_is_told_with_its_place(
 
 def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
     """Where a family would build torch's class of the kind's name, and there is none."""
-    text = "from netbuilder.layers.base import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
+    text = "from netbuilder.components.layers.base import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
     write(plugin_folder, "bad", text)
     [kind] = load_plugin("bad")
     with pytest.raises(ConfigError, match=r"kind Nope: torch\.nn has no class of that name; give"):
@@ -205,7 +205,7 @@ def test_an_installed_package_offers_kinds(
         ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
         ("leaving:Cubed", r"which cannot be imported: SystemExit: 1"),
         ("cubes:Other", r"which cannot be imported: AttributeError"),
-        ("cubes:Elementwise", r"cubes:Elementwise, which is no layer kind"),
+        ("cubes:Elementwise", r"cubes:Elementwise, which is not a layer kind"),
         ("cubes:Squared", r"cubes:Squared, which is the kind Squared; the two names"),
     ],
 )

@@ -19,7 +19,8 @@ from small import run_until_stopped, small
 from test_catalogue import LEFT_OUT
 
 from netbuilder.components.datasets import Mnist5k
-from netbuilder.components.layers import KINDS, reshape
+from netbuilder.components.layers import reshape
+from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.shapes import format_shape
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.data.open import open_dataset
@@ -111,7 +112,7 @@ ZOO = re.compile(r"(?<=<!-- zoo -->\n).*?(?=<!-- /zoo -->)", re.S)
 def catalogue() -> str:
     """Every kind by its family, and what is missing on purpose."""
     lines = ["| family | kinds |", "| --- | --- |"]
-    for module, kinds in groupby(KINDS, key=lambda kind: kind.__module__):
+    for module, kinds in groupby(LAYERS.kinds.values(), key=lambda kind: kind.__module__):
         family = module.rpartition(".")[2]
         lines.append(f"| {family} | {', '.join(f'`{kind.kind}`' for kind in kinds)} |")
     reasons: dict[str, list[str]] = {}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from netbuilder.components.optimizers import OPTIMIZERS, Optimizer
+from netbuilder.components.optimizers import Optimizer
+from netbuilder.components.registries import OPTIMIZERS
 from netbuilder.training.compile import bare_update
 
 CODE = """
@@ -31,7 +32,7 @@ def test_a_run_that_is_not_compiled_loads_no_compiler(tmp_path: Path) -> None:
     assert done.stdout == "\n"
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds.values(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.filterwarnings("error")
 def test_the_bare_update_is_the_optimizers_own(kind: type[Optimizer], fused: bool) -> None:

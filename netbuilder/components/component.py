@@ -88,7 +88,7 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"unknown field{did_you_mean(str(error['loc'][-1]), model.model_fields)}"
     if kind == "missing":
-        return "required, but missing; add it"
+        return "it is required and missing"
     if kind in _ALLOWED:
         return f"found {value}; allowed: {_ALLOWED[kind]}"
     if kind in _BOUNDS:
@@ -198,25 +198,25 @@ class Component(StrictModel):
         return arguments
 
 
-def by_name(kind: type[Component], written: object) -> dict[str, Any]:
-    """The arguments that a document writes behind a kind's name, as a mapping by name.
+def by_name(kind: type[Component], arguments: object) -> dict[str, Any]:
+    """Return the arguments that a document writes after a kind's name, as a mapping by name.
 
     Raises:
         PydanticCustomError: more arguments than the kind takes.
     """
-    if written is None:
+    if arguments is None:
         return {}
-    if isinstance(written, Mapping):
-        return dict(written)
-    if kind.variadic and isinstance(written, list | tuple):
-        return {kind.variadic: written}
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    if kind.variadic and isinstance(arguments, list | tuple):
+        return {kind.variadic: arguments}
     names = kind.positional()
-    values = written if isinstance(written, list | tuple) else [written]
-    if values and (instead := kind.usage_hint(values)):
-        raise validation_error(f"found {describe(values[0])} by position; write {instead}")
+    values = arguments if isinstance(arguments, list | tuple) else [arguments]
+    if values and (usage := kind.usage_hint(values)):
+        raise validation_error(f"found {describe(values[0])} by position; write {usage}")
     if len(values) > len(names):
-        takes = f"at most {len(names)}: {', '.join(names)}" if names else "none"
+        allowed = f"at most {len(names)}: {', '.join(names)}" if names else "none"
         raise validation_error(
-            f"found {len(values)} positional arguments; {kind.kind} takes {takes}"
+            f"found {len(values)} positional arguments; {kind.kind} takes {allowed}"
         )
     return dict(zip(names, values, strict=False))

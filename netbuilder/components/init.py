@@ -22,7 +22,7 @@ AnyInitializer = Annotated[Initializer, INITIALIZERS]
 
 
 class ByParameter(StrictModel):
-    """An initializer for each of a layer's parameters; torch's own where there is none."""
+    """An initializer for each of a layer's parameters; torch's own where none is given."""
 
     weight: AnyInitializer | None = None
     bias: AnyInitializer | None = None

@@ -4,9 +4,4 @@ A new kind is a class in one of these modules, its name in `netbuilder.component
 example in the tests.
 """
 
-from __future__ import annotations
-
-from netbuilder.components import plugins
-from netbuilder.components.layers.base import LAYERS
-
-LAYERS.resolve_missing = plugins.installed
+import netbuilder.components.plugins  # noqa: F401  # it resolves the kinds of installed packages

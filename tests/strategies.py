@@ -15,9 +15,7 @@ from netbuilder.errors import ShapeError
 
 LARGEST_SAMPLE = 4_000
 MOST_AXES = 4
-NAMES = tuple(
-    name for name, kind in LAYERS.kinds.items() if not issubclass(kind, Container)
-)
+NAMES = tuple(name for name, kind in LAYERS.kinds.items() if not issubclass(kind, Container))
 """The kinds that hold no others."""
 
 

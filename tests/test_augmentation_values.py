@@ -6,7 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import jsonschema
 import pytest

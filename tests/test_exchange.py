@@ -110,7 +110,9 @@ def test_any_nested_network_goes_to_python_and_back(architecture: Architecture) 
     assert parse_architecture(document(back), "written.yaml") == back
 
 
-@pytest.mark.parametrize("kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)]
+)
 def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None:
     """The arguments of a built module are those that it was built with."""
     for written, x in EXAMPLES[kind.kind]:
@@ -120,7 +122,9 @@ def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None
         assert back.model_validate(back.non_default_arguments()).arguments() == back.arguments()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)]
+)
 def test_every_kind_is_written_to_python(kind: type[TorchLayer]) -> None:
     """The call in the written module makes the module that the layer builds."""
     for written, x in EXAMPLES[kind.kind]:

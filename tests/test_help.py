@@ -17,7 +17,8 @@ from PIL import Image
 from small import DOCUMENT, run_until_stopped
 from test_imports import HEAVY
 
-from netbuilder.cli._app import COMMANDS as HELP_LINES, app
+from netbuilder.cli._app import COMMANDS as HELP_LINES
+from netbuilder.cli._app import app
 from netbuilder.components.datasets import Mnist5k
 from netbuilder.config.loader import parse_architecture
 from netbuilder.data.open import open_dataset

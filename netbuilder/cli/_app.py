@@ -14,7 +14,7 @@ from functools import wraps
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, cast
 
 import typer
 from typer.core import TyperGroup
@@ -73,18 +73,17 @@ def command_function(name: str) -> Callable[..., None]:
 class CommandGroup(TyperGroup):
     """Commands that are imported when they are used; `COMMANDS` lists them."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         if cmd_name not in COMMANDS:
             return None
         frame = typer.Typer(**FRAME)
         frame.command(cmd_name)(_handle_output_errors(command_function(cmd_name)))
-        command: TyperCommand = typer.main.get_command(frame)
-        return command
+        return cast("TyperCommand", typer.main.get_command(frame))
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -108,10 +107,8 @@ def _handle_output_errors(command: Callable[P, None]) -> Callable[P, None]:
                 message = f"{error.filename}: {error.strerror}; choose another path"
                 raise ConfigError(message) from error
             if error.filename is not None:  # a path that a system call refuses, not the output
-                message = (
-                    f"{error.filename}: {error.strerror}; fix its permissions or choose another path"
-                )
-                raise MachineError(message) from error
+                advice = "fix its permissions or choose another path"
+                raise MachineError(f"{error.filename}: {error.strerror}; {advice}") from error
             _discard_output()
             from netbuilder._files import errno_message
 

@@ -154,7 +154,7 @@ class Component(StrictModel):
     """
 
     variadic: ClassVar[str] = ""
-    """The argument that collects all positional values, as ``*args`` does in torch's constructor."""
+    """The argument that collects all positional values, as ``*args`` does in torch."""
 
     @classmethod
     def positional(cls) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from netbuilder.components.component import Component
 from netbuilder.components.shapes import Shape

@@ -5,6 +5,8 @@ A module is imported when a document uses one of its kinds; the names are known 
 
 from __future__ import annotations
 
+# fmt: off
+
 _LAYERS = "netbuilder.components.layers"
 
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -15,34 +17,34 @@ LAYERS: dict[str, tuple[str, ...]] = {
     f"{_LAYERS}.norm": (
         "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d",
         "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.activation": (
         "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
         "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "RReLU", "SELU",
         "Sigmoid", "SiLU", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
         "Tanh", "Tanhshrink", "Threshold",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.dropout": (
         "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.padding": (
         "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d",
         "ConstantPad3d", "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d",
         "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d",
         "ZeroPad3d",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.adaptive": (
         "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
         "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.pool": (
         "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d",
         "MaxPool2d", "MaxPool3d",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.reshape": ("ChannelShuffle", "Flatten", "Fold", "Identity", "Unflatten", "Unfold"),
     f"{_LAYERS}.resample": (
         "PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
-    ),  # fmt: skip
+    ),
     f"{_LAYERS}.vision": ("Permute", "SqueezeExcitation", "StochasticDepth"),
 }
 
@@ -51,13 +53,13 @@ INITIALIZERS: dict[str, tuple[str, ...]] = {
         "constant", "dirac", "eye", "kaiming_normal", "kaiming_uniform", "normal", "ones",
         "orthogonal", "sparse", "trunc_normal", "uniform", "xavier_normal", "xavier_uniform",
         "zeros",
-    ),  # fmt: skip
+    ),
 }
 
 DATASETS: dict[str, tuple[str, ...]] = {
     "netbuilder.components.datasets": (
         "mnist", "mnist5k", "fashion_mnist", "kmnist", "cifar10", "cifar100",
-    ),  # fmt: skip
+    ),
 }
 
 LOSSES: dict[str, tuple[str, ...]] = {
@@ -72,12 +74,12 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "netbuilder.components.schedulers": (
         "OneCycleLR", "StepLR", "MultiStepLR", "CosineAnnealingLR", "ExponentialLR",
         "ReduceLROnPlateau", "LinearLR",
-    ),  # fmt: skip
+    ),
 }
 
 AUGMENTATIONS: dict[str, tuple[str, ...]] = {
     "netbuilder.components.augmentations.geometry": (
         "RandomRotation", "RandomAffine", "RandomCrop", "RandomHorizontalFlip",
-    ),  # fmt: skip
+    ),
     "netbuilder.components.augmentations.pixels": ("RandomErasing",),
 }

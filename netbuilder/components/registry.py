@@ -173,7 +173,6 @@ class Registry(Generic[C]):
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return a reference to the family's forms, which are defined once: layers hold layers."""
-      
         generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
         name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
         if name not in generator.definitions:

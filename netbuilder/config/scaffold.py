@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, get_args
 
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import FOLDER_NAME, Architecture
@@ -208,4 +209,6 @@ def _to_edit(places: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, str]]
             yield places[key][0], f"{key}: {what}"
 
 
-TEMPLATES = ("plain", "residual", "mobile")
+TemplateName = Literal["plain", "residual", "mobile"]
+
+TEMPLATES: tuple[str, ...] = get_args(TemplateName)

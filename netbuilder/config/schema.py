@@ -214,9 +214,10 @@ class Architecture(StrictModel):
     @model_validator(mode="after")
     def _input_is_the_data(self) -> Architecture:
         if self.train and self.train.dataset.shape != self.input:
+            dataset, shape = self.train.dataset.kind, self.train.dataset.shape
             message = (
-                f"found {format_shape(self.input)}, but the images of {self.train.dataset.kind} "
-                f"are {format_shape(self.train.dataset.shape)}; write {list(self.train.dataset.shape)}"
+                f"found {format_shape(self.input)}, but the images of {dataset} are "
+                f"{format_shape(shape)}; write {list(shape)}"
             )
             raise validation_errors([(("input",), message, self.input)])
         return self

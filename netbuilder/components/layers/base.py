@@ -95,7 +95,7 @@ class TorchLayer(Layer, abstract=True):
         Raises:
             ConfigError: its home has none of its name.
         """
-        found: "type[nn.Module] | None" = getattr(import_module(cls.home), cls.kind, None)
+        found: type[nn.Module] | None = getattr(import_module(cls.home), cls.kind, None)
         if found is None:
             raise ConfigError(
                 f"layer kind {cls.kind}: {cls.home} has no class of that name; give the kind a "

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("runs", "small.yaml"), "small.yaml: it is a file; name a folder of runs"),
         (("import", "a:b"), "--input is missing; example: netbuilder import mynets.small:net"),
         (("new", "a", "b"), "extra argument(s) (b); usage: "),
-        (("check", "small.yaml", "--format"), "requires an argument; netbuilder COMMAND --help"),
+        (("check", "small.yaml", "--format"), "requires an argument; see netbuilder COMMAND --help"),
         (("train", "small.yaml", "--epochs", "two"), "allowed: a whole number of at least 1"),
         (("train", "small.yaml", "--device", "tpu"), "allowed: auto, cpu, cuda, mps"),
         (("lr-find", "small.yaml", "--to", "-1"), "--to: found '-1'; allowed: a number above 0"),
@@ -82,7 +82,7 @@ def test_an_error_exits_with_its_code(
     def raises() -> None:
         raise error
 
-    monkeypatch.setattr("netbuilder.json_schema.schema_text", raises)
+    monkeypatch.setattr("netbuilder.config.json_schema.schema_text", raises)
     assert run("schema") == (code, "", message)
 
 
@@ -92,7 +92,7 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -
     def broken() -> None:
         raise ZeroDivisionError("a fault of the program")
 
-    monkeypatch.setattr("netbuilder.json_schema.schema_text", broken)
+    monkeypatch.setattr("netbuilder.config.json_schema.schema_text", broken)
     with pytest.raises(ZeroDivisionError, match="a fault of the program"):
         run("schema")
 

@@ -265,8 +265,8 @@ def test_named_children_and_frozen_weights_are_said(folder: Path) -> None:
     assert ran.err == ""
     assert ran.out.splitlines() == [
         "# Read from nets1:named.",
-        "# The built network numbers its children; copy weights over in their order.",
-        "# There, 2 parameters are frozen; a document's layers all learn.",
+        "# The built network numbers its modules; copy weights in their order.",
+        "# 2 frozen parameters of the original are trained here.",
         "name: mine",
         "input: [1, 8, 8]",
         "layers:",
@@ -348,7 +348,7 @@ def test_a_file_is_not_replaced_unasked(folder: Path) -> None:
     export = ("export", str(ARCHS / "iter10.yaml"), "--out", str(path))
     ran = run(*export)
     assert (ran.code, path.read_text()) == (2, "mine")
-    assert "there is one already; --force replaces it" in ran.err
+    assert "the file exists; --force replaces it" in ran.err
     assert run(*export, "--force").code == 0
     assert "class Iter10" in path.read_text()
     ran = run(*export[:-1], str(folder), "--force")

@@ -128,9 +128,9 @@ def require_writable(out: Path | None, force: bool) -> None:
     if out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file in it")
     if out.exists() and not force:
-        raise ConfigError(f"--out {out}: the file exists; replace it with --force")
+        raise ConfigError(f"--out {out}: the file exists; --force replaces it")
     if not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: no folder {out.parent}; make it, or choose another path")
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it, or name another")
 
 
 def require_folder(out: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 # Annotations are evaluated here once: pydantic would evaluate their strings again for every kind.
 
-import inspect
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -39,7 +38,7 @@ class Layer(Component):
         missing = [
             rule
             for rule in Layer.RULES
-            if getattr(inspect.getattr_static(cls, rule), "__isabstractmethod__", False)
+            if getattr(getattr(cls, rule), "__isabstractmethod__", False)
         ]
         if missing and not abstract:
             raise TypeError(f"layer kind {cls.__name__} gives no rule for: {', '.join(missing)}")

@@ -13,6 +13,7 @@ from netbuilder.components.optimizers import Optimizer
 from netbuilder.components.registries import OPTIMIZERS
 from netbuilder.training.compile import bare_update
 
+ROOT = Path(__file__).parents[1]
 CODE = """
 import sys
 from small import run_until_stopped, small
@@ -30,6 +31,28 @@ def test_a_run_that_is_not_compiled_loads_no_compiler(tmp_path: Path) -> None:
         cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        ("summarize archs/iter10.yaml", {"netbuilder.runs.run"}),
+        ("check archs/iter10.yaml", {"netbuilder.runs.run", "netbuilder.network.lint"}),
+        ("runs archs/results", {"yaml", "netbuilder.config.loader", "netbuilder.network.analysis"}),
+    ],
+)
+def test_a_look_imports_what_it_shows(command: str, absent: set[str]) -> None:
+    """Documents need no run, and a list of runs needs no document."""
+    code = (
+        "import sys\n"
+        "from netbuilder.cli._app import app\n"
+        f"app({command.split()!r}, standalone_mode=False)\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert absent & set(done.stdout.splitlines()[-1].split()) == set()
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS.kinds.values(), ids=lambda kind: kind.__name__)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 DOCUMENTS = (".yaml", ".yml")
 

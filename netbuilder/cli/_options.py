@@ -13,7 +13,7 @@ import typer
 from netbuilder.cli._completion import datasets, documents
 from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 from netbuilder.training.options import DeviceName, PrecisionName, WeightsName
 
 

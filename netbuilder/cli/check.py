@@ -13,7 +13,7 @@ from netbuilder.cli._options import Documents, Plugins, RunsFolder, TextOrJson
 from netbuilder.cli._output import echo
 from netbuilder.cli._watch import Look, Watch, watch
 from netbuilder.errors import ConfigError
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.network.check import DocumentCheck

@@ -21,7 +21,7 @@ from netbuilder.cli._options import (
     table_format,
 )
 from netbuilder.errors import ConfigError
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.runs.selection import Selection

@@ -10,7 +10,7 @@ import typer
 
 from netbuilder.cli._completion import either
 from netbuilder.cli._options import Plugins, RunsFolder, TableFormat, table_format
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 
 def diff(

@@ -23,7 +23,7 @@ from netbuilder.cli._options import (
     whole,
 )
 from netbuilder.cli._output import echo
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.runs.lr_curve import RangeTest

@@ -16,7 +16,7 @@ from netbuilder.cli._completion import datasets
 from netbuilder.cli._options import TableFormat, table_format, whole
 from netbuilder.errors import ConfigError
 from netbuilder.render.runs import RUN_COLUMNS, filters_note, run_cells, show_runs
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 VerdictName = Literal["met", "not-met", "not-judged", "running", "unfinished", "damaged"]
 """`netbuilder.runs.listing.VERDICTS`, with dashes."""

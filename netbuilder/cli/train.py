@@ -17,7 +17,7 @@ from netbuilder.cli._output import echo
 from netbuilder.cli._signals import Stop
 from netbuilder.errors import ConfigError, require_extra
 from netbuilder.render.plots.run import _draw
-from netbuilder.runs.run import RUNS, Run
+from netbuilder.runs import RUNS
 from netbuilder.training.options import DeviceName, PrecisionName, ScheduleExtension, Switch
 
 if TYPE_CHECKING:
@@ -193,6 +193,8 @@ def _resume(
 
 def _find(analysis: Analysis, settings: TrainSettings) -> Path | None:
     """Return the newest run of a document with the same seed, or None."""
+    from netbuilder.runs.run import Run
+
     run = Run.latest(
         settings.out, analysis.architecture, settings.seed, settings.precision, _report_skipped
     )

@@ -44,7 +44,7 @@ COMMANDS = {
     "report": "Write a report on networks and their runs.",
     "bench": "Measure how fast a network trains on this machine.",
     "import": "Write the document of a network that Python code builds.",
-    "export": "Write a network as Python code, or a trained network as ONNX and others.",
+    "export": "Export a network as Python code, or a trained network as ONNX and others.",
     "schema": "Print the JSON Schema of documents, for editors.",
 }
 """Every command with the first line of its help, so that listing them imports none of them."""

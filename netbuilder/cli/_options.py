@@ -51,16 +51,18 @@ Documents = Annotated[
 
 Device = Annotated[DeviceName, typer.Option("--device", help="Where to compute.")]
 
-Precision = Annotated[PrecisionName, typer.Option("--precision", help="Of matrix products.")]
+Precision = Annotated[
+    PrecisionName, typer.Option("--precision", help="Precision of the computation.")
+]
 
 Weights = Annotated[WeightsName, typer.Option("--weights", help="The epoch whose weights to use.")]
 
 TableFormat = Annotated[
     Literal["rich", "plain", "markdown", "json"] | None,
-    typer.Option("--format", help="By default rich in a terminal, plain elsewhere."),
+    typer.Option("--format", help="Output format; by default rich in a terminal, plain elsewhere."),
 ]
 
-TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
+TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")]
 
 Dataset = Annotated[
     str | None,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.errors import ConfigError
-from netbuilder.network.check import DocumentCheck, check_document
 
 if TYPE_CHECKING:
     from netbuilder.network.analysis import Analysis
@@ -33,6 +32,8 @@ class Look:
     """
 
     def __init__(self, path: Path) -> None:
+        from netbuilder.network.check import DocumentCheck
+
         self.path = path
         self.check = DocumentCheck((), None)
         self._included: tuple[Path, ...] = ()
@@ -45,6 +46,8 @@ class Look:
 
     def refresh(self) -> None:
         """Read the document again."""
+        from netbuilder.network.check import check_document
+
         self.check = check_document(self.path)
         self._included = _included(self.path)
         if self.check.is_sound:

@@ -32,7 +32,7 @@ def bench(
     steps: Annotated[int, whole("--steps", 1, "Optimizer steps per measurement.")] = 300,
     data_dir: DataDir = None,
     output: Annotated[
-        Literal["text", "markdown", "json"], typer.Option("--format", help="Of the output.")
+        Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
 ) -> None:
     """Measure how fast a network trains on this machine.

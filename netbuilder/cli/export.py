@@ -44,14 +44,14 @@ def export(
     weights: Weights = "best",
     out: Annotated[
         Path | None,
-        typer.Option(help="Write to this file; by default code is printed, a run goes to NAME.*."),
+        typer.Option(help="Output file; by default code is printed, weights go to NAME.SUFFIX."),
     ] = None,
     force: Force = False,
     data_dir: DataDir = None,
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Write a network as Python code, or a trained network as ONNX and others.
+    """Export a network as Python code, or a trained network as ONNX and others.
 
     Python code is a module with the network as a class; it needs torch but not netbuilder. The
     other formats take a run and hold its trained network, for normalized images in batches of any

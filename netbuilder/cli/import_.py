@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
 
 
-Out = Annotated[Path | None, typer.Option(help="Write to this file, not to the terminal.")]
+Out = Annotated[Path | None, typer.Option(help="Output file; by default the terminal.")]
 
 
 def import_(

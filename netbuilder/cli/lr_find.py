@@ -42,7 +42,8 @@ def lr_find(
         positive("--to", "Rate of the last step; by default 10 for SGD, 1 for others."),
     ] = None,
     steps: Annotated[
-        int | None, whole("--steps", 2, "By default a fourteenth of an epoch, or 50.")
+        int | None,
+        whole("--steps", 2, "Number of steps; by default a fourteenth of an epoch, or 50."),
     ] = None,
     seed: Annotated[int, whole("--seed", 0, "Seed of the weights and of all random draws.")] = 0,
     device: Device = "auto",

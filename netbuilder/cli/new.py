@@ -27,10 +27,10 @@ def new(
             autocompletion=completion.earlier,
         ),
     ] = None,
-    template: Annotated[TemplateName | None, typer.Option(help="A template.")] = None,
+    template: Annotated[TemplateName | None, typer.Option(help="Start from a template.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write to this file; by default NAME.yaml next to the earlier one."),
+        typer.Option(help="Output file; by default NAME.yaml next to the earlier one."),
     ] = None,
     force: Force = False,
     plugins: Plugins = None,

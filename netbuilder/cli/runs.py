@@ -25,7 +25,9 @@ VerdictName = Literal["met", "not-met", "not-judged", "running", "unfinished", "
 def runs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of runs.")] = RUNS,
     name: Annotated[str, typer.Option(help="Pattern of the architecture's name.")] = "*",
-    verdict: Annotated[VerdictName | None, typer.Option(help="State of the run.")] = None,
+    verdict: Annotated[
+        VerdictName | None, typer.Option(help="Verdict or state of the run.")
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(help="Data set of the run.", autocompletion=datasets),

@@ -12,7 +12,7 @@ from netbuilder.errors import ConfigError
 
 
 def schema(
-    out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file; by default the terminal.")] = None,
     plugins: Plugins = None,
 ) -> None:
     """Print the JSON Schema of documents, for editors.

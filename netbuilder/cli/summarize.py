@@ -23,7 +23,9 @@ def summarize(
     paths: Documents,
     output: Annotated[
         SummaryFormat | None,
-        typer.Option("--format", help="By default rich in a terminal, plain elsewhere."),
+        typer.Option(
+            "--format", help="Output format; by default rich in a terminal, plain elsewhere."
+        ),
     ] = None,
     depth: Annotated[
         int | None, whole("--depth", 0, "Fold containers nested more than N deep into one row.")

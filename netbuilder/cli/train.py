@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +45,16 @@ def train(
         list[Path] | None,
         typer.Argument(metavar="PATH", help="Documents.", autocompletion=completion.documents),
     ] = None,
-    epochs: Annotated[int | None, whole("--epochs", 1, "Replace those of the document.")] = None,
+    epochs: Annotated[
+        int | None, whole("--epochs", 1, "Replace the epochs of the document.")
+    ] = None,
     seed: Annotated[
         int | None, whole("--seed", 0, "Seed of the weights and of all random draws; default 0.")
     ] = None,
     device: Annotated[DeviceName | None, typer.Option(help="Where to train.")] = None,
-    precision: Annotated[PrecisionName | None, typer.Option(help="Of matrix products.")] = None,
+    precision: Annotated[
+        PrecisionName | None, typer.Option(help="Precision of the computation.")
+    ] = None,
     compile: Annotated[
         Switch | None, typer.Option(help="auto: from epoch 2, if the run is long enough.")
     ] = None,
@@ -115,25 +119,15 @@ def train(
     else:
         analyses = _require_trainable(paths, changes, dataset, epochs)
     with Stop() as stop:
-        from netbuilder.training.loop import prepare
+        import netbuilder.training.loop  # noqa: F401  # Ctrl-C during this import ends the process
 
         if logger:
             require_extra("tensorboard", "tensorboard")
-        if len(analyses) > 1:  # missing data of the last document cost no hours of the first
-            for analysis in analyses:
-                prepare(analysis.architecture, data_dir)
-        met = []
         if run is not None:
-            events = _resume(run, settings, stop, epochs=epochs, schedule=schedule or "extend")
-            met.append(show_run(events, stop, quiet=quiet, logged=bool(logger)))
-        for analysis in analyses:
-            if not quiet:
-                _show_summary(analysis)
-            earlier = _find(analysis, settings) if resume is not None else None
-            events = (
-                _resume(earlier, settings, stop) if earlier else _start(analysis, settings, stop)
-            )
-            met.append(show_run(events, stop, quiet=quiet, logged=bool(logger)))
+            runs = iter([_resume(run, settings, stop, epochs, schedule or "extend")])
+        else:
+            runs = _train_in_turn(analyses, settings, stop, auto=resume is not None, quiet=quiet)
+        met = [show_run(events, stop, quiet=quiet, logged=bool(logger)) for events in runs]
     if False in met:
         raise typer.Exit(1)
 
@@ -150,6 +144,22 @@ def _require_trainable(
     if epochs is not None:
         overrides.append(f"train.epochs={epochs}")
     return require_sound_documents(paths, overrides, to_train=True)
+
+
+def _train_in_turn(
+    analyses: list[Analysis], settings: TrainSettings, stop: Stop, *, auto: bool, quiet: bool
+) -> Iterator[Generator[Event, None, None]]:
+    """Yield the events of one run per document; with ``auto``, resume those that have a run."""
+    from netbuilder.training.loop import prepare
+
+    if len(analyses) > 1:  # missing data of the last document cost no hours of the first
+        for analysis in analyses:
+            prepare(analysis.architecture, settings.data_dir)
+    for analysis in analyses:
+        if not quiet:
+            _show_summary(analysis)
+        earlier = _find(analysis, settings) if auto else None
+        yield _resume(earlier, settings, stop) if earlier else _start(analysis, settings, stop)
 
 
 def _start(analysis: Analysis, settings: TrainSettings, stop: Stop) -> Generator[Event, None, None]:
@@ -174,7 +184,6 @@ def _resume(
     run: Path,
     settings: TrainSettings,
     stop: Stop,
-    *,
     epochs: int | None = None,
     schedule: ScheduleExtension = "extend",
 ) -> Generator[Event, None, None]:

@@ -201,7 +201,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from netbuilder.errors import ConfigError
-from netbuilder.loader import load
+from netbuilder.config.loader import load
 
 def peak():
     status = Path("/proc/self/status").read_text()

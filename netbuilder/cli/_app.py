@@ -186,6 +186,10 @@ def usage_message(error: Any) -> str:
         return f"{error.message.rstrip('.')}; see netbuilder COMMAND --help"
     command, path = context.command, context.command_path
     option, parameter = getattr(error, "option_name", None), getattr(error, "param", None)
+    if parameter is not None and error.message and parameter.type_descriptor.choices:
+        [line] = error.__cause__.errors()
+        allowed = ", ".join(parameter.type_descriptor.choices)
+        return f"{_display_name(parameter)}: found {line['input']!r}; allowed: {allowed}"
     if option and hasattr(error, "possibilities"):
         names = [name for param in command.params for name in param.opts if name.startswith("--")]
         problem = f"no such option {option}{did_you_mean(option, names)}"
@@ -195,7 +199,7 @@ def usage_message(error: Any) -> str:
         hint = _example(command.help) or f"see {path} --help"
         problem = f"{_display_name(parameter)} is missing; {hint}"
     elif parameter is not None:
-        problem = f"{_display_name(parameter)}: {_value_problem(error, path)}"
+        problem = f"{_display_name(parameter)}: {error.message}; see {path} --help"
     else:
         usage = context.get_usage().replace("Usage: ", "usage: ")
         problem = f"{error.message[:1].lower()}{error.message[1:].rstrip('.')}; {usage}"
@@ -205,15 +209,6 @@ def usage_message(error: Any) -> str:
 def _display_name(parameter: Any) -> str:
     """Return the name of a parameter as its help shows it."""
     return str(parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar)
-
-
-def _value_problem(error: Any, path: str) -> str:
-    """Return the message about a value that typer refused."""
-    choices = error.param.type_descriptor.choices
-    if not choices:
-        return f"{error.message}; see {path} --help"
-    [line] = error.__cause__.errors()
-    return f"found {line['input']!r}; allowed: {', '.join(choices)}"
 
 
 def _example(text: str | None) -> str:

@@ -64,7 +64,7 @@ def _suggestion(word: str, known: tuple[str, ...]) -> str:
     if matches := get_close_matches(word, names, n=1, cutoff=0.65):
         return f"; did you mean {names[matches[0]]}?"
     if not names:
-        return "; none are defined"
+        return "; it has no options"
     listed = ", ".join(list(names.values())[:MAX_SUGGESTED])
     return f"; known: {listed}" + (", …" if len(names) > MAX_SUGGESTED else "")
 

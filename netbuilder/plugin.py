@@ -1,7 +1,8 @@
 """Everything that the author of a plugin imports.
 
-A plugin is a Python module with layer kinds: one class per kind, whose fields are the arguments in documents and whose
-methods answer for its shapes, parameters, cost and receptive field. `check_layer` is the test that every kind passes.
+A plugin is a Python module with kinds of layers: one class per kind, whose fields are the arguments
+in documents and whose methods compute its shapes, parameters, cost and receptive field.
+`check_layer` is the test that every kind passes.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ FAULT = (
     "use a smaller kernel, more padding, or less pooling before it"
 )
 WRONGS = [
-    "wrong.yaml:4:5: layers[0].Conv2d.kernel_size: it is required and missing",
     "wrong.yaml:4:31: layers[0].Conv2d.kernal_size: unknown field; did you mean kernel_size?",
     "wrong.yaml:5:5: layers[1].MaxPool2d.kernel_size: found the text 'two'; "
     "allowed: a whole number of at least 1, or a list of 2 of them",

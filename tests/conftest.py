@@ -77,12 +77,12 @@ def selects(config: pytest.Config, marker: str) -> bool:
 @pytest.fixture
 def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder; kinds and modules that a test adds are removed after it."""
-    kinds, modules, path = dict(LAYERS.kinds), set(sys.modules), list(sys.path)
+    kinds, modules, path = set(LAYERS.kinds), set(sys.modules), list(sys.path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     sys.path[:] = path
-    LAYERS.kinds.clear()
-    LAYERS.kinds.update(kinds)
+    for name in set(LAYERS.kinds) - kinds:
+        del LAYERS.kinds[name]
     offered.cache_clear()
     for name in set(sys.modules) - modules:
         if not name.startswith("netbuilder"):

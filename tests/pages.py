@@ -19,6 +19,7 @@ from io import StringIO
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 from rich.console import Console, Group
@@ -29,14 +30,11 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 from test_catalogue import LEFT_OUT
 
-from netbuilder.components.augmentations import AUGMENTATIONS
 from netbuilder.components.component import Component
-from netbuilder.components.datasets import DATASETS
-from netbuilder.components.initializers import INITIALIZERS
-from netbuilder.components.layers import KINDS
-from netbuilder.components.losses import LOSSES
-from netbuilder.components.optimizers import OPTIMIZERS
-from netbuilder.components.schedulers import SCHEDULERS
+from netbuilder.components.init import INITIALIZERS
+from netbuilder.components.layers.base import LAYERS
+from netbuilder.components.registries import AUGMENTATIONS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS
+from netbuilder.components.registry import Registry
 from netbuilder.config.loader import load
 from netbuilder.network.analysis import analyse
 from netbuilder.render.progress import HEADER, closing_line, epoch_row, opening_line, verdict_table
@@ -207,9 +205,11 @@ def catalogue() -> str:
         "blocks are described in [Blocks](blocks.md).",
         "",
     ]
-    for module, kinds in groupby(KINDS, key=lambda kind: kind.__module__.rpartition(".")[2]):
+    for module, kinds in groupby(
+        LAYERS.kinds.values(), key=lambda kind: kind.__module__.rpartition(".")[2]
+    ):
         lines += [f"### {LAYER_FAMILIES[module]}", "", *_kinds(kinds), ""]
-    families: dict[str, Iterable[type[Component]]] = {
+    families: dict[str, Registry[Any]] = {
         "Optimizers": OPTIMIZERS,
         "Schedulers": SCHEDULERS,
         "Losses": LOSSES,
@@ -218,7 +218,7 @@ def catalogue() -> str:
         "Initializers": INITIALIZERS,
     }
     for title, family in families.items():
-        lines += [f"## {title}", "", *_kinds(family), ""]
+        lines += [f"## {title}", "", *_kinds(family.kinds.values()), ""]
     reasons: dict[str, list[str]] = {}
     for name, reason in LEFT_OUT.items():
         reasons.setdefault(reason, []).append(f"`{name}`")

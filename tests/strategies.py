@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from netbuilder.components.layers import KINDS
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.layers.container import Container
 from netbuilder.components.shapes import Shape
@@ -16,7 +15,7 @@ from netbuilder.errors import ShapeError
 
 LARGEST_SAMPLE = 4_000
 MOST_AXES = 4
-NAMES = tuple(kind.kind for kind in KINDS if not issubclass(kind, Container))
+NAMES = tuple(name for name, kind in LAYERS.kinds.items() if not issubclass(kind, Container))
 """The kinds that hold no others."""
 
 
@@ -207,7 +206,7 @@ def documents(
     document = {"name": "random", "input": list(x), "layers": layers}
     for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=longest)):
         written = {name: draw(arguments(name, x))}
-        layer = LAYERS.read(written)
+        layer = LAYERS.parse(written)
         try:
             y = layer.output_shape(x)
         except ShapeError:

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 from torchvision.transforms import RandomErasing as TorchvisionErasing
 
-from netbuilder.components.augmentations import AUGMENTATIONS
 from netbuilder.components.augmentations.geometry import (
     RandomAffine,
     RandomCrop,
     RandomHorizontalFlip,
 )
 from netbuilder.components.augmentations.pixels import RandomErasing
-from netbuilder.components.component import Registry
+from netbuilder.components.registries import AUGMENTATIONS
 from netbuilder.data.transforms import augment, generator_for
 
 COUNT = 6
@@ -32,7 +31,7 @@ WRITTEN: list[dict[str, Any]] = [
     {"RandomErasing": 0.8},
     {"RandomErasing": {"p": 0.8, "value": "random"}},
 ]
-READ = Registry("augmentation", AUGMENTATIONS).read
+READ = AUGMENTATIONS.parse
 EXAMPLES = [READ(written) for written in WRITTEN]
 SHAPE = (3, 9, 12)
 
@@ -44,7 +43,7 @@ def pictures() -> Tensor:
 
 def test_examples_are_all_kinds() -> None:
     """The kinds that the tests below walk are all there are, and fit the images."""
-    assert {type(example) for example in EXAMPLES} == set(AUGMENTATIONS)
+    assert {type(example) for example in EXAMPLES} == set(AUGMENTATIONS.kinds.values())
     assert [example.problem(SHAPE) for example in EXAMPLES] == [None] * len(EXAMPLES)
 
 

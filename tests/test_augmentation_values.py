@@ -6,20 +6,17 @@ import inspect
 import re
 import subprocess
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import jsonschema
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from torchvision import transforms
 
-from netbuilder.components.augmentations import AUGMENTATIONS
 from netbuilder.components.augmentations.base import Augmentation
-from netbuilder.components.component import Registry
+from netbuilder.components.registries import AUGMENTATIONS, AnyAugmentation
 
-READER: TypeAdapter[Augmentation] = TypeAdapter(
-    Annotated[Augmentation, Registry("augmentation", AUGMENTATIONS)]
-)
+READER: TypeAdapter[Augmentation] = TypeAdapter(AnyAugmentation)
 SCHEMA = READER.json_schema()
 MNIST, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -105,7 +102,7 @@ def test_refused(written: Any, message: str) -> None:
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(written)
 
 
-@pytest.mark.parametrize("kind", AUGMENTATIONS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", AUGMENTATIONS.kinds.values(), ids=lambda kind: kind.kind)
 def test_arguments_are_torchvisions(kind: type[Augmentation]) -> None:
     """Names, order and defaults are those of torchvision's class."""
     signature = inspect.signature(getattr(transforms, kind.kind))
@@ -177,8 +174,8 @@ def test_no_problem(written: Any, shape: tuple[int, ...]) -> None:
 def test_reading_needs_no_torch() -> None:
     """Documents with augmentations are read without torch."""
     script = (
-        "import sys; from netbuilder.components.augmentations import AUGMENTATIONS; "
-        "AUGMENTATIONS[2](size=28).problem((1, 28, 28)); "
+        "import sys; from netbuilder.components.registries import AUGMENTATIONS; "
+        "AUGMENTATIONS.kinds['RandomCrop'](size=28).problem((1, 28, 28)); "
         "print(sorted({'torch', 'torchvision', 'numpy'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

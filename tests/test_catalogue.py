@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from netbuilder.components.layers import KINDS
-from netbuilder.components.layers.base import Layer
+from netbuilder.components.layers.base import LAYERS, Layer
 from netbuilder.components.layers.container import Container
 
 LOSS = "takes predictions and targets; losses stand in the train section"
@@ -67,18 +66,18 @@ def offered() -> set[str]:
 
 def test_all_of_torch_is_served_or_left_out_by_name() -> None:
     """A module of torch.nn is a kind or stands in the list of what is left out, never both."""
-    kinds = {kind.kind for kind in KINDS}
+    kinds = set(LAYERS.kinds)
     assert offered() - kinds - set(LEFT_OUT) == set()
     assert kinds & set(LEFT_OUT) == set()
 
 
 def test_every_kind_is_one_of_torch_or_said_to_be_ours() -> None:
     """No kind has a name of its own but those that are listed."""
-    assert {kind.kind for kind in KINDS} - offered() == OURS
+    assert set(LAYERS.kinds) - offered() == OURS
 
 
 def test_every_kind_says_what_it_is() -> None:
     """Each has a docstring of its own, which editors show."""
-    for kind in KINDS:
+    for kind in LAYERS.kinds.values():
         assert kind.__doc__
         assert kind.__doc__ not in (Layer.__doc__, Container.__doc__), kind

@@ -37,7 +37,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("runs", "small.yaml"), "small.yaml: it is a file; name a folder of runs"),
         (("import", "a:b"), "--input is missing; example: netbuilder import mynets.small:net"),
         (("new", "a", "b"), "extra argument(s) (b); usage: "),
-        (("check", "small.yaml", "--format"), "requires an argument; netbuilder COMMAND --help"),
+        (
+            ("check", "small.yaml", "--format"),
+            "requires an argument; see netbuilder COMMAND --help",
+        ),
         (("train", "small.yaml", "--epochs", "two"), "allowed: a whole number of at least 1"),
         (("train", "small.yaml", "--device", "tpu"), "allowed: auto, cpu, cuda, mps"),
         (("lr-find", "small.yaml", "--to", "-1"), "--to: found '-1'; allowed: a number above 0"),

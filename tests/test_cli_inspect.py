@@ -187,7 +187,7 @@ def test_check_as_json() -> None:
     [problem] = faulty["problems"]
     assert (problem["line"], problem["column"], problem["field"]) == (6, 5, "layers[2].Conv2d")
     assert [target["met"] for target in faulty["targets"]] == [None]
-    assert [problem["line"] for problem in wrong["problems"]] == [4, 4, 5]
+    assert [problem["line"] for problem in wrong["problems"]] == [4, 5]
 
 
 # --- schema --------------------------------------------------------------------------------------

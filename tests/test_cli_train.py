@@ -97,7 +97,7 @@ def test_pictures_are_drawn_from_the_run(first: tuple[Ran, Path]) -> None:
         (["."], "it is a folder"),
         ([], "name a document, such as archs/iter10.yaml"),
         (["--resume", "."], "no run folder: it has no config.json"),
-        (["small.yaml", "--resume", "."], "--resume goes on with a run as it began"),
+        (["small.yaml", "--resume", "."], "--resume continues a run with its own settings"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(
@@ -157,7 +157,7 @@ def test_resuming_takes_no_change_of_the_run(folder: Path) -> None:
     for option in (("--seed", "1"), ("--precision", "fp32"), ("--out", "x")):
         done = run("train", "--resume", "runs", *option)
         assert done.code == 2
-        assert "--resume goes on with a run as it began" in done.err
+        assert "--resume continues a run with its own settings" in done.err
 
 
 def test_a_full_disk_under_the_output_is_a_line_and_exit_code_3(folder: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_full_disk_under_the_output_is_a_line_and_exit_code_3(folder: Path) ->
             check=False,
         )
     assert done.returncode == 3
-    assert done.stderr == "the output cannot be written: the disk is full; send it elsewhere\n"
+    assert done.stderr == "the output cannot be written: the disk is full; redirect it elsewhere\n"
 
 
 @pytest.mark.parametrize("name", ["config.json", "environment.json"])

@@ -103,7 +103,7 @@ def test_the_comparison_is_a_table_and_a_picture(folder: Path, tmp_path: Path) -
     )
     jpeg = tmp_path / "compare.jpg"
     ran = run("compare", *arguments[:3], "--out", str(jpeg))
-    message = f"--out {jpeg}: only PNG files are written; end the name with .png\n"
+    message = f"--out {jpeg}: it is a PNG file; choose a name that ends with .png\n"
     assert (ran.code, ran.err, jpeg.exists()) == (2, message, False)
 
 

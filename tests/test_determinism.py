@@ -12,12 +12,8 @@ import torch
 from pydantic import TypeAdapter
 from small import DOCUMENT, fingerprint, small
 
-from netbuilder.components.augmentations import AUGMENTATIONS
 from netbuilder.components.component import Component
-from netbuilder.components.layers import KINDS
-from netbuilder.components.losses import LOSSES
-from netbuilder.components.optimizers import OPTIMIZERS
-from netbuilder.components.schedulers import SCHEDULERS
+from netbuilder.config.schema import FAMILIES
 from netbuilder.errors import MachineError
 from netbuilder.runs.run import Run
 from netbuilder.training.device import deterministic
@@ -74,7 +70,14 @@ def test_other_errors_are_left_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [*OPTIMIZERS, *SCHEDULERS, *LOSSES, *AUGMENTATIONS, *KINDS], ids=lambda k: k.__name__
+    "kind",
+    [
+        kind
+        for family in FAMILIES
+        if family.noun not in ("initializer", "data set")
+        for kind in family.kinds.values()
+    ],
+    ids=lambda kind: kind.__name__,
 )
 def test_a_default_is_written_down_and_read_back_as_itself(kind: type[Component]) -> None:
     """A run that is resumed reads its record, and keeps 0.0 where it began with the default."""

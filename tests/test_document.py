@@ -170,7 +170,7 @@ def test_nothing_behind_a_name_is_the_name_alone() -> None:
         ("{Tanh: 1}", "layers[0].Tanh: found 1 positional arguments; Tanh takes none"),
         ("{ReLU: {in_place: true}}", "layers[0].ReLU.in_place: unknown field; "
          "did you mean inplace?"),
-        ("{Tanh: {x: 1}}", "layers[0].Tanh.x: unknown field; none are defined"),
+        ("{Tanh: {x: 1}}", "layers[0].Tanh.x: unknown field; it has no options"),
     ],
 )  # fmt: skip
 def test_a_wrong_component_is_explained(written: str, message: str) -> None:
@@ -203,7 +203,7 @@ notes: {analisys: x}
         "a.yaml:4:1: titel: unknown field; did you mean title?",
         "a.yaml:6:21: train.dataset.mnist.fall_back: unknown field; did you mean fallback?",
         "a.yaml:7:3: train.epoch: unknown field; did you mean epochs?",
-        "a.yaml:9:20: train.loss.NLLLoss.weigth: unknown field; none are defined",
+        "a.yaml:9:20: train.loss.NLLLoss.weigth: unknown field; it has no options",
         "a.yaml:10:21: train.optimizer.SGD.learning_rate: unknown field; known: lr, momentum, "
         "dampening, weight_decay, nesterov",
         "a.yaml:11:38: train.scheduler.StepLR.gama: unknown field; did you mean gamma?",

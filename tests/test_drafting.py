@@ -141,7 +141,7 @@ def test_the_next_document_lies_beside_the_one_before(
         (("small3.yaml", "--from", "small"), "use small3, the file gets the suffix .yaml"),
         (("small3", "--from", "small", "--out", "no/a.yaml"), "there is no folder no; make it"),
         (("sm all", "--from", "small"), "NAME: found 'sm all'; allowed: at most 64 of a to z"),
-        (("small3",), "--from the document before it, or --template"),
+        (("small3",), "name an earlier document with --from, or a template with --template: plain"),
         (("small3", "--template", "wide"), "found 'wide'; allowed: plain, residual, mobile"),
     ):
         ran = run("new", *arguments)

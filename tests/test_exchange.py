@@ -20,7 +20,6 @@ from test_layers_contract import EXAMPLES
 from torch import Tensor, nn
 
 from netbuilder import build, load
-from netbuilder.components.layers import KINDS
 from netbuilder.components.layers.base import LAYERS, TorchLayer
 from netbuilder.components.shapes import Shape
 from netbuilder.config.loader import parse_architecture
@@ -122,17 +121,21 @@ def test_any_nested_network_goes_to_python_and_back(architecture: Architecture) 
     assert parse_architecture(document(back), "written.yaml") == back
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, TorchLayer)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)]
+)
 def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None:
     """The arguments of a built module are those that it was built with."""
     for written, x in EXAMPLES[kind.kind]:
-        layer = LAYERS.read({kind.kind: written})
+        layer = LAYERS.parse({kind.kind: written})
         back = kind.model_validate(kind.arguments_of(layer.build(x)))
         assert without_names(back.model_dump()) == without_names(layer.model_dump())
         assert back.model_validate(back.non_default_arguments()).arguments() == back.arguments()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, TorchLayer)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)]
+)
 def test_every_kind_is_written_to_python(kind: type[TorchLayer]) -> None:
     """The call in the written module makes the module that the layer builds."""
     for written, x in EXAMPLES[kind.kind]:
@@ -273,8 +276,8 @@ def test_named_children_and_frozen_weights_are_said(folder: Path) -> None:
     assert ran.err == ""
     assert ran.out.splitlines() == [
         "# Read from nets1:named.",
-        "# The built network numbers its children; copy weights over in their order.",
-        "# There, 2 parameters are frozen; a document's layers all learn.",
+        "# The built network numbers its modules; copy weights in their order.",
+        "# 2 frozen parameters of the original are trained here.",
         "name: mine",
         "input: [1, 8, 8]",
         "layers:",
@@ -356,7 +359,7 @@ def test_a_file_is_not_replaced_unasked(folder: Path) -> None:
     export = ("export", str(ARCHS / "iter10.yaml"), "--out", str(path))
     ran = run(*export)
     assert (ran.code, path.read_text()) == (2, "mine")
-    assert "there is one already; --force replaces it" in ran.err
+    assert "the file exists; --force replaces it" in ran.err
     assert run(*export, "--force").code == 0
     assert "class Iter10" in path.read_text()
     ran = run(*export[:-1], str(folder), "--force")

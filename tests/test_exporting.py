@@ -211,10 +211,10 @@ def test_what_has_no_weights_or_is_there_already_is_refused(
     taken.write_text("mine")
     folder = str(runs["small"].path)
     for arguments, message in (
-        ((str(document), "--to", "onnx"), "writes trained weights, and a document has none"),
+        ((str(document), "--to", "onnx"), "needs trained weights, and this is a document"),
         ((folder, "--to", "tflite"), "--to: found 'tflite'; allowed: python, onnx, torch-export"),
         ((folder, "--to", "torch-export", "--out", str(taken)), "--force replaces it"),
-        ((folder, "--to", "torch-export", "--out", "net.pt"), "takes names that end with .pt2"),
+        ((folder, "--to", "torch-export", "--out", "net.pt"), "needs a name ending with .pt2"),
         ((folder, "--to", "onnx", "--out", f"{tmp_path}/no/a.onnx"), "no folder"),
         ((str(tmp_path), "--to", "safetensors"), "no run folder"),
         ((folder, "--to", "onnx", "--weights", "worst"), "allowed: best, last"),
@@ -239,4 +239,4 @@ def test_python_takes_no_option_of_the_others(
     """What would change nothing is refused, not passed over."""
     ran = run("export", str(runs["small"].path), *option)
     assert (ran.code, ran.out) == (2, "")
-    assert f"{' '.join(option)}: --to python writes code, without weights" in ran.err
+    assert f"{' '.join(option)}: --to python writes code without weights" in ran.err

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -16,15 +17,19 @@ from PIL import Image
 from small import DOCUMENT, run_until_stopped
 from test_imports import HEAVY
 
+from netbuilder.cli._app import COMMANDS as HELP_LINES
 from netbuilder.cli._app import app
+from netbuilder.cli.runs import VerdictName
 from netbuilder.components.datasets import Mnist5k
 from netbuilder.config.loader import parse_architecture
 from netbuilder.data.open import open_dataset
+from netbuilder.runs.listing import VERDICTS
 from netbuilder.runs.run import Run
 from netbuilder.training.loop import train
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+GROUP: Any = typer.main.get_command(app)
+COMMANDS = {name: GROUP.get_command(None, name) for name in HELP_LINES}
 SHORT = ["--dataset", "mnist5k", "--set", "targets={}"]
 STAND_IN = {"train": SHORT, "bench": ["--steps", "1", "--rounds", "1"]}
 """What makes an example short enough for a test."""
@@ -151,18 +156,57 @@ def test_a_shell_completes_what_an_option_allows(
 def test_every_option_that_names_its_values_offers_them() -> None:
     """A list in the help is a list for the shell."""
     listed = [
-        option
-        for command in COMMANDS.values()
+        (name, option)
+        for name, command in COMMANDS.items()
         for option in command.params
-        if "|" in (option.metavar or "") and option.opts[0].startswith("-")
+        if option.type_descriptor.choices
     ]
     assert len(listed) > 20
-    for option in listed:
-        if option.opts[0] == "--from":
-            continue  # a name or a path
-        context = typer.Context(typer.main.get_command(app))
+    for name, option in listed:
+        context = typer.Context(GROUP, info_name=name)
         offered = [item.value for item in option.shell_complete(context, "")]
-        assert offered == option.metavar.split("|")
+        assert offered == list(option.type_descriptor.choices)
+        assert f"<{'|'.join(offered)}>" in option.get_help_record(context)[0]
+
+
+def test_verdicts_of_the_option_are_those_of_the_listing() -> None:
+    """Each verdict of a run can be asked for, with a dash for the space."""
+    assert [name.replace("-", " ") for name in get_args(VerdictName)] == list(VERDICTS)
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    """It lists each module of the command line, with the first line of the command's help."""
+    folder = ROOT / "netbuilder" / "cli"
+    modules = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    assert {name.replace("-", "_") for name in HELP_LINES} == {name.rstrip("_") for name in modules}
+    for name, line in HELP_LINES.items():
+        assert COMMANDS[name].help.split("\n\n")[0] == line
+
+
+def test_help_imports_no_command() -> None:
+    """The list of commands needs none of their modules."""
+    code = (
+        "import sys\n"
+        "from netbuilder.cli._app import app\n"
+        "app(['--help'], standalone_mode=False)\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('netbuilder.cli.')))\n"
+        "print('pydantic' in sys.modules, 'rich' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-2:] == [
+        "netbuilder.cli._app netbuilder.cli._output",
+        "False False",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in HELP_LINES)], ids=" ".join)
+def test_a_short_option_shows_the_help(arguments: tuple[str, ...]) -> None:
+    """``-h`` is ``--help``, before a command and after it."""
+    short, long = run(*arguments, "-h"), run(*arguments, "--help")
+    assert short == long
+    assert short.code == 0
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the package is not installed here")
@@ -180,9 +224,8 @@ def test_completing_imports_nothing_heavy() -> None:
     """A key press is not to wait for torch."""
     code = (
         "import sys\n"
-        "from netbuilder.cli import _completion as completion\n"
-        "from netbuilder.cli._app import app\n"
-        "completion.either('archs/')\n"
+        "from netbuilder.cli import _app, _completion\n"
+        "_completion.either('archs/')\n"
         f"print(*sorted({HEAVY!r} & set(sys.modules)))"
     )
     done = subprocess.run(

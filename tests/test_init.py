@@ -11,7 +11,8 @@ import torch
 from jsonschema import Draft202012Validator
 from torch import Tensor, nn
 
-from netbuilder.components.initializers import INITIALIZER, INITIALIZERS, Initializer
+from netbuilder.components.init import INITIALIZERS
+from netbuilder.components.initializers import Initializer
 from netbuilder.components.layers.base import LAYERS, Weighted
 from netbuilder.config.json_schema import document_schema
 from netbuilder.config.loader import parse_architecture
@@ -49,7 +50,7 @@ def built(*layers: object, init: object = None, seed: int = 0) -> Any:
     return build(parse_architecture(document(*layers, init=init), "net.yaml"))
 
 
-@pytest.mark.parametrize("kind", INITIALIZERS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", INITIALIZERS.kinds.values(), ids=lambda kind: kind.kind)
 def test_arguments_are_those_of_torch(kind: type[Initializer]) -> None:
     """Names, order and defaults are those of torch's function of that name."""
     signature = inspect.signature(getattr(nn.init, f"{kind.kind}_")).parameters
@@ -73,13 +74,13 @@ def test_every_initializer_of_torch_is_served() -> None:
         for name in dir(nn.init)
         if name.endswith("_") and not name.startswith("_")
     }
-    assert there == {kind.kind for kind in INITIALIZERS} == set(EXAMPLES)
+    assert there == set(INITIALIZERS.kinds) == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_tensor_is_filled_as_torch_fills_it(name: str) -> None:
     """With the same random state, the values are those of torch's own function."""
-    initializer = INITIALIZER.read({name: EXAMPLES[name]})
+    initializer = INITIALIZERS.parse({name: EXAMPLES[name]})
     shape = (6, 4) if not initializer.problem((6, 4)) else (6, 4, 3, 3)
     assert not initializer.problem(shape)
     ours, theirs = torch.empty(shape), torch.empty(shape)
@@ -91,10 +92,10 @@ def test_a_tensor_is_filled_as_torch_fills_it(name: str) -> None:
     assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("kind", INITIALIZERS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", INITIALIZERS.kinds.values(), ids=lambda kind: kind.kind)
 def test_what_cannot_be_filled_is_known(kind: type[Initializer]) -> None:
     """A shape is refused if and only if torch refuses it."""
-    initializer = INITIALIZER.read({kind.kind: EXAMPLES[kind.kind]})
+    initializer = INITIALIZERS.parse({kind.kind: EXAMPLES[kind.kind]})
     for shape in [
         (6,),
         (6, 4),
@@ -212,15 +213,15 @@ def test_a_wrong_init_is_refused(init: object, message: str) -> None:
 def test_an_even_draw_may_have_one_value() -> None:
     """From a to a there is a itself, as torch draws it."""
     tensor = torch.empty(3)
-    INITIALIZER.read({"uniform": [2, 2]}).fill(tensor)
+    INITIALIZERS.parse({"uniform": [2, 2]}).fill(tensor)
     assert tensor.tolist() == [2, 2, 2]
 
 
 def test_what_was_read_is_taken_again() -> None:
     """From Python, the init of one layer can be given to another."""
-    first = LAYERS.read({"Linear": {"out_features": 2, "init": {"bias": "ones"}}})
+    first = LAYERS.parse({"Linear": {"out_features": 2, "init": {"bias": "ones"}}})
     assert isinstance(first, Weighted)
-    again = LAYERS.read({"Linear": {"out_features": 2, "init": first.init}})
+    again = LAYERS.parse({"Linear": {"out_features": 2, "init": first.init}})
     assert again == first
 
 

@@ -12,7 +12,6 @@ from perturb import changed_along
 from torch import Tensor, nn
 from torchvision import ops
 
-from netbuilder.components.layers import KINDS
 from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer, Unparametrized, Weighted
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import ALIASING_KINDS
@@ -178,13 +177,13 @@ EXCLUDED = {
 """Arguments of torch's that no document has, and why."""
 
 
-LEAVES = [kind for kind in KINDS if not issubclass(kind, Container)]
+LEAVES = [kind for kind in LAYERS.kinds.values() if not issubclass(kind, Container)]
 """Containers hold these; what they make of them is tested apart."""
 
 
 def example(kind: str, written: object, x: Shape) -> tuple[Layer, nn.Module]:
     """The layer, and its module on the meta device."""
-    layer = LAYERS.read({kind: written})
+    layer = LAYERS.parse({kind: written})
     with torch.device("meta"):
         return layer, layer.build(x)
 
@@ -217,7 +216,7 @@ def test_kinds_are_the_examples_and_no_two_share_a_name() -> None:
 def test_arguments_are_those_of_torch(kind: type[Layer]) -> None:
     """Names, positional order and defaults are torch's, but for what is inferred or excluded."""
     written, x = EXAMPLES[kind.kind][0]
-    layer = LAYERS.read({kind.kind: written})
+    layer = LAYERS.parse({kind.kind: written})
     inferred = (
         layer.inferred_arguments(x) if isinstance(layer, TorchLayer) else {"input_channels": 4}
     )
@@ -301,7 +300,7 @@ def field_of(layer: Layer, x: Shape) -> ReceptiveField:
 @every_example
 def test_receptive_field_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
     """An output reads, from the first row to the last, as many as its receptive field says."""
-    layer = LAYERS.read({kind: written})
+    layer = LAYERS.parse({kind: written})
     module, reported = layer.build(x), field_of(layer, x)
     for axis, size in enumerate(reported.size):
         measured = widest(_by_position(kind, read_along(module, x, axis), layer.output_shape(x)))
@@ -327,7 +326,7 @@ def _by_position(kind: str, read: Tensor, y: Shape) -> Tensor:
 @every_example
 def test_no_pixel_reaches_beyond_the_field(kind: str, written: object, x: Shape) -> None:
     """Changing single pixels at random changes no output whose field lies elsewhere."""
-    layer = LAYERS.read({kind: written})
+    layer = LAYERS.parse({kind: written})
     module, reported = layer.build(x), field_of(layer, x)
     for axis, size in enumerate(reported.size):
         assert widest(changed_along(module, x, axis, seed=axis)) <= size
@@ -336,7 +335,7 @@ def test_no_pixel_reaches_beyond_the_field(kind: str, written: object, x: Shape)
 @every_example
 def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
     """The middle of what two neighbouring outputs read lies one jump apart, away from borders."""
-    layer = LAYERS.read({kind: written})
+    layer = LAYERS.parse({kind: written})
     reported, y = field_of(layer, x), layer.output_shape(x)
     if len(x) != len(y) or len(x) == 1 or kind == "Permute":
         return  # Flatten leaves no neighbours, and a vector's outputs all read all of it
@@ -360,7 +359,7 @@ def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
 @every_example
 def test_what_hands_its_input_on_is_known(kind: str, written: object, x: Shape) -> None:
     """A layer whose output is its input's memory, trained or evaluated, is among those that may."""
-    layer = LAYERS.read({kind: written})
+    layer = LAYERS.parse({kind: written})
     given = torch.randn(2, *x)
     memory = [layer.build(x).train(mode)(given).untyped_storage() for mode in (True, False)]
     if any(one.data_ptr() == given.untyped_storage().data_ptr() for one in memory):

@@ -91,7 +91,7 @@ def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> Non
     field = layer.receptive_field(x, ReceptiveField.of_input(x))
     assert (field.size, field.jump) == (row.receptive_field, row.jump)
     assert len(field.size) == len(spatial(x))
-    assert LAYERS.read(LAYERS.write(layer)) == layer
+    assert LAYERS.parse(LAYERS.serialize(layer)) == layer
 
 
 @examples(50, 500, NESTS)

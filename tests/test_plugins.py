@@ -94,23 +94,23 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
         ("import nothing_of_that_name", r"^--plugin bad: cannot be imported: ModuleNotFoundError"),
         (
             "1 / 0",
-            r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero; mend it",
+            r"^--plugin bad: cannot be imported: ZeroDivisionError: division by zero; fix",
         ),
         ("x = (", r"^--plugin bad: cannot be imported: SyntaxError: .*$"),
         ("from netbuilder.plugin import Layer", r"^--plugin bad: it defines no layer kind;"),
         (
             "raise SystemExit(3)",
-            r"^--plugin bad: cannot be imported: SystemExit: 3; mend it or its name$",
+            r"^--plugin bad: cannot be imported: SystemExit: 3; fix the module or its name$",
         ),
         (
             "raise ValueError('a\\n  b')",
-            r"^--plugin bad: cannot be imported: ValueError: a b; mend it or its name$",
+            r"^--plugin bad: cannot be imported: ValueError: a b; fix the module or its name$",
         ),
         (
             "from netbuilder.components.layers.activation import Tanh",
             r"^--plugin bad: it defines no layer",
         ),
-        (PLUGIN.format(name="ReLU"), r"^--plugin bad: there is a layer kind ReLU already; rename"),
+        (PLUGIN.format(name="ReLU"), r"^--plugin bad: the layer kind ReLU already exists; rename"),
         (
             "from netbuilder.plugin import Layer\nclass Lazy(Layer): pass",
             r"^--plugin bad: cannot be imported: TypeError: layer kind Lazy does not define",
@@ -210,7 +210,7 @@ def test_an_installed_package_offers_kinds(
         ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
         ("leaving:Cubed", r"which cannot be imported: SystemExit: 1"),
         ("cubes:Other", r"which cannot be imported: AttributeError"),
-        ("cubes:Elementwise", r"cubes:Elementwise, which is no layer kind"),
+        ("cubes:Elementwise", r"cubes:Elementwise, which is not a layer kind"),
         ("cubes:Squared", r"cubes:Squared, which is the kind Squared; the two names"),
     ],
 )

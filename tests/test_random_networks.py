@@ -50,7 +50,7 @@ def test_the_walk_is_what_torch_does(architecture: Architecture) -> None:
     for row, (path, layer) in zip(analysis.rows, model.named_children(), strict=True):
         assert row.path == path
         assert row.output_shape == output_shape(layer, row.input_shape)
-        shapes = LAYERS.read({row.kind: row.arguments}).parameter_shapes(row.input_shape)
+        shapes = LAYERS.parse({row.kind: row.arguments}).parameter_shapes(row.input_shape)
         assert list(shapes.items()) == parameters(layer)
         assert row.parameters == sum(value.numel() for value in layer.parameters())
     assert analysis.parameters == sum(value.numel() for value in model.parameters())
@@ -184,7 +184,7 @@ def test_scales_that_are_no_binary_fraction_round_as_torch_does(mode: str, again
     """Ten positions scaled by 0.7 are seven, and each reads what torch reads in float32."""
     for size, tenths in [*product(range(1, 21), range(3, 32)), (25, 28)]:
         written = {"scale_factor": tenths / 10, "mode": mode, "recompute_scale_factor": again}
-        layer = LAYERS.read({"Upsample": written})
+        layer = LAYERS.parse({"Upsample": written})
         if size * tenths < 10:
             continue
         [window] = layer.receptive_field((1, size), ReceptiveField.of_input((1, size))).windows
@@ -205,7 +205,7 @@ def test_an_end_that_is_cut_off_leaves_enough_to_pad(kind: str) -> None:
     """Where torch cuts more than there is, or wraps what it has cut off, the layer is refused."""
     value = {"value": 1.0} if kind == "ConstantPad1d" else {}
     for size, before, behind in product((1, 2, 4), range(-5, 5), range(-5, 5)):
-        layer = LAYERS.read({kind: {"padding": [before, behind], **value}})
+        layer = LAYERS.parse({kind: {"padding": [before, behind], **value}})
         try:
             y = layer.output_shape((1, size))
         except ShapeError:

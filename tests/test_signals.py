@@ -113,7 +113,7 @@ def test_a_second_signal_ends_it_at_once(phase: str, folder: Path, whole: str) -
     """Not even a save is waited for; the checkpoint before it stands and nothing is left over."""
     times = 1 + (phase != "evaluation")
     [line] = interrupt(begin(folder, phase), signal.SIGINT, signal.SIGINT, times=times)
-    assert line == "stopped at once; go on from the last checkpoint"
+    assert line == "stopped at once; resume from the last checkpoint"
     finish(folder, "--resume", "auto")
     assert fingerprint(the_run(folder)) == whole
     assert not list(folder.rglob("*.tmp"))

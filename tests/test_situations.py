@@ -106,7 +106,7 @@ def here(base: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # --- nothing there -------------------------------------------------------------------------------
 
 NOTHING = """
-new b --from small                  | 2 | no such document; there is none in . and archs
+new b --from small                  | 2 | no such document; . and archs have none
 new ../b --template plain           | 2 | allowed: at most 64 of a to z, A to Z, digits, dots
 summarize small.yaml                | 2 | small.yaml: no such file; check the path
 summarize .                         | 2 | .: it is a folder; name a document in it
@@ -269,11 +269,11 @@ begun             | results runs                       | 0 | no finished run in 
 begun             | compare runs --out c.png           | 2 | --out: no network has a finished run to draw; train one first
 begun             | diff small.yaml runs/small/R       | 0 | no difference
 begun             | check small.yaml --advice          | 0 | small.yaml: ok
-begun             | report runs --out rep              | 0 | 0 finished runs; 2 remarks in it on what is missing | rep
+begun             | report runs --out rep              | 0 | 0 finished runs, 2 remarks on missing results | rep
 unfinished        | evaluate runs/small/R              | 0 | best weights of runs/small/R
 unfinished        | results runs                       | 0 | no finished run in it
 no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train anew
-no environment    | train small.yaml --resume auto -q  | 0 | passed over: runs/small/R/environment.json: cannot be read | runs/small/2
+no environment    | train small.yaml --resume auto -q  | 0 | skipped: runs/small/R/environment.json: cannot be read | runs/small/2
 no environment    | predict runs/small/R digit.png     | 2 | environment.json: cannot be read: no such file; put back
 no environment    | results runs                       | 2 | environment.json: cannot be read: no such file; put back
 no environment    | runs                               | 0 | runs/small/R/environment.json: cannot be read: no such file; put back
@@ -292,7 +292,7 @@ metrics cut       | results runs                       | 2 | `netbuilder train -
 result cut        | train --resume runs/small/R -q     | 2 | result.json: cannot be read
 result cut        | results runs                       | 2 | result.json: cannot be read
 evaluation cut    | train --resume runs/small/R -q     | 2 | evaluation.json: cannot be read
-evaluation cut    | report runs --out rep              | 0 | remarks in it on what is missing | rep
+evaluation cut    | report runs --out rep              | 0 | remarks on missing results | rep
 weights lost      | evaluate runs/small/R              | 3 | records are there without its weights. Train it again with: netbuilder train runs/small/R/architecture.yaml
 best cut          | evaluate runs/small/R              | 3 | take --weights last
 best cut          | export runs/small/R --to onnx      | 3 | take --weights last

@@ -13,7 +13,8 @@ import torch
 from small import fingerprint, run_until_stopped, small
 
 import netbuilder
-from netbuilder.components.optimizers import OPTIMIZERS, Optimizer
+from netbuilder.components.optimizers import Optimizer
+from netbuilder.components.registries import OPTIMIZERS
 from netbuilder.training._torch_workarounds import (
     defer_compiler_import,
     has_avx512_bf16,
@@ -21,6 +22,7 @@ from netbuilder.training._torch_workarounds import (
 )
 from netbuilder.training.loop import train
 
+ROOT = Path(__file__).parents[1]
 CODE = """
 import sys
 from small import run_until_stopped, small
@@ -40,7 +42,29 @@ def test_a_run_that_is_not_compiled_loads_no_compiler(tmp_path: Path) -> None:
     assert done.stdout == "\n"
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        ("summarize archs/iter10.yaml", {"netbuilder.runs.run"}),
+        ("check archs/iter10.yaml", {"netbuilder.runs.run", "netbuilder.network.lint"}),
+        ("runs archs/results", {"yaml", "netbuilder.config.loader", "netbuilder.network.analysis"}),
+    ],
+)
+def test_a_look_imports_what_it_shows(command: str, absent: set[str]) -> None:
+    """Documents need no run, and a list of runs needs no document."""
+    code = (
+        "import sys\n"
+        "from netbuilder.cli._app import app\n"
+        f"app({command.split()!r}, standalone_mode=False)\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert absent & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds.values(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.filterwarnings("error")
 def test_the_plain_update_equals_step(kind: type[Optimizer], fused: bool) -> None:

@@ -209,7 +209,7 @@ def test_only_text_is_watched(document: Path) -> None:
     """Other formats are for programs, which ask again themselves."""
     for command in ("summarize", "check"):
         ran = run(command, str(document), "--watch", "--format", "json")
-        told = "--watch shows text; found --format 'json', leave it out\n"
+        told = "--watch shows text; leave --format json out\n"
         assert (ran.code, ran.err) == (2, told)
 
 

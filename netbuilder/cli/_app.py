@@ -1,4 +1,7 @@
-"""The command line: parse, call, present. Whatever is heavy is imported inside its command."""
+"""The command line: the table of commands, and what all commands have in common.
+
+The module of a command is imported when the command runs or its help is shown.
+"""
 
 from __future__ import annotations
 
@@ -8,51 +11,124 @@ import re
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Any, ParamSpec
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, cast
 
 import typer
+from typer.core import TyperGroup
 
 import netbuilder
-from netbuilder._files import errno_message
-from netbuilder._text import printable
-from netbuilder.cli import (
-    bench,
-    check,
-    compare,
-    diff,
-    evaluate,
-    export,
-    guide,
-    import_,
-    lr_find,
-    new,
-    predict,
-    report,
-    results,
-    runs,
-    schema,
-    summarize,
-    train,
-)
+from netbuilder._text import did_you_mean
+from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError, MachineError, NetbuilderError
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
 
 P = ParamSpec("P")
 
+COMMANDS = {
+    "new": "Draft a document from a template or from an earlier document.",
+    "summarize": "Show the shape, receptive field, parameters and cost of every layer.",
+    "check": "List every problem in a document.",
+    "train": "Train each document and report whether its targets are met.",
+    "evaluate": "Test the saved weights of a run.",
+    "predict": "Predict the class of each image.",
+    "lr-find": "Find the learning rates that a network can be trained with.",
+    "diff": "Show the differences between two documents or runs.",
+    "runs": "List run folders, newest first.",
+    "compare": "Compare networks by size, cost and the accuracy of their runs.",
+    "results": "Compare finished runs with published results.",
+    "report": "Write a report on networks and their runs.",
+    "bench": "Measure how fast a network trains on this machine.",
+    "guide": "Show a page of the guide, or list its pages.",
+    "import": "Write the document of a network that Python code builds.",
+    "export": "Export a network as Python code, or a trained network as ONNX and others.",
+    "schema": "Print the JSON Schema of documents, for editors.",
+}
+"""Every command with the first line of its help, so that listing them imports none of them."""
 
 WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
-PIPE_CLOSED = 141
-"""What a shell says of a program that SIGPIPE ended; 0 or 1 would be a verdict."""
-
-
 WRONG_USE = 2
+
+PIPE_CLOSED = 141
+"""The exit code that a shell reports for a program that SIGPIPE ended; 0 and 1 are verdicts."""
+
+FRAME: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+}
+
+
+def command_function(name: str) -> Callable[..., None]:
+    """Import the function of a command: ``lr_find`` of ``cli/lr_find.py`` for ``lr-find``."""
+    function = name.replace("-", "_") + "_" * iskeyword(name)
+    command: Callable[..., None] = getattr(import_module(f"netbuilder.cli.{function}"), function)
+    return command
+
+
+class CommandGroup(TyperGroup):
+    """Commands that are imported when they are used; `COMMANDS` lists them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        if cmd_name not in COMMANDS:
+            return None
+        frame = typer.Typer(**FRAME)
+        frame.command(cmd_name)(_handle_output_errors(command_function(cmd_name)))
+        return cast("TyperCommand", typer.main.get_command(frame))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _handle_output_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a command: end silently when its output is closed, and report paths that fail."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            try:
+                command(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:  # None if it was closed before the start
+                    sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_output()
+            raise typer.Exit(PIPE_CLOSED) from None
+        except OSError as error:
+            if error.errno in WRONG_PATH:
+                message = f"{error.filename}: {error.strerror}; choose another path"
+                raise ConfigError(message) from error
+            if error.filename is not None:  # a path that a system call refuses, not the output
+                advice = "fix its permissions or choose another path"
+                raise MachineError(f"{error.filename}: {error.strerror}; {advice}") from error
+            _discard_output()
+            from netbuilder._files import errno_message
+
+            message = f"the output cannot be written: {errno_message(error)}; redirect it elsewhere"
+            raise MachineError(message) from error
+
+    return run
+
+
+def _discard_output() -> None:
+    """Drop what is still buffered: Python would try to write it at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
+    **FRAME | {"add_completion": True},
+    cls=CommandGroup,
     invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="""Declarative YAML to torch networks: checked, shown, trained.
 
     Example: netbuilder summarize archs/iter10.yaml
@@ -62,60 +138,9 @@ app = typer.Typer(
 )
 
 
-def _quiet_when_unread(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, ending without a word once whoever reads its output has gone."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            try:
-                command(*args, **kwargs)
-            finally:
-                if sys.stdout is not None:  # closed before the start
-                    sys.stdout.flush()
-        except BrokenPipeError:
-            # What is still buffered would be written, and complained about, at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
-        except OSError as error:
-            if error.errno in WRONG_PATH:
-                raise ConfigError(f"{error.filename}: {error.strerror}; name another") from error
-            if error.filename is not None:  # a path that a system call refuses, not the output
-                # Not its reason, which is that of writing: it may as well have been read.
-                message = f"{error.filename}: {error.strerror}; see to it, or name another"
-                raise MachineError(message) from error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            message = f"the output cannot be written: {errno_message(error)}; send it elsewhere"
-            raise MachineError(message) from error
-
-    return run
-
-
-for command in (
-    new.new,
-    summarize.summarize,
-    check.check,
-    train.train,
-    evaluate.evaluate,
-    predict.predict,
-    lr_find.lr_find,
-    diff.diff,
-    runs.runs,
-    compare.compare,
-    results.results,
-    report.report,
-    bench.bench,
-    guide.guide,
-    import_.import_,
-    export.export,
-    schema.schema,
-):
-    app.command(command.__name__.strip("_").replace("_", "-"))(_quiet_when_unread(command))
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"netbuilder {netbuilder.__version__}")
+        echo(f"netbuilder {netbuilder.__version__}")
         raise typer.Exit
 
 
@@ -129,7 +154,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Hold the options that stand before a command; show the help where none stands."""
+    """Take the options before the command; show the help where there is no command."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(WRONG_USE)
@@ -138,54 +163,56 @@ def options(
 def main() -> None:
     """Run a command; a user's mistake ends it with one message and an exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # A title may hold what the terminal's encoding does not.
+        # A title may hold characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except UsageError as error:
-        print(usage_message(error), file=sys.stderr)
+    except typer.TyperException as error:
+        echo(usage_message(error), err=True)
         sys.exit(WRONG_USE)
     except NetbuilderError as error:
-        # Its lines are its own; what else in it moves a cursor is a user's, or a file's.
-        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
+        for line in str(error).split("\n"):  # one per problem; the rest of the text is a user's
+            echo(line, err=True)
         sys.exit(error.exit_code)
 
 
-UsageError: type[Any] = typer.BadParameter.__bases__[0]
-"""What typer raises then; it exports only this kind of it."""
-
-
 def usage_message(error: Any) -> str:
-    """One line: the command, what is wrong, and the nearest right word, an example or the help."""
-    from netbuilder._text import did_you_mean
+    """Return a usage error as one line: the command, the mistake, and how to correct it.
 
-    context = error.ctx
-    if context is None:  # an option without its value, or with one too many; not said of which
-        said = error.message.rstrip(".")
-        return printable(f"{said}; netbuilder COMMAND --help tells what it takes")
+    typer's own output takes three lines, suggests commands but not values, and gives no example.
+    It exports only the base class of its usage errors, so their kind is known by attributes.
+    """
+    context = getattr(error, "ctx", None)
+    if context is None:  # the parser does not attach the command to an option without its value
+        return f"{error.message.rstrip('.')}; see netbuilder COMMAND --help"
     command, path = context.command, context.command_path
     option, parameter = getattr(error, "option_name", None), getattr(error, "param", None)
+    if parameter is not None and error.message and parameter.type_descriptor.choices:
+        [line] = error.__cause__.errors()
+        allowed = ", ".join(parameter.type_descriptor.choices)
+        return f"{_display_name(parameter)}: found {line['input']!r}; allowed: {allowed}"
     if option and hasattr(error, "possibilities"):
-        known = [name for one in command.params for name in one.opts if name.startswith("--")]
-        what = f"no such option {option}{did_you_mean(option, known)}"
-    elif unknown := re.match(r"No such command '(.*?)'\.", error.message):
-        what = f"no such command {unknown[1]}{did_you_mean(unknown[1], command.commands)}"
+        names = [name for param in command.params for name in param.opts if name.startswith("--")]
+        problem = f"no such option {option}{did_you_mean(option, names)}"
+    elif match := re.match(r"No such command '(.*?)'\.", error.message):
+        problem = f"no such command {match[1]}{did_you_mean(match[1], COMMANDS)}"
     elif parameter is not None and not error.message:
-        what = f"{_name(parameter)} is missing; {_example(command.help) or f'see {path} --help'}"
+        hint = _example(command.help) or f"see {path} --help"
+        problem = f"{_display_name(parameter)} is missing; {hint}"
     elif parameter is not None:
-        what = f"{_name(parameter)}: {error.message}; see {path} --help"
+        problem = f"{_display_name(parameter)}: {error.message}; see {path} --help"
     else:
-        said = error.message[:1].lower() + error.message[1:].rstrip(".")
-        what = f"{said}; {context.get_usage().replace('Usage: ', 'usage: ')}"
-    return printable(f"{path}: {what}")
+        usage = context.get_usage().replace("Usage: ", "usage: ")
+        problem = f"{error.message[:1].lower()}{error.message[1:].rstrip('.')}; {usage}"
+    return f"{path}: {problem}"
 
 
-def _name(parameter: Any) -> str:
-    """As the help shows it."""
+def _display_name(parameter: Any) -> str:
+    """Return the name of a parameter as its help shows it."""
     return str(parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar)
 
 
 def _example(text: str | None) -> str:
-    """The first example of a help text."""
-    found = re.search("Example: (.*)", text or "")
-    return f"example: {found[1]}" if found else ""
+    """Return the first example of a help text."""
+    match = re.search("Example: (.*)", text or "")
+    return f"example: {match[1]}" if match else ""

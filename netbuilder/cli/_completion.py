@@ -1,6 +1,6 @@
-"""What a shell offers behind a command: documents, run folders, names.
+"""Shell completion: documents, run folders, names.
 
-Where nothing is offered, a shell falls back to files and folders, as is right for ``--out``.
+Without a completion a shell falls back to files and folders, which is right for ``--out``.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 DOCUMENTS = (".yaml", ".yml")
 
 MARK = "config.json"
-"""The file that makes a folder a run's."""
+"""The file that every run folder has."""
 
 
 def documents(incomplete: str) -> list[str]:
-    """YAML files, and folders to look into."""
-    return _offered(incomplete, lambda path: path.suffix.lower() in DOCUMENTS)
+    """YAML files, and folders that can hold some."""
+    return _paths(incomplete, lambda path: path.suffix.lower() in DOCUMENTS)
 
 
 def runs(incomplete: str) -> list[str]:
-    """Run folders below ``runs``, the newest first; else folders to look into."""
-    found = [config.parent for config in RUNS.glob(f"*/[!.]*/{MARK}")]
-    found.sort(key=lambda path: path.name, reverse=True)
-    names = [str(path) for path in found if str(path).startswith(incomplete)]
-    return [_quoted(name) for name in names] or _offered(incomplete, _is_run)
+    """Run folders below ``runs``, newest first; other folders if none matches."""
+    folders = [config.parent for config in RUNS.glob(f"*/[!.]*/{MARK}")]
+    folders.sort(key=lambda path: path.name, reverse=True)
+    names = [str(path) for path in folders if str(path).startswith(incomplete)]
+    return [_quoted(name) for name in names] or _paths(incomplete, is_run)
 
 
 def either(incomplete: str) -> list[str]:
@@ -48,60 +48,59 @@ def resumable(incomplete: str) -> list[str]:
 
 
 def datasets(incomplete: str) -> list[str]:
-    """The data sets' names."""
-    from netbuilder.components.datasets import DATASETS
+    """The names of the data sets."""
+    from netbuilder.components.kinds import DATASETS
 
-    return _names((kind.kind for kind in DATASETS), incomplete)
+    return _names((name for names in DATASETS.values() for name in names), incomplete)
 
 
 def peers(incomplete: str) -> list[str]:
-    """The bench's peers, each behind those that the list holds already."""
+    """The peers of the bench, each after those that the list already names."""
     from netbuilder.training.bench.rounds import PEERS
 
-    before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _names(("all", *PEERS), last)]
+    listed, comma, last = incomplete.rpartition(",")
+    return [f"{listed}{comma}{name}" for name in _names(("all", *PEERS), last)]
 
 
 def _names(known: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in known if name.startswith(incomplete)]
 
 
-def _is_run(path: Path) -> bool:
-    return (path / MARK).is_file()
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run folder."""
+    return (folder / MARK).is_file()
 
 
-def _offered(incomplete: str, wanted: Callable[[Path], bool]) -> list[str]:
-    """Folders and what is ``wanted``, that begin so.
+def _paths(incomplete: str, accepts: Callable[[Path], bool]) -> list[str]:
+    """Return the folders and the accepted paths that start with ``incomplete``.
 
-    A shell ends the word behind a single offer: of a single folder, what lies in it is offered.
+    A shell ends the word after a single completion, so that a single folder is replaced by its
+    entries.
     """
-    found = [path for path in _begun(incomplete) if path.is_dir() or wanted(path)]
-    if len(found) == 1 and found[0].is_dir() and not _is_run(found[0]):
-        inside = _offered(f"{found[0]}/", wanted)
-        if inside:
-            return inside
-    return [_quoted(_written(path)) for path in found]
+    paths = [path for path in _matching(incomplete) if path.is_dir() or accepts(path)]
+    if len(paths) == 1 and paths[0].is_dir() and not is_run(paths[0]):
+        entries = _paths(f"{paths[0]}/", accepts)
+        if entries:
+            return entries
+    return [
+        _quoted(f"{path}/" if path.is_dir() and not is_run(path) else str(path)) for path in paths
+    ]
 
 
-def _begun(incomplete: str) -> Iterator[Path]:
-    """What lies where ``incomplete`` points to and begins as it does."""
+def _matching(incomplete: str) -> Iterator[Path]:
+    """Yield the paths that start with ``incomplete``."""
     folder, _, start = incomplete.rpartition("/")
-    place = Path(f"{folder}/" if "/" in incomplete else ".")
     try:
-        there = sorted(place.iterdir())
+        entries = sorted(Path(f"{folder}/" if "/" in incomplete else ".").iterdir())
     except OSError:
         return
-    for path in there:
+    for path in entries:
         if path.name.startswith(start) and (start or not path.name.startswith(".")):
             yield path
 
 
-def _written(path: Path) -> str:
-    return f"{path}/" if path.is_dir() and not _is_run(path) else str(path)
-
-
 def _quoted(name: str) -> str:
-    """As the word must stand in bash's line, which takes it as it comes; other shells quote."""
+    """Return a name as bash needs it, which inserts completions literally; other shells quote."""
     if os.environ.get("_NETBUILDER_COMPLETE") != "complete_bash":
         return name
     words = os.environ.get("COMP_WORDS", "").split("\n")

@@ -12,45 +12,47 @@ if TYPE_CHECKING:
 
 
 class Stop:
-    """Turns SIGINT and SIGTERM into a question that training asks after each step.
+    """Handles SIGINT and SIGTERM: a training polls it after each step.
 
-    Before there is a step, behind the last, and at a second signal, they end the process at once:
-    an exception in the middle of an import would be swallowed there, or break it.
+    Before the first step, after the last, and at a second signal, the process ends at once: an
+    exception in the middle of an import could be swallowed, or break the import.
     """
 
     def __init__(self) -> None:
         self._idle = "stopped before the first step; nothing was trained"
         self._training = False
-        self._asked = 0
+        self._signum = 0
 
-    def follow(self, record: Event) -> None:
-        """Take note of where the run is."""
+    def follow(self, event: Event) -> None:
+        """Note the state of the run."""
         from netbuilder.training.events import Compiling, Finished, Started
 
-        # Compiling may take longer than anybody waits, and loses nothing.
-        self._training = not isinstance(record, Finished | Started | Compiling)
-        if isinstance(record, Finished):
-            self._idle = "stopped behind the last epoch; the run is recorded"
-        elif isinstance(record, Compiling):
-            self._idle = f"stopped before the first step of epoch {record.epoch}; nothing is lost"
-        elif isinstance(record, Started):
+        # Compiling can take long, and stopping it loses nothing.
+        self._training = not isinstance(event, Finished | Started | Compiling)
+        if isinstance(event, Finished):
+            self._idle = "stopped after the last epoch; the run is recorded"
+        elif isinstance(event, Compiling):
+            self._idle = f"stopped before the first step of epoch {event.epoch}; nothing is lost"
+        elif isinstance(event, Started):
             self._idle = "stopped before the first step of this session; nothing is lost"
 
     def __call__(self) -> int:
-        return self._asked
+        return self._signum
 
     def __enter__(self) -> Self:
-        self._before = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {
+            s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self._training and not self._asked:
-            self._asked = signum
+        if self._training and not self._signum:
+            self._signum = signum
             return
-        said = "stopped at once; go on from the last checkpoint" if self._asked else self._idle
-        os.write(2, f"{said}\n".encode())
+        message = "stopped at once; resume from the last checkpoint" if self._signum else self._idle
+        os.write(2, f"{message}\n".encode())
         os._exit(128 + signum)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.errors import ConfigError
-from netbuilder.network.check import DocumentCheck, check_document
 
 if TYPE_CHECKING:
     from netbuilder.network.analysis import Analysis
@@ -25,14 +24,16 @@ INTERRUPTED = 130
 
 
 class Look:
-    """A document that is being edited, as it is after its last save.
+    """A document that is being edited.
 
     Attributes:
         path: the document.
-        check: what is wrong with it, and what is known of its network.
+        check: the check of its last saved version.
     """
 
     def __init__(self, path: Path) -> None:
+        from netbuilder.network.check import DocumentCheck
+
         self.path = path
         self.check = DocumentCheck((), None)
         self._included: tuple[Path, ...] = ()
@@ -45,13 +46,15 @@ class Look:
 
     def refresh(self) -> None:
         """Read the document again."""
+        from netbuilder.network.check import check_document
+
         self.check = check_document(self.path)
         self._included = _included(self.path)
         if self.check.is_sound:
             self._last_valid = self.check.analysis
 
     def print_last_valid(self) -> None:
-        """Print the totals of the last valid version of a document that is wrong now."""
+        """Print the totals of the last valid version of a document with problems."""
         from netbuilder.render.console import Line, show
         from netbuilder.render.network import totals
 
@@ -61,7 +64,7 @@ class Look:
 
 
 def _included(path: Path) -> tuple[Path, ...]:
-    """What a wrong document names to include, there or not; nothing outside its folder."""
+    """Return the files that a document includes, existing or not, in its own folder."""
     from netbuilder.config.definitions import inclusions
     from netbuilder.config.source import read_text
     from netbuilder.config.yaml_nodes import parse
@@ -77,10 +80,10 @@ def _included(path: Path) -> tuple[Path, ...]:
 
 
 def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
-    """Draw each document now and behind each save, until Ctrl-C.
+    """Draw each document now and after each save, until Ctrl-C.
 
     Raises:
-        typer.Exit: with 130, as whatever is ended by Ctrl-C.
+        typer.Exit: Ctrl-C ended it; the exit code is 130.
     """
     looks = [Look(path) for path in paths]
     try:
@@ -98,47 +101,46 @@ def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
 
 
 POLL = 0.04
-"""Seconds between two looks; a look asks the system for nothing but a file's size and times."""
+"""Seconds between two polls; a poll reads only the size and times of the files."""
 
 PATIENCE = 0.12
-"""Seconds for which a save may last: a file that is away is about to be replaced, and one that
-grows is not all there."""
+"""Seconds that a save may take: a missing file is being replaced, a growing one is incomplete."""
 
 
 Stamp = tuple[int, int, int] | None
 
 
 def saves(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
-    """Yields at once, and then behind each change of one of the files, or of the terminal's size.
+    """Yield at once, then after each change of a file or of the terminal's size.
 
     Args:
-        files: asked anew at each look, for what a document includes may change.
+        files: called at every poll, because a save can change what a document includes.
     """
     known = _stamps(files())
     size = get_terminal_size()
     yield
     while True:
         time.sleep(POLL)
-        found = _stamps(files())
-        # A file that is watched only since that look counts as changed, for it may have been.
-        if found != known:
-            known = _settled(files, found)
+        stamps = _stamps(files())
+        # A file that is new in this poll counts as changed.
+        if stamps != known:
+            known = _settled(files, stamps)
         elif get_terminal_size() == size:
             continue
         size = get_terminal_size()
         yield
 
 
-def _settled(files: Callable[[], Iterable[Path]], found: dict[Path, Stamp]) -> dict[Path, Stamp]:
-    """The stamps, once they stay as they are or have been waited for long enough."""
+def _settled(files: Callable[[], Iterable[Path]], stamps: dict[Path, Stamp]) -> dict[Path, Stamp]:
+    """Return the stamps once they stay the same, or when `PATIENCE` is over."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         time.sleep(POLL / 2)
-        again = _stamps(files())
-        if again == found and None not in again.values():
+        newer = _stamps(files())
+        if newer == stamps and None not in newer.values():
             break
-        found = again
-    return found
+        stamps = newer
+    return stamps
 
 
 def _stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
@@ -146,12 +148,12 @@ def _stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
 
 
 def _stamp(file: Path) -> Stamp:
-    """What changes when a file is written or replaced; None where there is none."""
+    """Return values that change when a file is written or replaced; None if it is missing."""
     try:
         status = file.stat()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # a name that no file can have, such as one with a null byte
         return None
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-Watch = Annotated[bool, typer.Option("--watch", help="Draw it again at each save, until Ctrl-C.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Repeat after each save, until Ctrl-C.")]

@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from netbuilder.cli._completion import documents
-from netbuilder.cli._completion import peers as names_of_peers
-from netbuilder.cli._options import choice, whole
+from netbuilder.cli import _completion as completion
+from netbuilder.cli._options import DataDir, whole
+from netbuilder.cli._output import echo
 
 if TYPE_CHECKING:
     from netbuilder.training.bench.rounds import Measurement
@@ -20,26 +20,29 @@ if TYPE_CHECKING:
 
 def bench(
     path: Annotated[
-        Path, typer.Argument(metavar="ARCH", help="A document.", autocompletion=documents)
+        Path,
+        typer.Argument(metavar="ARCH", help="A document.", autocompletion=completion.documents),
     ] = Path("archs/iter10.yaml"),
     peers: Annotated[
-        str, typer.Option(help="Names with commas between, or all.", autocompletion=names_of_peers)
+        str,
+        typer.Option(help="Names separated by commas, or all.", autocompletion=completion.peers),
     ] = "netbuilder,ordinary,device,bound",
-    rounds: Annotated[int, whole("--rounds", 1, "Turns of each peer.")] = 3,
-    steps: Annotated[int, whole("--steps", 1, "Optimizer steps that a turn counts.")] = 300,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="As for train.")] = None,
-    output: Annotated[str, choice("--format", ("text", "markdown", "json"))] = "text",
+    rounds: Annotated[int, whole("--rounds", 1, "Measurements per peer.")] = 3,
+    steps: Annotated[int, whole("--steps", 1, "Optimizer steps per measurement.")] = 300,
+    data_dir: DataDir = None,
+    output: Annotated[
+        Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
+    ] = "text",
 ) -> None:
-    """Measure how fast a network trains here.
+    """Measure how fast a network trains on this machine.
 
-    It takes turns with other ways of training, each in a process of its own; medians and their
-    spread are shown. Let nothing else run meanwhile.
+    It alternates with other ways to train the same network, each in a process of its own, and
+    prints medians and ranges. Run nothing else meanwhile.
 
     Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary
     """
-    from netbuilder.config.loader import load
     from netbuilder.data.open import open_dataset
-    from netbuilder.network.check import require_trainable
+    from netbuilder.network.check import require_sound_documents
     from netbuilder.training.bench.rounds import (
         PEERS,
         check_peers,
@@ -48,7 +51,8 @@ def bench(
         measure,
     )
 
-    architecture = require_trainable(load(path)).architecture
+    [analysis] = require_sound_documents([path], to_train=True)
+    architecture = analysis.architecture
     names = list(PEERS) if peers == "all" else [name.strip() for name in peers.split(",")]
     check_peers(names)
     config = architecture.trained
@@ -59,11 +63,11 @@ def bench(
     taken: dict[str, list[Measurement]] = {}
     for turn in measure(path, data, names, rounds=rounds, steps=steps, data_dir=data_dir):
         if turn.measured is None:
-            print(f"{turn.peer}: left out, {turn.missing}", file=sys.stderr)
+            echo(f"{turn.peer}: left out, {turn.missing}", err=True)
             continue
         taken.setdefault(turn.peer, []).append(turn.measured)
         speed = turn.measured.images_per_second
-        print(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", file=sys.stderr)
+        echo(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", err=True)
     count, kind = len(data.train_labels), data.dataset.kind
     bare = import_seconds(rounds)
     rows = [_row(name, measured, taken, count) for name, measured in taken.items()]

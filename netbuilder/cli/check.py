@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli._options import Documents, Plugins, RunsFolder, TextOrJson
+from netbuilder.cli._output import echo
 from netbuilder.cli._watch import Look, Watch, watch
 from netbuilder.errors import ConfigError
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.network.check import DocumentCheck
@@ -24,25 +24,22 @@ def check(
     output: TextOrJson = "text",
     advice: Annotated[
         bool,
-        typer.Option(
-            "--advice",
-            help="Also what an experienced engineer would say.",
-        ),
+        typer.Option("--advice", help="Print the findings of the lint rules too."),
     ] = False,
     runs: RunsFolder = RUNS,
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
-    """Say everything that is wrong with documents.
+    """List every problem in a document.
 
-    Targets that need no training are held against them. Exit code 0: all well; 1: a target is not
-    met; 2: a document is wrong.
+    Targets that need no training are checked too. Exit code 0: no problem; 1: a target is not met;
+    2: a document has a problem.
 
     Example: netbuilder check archs/iter10.yaml --advice
     """
     if again:
         if output == "json":
-            raise ConfigError("--watch shows text; found --format 'json', leave it out")
+            raise ConfigError("--watch shows text; leave --format json out")
         watch(paths, lambda look: _draw_check(look, runs if advice else None))
     from netbuilder.network.check import check_document
 
@@ -88,24 +85,24 @@ def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> No
     from netbuilder.render.verdict import verdict_style
 
     for problem in check.problems:
-        print(problem)
+        echo(str(problem))
     for verdict in check.verdicts:
         line = Line(f"{path}: {verdict_line(verdict)}", verdict_style(verdict.met))
         show(line, plain=not sys.stdout.isatty())
     for finding in findings:
-        print(f"advice: {finding}")
+        echo(f"advice: {finding}")
     if check.is_sound and check.meets_targets:
-        print(printable(f"{path}: ok"))
+        echo(f"{path}: ok")
 
 
 def _draw_check(look: Look, runs: Path | None) -> None:
-    """Print a check again after a save, with the totals before a mistake."""
+    """Print a check, with the totals of the last valid version of a document with problems."""
     _print_check(look.path, look.check, _advice(look.check, runs) if runs else [])
     look.print_last_valid()
 
 
 def _advice(check: DocumentCheck, runs: Path) -> list[Advice]:
-    """The advice on a document whose values are sound; unusable evidence is noted on stderr."""
+    """Return the advice on a sound document, and print notes on unusable evidence to stderr."""
     from netbuilder.network.lint import advise
     from netbuilder.runs.evidence import gather
 
@@ -113,5 +110,5 @@ def _advice(check: DocumentCheck, runs: Path) -> list[Advice]:
         return []
     evidence, notes = gather(check.analysis.architecture, runs)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        echo(f"note: {note}", err=True)
     return advise(check.analysis, evidence)

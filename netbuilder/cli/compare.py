@@ -19,7 +19,7 @@ from netbuilder.cli._options import (
     table_format,
 )
 from netbuilder.errors import ConfigError
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.runs.selection import Selection
@@ -36,26 +36,28 @@ def compare(
     ],
     output: TableFormat = None,
     picture: Annotated[
-        Path | None, typer.Option("--out", help="Draw accuracy against parameters: a PNG file.")
+        Path | None,
+        typer.Option("--out", help="Plot accuracy against parameters to this PNG file."),
     ] = None,
     force: Force = False,
     runs: RunsFolder = RUNS,
     plugins: Plugins = None,
 ) -> None:
-    """Compare networks by size, cost and what their runs reached.
+    """Compare networks by size, cost and the accuracy of their runs.
 
-    Means over the seeds of a document, in percent, with their standard deviation. A star marks
-    those that no other on their data set beats in both parameters and best test accuracy.
+    Accuracies are means over the seeds of a document, in percent, with their standard deviation. A
+    star marks the networks that no other on their data set beats in both parameters and best test
+    accuracy.
 
-    The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
-    count up instead: iter2 before iter10.
+    The rows keep the order of the paths; sorted paths, as a shell expands them, are ordered by
+    number: iter2 before iter10.
 
     Example: netbuilder compare archs/results --out compare.png --force
     """
     output = output or table_format()
     require_writable(picture, force)
     if picture is not None and picture.suffix.lower() != ".png":
-        raise ConfigError(f"--out {picture}: only PNG files are written; end the name with .png")
+        raise ConfigError(f"--out {picture}: it is a PNG file; choose a name that ends with .png")
     from netbuilder.render.console import show_table
     from netbuilder.render.runs import comparison_table
     from netbuilder.runs.comparison import compare_networks

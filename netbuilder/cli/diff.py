@@ -9,7 +9,7 @@ import typer
 
 from netbuilder.cli._completion import either
 from netbuilder.cli._options import Plugins, RunsFolder, TableFormat, table_format
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
 
 def diff(
@@ -23,11 +23,10 @@ def diff(
     runs: RunsFolder = RUNS,
     plugins: Plugins = None,
 ) -> None:
-    """Show what differs between two documents or runs.
+    """Show the differences between two documents or runs.
 
-    Layers with their figures, training, targets and accuracy, from A to B.
-
-    The exit code is 0 whether or not anything does; --format json says which as "differs".
+    Layers, training, targets and accuracy, from A to B. The exit code is 0 with and without
+    differences; --format json has the field "differs".
 
     Example: netbuilder diff archs/iter5.yaml archs/iter6.yaml
     """

@@ -23,9 +23,9 @@ def evaluate(
     plugins: Plugins = None,
     output: TextOrJson = "text",
 ) -> None:
-    """Test a run's kept weights.
+    """Test the saved weights of a run.
 
-    Accuracy, loss, the accuracy of each class and the confusion matrix.
+    Prints accuracy, loss, accuracy per class and the confusion matrix.
 
     Example: netbuilder evaluate runs/iter10/2026-11-24T12-00-00-seed0
     """

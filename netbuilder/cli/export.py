@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import (
     DataDir,
@@ -17,16 +16,19 @@ from netbuilder.cli._options import (
     Plugins,
     TextOrJson,
     Weights,
-    choice,
     require_writable,
     write_output,
 )
+from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
 
-PYTHON = "python"
+if TYPE_CHECKING:
+    from netbuilder.inference.export import ExportedFile
 
-FORMS = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
-"""What a run is exported to, and how the file's name ends."""
+Target = Literal["python", "onnx", "torch-export", "safetensors"]
+
+SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
+"""The formats of trained networks, with the suffix of their files."""
 
 
 def export(
@@ -37,62 +39,78 @@ def export(
         ),
     ],
     to: Annotated[
-        str, choice("--to", (PYTHON, *FORMS), "python; or of a run, one of the others.")
+        Target, typer.Option("--to", help="Python code, or the format of a trained network.")
     ] = "python",
     weights: Weights = "best",
     out: Annotated[
-        Path | None, typer.Option(help="Write to this file; else python goes to the terminal.")
+        Path | None,
+        typer.Option(help="Output file; by default code is printed, weights go to NAME.SUFFIX."),
     ] = None,
     force: Force = False,
     data_dir: DataDir = None,
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Write a network in another form.
+    """Export a network as Python code, or a trained network as ONNX and others.
 
-    To python, a document's network: a module of its own, which needs torch and not netbuilder, with
-    the network as a class. To the others, a run's trained network, which takes normalised images in
-    batches of any size; the file is compared with the network on real images before it is kept,
-    and carries mean, deviation and classes.
+    Python code is a module with the network as a class; it needs torch but not netbuilder. The
+    other formats take a run and hold its trained network, for normalized images in batches of any
+    size, with mean, standard deviation and classes. The file is kept only if its output on test
+    images is that of the network.
 
     Example: netbuilder export archs/iter10.yaml --to python
     """
     from netbuilder._files import report_write_errors
     from netbuilder.runs.run import Run
 
-    if to == PYTHON:
+    if to == "python":
         if weights != "best" or output == "json":
             option = f"--weights {weights}" if weights != "best" else "--format json"
             raise ConfigError(
-                f"{option}: --to python writes code, without weights or figures; leave it out, or "
-                f"take --to {', '.join(FORMS)}"
+                f"{option}: --to python writes code without weights; leave it out, or choose "
+                f"--to {', '.join(SUFFIXES)}"
             )
         require_writable(out, force)
-        from netbuilder.config.loader import load
-        from netbuilder.network.codegen import python_code
-
-        write_output(python_code(Run.open(path).architecture if path.is_dir() else load(path)), out)
+        write_output(_code(path), out)
         return
     if path.is_file():
         raise ConfigError(
-            f"{path}: --to {to} writes trained weights, and a document has none; name a run folder "
-            "that `netbuilder train` made of it"
+            f"{path}: --to {to} needs trained weights, and this is a document; name a run folder "
+            "that `netbuilder train` made from it"
         )
     run = Run.open(path)
-    out = out or Path(f"{run.architecture.name}{FORMS[to]}")
+    out = out or Path(f"{run.architecture.name}{SUFFIXES[to]}")
     require_writable(out, force)
-    if to == "torch-export" and out.suffix != FORMS[to]:
-        raise ConfigError(f"--out {out}: torch.export.load takes names that end with {FORMS[to]}")
+    if to == "torch-export" and out.suffix != SUFFIXES[to]:
+        raise ConfigError(f"--out {out}: torch.export.load needs a name ending with {SUFFIXES[to]}")
     from netbuilder.inference.export import export_run
     from netbuilder.training.resources import resource_errors
 
     with resource_errors(out), report_write_errors(out):
-        made = export_run(run, to, out, which=weights, data_dir=data_dir)
+        file = export_run(run, to, out, which=weights, data_dir=data_dir)
     if output == "json":
-        print(json.dumps(asdict(made) | {"path": str(made.path)}))
+        print(json.dumps(asdict(file) | {"path": str(file.path)}))
         return
-    print(
-        printable(f"wrote {made.path}, {made.size:,} bytes; ")
-        + f"on {made.images} test images its outputs are at "
-        f"most {made.difference:.2g} off, {made.agreeing} of them of the same class"
+    echo(f"wrote {file.path}, {file.size:,} bytes; {_agreement(file)}")
+
+
+def _code(path: Path) -> str:
+    """Return the Python code of the network of a run folder or a document."""
+    from netbuilder.network.check import require_sound_documents
+    from netbuilder.network.codegen import python_code
+    from netbuilder.runs.run import Run
+
+    if path.is_dir():
+        return python_code(Run.open(path).architecture)
+    [analysis] = require_sound_documents([path])
+    return python_code(analysis.architecture)
+
+
+def _agreement(file: ExportedFile) -> str:
+    """Describe how close the outputs of an exported file are to those of the network."""
+    if file.agreeing == file.images and not file.difference:
+        return f"checked on {file.images} test images: identical output"
+    return (
+        f"checked on {file.images} test images: outputs differ by at most {file.difference:.2g}, "
+        f"{file.agreeing} predictions agree"
     )

@@ -16,44 +16,46 @@ if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
 
 
-Out = Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")]
+Out = Annotated[Path | None, typer.Option(help="Output file; by default the terminal.")]
 
 
 def import_(
     target: Annotated[
         str,
-        typer.Argument(metavar="MODULE:OBJECT", help="An nn.Sequential, or what gives one."),
+        typer.Argument(
+            metavar="MODULE:OBJECT", help="An nn.Sequential, or a function that returns one."
+        ),
     ],
-    shape: Annotated[str, typer.Option("--input", help="One sample, such as 1,28,28.")],
-    name: Annotated[str, typer.Option(help="The document's name; else the object's.")] = "",
+    shape: Annotated[str, typer.Option("--input", help="Shape of one sample, such as 1,28,28.")],
+    name: Annotated[str, typer.Option(help="Name of the document; default OBJECT.")] = "",
     out: Out = None,
     force: Force = False,
     plugins: Plugins = None,
 ) -> None:
-    """Write the document of a network that Python code makes.
+    """Write the document of a network that Python code builds.
 
-    The code is run. The document's network is built beside it and must give the same output.
+    The code runs. The network of the document is built as well, and its output must be the same.
 
     Example: netbuilder import mynets.small:net --input 1,28,28
     """
-    sizes = _read_shape(shape)
+    input_shape = _parse_shape(shape)
     require_writable(out, force)
     from netbuilder.network.from_torch import architecture_of, document, import_object
 
     model = import_object(target)
     name = name or re.sub(r"[^A-Za-z0-9_-]", "_", target.rpartition(":")[2]).strip("_-")
-    architecture = architecture_of(model, sizes, name.lower() or "imported")
+    architecture = architecture_of(model, input_shape, name.lower() or "imported")
     remarks = [f"Read from {target}."]
-    if [key for key, _ in model.named_parameters()] != _names(architecture):
-        remarks.append("The built network numbers its children; copy weights over in their order.")
+    if [name for name, _ in model.named_parameters()] != _parameter_names(architecture):
+        remarks.append("The built network numbers its modules; copy weights in their order.")
     frozen = sum(not parameter.requires_grad for parameter in model.parameters())
     if frozen:
-        remarks.append(f"There, {frozen} parameters are frozen; a document's layers all learn.")
+        remarks.append(f"{frozen} frozen parameters of the original are trained here.")
     write_output(document(architecture, "\n".join(remarks)), out)
 
 
-def _names(architecture: Architecture) -> list[str]:
-    """The parameters of the built network, without building it."""
+def _parameter_names(architecture: Architecture) -> list[str]:
+    """Return the parameter names of the built network, without building it."""
     from netbuilder.network.analysis import analyse
 
     return [
@@ -64,7 +66,7 @@ def _names(architecture: Architecture) -> list[str]:
     ]
 
 
-def _read_shape(text: str) -> Shape:
+def _parse_shape(text: str) -> Shape:
     sizes = re.split(r"\s*[,x×\s]\s*", text.strip(" []()"))
     if not 1 <= len(sizes) <= 4 or not all(re.fullmatch(r"0*[1-9][0-9]{0,8}", s) for s in sizes):
         raise ConfigError(

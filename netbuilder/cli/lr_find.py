@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli._completion import documents
 from netbuilder.cli._options import (
     DataDir,
@@ -23,7 +22,8 @@ from netbuilder.cli._options import (
     require_folder,
     whole,
 )
-from netbuilder.runs.run import RUNS
+from netbuilder.cli._output import echo
+from netbuilder.runs import RUNS
 
 if TYPE_CHECKING:
     from netbuilder.runs.lr_curve import RangeTest
@@ -35,44 +35,50 @@ def lr_find(
     ],
     lowest: Annotated[
         float | None,
-        positive("--from", "The first step's rate; 1e-4 for SGD, 1e-5 for others unless given."),
+        positive("--from", "Rate of the first step; by default 1e-4 for SGD, 1e-5 for others."),
     ] = None,
     highest: Annotated[
         float | None,
-        positive("--to", "The last step's rate; 10 for SGD, 1 for others unless given."),
+        positive("--to", "Rate of the last step; by default 10 for SGD, 1 for others."),
     ] = None,
     steps: Annotated[
-        int | None, whole("--steps", 2, "A fourteenth of an epoch's, or 50, unless given.")
+        int | None,
+        whole("--steps", 2, "Number of steps; by default a fourteenth of an epoch, or 50."),
     ] = None,
-    seed: Annotated[int, whole("--seed", 0, "Settles the weights and all draws.")] = 0,
+    seed: Annotated[int, whole("--seed", 0, "Seed of the weights and of all random draws.")] = 0,
     device: Device = "auto",
     precision: Precision = "auto",
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="As for train, any field."),
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Change a field of the document, such as train.batch_size=32.",
+        ),
     ] = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,
-    out: Annotated[Path, typer.Option(help="Where run folders are made.")] = RUNS,
+    out: Annotated[Path, typer.Option(help="Folder for run folders.")] = RUNS,
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Find out which learning rates a network can take.
+    """Find the learning rates that a network can be trained with.
 
-    The rate rises from step to step until the loss runs away, in under a tenth of an epoch's time.
-    The curve is kept as OUT/NAME/lr-find.json and .png; `netbuilder check --advice` reads it.
+    The rate rises with every step until the loss diverges, in less time than a tenth of an epoch.
+    The curve is written to OUT/NAME/lr-find.json and .png; `netbuilder check --advice` reads it.
 
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
     """
     require_folder(out)
     from netbuilder._files import report_write_errors
-    from netbuilder.config.loader import load
+    from netbuilder.network.check import require_sound_documents
     from netbuilder.render.plots.curves import draw_range_test
     from netbuilder.runs.lr_curve import JSON_NAME, PICTURE_NAME
     from netbuilder.training.lr_finder import range_test
 
     overrides = [*(changes or []), *([f"train.dataset={dataset}"] if dataset else [])]
-    architecture = load(path, overrides)
+    [analysis] = require_sound_documents([path], overrides, to_train=True)
+    architecture = analysis.architecture
     try:
         test, data = range_test(
             architecture,
@@ -90,50 +96,54 @@ def lr_find(
         print(json.dumps(asdict(test)))
     else:
         epoch = -(-len(data.train_labels) // architecture.trained.batch_size)
-        print(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
-        for line in _said(test, epoch):
-            print(line)
-    # What was found is told before: a disk that is full takes nothing away from it.
+        echo(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
+        for line in _conclusions(test, epoch):
+            echo(line)
+    # The result is printed first, so that a full disk does not lose it.
     folder = out / architecture.name
     with report_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         test.save(folder / JSON_NAME)
         draw_range_test(folder / PICTURE_NAME, f"{architecture.name}: learning-rate range", test)
     if output == "text":
-        print(printable(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}"))
+        echo(f"wrote {folder / JSON_NAME} and {PICTURE_NAME}")
 
 
 def _summary(test: RangeTest) -> str:
-    least = test.learning_rates[test.smoothed.index(min(test.smoothed))]
-    ended = "did not diverge" if test.diverged_at is None else f"diverged at {test.diverged_at:.2g}"
+    best = test.learning_rates[test.smoothed.index(min(test.smoothed))]
+    diverged = test.diverged_at
+    end = "no divergence" if diverged is None else f"diverged at rate {diverged:.2g}"
     return (
         f"{len(test.losses)} of {test.steps} steps, from {test.learning_rates[0]:.2g} to "
-        f"{test.learning_rates[-1]:.2g}; the loss was least at {least:.2g} and {ended}"
+        f"{test.learning_rates[-1]:.2g}; lowest loss at rate {best:.2g}, {end}"
     )
 
 
-def _said(test: RangeTest, epoch: int) -> Iterator[str]:
-    """What a test speaks for, and what would make it better; ``epoch`` is in steps."""
+def _conclusions(test: RangeTest, epoch: int) -> Iterator[str]:
+    """Yield the suggested rate, and how to get a better one; ``epoch`` is in steps."""
     from netbuilder.runs.lr_curve import FEW, LEAST_FEW
 
     if test.few:
-        more = f"--steps {FEW}, {FEW / epoch:.0%} of an epoch here, or " if epoch >= FEW else ""
+        more = f"--steps {FEW} ({FEW / epoch:.0%} of an epoch) or " if epoch >= FEW else ""
         yield (
-            f"{test.steps} steps are too few to trust: give it {more}a lower train.batch_size, "
-            "which gives an epoch more"
+            f"{test.steps} steps are too few for a reliable result; use {more}a lower "
+            "train.batch_size, which gives an epoch more steps"
         )
     if test.steps < LEAST_FEW:
         return
     if test.suggestion is None:
-        before = "" if test.diverged_at is None else " before"
-        yield f"it did not fall{before}: give it more --steps, or another range by --from and --to"
+        diverged = "" if test.diverged_at is None else " before it diverged"
+        yield (
+            f"the loss did not fall{diverged}; use more --steps, or another range with --from and "
+            "--to"
+        )
         return
     rate = f"{test.suggestion:.2g}"
-    found = f"{test.field} of {rate}, a tenth of the rate of the least loss"
+    suggestion = f"{test.field} of {rate}, a tenth of the rate with the lowest loss"
     if test.few:
-        yield f"a guess: {found}"
+        yield f"a guess: {suggestion}"
     else:
-        yield f"suggested: {found}; to try it: --set '{test.field}={rate}'"
+        yield f"suggested: {suggestion}; to try it: --set '{test.field}={rate}'"
     if test.still_falling and not test.few:
         further = 10 * test.learning_rates[-1]
-        yield f"the loss still fell at the end: look further with --to {further:.3g}"
+        yield f"the loss was still falling at the end; extend the range with --to {further:.3g}"

@@ -8,35 +8,37 @@ from typing import Annotated
 
 import typer
 
-from netbuilder._text import printable
-from netbuilder.cli._completion import MARK, earlier
-from netbuilder.cli._options import Force, Plugins, choice, require_writable, write_output
-from netbuilder.config.scaffold import TEMPLATES
+from netbuilder._text import did_you_mean
+from netbuilder.cli import _completion as completion
+from netbuilder.cli._options import Force, Plugins, require_writable, write_output
+from netbuilder.cli._output import echo
+from netbuilder.config.scaffold import TemplateName
 from netbuilder.errors import ConfigError
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The new document's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new document.")],
     source: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="NAME|PATH",
-            help="The document before it; a name is looked for in . and archs.",
-            autocompletion=earlier,
+            help="An earlier document: its path, or its name in . or archs.",
+            autocompletion=completion.earlier,
         ),
     ] = None,
-    template: Annotated[str | None, choice("--template", TEMPLATES, "Begin afresh.")] = None,
+    template: Annotated[TemplateName | None, typer.Option(help="Start from a template.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The file; else NAME.yaml beside the one before it, or in archs."),
+        typer.Option(help="Output file; by default NAME.yaml next to the earlier one."),
     ] = None,
     force: Force = False,
     plugins: Plugins = None,
 ) -> None:
-    """Write the next document, with what the last one taught.
+    """Draft a document from a template or from an earlier document.
 
-    It says what to edit, line by line.
+    A draft from an earlier document carries over what that document taught. Prints what to edit,
+    line by line.
 
     Example: netbuilder new iter11 --from archs/iter10.yaml --out iter11.yaml
     """
@@ -44,42 +46,40 @@ def new(
 
     if (source is None) == (template is None):
         raise ConfigError(
-            "name one of both: --from the document before it, or --template plain, residual or "
-            "mobile"
+            "name an earlier document with --from, or a template with --template: plain, residual "
+            "or mobile"
         )
-    path = _found(source) if source is not None else None
+    path = _document(source) if source is not None else None
     archs = Path("archs") if Path("archs").is_dir() else Path()
-    # A run folder is a record; nothing is written beside the document in it.
-    beside = path is not None and not (path.parent / MARK).is_file()
-    out = out or (path.parent if path and beside else archs) / f"{name}.yaml"
+    # Nothing is written into a run folder, which is a record.
+    is_run = path is not None and completion.is_run(path.parent)
+    out = out or (path.parent if path and not is_run else archs) / f"{name}.yaml"
     require_writable(out, force)
     if path is None:
         draft = from_template(template or "", name)
     else:
         draft = next_document(path, name, out.parent)
     write_output(draft.text, out)
-    for line, what in draft.edit:
-        print(printable(f"{out}:{line}: {what}"))
+    for line, instruction in draft.edit:
+        echo(f"{out}:{line}: {instruction}")
     schema = named_schema(draft.text)
     if schema and not (out.parent / schema[1]).is_file():
-        there = quote(str(out.parent / schema[1]))
-        print(printable(f"{out}:{schema[0]}: for editors: netbuilder schema --out {there}"))
-    written = quote(str(out))
-    train = f" && netbuilder train {written}" if draft.trained else ""
-    print(printable(f"then: netbuilder check {written}{train}"))
+        schema_path = quote(str(out.parent / schema[1]))
+        echo(f"{out}:{schema[0]}: for editors: netbuilder schema --out {schema_path}")
+    document = quote(str(out))
+    train = f" && netbuilder train {document}" if draft.trained else ""
+    echo(f"then: netbuilder check {document}{train}")
 
 
-def _found(source: str) -> Path:
-    """The document of a path or a name."""
+def _document(source: str) -> Path:
+    """Return the path of a document that is named by its path or its name."""
     names = (source, f"{source}.yaml")
     places = [Path(name) for name in names] + [Path("archs") / name for name in names]
     for path in places:
         if path.is_file():
             return path
-    from netbuilder._text import did_you_mean
-
-    there = sorted(
+    known = sorted(
         path.stem for folder in (Path(), Path("archs")) for path in folder.glob("*.yaml")
     )
-    hint = did_you_mean(Path(source).stem, there) if there else "; there is none in . and archs"
+    hint = did_you_mean(Path(source).stem, known) if known else "; . and archs have none"
     raise ConfigError(f"--from {source}: no such document{hint}")

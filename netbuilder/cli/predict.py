@@ -26,12 +26,12 @@ def predict(
     plugins: Plugins = None,
     output: TextOrJson = "text",
 ) -> None:
-    """Name the class of each picture, with its probability.
+    """Predict the class of each image.
 
-    Pictures of any size become what the network was trained on: drawings, on whatever paper and in
-    whatever light, bright on black, in the middle and as large as the data set's; photographs
-    cropped around their centre. One that has the data set's size and reaches from black to white
-    keeps its pixels. What cannot be read is told behind the others.
+    Images of any size are converted to those of the data set: drawings become bright on black,
+    centered and scaled, whatever the paper and the light; photographs are cropped around their
+    center. An image of the right size that ranges from black to white keeps its pixels. Unreadable
+    files are listed last.
 
     Example: netbuilder predict runs/iter10/2026-11-24T12-00-00-seed0 digits/
     """

@@ -9,7 +9,8 @@ import typer
 
 from netbuilder.cli._completion import either
 from netbuilder.cli._options import Plugins, RunsFolder
-from netbuilder.runs.run import RUNS
+from netbuilder.cli._output import echo
+from netbuilder.runs import RUNS
 
 
 def report(
@@ -21,35 +22,37 @@ def report(
             autocompletion=either,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("report"),
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("report"),
     runs: RunsFolder = RUNS,
     force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds something else.")
+        bool, typer.Option("--force", help="Write into a folder that holds other files.")
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """Write a report of networks and their runs.
+    """Write a report on networks and their runs.
 
-    As markdown with its pictures, and as one page of HTML.
+    The report is a Markdown file with its plots, and a single HTML page.
 
-    The networks stand in the order given; paths that come sorted, as a shell's pattern gives them,
-    count up instead: iter2 before iter10.
+    Networks keep the order of the paths; sorted paths, as a shell expands them, are ordered by
+    number: iter2 before iter10.
 
     Example: netbuilder report archs/iter*.yaml --runs archs/results
     """
-    from netbuilder._text import printable
     from netbuilder.render.report.model import report_on
     from netbuilder.render.report.write import write_report
     from netbuilder.runs.selection import Selection, natural_order
 
-    found = report_on(Selection.open_all(natural_order(paths), runs))
-    written = write_report(found, out, force=force)
-    for path in written:
-        print(printable(str(path)))
-    left_out = sum(len(iteration.remarks) for iteration in found.iterations)
-    networks = len(found.iterations)
-    print(
-        f"{networks} network{'s' * (networks != 1)}, {found.runs} finished "
-        f"run{'s' * (found.runs != 1)}"
-        + (f"; {left_out} remark{'s' * (left_out != 1)} in it on what is missing" * bool(left_out))
-    )
+    content = report_on(Selection.open_all(natural_order(paths), runs))
+    for path in write_report(content, out, force=force):
+        echo(str(path))
+    remarks = sum(len(iteration.remarks) for iteration in content.iterations)
+    totals = [
+        _count(len(content.iterations), "network"),
+        _count(content.runs, "finished run"),
+        *([_count(remarks, "remark") + " on missing results"] if remarks else []),
+    ]
+    echo(", ".join(totals))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

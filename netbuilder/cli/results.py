@@ -25,9 +25,9 @@ def results(
     output: TableFormat = None,
     plugins: Plugins = None,
 ) -> None:
-    """Compare finished runs with published figures.
+    """Compare finished runs with published results.
 
-    One row an architecture: means over its seeds, in percent.
+    One row per architecture: means over its seeds, in percent.
 
     Example: netbuilder results runs --format markdown
     """

@@ -5,34 +5,38 @@ from __future__ import annotations
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from netbuilder._text import printable
 from netbuilder.cli._completion import datasets
-from netbuilder.cli._options import TableFormat, choice, table_format, whole
+from netbuilder.cli._options import TableFormat, table_format, whole
 from netbuilder.errors import ConfigError
 from netbuilder.render.console import show_table
 from netbuilder.render.runs import filters_note, runs_table
-from netbuilder.runs.listing import VERDICTS
-from netbuilder.runs.run import RUNS
+from netbuilder.runs import RUNS
 
-VERDICT_WORDS = tuple(verdict.replace(" ", "-") for verdict in VERDICTS)
+VerdictName = Literal["met", "not-met", "not-judged", "running", "unfinished", "damaged"]
+"""`netbuilder.runs.listing.VERDICTS`, with dashes."""
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where runs lie.")] = RUNS,
-    name: Annotated[str, typer.Option(help="Only architectures of this name; * for any.")] = "*",
-    verdict: Annotated[str | None, choice("--verdict", VERDICT_WORDS)] = None,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of runs.")] = RUNS,
+    name: Annotated[str, typer.Option(help="Pattern of the architecture's name.")] = "*",
+    verdict: Annotated[
+        VerdictName | None, typer.Option(help="Verdict or state of the run.")
+    ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="Only what trained on this data set.", autocompletion=datasets),
+        typer.Option(help="Data set of the run.", autocompletion=datasets),
     ] = None,
-    limit: Annotated[int | None, whole("--limit", 1, "Only the newest so many.")] = None,
+    limit: Annotated[int | None, whole("--limit", 1, "List at most N runs.")] = None,
     output: TableFormat = None,
 ) -> None:
-    """List run folders, the newest first, in this machine's time.
+    """List run folders, newest first.
+
+    Times are in the time zone of this machine; --name, --verdict and --dataset select runs.
 
     Example: netbuilder runs archs/results --name 'iter*' --limit 5
     """

@@ -12,7 +12,7 @@ from netbuilder.errors import ConfigError
 
 
 def schema(
-    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file; by default the terminal.")] = None,
     plugins: Plugins = None,
 ) -> None:
     """Print the JSON Schema of documents, for editors.
@@ -26,6 +26,6 @@ def schema(
 
     if out is not None and out.is_dir():
         raise ConfigError(f"--out {out}: it is a folder; name a file, such as {out / FILE_NAME}")
-    require_writable(out, force=True)  # made by no hand: what lies there is an earlier one
+    require_writable(out, force=True)  # an existing file is an earlier schema
     load_installed()
     write_output(schema_text(), out)

@@ -3,57 +3,59 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from netbuilder.cli._options import Documents, Plugins, choice, table_format, whole
+from netbuilder.cli._options import Documents, Plugins, table_format, whole
+from netbuilder.cli._output import echo
 from netbuilder.cli._watch import Look, Watch, watch
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
     from netbuilder.network.analysis import Analysis
 
-SUMMARY_FORMATS = ("rich", "plain", "json", "markdown", "csv", "torchsummary")
+SummaryFormat = Literal["rich", "plain", "json", "markdown", "csv", "torchsummary"]
 
 
 def summarize(
     paths: Documents,
-    output: Annotated[str | None, choice("--format", SUMMARY_FORMATS)] = None,
+    output: Annotated[
+        SummaryFormat | None,
+        typer.Option(
+            "--format", help="Output format; by default rich in a terminal, plain elsewhere."
+        ),
+    ] = None,
     depth: Annotated[
-        int | None, whole("--depth", 0, "Sum up layers inside more than this many containers.")
+        int | None, whole("--depth", 0, "Fold containers nested more than N deep into one row.")
     ] = None,
     again: Watch = False,
     plugins: Plugins = None,
 ) -> None:
-    """Show every layer's shape, receptive field, parameters and cost.
+    """Show the shape, receptive field, parameters and cost of every layer.
 
     Example: netbuilder summarize archs/iter10.yaml
     """
     if again and output not in (None, "rich", "plain"):
-        raise ConfigError(f"--watch shows text; found --format {output!r}, leave it out")
+        raise ConfigError(f"--watch shows text; leave --format {output} out")
     output = output or table_format()
     if again:
         several, plain = len(paths) > 1, output == "plain"
         watch(paths, lambda look: _draw_summary(look, depth, plain=plain, several=several))
-    from netbuilder.config.loader import load
-    from netbuilder.network.analysis import analyse
+    from netbuilder.network.check import check_document
 
-    analyses, problems = [], []
-    for path in paths:
-        try:
-            analysis = analyse(load(path))
-        except ConfigError as error:
-            problems += error.problems
-        else:
-            analyses.append(analysis)
+    checks = [check_document(path) for path in paths]
+    analyses = [check.analysis for check in checks if check.analysis and not check.is_partial]
     _present(analyses, output, depth, several=len(paths) > 1)
-    if output not in ("rich", "plain") or not sys.stdout.isatty():
-        problems += [analysis.fault for analysis in analyses if analysis.fault]
+    problems = [problem for check in checks for problem in check.problems]
+    if output in ("rich", "plain") and sys.stdout.isatty():
+        # A terminal shows a fault already, below the table.
+        faults = {analysis.fault for analysis in analyses}
+        problems = [problem for problem in problems if problem not in faults]
     if problems:
         raise ConfigError(problems)
-    if any(analysis.fault for analysis in analyses):
-        raise typer.Exit(2)  # a terminal shows the fault already, below the table
+    if not all(check.is_sound for check in checks):
+        raise typer.Exit(2)
 
 
 def _present(analyses: list[Analysis], output: str, depth: int | None, *, several: bool) -> None:
@@ -70,7 +72,7 @@ def _present(analyses: list[Analysis], output: str, depth: int | None, *, severa
 
 
 def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) -> None:
-    """Print the table as far as there is one, the problems, and the last valid totals."""
+    """Print the table of the valid layers, the problems, and the last valid totals."""
     from netbuilder.render.console import show
     from netbuilder.render.network import summary
 
@@ -79,7 +81,7 @@ def _draw_summary(look: Look, depth: int | None, *, plain: bool, several: bool) 
         show(*summary(analysis, plain=plain, depth=depth), plain=plain)
     for problem in look.check.problems:
         if analysis is None or problem != analysis.fault:
-            print(problem)
+            echo(str(problem))
     look.print_last_valid()
     if several:
         print()

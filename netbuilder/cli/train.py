@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli import _completion as completion
-from netbuilder.cli._options import DataDir, Dataset, Plugins, choice, require_folder, whole
+from netbuilder.cli._options import DataDir, Dataset, Plugins, require_folder, whole
+from netbuilder.cli._output import echo
 from netbuilder.cli._signals import Stop
 from netbuilder.errors import ConfigError, require_extra
 from netbuilder.render.plots.run import draw_run
-from netbuilder.training.options import DEVICES, PRECISIONS, SCHEDULES, SWITCH
+from netbuilder.runs import RUNS
+from netbuilder.training.options import DeviceName, PrecisionName, ScheduleExtension, Switch
 
 if TYPE_CHECKING:
+    from netbuilder.network.analysis import Analysis
     from netbuilder.render.tensorboard import TensorBoardLog
     from netbuilder.training.events import Event
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train and where to write; what is None takes its default, or that of the run."""
+
+    out: Path = RUNS
+    seed: int = 0
+    device: DeviceName | None = None
+    precision: PrecisionName | None = None
+    compile: Switch = "auto"
+    graph: Switch = "auto"
+    deterministic: bool = False
+    data_dir: Path | None = None
 
 
 def train(
@@ -28,151 +45,192 @@ def train(
         list[Path] | None,
         typer.Argument(metavar="PATH", help="Documents.", autocompletion=completion.documents),
     ] = None,
-    epochs: Annotated[int | None, whole("--epochs", 1, "In place of the document's.")] = None,
-    seed: Annotated[
-        int | None, whole("--seed", 0, "Settles the weights and all draws; 0 unless given.")
+    epochs: Annotated[
+        int | None, whole("--epochs", 1, "Replace the epochs of the document.")
     ] = None,
-    device: Annotated[str | None, choice("--device", DEVICES)] = None,
-    precision: Annotated[str | None, choice("--precision", PRECISIONS)] = None,
+    seed: Annotated[
+        int | None, whole("--seed", 0, "Seed of the weights and of all random draws; default 0.")
+    ] = None,
+    device: Annotated[DeviceName | None, typer.Option(help="Where to train.")] = None,
+    precision: Annotated[
+        PrecisionName | None, typer.Option(help="Precision of the computation.")
+    ] = None,
     compile: Annotated[
-        str | None, choice("--compile", SWITCH, "auto: from the second epoch, where it pays.")
+        Switch | None, typer.Option(help="auto: from epoch 2, if the run is long enough.")
     ] = None,
     graph: Annotated[
-        str | None, choice("--graph", SWITCH, "auto: where a CUDA graph can be captured.")
+        Switch | None, typer.Option(help="auto: where a CUDA graph can be captured.")
     ] = None,
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="The same bits on a GPU too, or say why not.")
+        bool,
+        typer.Option("--deterministic", help="Bitwise reproducible on a GPU, or an error."),
     ] = False,
     changes: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="FIELD=VALUE", help="train.optimizer.SGD.lr=0.05, any field."
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Change a field of the document, such as train.optimizer.SGD.lr=0.05.",
         ),
     ] = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where run folders are made; runs unless given.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for run folders; default runs.")] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
             metavar="RUN",
             autocompletion=completion.resumable,
-            help="Go on with this run folder; auto: with the documents' newest, if there is one.",
+            help="Resume this run folder; auto: the newest run of each document, if any.",
         ),
     ] = None,
     schedule: Annotated[
-        str | None,
-        choice(
-            "--schedule",
-            SCHEDULES,
-            "With --resume RUN --epochs N: extend the schedule, or hold its end.",
-        ),
+        ScheduleExtension | None,
+        typer.Option(help="With --resume RUN --epochs N: extend the schedule, or hold its end."),
     ] = None,
     logger: Annotated[
-        str | None,
-        choice("--logger", ("tensorboard",), "Write RUN/tensorboard too, which it opens."),
+        Literal["tensorboard"] | None, typer.Option(help="Write RUN/tensorboard as well.")
     ] = None,
     plugins: Plugins = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line per run.")] = False,
 ) -> None:
-    """Train each document and say whether its targets were met.
+    """Train each document and report whether its targets are met.
 
     Example: netbuilder train archs/iter10.yaml --epochs 2
     """
-    from netbuilder.config.loader import load
-    from netbuilder.network.check import require_trainable
-    from netbuilder.render import network as tables
-    from netbuilder.render.console import show
-    from netbuilder.runs.run import RUNS, Run
-
-    overrides = [*(changes or [])]
-    if dataset is not None:
-        overrides.append(f"train.dataset={dataset}")
-    if epochs is not None:
-        overrides.append(f"train.epochs={epochs}")
     require_folder(out)
-    one = resume is not None and str(resume) != "auto"
-    if schedule is not None and not (one and epochs):
+    settings = TrainSettings(
+        out or RUNS, seed or 0, device, precision, compile or "auto", graph or "auto",
+        deterministic, data_dir,
+    )  # fmt: skip
+    run = resume if str(resume) != "auto" else None
+    if schedule is not None and not (run and epochs):
         raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
-    if one:
-        fixed = (dataset, seed, precision, compile, graph, out) != (None,) * 6 or deterministic
-        if paths or changes or fixed:
+    analyses: list[Analysis] = []
+    if run is not None:
+        options = (dataset, seed, precision, compile, graph, out)
+        if paths or changes or deterministic or any(option is not None for option in options):
             raise ConfigError(
-                "--resume goes on with a run as it began; give it no document and no change, "
-                "only --epochs, --schedule, --device, --data-dir and --quiet"
+                "--resume continues a run with its own settings; give it no document and no "
+                "change, only --epochs, --schedule, --device, --data-dir and --quiet"
             )
-        analyses = []
     elif not paths:
         raise ConfigError("name a document, such as archs/iter10.yaml, or a run with --resume")
     else:
-        # All of them before the first is trained: a mistake in the last costs no hours.
-        analyses = [require_trainable(load(path, overrides)) for path in paths]
-
+        analyses = _require_trainable(paths, changes, dataset, epochs)
     with Stop() as stop:
-        from netbuilder.training.loop import prepare
-        from netbuilder.training.loop import resume as go_on
-        from netbuilder.training.loop import train as begin
+        import netbuilder.training.loop  # noqa: F401  # Ctrl-C during this import ends the process
 
         if logger:
             require_extra("tensorboard", "tensorboard")
-        met = []
-        if resume is not None and one:
-            records = go_on(
-                resume,
-                device=device,
-                data_dir=data_dir,
-                stop=stop,
-                epochs=epochs,
-                schedule=schedule or "extend",
-            )
-            met.append(show_run(records, stop, quiet=quiet, logged=bool(logger)))
-        if len(analyses) > 1:
-            # All data before the first is trained: what the last lacks costs no hours.
-            for analysis in analyses:
-                prepare(analysis.architecture, data_dir)
-        for analysis in analyses:
-            if not quiet:
-                plain = not sys.stdout.isatty()
-                show(*tables.summary(analysis, plain=plain), plain=plain)
-            kept = out or RUNS
-            if resume is not None and (
-                run := Run.latest(kept, analysis.architecture, seed or 0, precision, _pass_over)
-            ):
-                records = go_on(run.path, device=device, data_dir=data_dir, stop=stop)
-                met.append(show_run(records, stop, quiet=quiet, logged=bool(logger)))
-                continue
-            records = begin(
-                analysis.architecture,
-                out=kept,
-                seed=seed or 0,
-                device=device or "auto",
-                precision=precision or "auto",
-                compile=compile or "auto",
-                graph=graph or "auto",
-                deterministic=deterministic,
-                data_dir=data_dir,
-                stop=stop,
-            )
-            met.append(show_run(records, stop, quiet=quiet, logged=bool(logger)))
+        if run is not None:
+            runs = iter([_resume(run, settings, stop, epochs, schedule or "extend")])
+        else:
+            runs = _train_in_turn(analyses, settings, stop, auto=resume is not None, quiet=quiet)
+        met = [show_run(events, stop, quiet=quiet, logged=bool(logger)) for events in runs]
     if False in met:
         raise typer.Exit(1)
 
 
-def _pass_over(error: ConfigError) -> None:
-    print(printable(f"passed over: {error}"), file=sys.stderr)
+def _require_trainable(
+    paths: list[Path], changes: list[str] | None, dataset: str | None, epochs: int | None
+) -> list[Analysis]:
+    """Check all documents, with their changes, before the first is trained."""
+    from netbuilder.network.check import require_sound_documents
+
+    overrides = list(changes or [])
+    if dataset is not None:
+        overrides.append(f"train.dataset={dataset}")
+    if epochs is not None:
+        overrides.append(f"train.epochs={epochs}")
+    return require_sound_documents(paths, overrides, to_train=True)
+
+
+def _train_in_turn(
+    analyses: list[Analysis], settings: TrainSettings, stop: Stop, *, auto: bool, quiet: bool
+) -> Iterator[Generator[Event, None, None]]:
+    """Yield the events of one run per document; with ``auto``, resume those that have a run."""
+    from netbuilder.training.loop import prepare
+
+    if len(analyses) > 1:  # missing data of the last document cost no hours of the first
+        for analysis in analyses:
+            prepare(analysis.architecture, settings.data_dir)
+    for analysis in analyses:
+        if not quiet:
+            _show_summary(analysis)
+        earlier = _find(analysis, settings) if auto else None
+        yield _resume(earlier, settings, stop) if earlier else _start(analysis, settings, stop)
+
+
+def _start(analysis: Analysis, settings: TrainSettings, stop: Stop) -> Generator[Event, None, None]:
+    """Start a run of a document."""
+    from netbuilder.training.loop import train as start
+
+    return start(
+        analysis.architecture,
+        out=settings.out,
+        seed=settings.seed,
+        device=settings.device or "auto",
+        precision=settings.precision or "auto",
+        compile=settings.compile,
+        graph=settings.graph,
+        deterministic=settings.deterministic,
+        data_dir=settings.data_dir,
+        stop=stop,
+    )
+
+
+def _resume(
+    run: Path,
+    settings: TrainSettings,
+    stop: Stop,
+    epochs: int | None = None,
+    schedule: ScheduleExtension = "extend",
+) -> Generator[Event, None, None]:
+    """Resume a run, with more epochs if ``epochs`` is given."""
+    from netbuilder.training.loop import resume
+
+    return resume(
+        run,
+        device=settings.device,
+        data_dir=settings.data_dir,
+        stop=stop,
+        epochs=epochs,
+        schedule=schedule,
+    )
+
+
+def _find(analysis: Analysis, settings: TrainSettings) -> Path | None:
+    """Return the newest run of a document with the same seed, or None."""
+    from netbuilder.runs.run import Run
+
+    run = Run.latest(
+        settings.out, analysis.architecture, settings.seed, settings.precision, _report_skipped
+    )
+    return run.path if run else None
+
+
+def _report_skipped(error: ConfigError) -> None:
+    echo(f"skipped: {error}", err=True)
+
+
+def _show_summary(analysis: Analysis) -> None:
+    from netbuilder.render import network as tables
+    from netbuilder.render.console import show
+
+    plain = not sys.stdout.isatty()
+    show(*tables.summary(analysis, plain=plain), plain=plain)
 
 
 def show_run(
     records: Generator[Event, None, None], stop: Stop, *, quiet: bool, logged: bool
 ) -> bool | None:
-    """Show a run to its end, draw its pictures, and tell whether its targets were met."""
+    """Show a run to its end, draw its plots, and return whether its targets are met."""
     from netbuilder.render.progress import RunProgress
     from netbuilder.training.events import Finished
     from netbuilder.training.resources import resource_errors
 
-    # Closed, for a run that is not let go of cannot be taken up again.
+    # Closing it releases the lock of the run folder.
     with (
         closing(records),
         RunProgress(plain=not sys.stdout.isatty(), quiet=quiet) as live,

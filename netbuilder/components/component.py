@@ -5,35 +5,26 @@
     Name: [positional]     arguments in torch's order
     Name: {field: value}   arguments by name
 
-A kind is a class whose fields are the arguments; a `Family` is the tuple of kinds that one place of
-the document accepts. Values are strict: nothing is turned into something else on the way in.
+A kind is a class whose fields are the arguments; a `Registry` holds the kinds that one place of a
+document accepts. Values are strict: nothing is converted to another type.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here once: pydantic would evaluate their strings again for every kind.
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
-from pydantic_core import (
-    CoreSchema,
-    ErrorDetails,
-    InitErrorDetails,
-    PydanticCustomError,
-    core_schema,
-)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from netbuilder._text import describe, did_you_mean, quoted
+from netbuilder._text import describe, did_you_mean
 
 _ALLOWED = {
     "int_type": "a whole number",
@@ -66,26 +57,30 @@ FAULT = "netbuilder_fault"
 
 
 def validation_error(message: str) -> PydanticCustomError:
-    """The error that a validator raises: pydantic adds the place, the message stays as it is."""
+    """Return the error for a validator to raise: pydantic adds the place and keeps the message."""
     return PydanticCustomError(FAULT, "{message}", {"message": message})
 
 
 def validation_errors(
     faults: Iterable[tuple[tuple[str | int, ...], str, object]],
 ) -> ValidationError:
-    """As `fault`, for a validator of a whole model: places in it, messages and what was found."""
+    """Return the errors for a validator of a whole model to raise.
+
+    Args:
+        faults: for each error its place in the model, its message and the wrong value.
+    """
     return ValidationError.from_exception_data(
         "faults",
         [
-            InitErrorDetails(type=validation_error(message), loc=place, input=found)
-            for place, message, found in faults
+            InitErrorDetails(type=validation_error(message), loc=place, input=value)
+            for place, message, value in faults
         ],
     )
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """One of pydantic's errors about ``model`` in the words that this project uses."""
-    kind, found, context = error["type"], describe(error["input"]), error.get("ctx", {})
+    """Return the message of one of pydantic's errors in this project's words."""
+    kind, value, context = error["type"], describe(error["input"]), error.get("ctx", {})
     if kind == FAULT:
         return str(context["message"])
     if kind == "extra_forbidden" and error["loc"][-1] in INFERRED:
@@ -95,20 +90,31 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         return "it is required and missing"
     if kind in _ALLOWED:
-        return f"found {found}; allowed: {_ALLOWED[kind]}"
+        return f"found {value}; allowed: {_ALLOWED[kind]}"
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
-        return f"found {found}; allowed: {_COMPARED[bound]} {context[bound]}"
+        return f"found {value}; allowed: {_COMPARED[bound]} {context[bound]}"
     if kind == "literal_error":
-        return f"found {found}; allowed: {context['expected']}"
-    return f"found {found}; {error['msg'][0].lower()}{error['msg'][1:]}"
+        return f"found {value}; allowed: {context['expected']}"
+    return f"found {value}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _distinct(errors: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorDetails]:
+    """Leave out a missing field that is there under a misspelled name."""
+    hints = {_explain(error, model) for error in errors if error["type"] == "extra_forbidden"}
+    return [
+        error
+        for error in errors
+        if error["type"] != "missing"
+        or f"unknown field; did you mean {error['loc'][-1]}?" not in hints
+    ]
 
 
 class StrictModel(BaseModel):
-    """A part of the document: unknown keys, coercions and later changes are refused."""
+    """A section of the document: unknown keys, coercion and later changes are refused."""
 
-    # Dozens of kinds exist and a document uses a few: building a validator at its first use keeps
-    # the start of every command short.
+    # A document uses a few of dozens of kinds: building a validator at its first use shortens the
+    # start of every command.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @model_validator(mode="wrap")
@@ -125,7 +131,7 @@ class StrictModel(BaseModel):
                         loc=line["loc"],
                         input=line["input"],
                     )
-                    for line in error.errors(include_url=False)
+                    for line in _distinct(error.errors(include_url=False), cls)
                 ],
             ) from None
 
@@ -134,7 +140,7 @@ class Component(StrictModel):
     """One kind of component; its fields are its arguments, in torch's positional order."""
 
     kind: ClassVar[str]
-    """The name in documents: the class's own, which is torch's."""
+    """The name in documents: by default the name of the class, which is torch's."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -142,248 +148,75 @@ class Component(StrictModel):
             cls.kind = cls.__name__
 
     keyword_only: ClassVar[frozenset[str]] = frozenset()
-    """Arguments behind one of torch's that has no place in a document; they go by name alone."""
+    """Arguments that documents write by name only.
+
+    In torch's constructor they come after an argument that documents cannot write.
+    """
 
     variadic: ClassVar[str] = ""
-    """The argument that takes all positional ones, as ``*args`` does in torch's constructor."""
+    """The argument that collects all positional values, as ``*args`` does in torch."""
 
     @classmethod
     def positional(cls) -> tuple[str, ...]:
-        """The names of the arguments, in the order of ``Name: [positional]``."""
+        """Return the names of the arguments, in the order of ``Name: [positional]``."""
         return tuple(name for name in cls.model_fields if name not in cls.keyword_only)
 
     @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
-        """What is to be written in place of positional values that are plainly not meant as such.
+        """Return the form to write instead of positional values that cannot be meant as such.
 
-        Empty where they may be.
+        Empty if they can.
         """
         return ""
 
     @classmethod
     def required(cls) -> tuple[str, ...]:
-        """The names of the arguments that have no default."""
+        """Return the names of the arguments that have no default."""
         return tuple(name for name, field in cls.model_fields.items() if field.is_required())
 
     def arguments(self) -> dict[str, Any]:
-        """Every argument with its value, defaults included."""
+        """Return every argument with its value, defaults included."""
         return {name: getattr(self, name) for name in type(self).model_fields}
 
     def non_default_arguments(self) -> dict[str, Any]:
-        """The arguments that are not at their defaults, one number where it means all axes."""
+        """Return the arguments that differ from their defaults.
+
+        Equal numbers for all axes become one number where that means the same.
+        """
         fields = type(self).model_fields
-        given = {
+        arguments = {
             name: value
             for name, value in self.arguments().items()
             if fields[name].is_required() or value != fields[name].get_default()
         }
-        for name, value in given.items():
+        for name, value in arguments.items():
             if isinstance(value, tuple) and len(set(value)) == 1 and type(value[0]) is int:
-                shorter = given | {name: value[0]}
-                with suppress(ValidationError):  # some lists are no number an axis
+                shorter = arguments | {name: value[0]}
+                with suppress(ValidationError):  # some lists are not one number per axis
                     if type(self).model_validate(shorter).arguments() == self.arguments():
-                        given = shorter
-        return given
+                        arguments = shorter
+        return arguments
 
 
-C = TypeVar("C", bound=Component)
-
-
-def by_name(kind: type[Component], written: object) -> dict[str, Any]:
-    """The arguments that a document writes behind a kind's name, as a mapping by name.
+def by_name(kind: type[Component], arguments: object) -> dict[str, Any]:
+    """Return the arguments that a document writes after a kind's name, as a mapping by name.
 
     Raises:
         PydanticCustomError: more arguments than the kind takes.
     """
-    if written is None:
+    if arguments is None:
         return {}
-    if isinstance(written, Mapping):
-        return dict(written)
-    if kind.variadic and isinstance(written, list | tuple):
-        return {kind.variadic: written}
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    if kind.variadic and isinstance(arguments, list | tuple):
+        return {kind.variadic: arguments}
     names = kind.positional()
-    values = written if isinstance(written, list | tuple) else [written]
-    if values and (instead := kind.usage_hint(values)):
-        raise validation_error(f"found {describe(values[0])} by position; write {instead}")
+    values = arguments if isinstance(arguments, list | tuple) else [arguments]
+    if values and (usage := kind.usage_hint(values)):
+        raise validation_error(f"found {describe(values[0])} by position; write {usage}")
     if len(values) > len(names):
-        takes = f"at most {len(names)}: {', '.join(names)}" if names else "none"
+        allowed = f"at most {len(names)}: {', '.join(names)}" if names else "none"
         raise validation_error(
-            f"found {len(values)} positional arguments; {kind.kind} takes {takes}"
+            f"found {len(values)} positional arguments; {kind.kind} takes {allowed}"
         )
     return dict(zip(names, values, strict=False))
-
-
-class Registry(Generic[C]):
-    """The kinds that one place of the document accepts, as an annotation that pydantic reads.
-
-    A field of type ``Annotated[Layer, Family("layer", KINDS)]`` takes the component grammar or an
-    instance of one of the kinds.
-    """
-
-    def __init__(
-        self, noun: str, kinds: Iterable[type[C]] = (), definition: str | None = None
-    ) -> None:
-        self.noun = noun
-        self.definition = definition or noun
-        """The name of its forms in the JSON Schema."""
-        self.kinds: dict[str, type[C]] = {}
-        self.resolve_missing: Callable[[str], type[C] | None] = lambda name: None
-        """Where a kind is looked for that is not among ``kinds``."""
-        self.add(kinds)
-
-    def add(self, kinds: Iterable[type[C]]) -> None:
-        """Accept further kinds; those that hold others of the family can only be made behind it."""
-        self.kinds |= {kind.kind: kind for kind in kinds}
-
-    def read(self, value: object) -> C:
-        """The component that ``value`` writes; errors carry the kind's name in their place."""
-        if isinstance(value, Component) and type(value) is self.kinds.get(value.kind):
-            return value
-        if isinstance(value, str):
-            value = {value: None}
-        if not isinstance(value, Mapping) or not value:
-            raise validation_error(
-                f"found {describe(value)}; a {self.noun} is written as Name, "
-                "Name: scalar, Name: [positional] or Name: {field: value}"
-            )
-        if len(value) > 1:
-            names = ", ".join(quoted(str(name)) for name in list(value)[:4])
-            names += ", …" if len(value) > 4 else ""
-            raise validation_error(
-                f"found {len(value)} keys ({names}) where one "
-                f"{self.noun} belongs; indent its arguments below its name"
-            )
-        [(name, written)] = value.items()
-        kind = self.kind(name)
-        try:
-            return kind.model_validate(by_name(kind, written))
-        except ValidationError as error:
-            lines = error.errors(include_url=False)
-        except PydanticCustomError as error:
-            lines = [
-                ErrorDetails(type=FAULT, loc=(), msg="", input=written, ctx=error.context or {})
-            ]
-        raise ValidationError.from_exception_data(
-            name,
-            [
-                InitErrorDetails(
-                    type=validation_error(line["ctx"]["message"]),
-                    loc=(name, *line["loc"]),
-                    input=line["input"],
-                )
-                for line in lines
-            ],
-        )
-
-    def write(self, component: C) -> dict[str, Any]:
-        """The canonical form of a component: ``{Name: {field: value}}`` with every default."""
-        return {component.kind: component.model_dump(mode="json")}
-
-    def kind(self, name: str) -> type[C]:
-        """The kind of that name.
-
-        Raises:
-            PydanticCustomError: there is none.
-        """
-        if name not in self.kinds:
-            found = self.resolve_missing(name) if name.isidentifier() else None
-            if found is None:
-                raise validation_error(
-                    f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}"
-                )
-            self.add([found])
-        return self.kinds[name]
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self.read,
-            serialization=core_schema.plain_serializer_function_ser_schema(self.write),
-        )
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """A reference to the family's forms, which are written once: layers hold layers."""
-        # Only pydantic's own handler has one, and only it is ever given here.
-        generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
-        name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
-        if name not in generator.definitions:
-            generator.definitions[name] = {}  # for what refers to it while it is written
-            generator.definitions[name] = self._forms(handler)
-        written: dict[str, Any] = reference
-        return written
-
-    def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        bare = [name for name, kind in self.kinds.items() if not kind.required()]
-        forms = {name: _reference(kind, handler) for name, kind in self.kinds.items()}
-        mapping = {
-            "type": "object",
-            "properties": forms,
-            "additionalProperties": False,
-            "minProperties": 1,
-            "maxProperties": 1,
-        }
-        return {"anyOf": [{"enum": bare}, mapping] if bare else [mapping]}
-
-
-def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    """Return a reference to the forms of a kind, which are defined under its name."""
-    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
-    name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{kind.kind}")
-    if name not in generator.definitions:
-        generator.definitions[name] = {}  # a kind that holds layers refers to itself
-        generator.definitions[name] = {
-            "description": inspect.cleandoc(kind.__doc__ or ""),
-            "anyOf": _written_forms(kind, handler),
-        }
-    return dict(reference)
-
-
-def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> list[dict[str, Any]]:
-    """Return the JSON Schemas of the values that a document can write after a kind's name.
-
-    Defaults and descriptions are on the arguments by name alone, where an editor shows them.
-    """
-    kind.model_rebuild()
-    mapping = dict(handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__)))
-    mapping.pop("description", None)
-    by_field = mapping.get("properties", {})
-    if kind.variadic:
-        return [mapping, _constraint(by_field[kind.variadic])]
-    values = [_constraint(by_field[name]) for name in kind.positional()]
-    required = len(kind.required())
-    forms: list[dict[str, Any]] = [mapping]
-    if values and required < 2 and (scalar := _scalar(values[0])):
-        forms.append(scalar)
-    positional = {"type": "array", "minItems": required, "maxItems": len(values)}
-    forms.append(positional | ({"prefixItems": values} if values else {}))
-    if not required:
-        forms.append({"type": "null"})
-    return forms
-
-
-def _constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON Schema without its annotations."""
-    return {key: part for key, part in schema.items() if key not in ("default", "description")}
-
-
-def _scalar(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the part of a JSON Schema that allows numbers, strings and booleans, if any."""
-    if schema.keys() == {"anyOf"}:
-        parts = [part for part in map(_scalar, schema["anyOf"]) if part]
-        return parts[0] if len(parts) == 1 else {"anyOf": parts} if parts else None
-    if schema.keys().isdisjoint(("type", "enum", "const")):
-        return {"allOf": [schema, {"not": {"type": list(_NOT_SCALAR)}}]}
-    types = schema.get("type", ())
-    types = [types] if isinstance(types, str) else list(types)
-    scalars = [name for name in types if name not in _NOT_SCALAR]
-    if types and not scalars:
-        return None
-    if scalars == types:
-        return schema
-    return schema | {"type": scalars[0] if len(scalars) == 1 else scalars}
-
-
-_NOT_SCALAR = ("array", "object", "null")

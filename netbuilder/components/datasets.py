@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from netbuilder.components.component import Component, Registry
+from netbuilder.components.component import Component
 from netbuilder.components.shapes import Shape
 
 _DIGITS = tuple("0123456789")
@@ -122,8 +122,3 @@ class Cifar100(Dataset):
     classes = tuple(map(str, range(100)))
     mean = (0.5071, 0.4865, 0.4409)
     std = (0.2673, 0.2564, 0.2762)
-
-
-DATASETS: tuple[type[Dataset], ...] = (Mnist, Mnist5k, FashionMnist, KMnist, Cifar10, Cifar100)
-
-AnyDataset = Annotated[Dataset, Registry("data set", DATASETS)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, model_validator
 
-from netbuilder.components.component import Component, Registry, StrictModel, validation_error
+from netbuilder.components.component import Component, validation_error
 from netbuilder.components.fields import NonNegative, Number, Probability, Size
 from netbuilder.components.shapes import Shape
 
@@ -190,49 +189,3 @@ class Sparse(Initializer):
 
     sparsity: Probability
     std: NonNegative = 0.01
-
-
-INITIALIZERS: tuple[type[Initializer], ...] = (
-    Constant, Dirac, Eye, KaimingNormal, KaimingUniform, Normal, Ones, Orthogonal, Sparse,
-    TruncNormal, Uniform, XavierNormal, XavierUniform, Zeros,
-)  # fmt: skip
-
-INITIALIZER = Registry("initializer", INITIALIZERS)
-
-AnyInitializer = Annotated[Initializer, INITIALIZER]
-
-
-class ByParameter(StrictModel):
-    """An initializer per parameter; without one, torch's default initialization applies."""
-
-    weight: AnyInitializer | None = None
-    bias: AnyInitializer | None = None
-
-    def by_name(self) -> Mapping[str, Initializer]:
-        """Return the initializers by the names of the parameters."""
-        fields = {"weight": self.weight, "bias": self.bias}
-        return {name: initializer for name, initializer in fields.items() if initializer}
-
-
-class _Init(Registry[Any]):
-    """The value of ``init``: an initializer for the weight, or one per parameter."""
-
-    def read(self, value: object) -> ByParameter:
-        if isinstance(value, ByParameter):
-            return value
-        if isinstance(value, Mapping) and value.keys() & ByParameter.model_fields.keys():
-            return ByParameter.model_validate(dict(value))
-        return ByParameter(weight=super().read(value))
-
-    def write(self, component: ByParameter) -> dict[str, Any]:
-        return {
-            name: INITIALIZER.write(initializer)
-            for name, initializer in component.by_name().items()
-        }
-
-    def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        by_parameter = handler(ByParameter.__pydantic_core_schema__)
-        return {"anyOf": [super()._forms(handler), by_parameter]}
-
-
-Init = Annotated[ByParameter, _Init("initializer", INITIALIZERS, definition="init")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from netbuilder.components.component import Component, Registry
+from netbuilder.components.component import Component
 from netbuilder.components.fields import Number, Probability
 
 if TYPE_CHECKING:
@@ -41,8 +41,3 @@ class MultiMarginLoss(Loss):
 
     p: Annotated[int, Field(ge=1, le=2)] = 1
     margin: Number = 1.0
-
-
-LOSSES: tuple[type[Loss], ...] = (CrossEntropyLoss, NLLLoss, MultiMarginLoss)
-
-AnyLoss = Annotated[Loss, Registry("loss", LOSSES)]

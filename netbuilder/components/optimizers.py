@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import model_validator
 
-from netbuilder.components.component import Component, Registry, validation_error
+from netbuilder.components.component import Component, validation_error
 from netbuilder.components.fields import Interval, NonNegative, NumberList, Probability
 
 if TYPE_CHECKING:
@@ -107,8 +107,3 @@ class NAdam(Optimizer):
     weight_decay: NonNegative = 0.0
     momentum_decay: NonNegative = 4e-3
     decoupled_weight_decay: bool = False
-
-
-OPTIMIZERS: tuple[type[Optimizer], ...] = (SGD, Adam, AdamW, RMSprop, NAdam)
-
-AnyOptimizer = Annotated[Optimizer, Registry("optimizer", OPTIMIZERS)]

@@ -1,4 +1,4 @@
-"""Layer kinds from outside: of installed packages, or of modules that a command names.
+"""Layer kinds of installed packages, and of modules that a command names.
 
 A package offers kinds as entry points of the group ``netbuilder.layers``, each under the kind's
 name; it is imported once a document uses that name. A document itself never names code.
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
 GROUP = "netbuilder.layers"
 
 
-def import_named(module: str, said: str) -> ModuleType:
+def import_named(module: str, label: str) -> ModuleType:
     """Import a module that a command names; the current folder is searched too, as ``-m`` does.
 
     Raises:
-        ConfigError: it cannot be imported; the message begins with ``said``.
+        ConfigError: it cannot be imported; the message begins with ``label``.
     """
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
     try:
         return import_module(module)
-    except (Exception, SystemExit) as error:  # whatever a module of others raises
+    except (Exception, SystemExit) as error:  # a module of others can raise anything
         raise ConfigError(
-            f"{said}: cannot be imported: {exception_text(error)}; mend it or its name"
+            f"{label}: cannot be imported: {exception_text(error)}; fix the module or its name"
         ) from None
 
 
 def load_plugin(module: str) -> tuple[type[Layer], ...]:
-    """Import a module, and serve the layer kinds that are defined in it.
+    """Import a module and register the layer kinds that it defines.
 
     Raises:
-        ConfigError: it cannot be imported, or defines no kind that can be served.
+        ConfigError: it cannot be imported, or defines no kind that can be registered.
     """
-    found = import_named(module, f"--plugin {module}")
+    plugin = import_named(module, f"--plugin {module}")
     kinds = tuple(
         value
-        for value in vars(found).values()
+        for value in vars(plugin).values()
         if isinstance(value, type)
         and issubclass(value, Layer)
-        and value.__module__ == found.__name__
+        and value.__module__ == plugin.__name__
         and not value.abstract
     )
     if not kinds:
@@ -61,51 +61,54 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
             "a kind is a subclass of netbuilder.plugin.Layer"
         )
     for kind in kinds:
-        if LAYERS.kinds.get(kind.kind, kind) is not kind:
+        if kind.kind in LAYERS.kinds and LAYERS.kinds[kind.kind] is not kind:
             raise ConfigError(
-                f"--plugin {module}: there is a layer kind {kind.kind} already; rename the class"
+                f"--plugin {module}: the layer kind {kind.kind} already exists; rename the class"
             )
     LAYERS.add(kinds)
     return kinds
 
 
-@lru_cache(maxsize=64)  # a name may stand in a document ten thousand times
+@lru_cache(maxsize=64)  # a document may use a name ten thousand times
 def offered(name: str) -> EntryPoints:
-    """What installed packages offer under ``name``."""
+    """Return the entry points of installed packages under ``name``."""
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP, name=name)
 
 
 def installed(name: str) -> type[Layer] | None:
-    """The kind that an installed package offers under ``name``, if one does.
+    """Return the kind that an installed package offers under ``name``, or None.
 
     Raises:
-        PydanticCustomError: it cannot be imported, or is no layer kind of that name.
+        PydanticCustomError: it cannot be imported, or is not a layer kind of that name.
     """
     for entry in offered(name):
-        said = f"layer {name} is offered by the installed plugin {entry.value}, which"
+        label = f"layer {name} is offered by the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
-        except (Exception, SystemExit) as error:  # whatever a module of others raises
+        except (Exception, SystemExit) as error:  # a module of others can raise anything
             raise validation_error(
-                f"{said} cannot be imported: {exception_text(error)}; mend or remove it"
+                f"{label} cannot be imported: {exception_text(error)}; fix or uninstall it"
             ) from None
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
-            raise validation_error(f"{said} is no layer kind; it must be a subclass of Layer")
+            raise validation_error(f"{label} is not a layer kind; it must be a subclass of Layer")
         if kind.kind != name:
             raise validation_error(
-                f"{said} is the kind {kind.kind}; the two names must be the same"
+                f"{label} is the kind {kind.kind}; the two names must be the same"
             )
         return kind
     return None
 
 
+LAYERS.resolve_missing = installed
+
+
 def load_installed() -> None:
-    """Serve every kind that installed packages offer, as for the grammar of documents.
+    """Register every kind that installed packages offer, as the JSON Schema needs them.
 
     Raises:
-        ConfigError: one of them cannot be served.
+        ConfigError: one of them cannot be imported.
     """
     from importlib.metadata import entry_points
 
@@ -119,5 +122,5 @@ def load_installed() -> None:
 
 
 def exception_text(error: BaseException) -> str:
-    """An exception of others as one line."""
+    """Return an exception of others as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from netbuilder._text import LARGEST
-from netbuilder.components.component import Component, Registry
+from netbuilder.components.component import Component
 from netbuilder.components.fields import (
     LIST_AS_TUPLE,
     Length,
@@ -134,10 +134,3 @@ class LinearLR(Scheduler):
     start_factor: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     end_factor: Probability = 1.0
     total_iters: Size = 5
-
-
-SCHEDULERS: tuple[type[Scheduler], ...] = (
-    OneCycleLR, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, ReduceLROnPlateau, LinearLR,
-)  # fmt: skip
-
-AnyScheduler = Annotated[Scheduler, Registry("scheduler", SCHEDULERS)]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from netbuilder._text import describe, did_you_mean, quoted
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.layers.containers import Sequential
 from netbuilder.config.definitions import (
     BLOCK_NAME,
     SECTIONS,
@@ -143,7 +142,7 @@ class Expander:
             return replace(arguments, value=expanded)
         if not isinstance(arguments.value, list):
             return None
-        if kind == Sequential.kind:
+        if kind == "Sequential":
             return self._layers(arguments, scope)
         names = LAYERS.kinds[kind].positional()
         items = []

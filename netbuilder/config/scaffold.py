@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, get_args
 
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import FOLDER_NAME, FOLDER_NAME_RULE, Architecture
@@ -34,7 +35,9 @@ SECTION_HINTS = {
     "notes": "the target before you train, the analysis after it",
 }
 """The sections of a new document that its author edits, each with a hint."""
-TEMPLATES = ("plain", "residual", "mobile")
+TemplateName = Literal["plain", "residual", "mobile"]
+
+TEMPLATES: tuple[str, ...] = get_args(TemplateName)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import (
     AfterValidator,
@@ -18,22 +18,28 @@ from pydantic import (
 )
 
 from netbuilder._text import describe
-from netbuilder.components.augmentations import AUGMENTATIONS
-from netbuilder.components.augmentations.base import Augmentation
 from netbuilder.components.component import (
     Component,
-    Registry,
     StrictModel,
     validation_error,
     validation_errors,
 )
-from netbuilder.components.datasets import DATASETS, AnyDataset
 from netbuilder.components.fields import LIST_AS_TUPLE, Length, Number, Size
-from netbuilder.components.initializers import INITIALIZERS, Init
+from netbuilder.components.init import INITIALIZERS, Init
 from netbuilder.components.layers.base import LAYERS, AnyLayer
-from netbuilder.components.losses import LOSSES, AnyLoss, CrossEntropyLoss
-from netbuilder.components.optimizers import OPTIMIZERS, AnyOptimizer
-from netbuilder.components.schedulers import SCHEDULERS, AnyScheduler
+from netbuilder.components.registries import (
+    AUGMENTATIONS,
+    DATASETS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULERS,
+    AnyAugmentation,
+    AnyDataset,
+    AnyLoss,
+    AnyOptimizer,
+    AnyScheduler,
+)
+from netbuilder.components.registry import Registry
 from netbuilder.components.shapes import format_shape
 from netbuilder.errors import Problem
 
@@ -132,16 +138,13 @@ class Notes(StrictModel):
     learned: str = ""
 
 
-AnyAugmentation = Annotated[Augmentation, Registry("augmentation", AUGMENTATIONS)]
-
-
 class TrainConfig(StrictModel):
     """How the network is trained."""
 
     dataset: AnyDataset
     epochs: Size
     batch_size: Size = 64
-    loss: AnyLoss = Field(default_factory=CrossEntropyLoss)
+    loss: AnyLoss = Field(default_factory=lambda: LOSSES.parse("CrossEntropyLoss"))
     optimizer: AnyOptimizer
     scheduler: Annotated[
         tuple[AnyScheduler, ...],
@@ -215,10 +218,10 @@ class Architecture(StrictModel):
     @model_validator(mode="after")
     def _check_input(self) -> Architecture:
         if self.train and self.train.dataset.shape != self.input:
+            dataset, shape = self.train.dataset.kind, self.train.dataset.shape
             message = (
-                f"found {format_shape(self.input)}, but the images of {self.train.dataset.kind} "
-                f"are {format_shape(self.train.dataset.shape)}; "
-                f"write {list(self.train.dataset.shape)}"
+                f"found {format_shape(self.input)}, but the images of {dataset} are "
+                f"{format_shape(shape)}; write {list(shape)}"
             )
             raise validation_errors([(("input",), message, self.input)])
         return self
@@ -266,12 +269,10 @@ def format_path(place: Place) -> str:
     return text
 
 
-COMPONENTS: Mapping[str, type[Component]] = ChainMap(
-    LAYERS.kinds,  # type: ignore[arg-type]  # grows with plugins
-    {
-        kind.kind: kind
-        for kinds in (INITIALIZERS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS)
-        for kind in kinds
-    },
-)
-"""All kinds of all registries by name; no two share a name."""
+FAMILIES: tuple[Registry[Any], ...] = (
+    LAYERS, INITIALIZERS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS,
+)  # fmt: skip
+"""Every family of kinds that a document can name."""
+
+COMPONENTS: Mapping[str, type[Component]] = ChainMap(*(family.kinds for family in FAMILIES))
+"""Every kind of every family; no two share a name."""

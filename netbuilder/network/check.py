@@ -1,11 +1,11 @@
-"""Whether a document describes a network that can be built and trained: the one answer to that."""
+"""Check documents: values, layer shapes, classes, and the targets that need no training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
-from os import PathLike
+from os import PathLike, fspath
 
 from netbuilder.components.shapes import format_shape
 from netbuilder.config.loader import DocumentError, load
@@ -21,78 +21,109 @@ class DocumentCheck:
 
     Attributes:
         problems: every problem, in the order of the text; empty for a sound document.
-        analysis: of the network; of the layers before the first wrong value where the document has
-            one; None where there are no such layers.
-        verdicts: of the targets that need no training; empty where a value is wrong.
+        analysis: of the network, or of the layers before the first wrong value; None if there are
+            no such layers.
+        verdicts: of the targets that need no training; empty if a value is wrong.
+        is_partial: whether a value is wrong, so that the analysis lacks layers.
     """
 
     problems: tuple[Problem, ...]
     analysis: Analysis | None
     verdicts: tuple[Verdict, ...] = ()
+    is_partial: bool = False
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is wrong with the document; a target may still be missed."""
+        """Whether the document has no problem; it may still miss a target."""
         return not self.problems
 
     @property
     def meets_targets(self) -> bool:
-        """Whether no target is missed that needs no training."""
+        """Whether no target that needs no training is missed."""
         return all(verdict.met is not False for verdict in self.verdicts)
 
     def require_sound(self) -> Analysis:
-        """The analysis of a sound document.
+        """Return the analysis of a sound document.
 
         Raises:
-            ConfigError: with every problem.
+            ConfigError: the document has problems; the error carries all of them.
         """
         if self.problems or self.analysis is None:
             raise ConfigError(self.problems)
         return self.analysis
 
 
-def check_document(path: str | PathLike[str], overrides: Iterable[str] = ()) -> DocumentCheck:
-    """Check the document in a file: its values, the shapes of its layers, and its classes.
+def check_document(
+    path: str | PathLike[str], overrides: Iterable[str] = (), *, to_train: bool = False
+) -> DocumentCheck:
+    """Check the document in a file.
 
     Args:
         path: the document.
         overrides: changes of single fields, as `netbuilder.load` takes them.
+        to_train: report a missing ``train`` section as a problem.
     """
     try:
-        return check_architecture(load(path, overrides))
+        return check_architecture(load(path, overrides), to_train=to_train)
     except DocumentError as error:
         if error.network is None:
-            return DocumentCheck(tuple(error.problems), None)
+            return DocumentCheck(tuple(error.problems), None, is_partial=True)
         analysis = analyse(error.network)
         faults = [analysis.fault] if analysis.fault else []
-        return DocumentCheck(tuple(sorted([*error.problems, *faults])), analysis)
+        problems = sorted([*error.problems, *faults])
+        return DocumentCheck(tuple(problems), analysis, is_partial=True)
     except ConfigError as error:
-        return DocumentCheck(tuple(error.problems), None)
+        problems = error.problems or [Problem(fspath(path), 0, 0, "", str(error))]
+        return DocumentCheck(tuple(problems), None, is_partial=True)
 
 
-def check_architecture(architecture: Architecture) -> DocumentCheck:
-    """Check an architecture: the shapes of its layers, and its classes."""
+def check_architecture(architecture: Architecture, *, to_train: bool = False) -> DocumentCheck:
+    """Check an architecture: the shapes of its layers and its classes.
+
+    Args:
+        architecture: with values that are sound.
+        to_train: report a missing ``train`` section as a problem.
+    """
     analysis = analyse(architecture)
     problems = [analysis.fault] if analysis.fault else _class_problems(analysis)
+    if to_train and architecture.train is None:
+        message = "the document has no train section; add one with dataset, epochs and optimizer"
+        problems = sorted([*problems, architecture.problem(("train",), message)])
     return DocumentCheck(tuple(problems), analysis, tuple(judge_document(analysis)))
 
 
-def require_trainable(architecture: Architecture) -> Analysis:
-    """The analysis of an architecture that can be trained as its document says.
+def require_sound_documents(
+    paths: Sequence[str | PathLike[str]], overrides: Sequence[str] = (), *, to_train: bool = False
+) -> list[Analysis]:
+    """Return the analyses of documents that are all sound.
+
+    Args:
+        paths: the documents.
+        overrides: changes of single fields of every document.
+        to_train: require a ``train`` section.
 
     Raises:
-        ConfigError: it has no ``train`` section, a layer cannot take its input, or the output does
-            not fit the classes.
+        ConfigError: a document has problems; the error carries those of all documents.
     """
-    analysis = check_architecture(architecture).require_sound()
-    if architecture.train is None:
-        message = "the document has no train section; add one with dataset, epochs and optimizer"
-        raise ConfigError([architecture.problem(("train",), message)])
-    return analysis
+    checks = [check_document(path, overrides, to_train=to_train) for path in paths]
+    problems = [problem for check in checks for problem in check.problems]
+    if problems:
+        raise ConfigError(problems)
+    return [check.require_sound() for check in checks]
+
+
+def require_trainable(architecture: Architecture) -> Analysis:
+    """Return the analysis of an architecture that can be trained as its document says.
+
+    Raises:
+        ConfigError: it has no ``train`` section, a layer does not accept its input, or the output
+            does not fit the classes.
+    """
+    return check_architecture(architecture, to_train=True).require_sound()
 
 
 def _class_problems(analysis: Analysis) -> list[Problem]:
-    """That the output does not hold one value for each class of the data set."""
+    """Return the problem of an output that does not have one value per class."""
     architecture = analysis.architecture
     if architecture.train is None:
         return []

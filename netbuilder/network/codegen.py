@@ -10,7 +10,7 @@ from keyword import iskeyword
 from pathlib import Path
 
 from netbuilder._text import printable
-from netbuilder.components import layers
+from netbuilder.components import kinds, layers
 from netbuilder.components.layers.base import Layer, TorchLayer
 from netbuilder.components.layers.container import Branch, Container
 from netbuilder.components.layers.containers import Parallel, Residual, Sequential
@@ -23,7 +23,7 @@ from netbuilder.network.build import initializers
 OWN_MODULES = Path(layers.__file__).parent / "modules.py"
 """The source of classes that torch lacks; a generated module contains those that it uses."""
 
-BUILT_IN_KINDS = {kind.kind for kind in layers.KINDS}
+BUILT_IN_KINDS = frozenset(name for names in kinds.LAYERS.values() for name in names)
 
 MODULE_ALIASES = {"torch.nn": "nn", "torchvision.ops": "ops"}
 

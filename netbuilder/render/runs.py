@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from netbuilder._text import natural_key, printable
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import STYLES, tally_cell
-from netbuilder.runs.comparison import NetworkComparison
-from netbuilder.runs.statistics import NetworkStatistics, range_text
 
 if TYPE_CHECKING:
+    from netbuilder.runs.comparison import NetworkComparison
     from netbuilder.runs.listing import RunInfo
+    from netbuilder.runs.statistics import NetworkStatistics
 
 R = TypeVar("R")
 
@@ -30,6 +30,12 @@ def percent(value: float | None) -> str:
 def percent_or_dash(value: float | None) -> str:
     """Return an accuracy with two decimals; a dash for None."""
     return percent(value) or NOTHING
+
+
+def range_text(values: Sequence[int]) -> str:
+    """Return the lowest and the highest value: ``3 to 5``."""
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def spread(value: float | None) -> str:

@@ -221,10 +221,6 @@ def experiment(architecture: Mapping[str, Any]) -> str:
     return json.dumps({name: part for name, part in architecture.items() if name not in words})
 
 
-RUNS = Path("runs")
-"""Where `train` makes run folders unless told otherwise; nobody need have made it."""
-
-
 @dataclass(frozen=True)
 class Run(RunFiles):
     """A run folder that can be made and written."""

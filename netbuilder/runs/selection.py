@@ -11,7 +11,8 @@ from netbuilder._text import natural_key
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, MachineError
-from netbuilder.runs.run import RUNS, Run, experiment, run_folders
+from netbuilder.runs import RUNS
+from netbuilder.runs.run import Run, experiment, run_folders
 
 
 @dataclass(frozen=True)

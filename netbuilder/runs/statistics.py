@@ -192,9 +192,3 @@ def _summary(runs: Sequence[Run]) -> NetworkStatistics:
 def spread_text(values: Sequence[float]) -> str:
     """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
     return str(MeanStd.of(values))
-
-
-def range_text(values: Sequence[int]) -> str:
-    """From the least to the greatest: ``3 to 5``."""
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"

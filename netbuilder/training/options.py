@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+from typing import Literal, get_args
 
-PRECISIONS = ("auto", "fp32", "bf16")
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
 
-SWITCH = ("auto", "on", "off")
-"""What may be left to the program: compiling, CUDA graphs."""
+Switch = Literal["auto", "on", "off"]
+"""``auto`` leaves the choice to the program: compiling, CUDA graphs."""
 
-SCHEDULES = ("extend", "hold")
-"""What becomes of a schedule when a run is given more epochs."""
+ScheduleExtension = Literal["extend", "hold"]
+"""How a schedule continues when a run gets more epochs."""
 
-WEIGHTS = ("best", "last")
-"""The epoch whose weights of a run are taken."""
+WeightsName = Literal["best", "last"]
+"""The epoch whose weights are used."""
+
+DEVICES: tuple[str, ...] = get_args(DeviceName)
+PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
+SWITCH: tuple[str, ...] = get_args(Switch)
+SCHEDULES: tuple[str, ...] = get_args(ScheduleExtension)
+WEIGHTS: tuple[str, ...] = get_args(WeightsName)

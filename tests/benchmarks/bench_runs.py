@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bench_summarize import seconds
+from bench_looks import seconds
 
 RECORD = next((Path(__file__).parents[2] / "archs" / "results" / "iter10").iterdir())
 FOLDERS = 500

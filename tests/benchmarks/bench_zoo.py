@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from bench_summarize import seconds
+from bench_looks import seconds
 
 DOCUMENT = Path(__file__).parents[2] / "archs" / "zoo" / "densenet121.yaml"
 SCRIPT = """\

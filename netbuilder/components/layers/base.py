@@ -1,17 +1,18 @@
 """The base classes of layer kinds, which describe a network without importing torch."""
 
-from __future__ import annotations
+# Annotations are evaluated here once: pydantic would evaluate their strings again for every kind.
 
-import inspect
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from netbuilder.components.component import Component, Registry
-from netbuilder.components.initializers import Init
+from netbuilder.components import kinds
+from netbuilder.components.component import Component
+from netbuilder.components.init import Init
 from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.registry import Registry
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ConfigError, ShapeError
 
@@ -40,7 +41,7 @@ class Layer(Component):
         missing = [
             rule
             for rule in Layer.RULES
-            if getattr(inspect.getattr_static(cls, rule), "__isabstractmethod__", False)
+            if getattr(getattr(cls, rule), "__isabstractmethod__", False)
         ]
         if missing and not abstract:
             raise TypeError(f"layer kind {cls.__name__} does not define: {', '.join(missing)}")
@@ -70,11 +71,11 @@ class Layer(Component):
         """
 
     @abstractmethod
-    def build(self, x: Shape) -> nn.Module:
+    def build(self, x: Shape) -> "nn.Module":
         """Return the torch module, for batches of ``x``."""
 
 
-LAYERS: Registry[Layer] = Registry("layer")
+LAYERS: Registry[Layer] = Registry("layer", kinds.LAYERS)
 """The kinds that a list of layers may hold. Plugins add further ones."""
 
 AnyLayer = Annotated[Layer, LAYERS]
@@ -90,7 +91,7 @@ class TorchLayer(Layer, abstract=True):
     """Whether the inferred arguments are the first of torch's constructor."""
 
     @classmethod
-    def torch_class(cls) -> type[nn.Module]:
+    def torch_class(cls) -> "type[nn.Module]":
         """Return the class of the modules that this kind builds.
 
         Raises:
@@ -108,7 +109,7 @@ class TorchLayer(Layer, abstract=True):
         """Return the arguments that follow from ``x`` and that documents do not write."""
         return {}
 
-    def build(self, x: Shape) -> nn.Module:
+    def build(self, x: Shape) -> "nn.Module":
         return self.torch_class()(**self.inferred_arguments(x), **self.constructor_arguments())
 
     def constructor_arguments(self) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class TorchLayer(Layer, abstract=True):
         return self.arguments()
 
     @classmethod
-    def arguments_of(cls, module: nn.Module) -> dict[str, Any]:
+    def arguments_of(cls, module: "nn.Module") -> dict[str, Any]:
         """Return the arguments of this kind that build a module equal to ``module``."""
         arguments = {name: getattr(module, name) for name in cls.model_fields if name != "init"}
         if "bias" in arguments:

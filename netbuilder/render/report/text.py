@@ -10,7 +10,8 @@ from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import format_number
 from netbuilder.render.network import first_whole
 from netbuilder.render.report.model import Gap, Report, ReportEntry
-from netbuilder.runs.statistics import MeanStd, range_text
+from netbuilder.render.runs import range_text
+from netbuilder.runs.statistics import MeanStd
 
 NOTHING = "–"
 

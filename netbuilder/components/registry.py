@@ -1,0 +1,255 @@
+"""Registries: the kinds that one place of a document accepts, each imported when it is used."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import (
+    CoreSchema,
+    ErrorDetails,
+    InitErrorDetails,
+    PydanticCustomError,
+    core_schema,
+)
+
+from netbuilder._text import describe, did_you_mean, quoted
+from netbuilder.components.component import FAULT, Component, by_name, validation_error
+
+C = TypeVar("C", bound=Component)
+
+
+class Kinds(MutableMapping[str, type[C]]):
+    """The kinds of a family by name; iterating over the names imports nothing.
+
+    Args:
+        modules: each module with the names of the kinds that it defines. A module is imported when
+            one of its kinds is first looked up.
+    """
+
+    def __init__(self, modules: Mapping[str, Iterable[str]]) -> None:
+        self._kinds: dict[str, type[C] | str] = {
+            name: module for module, names in modules.items() for name in names
+        }
+
+    def __getitem__(self, name: str) -> type[C]:
+        kind = self._kinds[name]
+        if isinstance(kind, str):
+            kind = self._kinds[name] = _defined_kinds(import_module(kind))[name]
+        return kind
+
+    def __setitem__(self, name: str, kind: type[C]) -> None:
+        self._kinds[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        del self._kinds[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._kinds
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+
+def _defined_kinds(module: ModuleType) -> dict[str, Any]:
+    """Return the component classes that a module defines, by the names that documents use."""
+    return {
+        value.kind: value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Component)
+        and value.__module__ == module.__name__
+    }
+
+
+class Registry(Generic[C]):
+    """The kinds that one place of a document accepts, as an annotation that pydantic reads.
+
+    A field of type ``Annotated[Layer, LAYERS]`` accepts the component grammar, or an instance of
+    one of the kinds.
+
+    Args:
+        noun: what messages call a component of this family.
+        modules: each module of the family with the names of its kinds.
+        definition: the name of its forms in the JSON Schema; the noun by default.
+    """
+
+    def __init__(
+        self,
+        noun: str,
+        modules: Mapping[str, Iterable[str]] | None = None,
+        definition: str | None = None,
+    ) -> None:
+        self.noun = noun
+        self.definition = definition or noun
+        self.kinds: Kinds[C] = Kinds(modules or {})
+        self.resolve_missing: Callable[[str], type[C] | None] = lambda name: None
+        """Look up a kind that is not among ``kinds``; plugins set it."""
+
+    def add(self, kinds: Iterable[type[C]]) -> None:
+        """Accept further kinds."""
+        self.kinds.update({kind.kind: kind for kind in kinds})
+
+    def parse(self, value: object) -> C:
+        """Return the component that a value of a document describes.
+
+        Raises:
+            ValidationError: an argument is wrong; the kind's name is part of its place.
+            PydanticCustomError: the value is not a component, or its kind is unknown.
+        """
+        if isinstance(value, Component) and type(value) is self.kinds.get(value.kind):
+            return value
+        if isinstance(value, str):
+            value = {value: None}
+        if not isinstance(value, Mapping) or not value:
+            raise validation_error(
+                f"found {describe(value)}; a {self.noun} is written as Name, "
+                "Name: scalar, Name: [positional] or Name: {field: value}"
+            )
+        if len(value) > 1:
+            names = ", ".join(quoted(str(name)) for name in list(value)[:4])
+            names += ", …" if len(value) > 4 else ""
+            raise validation_error(
+                f"found {len(value)} keys ({names}) where one "
+                f"{self.noun} belongs; indent its arguments below its name"
+            )
+        [(name, arguments)] = value.items()
+        kind = self.kind(name)
+        try:
+            return kind.model_validate(by_name(kind, arguments))
+        except ValidationError as error:
+            lines = error.errors(include_url=False)
+        except PydanticCustomError as error:
+            lines = [
+                ErrorDetails(type=FAULT, loc=(), msg="", input=arguments, ctx=error.context or {})
+            ]
+        raise ValidationError.from_exception_data(
+            name,
+            [
+                InitErrorDetails(
+                    type=validation_error(line["ctx"]["message"]),
+                    loc=(name, *line["loc"]),
+                    input=line["input"],
+                )
+                for line in lines
+            ],
+        )
+
+    def serialize(self, component: C) -> dict[str, Any]:
+        """Return the canonical form of a component: ``{Name: {field: value}}``, all defaults."""
+        return {component.kind: component.model_dump(mode="json")}
+
+    def kind(self, name: str) -> type[C]:
+        """Return the kind of that name; its module is imported if need be.
+
+        Raises:
+            PydanticCustomError: the name is unknown.
+        """
+        if name not in self.kinds:
+            kind = self.resolve_missing(name) if name.isidentifier() else None
+            if kind is None:
+                raise validation_error(
+                    f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}"
+                )
+            self.add([kind])
+        return self.kinds[name]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.serialize),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return a reference to the family's forms, which are defined once: layers hold layers."""
+        generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
+        name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
+        if name not in generator.definitions:
+            generator.definitions[name] = {}  # layers refer to it while their forms are generated
+            generator.definitions[name] = self._forms(handler)
+        written: dict[str, Any] = reference
+        return written
+
+    def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        bare = [name for name, kind in self.kinds.items() if not kind.required()]
+        forms = {name: _reference(kind, handler) for name, kind in self.kinds.items()}
+        mapping = {
+            "type": "object",
+            "properties": forms,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+        return {"anyOf": [{"enum": bare}, mapping] if bare else [mapping]}
+
+
+def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    """Return a reference to the forms of a kind, which are defined under its name."""
+    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
+    name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{kind.kind}")
+    if name not in generator.definitions:
+        generator.definitions[name] = {}  # a kind that holds layers refers to itself
+        generator.definitions[name] = {
+            "description": inspect.cleandoc(kind.__doc__ or ""),
+            "anyOf": _written_forms(kind, handler),
+        }
+    return dict(reference)
+
+
+def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> list[dict[str, Any]]:
+    """Return the JSON Schemas of the values that a document can write after a kind's name.
+
+    Defaults and descriptions are on the arguments by name alone, where an editor shows them.
+    """
+    kind.model_rebuild()
+    mapping = dict(handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__)))
+    mapping.pop("description", None)
+    by_field = mapping.get("properties", {})
+    if kind.variadic:
+        return [mapping, _constraint(by_field[kind.variadic])]
+    values = [_constraint(by_field[name]) for name in kind.positional()]
+    required = len(kind.required())
+    forms: list[dict[str, Any]] = [mapping]
+    if values and required < 2 and (scalar := _scalar(values[0])):
+        forms.append(scalar)
+    positional = {"type": "array", "minItems": required, "maxItems": len(values)}
+    forms.append(positional | ({"prefixItems": values} if values else {}))
+    if not required:
+        forms.append({"type": "null"})
+    return forms
+
+
+def _constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema without its annotations."""
+    return {key: part for key, part in schema.items() if key not in ("default", "description")}
+
+
+def _scalar(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of a JSON Schema that allows numbers, strings and booleans, if any."""
+    if schema.keys() == {"anyOf"}:
+        parts = [part for part in map(_scalar, schema["anyOf"]) if part]
+        return parts[0] if len(parts) == 1 else {"anyOf": parts} if parts else None
+    if schema.keys().isdisjoint(("type", "enum", "const")):
+        return {"allOf": [schema, {"not": {"type": list(_NOT_SCALAR)}}]}
+    types = schema.get("type", ())
+    types = [types] if isinstance(types, str) else list(types)
+    scalars = [name for name in types if name not in _NOT_SCALAR]
+    if types and not scalars:
+        return None
+    if scalars == types:
+        return schema
+    return schema | {"type": scalars[0] if len(scalars) == 1 else scalars}
+
+
+_NOT_SCALAR = ("array", "object", "null")

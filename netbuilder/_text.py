@@ -35,6 +35,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{suffix}"
 
 
+def format_number(value: float) -> str:
+    """Format a number with all digits if it is whole, else with ten significant digits."""
+    return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
+
+
 def describe(value: object) -> str:
     """Return a value as messages describe it: its type and, if short, the value."""
     match value:

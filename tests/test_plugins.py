@@ -171,7 +171,7 @@ def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
     (plugin_folder / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
     done = run("export", "net.yaml")
     assert (done.code, done.out) == (2, "")
-    assert "layer 0, Nope, is a plugin's own" in done.err
+    assert "layer 0, Nope, comes from a plugin" in done.err
 
 
 def test_families_of_a_module_are_no_kinds(plugin_folder: Path) -> None:

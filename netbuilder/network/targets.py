@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netbuilder._text import plural
+from netbuilder._text import format_number, plural
 from netbuilder.config.schema import AccuracyTarget, Bound
 from netbuilder.network.analysis import Analysis
 
@@ -85,11 +85,6 @@ def judge_run(
 def meets(bound: Bound, value: float) -> bool:
     """Whether a value is within a bound."""
     return _judge("", bound, [value]).met is True
-
-
-def format_number(value: float) -> str:
-    """Format a number with all digits if it is whole, else with ten significant digits."""
-    return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
 
 
 def format_bound(bound: Bound) -> str:

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from netbuilder._text import printable
+from netbuilder._text import format_number, printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.targets import Verdict, format_number, judge_document
+from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.console import Block, Line
 from netbuilder.render.json import dumps
 from netbuilder.render.markdown import Marked, escaped, items

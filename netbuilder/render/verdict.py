@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbuilder.network.targets import format_number
+from netbuilder._text import format_number
 from netbuilder.render.table import Cell
 
 WORDS = {True: "met", False: "not met", None: "not judged"}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netbuilder._text import printable
+from netbuilder._text import format_number, printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.targets import format_number
 from netbuilder.render.network import first_whole
 from netbuilder.render.report.model import Gap, Report, ReportEntry
 from netbuilder.render.runs import range_text

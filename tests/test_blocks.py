@@ -292,7 +292,7 @@ def test_a_mistake_that_stands_often_is_told_in_bounds() -> None:
     with pytest.raises(ConfigError) as caught:
         parsed(f"layers: [{'Foo, ' * 19_000}]\n")
     assert len(caught.value.problems) == 101
-    assert "… and 18,900 more problems behind this one" in str(caught.value)
+    assert "… and 18,900 more problems after this one" in str(caught.value)
 
 
 def test_a_changed_value_is_blamed_for_what_it_does(tmp_path: Path) -> None:

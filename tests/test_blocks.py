@@ -290,7 +290,7 @@ def test_all_that_is_wrong_with_blocks_is_told_at_once() -> None:
 
 def test_a_mistake_that_stands_often_is_told_in_bounds() -> None:
     """A hundred faults, and how many more there are."""
-    with pytest.raises(ConfigError, match="… and 18,900 more problems behind this one") as caught:
+    with pytest.raises(ConfigError, match="… and 18,900 more problems after this one") as caught:
         parsed(f"layers: [{'Foo, ' * 19_000}]\n")
     assert len(caught.value.problems) == 101
 

@@ -296,7 +296,7 @@ def test_problems_of_every_sort_are_reported_at_once(tmp_path: Path) -> None:
 def test_a_mistake_made_many_times_is_told_a_hundred_times() -> None:
     """The rest is counted."""
     text = "name: a\ninput: [1]\nlayers:\n" + "  - Foo\n" * 150
-    with pytest.raises(ConfigError, match="and 50 more problems behind this one") as caught:
+    with pytest.raises(ConfigError, match="and 50 more problems after this one") as caught:
         parse_architecture(text, "a.yaml")
     assert len(caught.value.problems) == 101
 

@@ -138,8 +138,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         echo(f"netbuilder {netbuilder.__version__}")
         raise typer.Exit
 

@@ -178,8 +178,8 @@ class Registry(Generic[C]):
         if name not in generator.definitions:
             generator.definitions[name] = {}  # layers refer to it while their forms are generated
             generator.definitions[name] = self._forms(handler)
-        written: dict[str, Any] = reference
-        return written
+        definition: dict[str, Any] = reference
+        return definition
 
     def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         bare = [name for name, kind in self.kinds.items() if not kind.required()]

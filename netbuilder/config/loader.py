@@ -61,12 +61,12 @@ def parse_architecture(
     included: Mapping[str, str] = {}
     if values or needs_expansion(plain, "".join([text, *changes.values()])):
         if problems:
-            raise DocumentError(_told(problems))
+            raise DocumentError(_limited(problems))
         expander = Expander(file, folder, values)
         try:
             root = expander.expand(replace_value(root, plain) if changes else root)
         except ConfigError as error:
-            raise DocumentError(_told(error.problems)) from None
+            raise DocumentError(_limited(error.problems)) from None
         included, plain = expander.included, root.plain()
     source = TextSource(text, file, root, changes, included)
     try:
@@ -77,10 +77,10 @@ def parse_architecture(
         network = _sound_layers(plain, [line["loc"] for line in lines])
         if network is not None:
             network._source = source
-        raise DocumentError(_told(problems), network) from None
+        raise DocumentError(_limited(problems), network) from None
     architecture._source = source
     if problems:
-        raise DocumentError(_told(problems), architecture)
+        raise DocumentError(_limited(problems), architecture)
     return architecture
 
 
@@ -98,17 +98,17 @@ def _sound_layers(plain: Any, places: Iterable[Place]) -> Architecture | None:
 
 USED = " (used in "
 
-MAX_TOLD = 100
-"""Problems told of one document; whoever has more has made one mistake many times."""
+MAX_PROBLEMS = 100
+"""Problems listed per document: whoever has more has repeated one mistake."""
 
 
-def _told(problems: list[Problem]) -> list[Problem]:
-    # A fault in a block is that of each of its uses; the first use is enough to find it.
-    seen = {(p.file, p.line, p.column, p.field, p.message.partition(USED)[0]): p
-            for p in sorted(problems, reverse=True)}  # fmt: skip
-    problems = sorted(seen.values())
-    if len(problems) <= MAX_TOLD:
+def _limited(problems: list[Problem]) -> list[Problem]:
+    # A problem in a block concerns each of its uses; the first use is enough to find it.
+    distinct = {(p.file, p.line, p.column, p.field, p.message.partition(USED)[0]): p
+                for p in sorted(problems, reverse=True)}  # fmt: skip
+    problems = sorted(distinct.values())
+    if len(problems) <= MAX_PROBLEMS:
         return problems
-    last = problems[MAX_TOLD - 1]
-    more = f"… and {len(problems) - MAX_TOLD:,} more problems behind this one; mend these first"
-    return [*problems[:MAX_TOLD], Problem(last.file, last.line, last.column, "", more)]
+    last = problems[MAX_PROBLEMS - 1]
+    more = f"… and {len(problems) - MAX_PROBLEMS:,} more problems after this one; fix these first"
+    return [*problems[:MAX_PROBLEMS], Problem(last.file, last.line, last.column, "", more)]

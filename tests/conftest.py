@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from budgets import select_long
 from hypothesis import settings
-from sizes import select_long
 
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.plugins import offered

@@ -24,7 +24,6 @@ from pages import (
     PICTURE,
     README,
     RESULTS,
-    ROOT,
     TABLES,
     TEXTS,
     TRAIN,
@@ -40,6 +39,7 @@ from pages import (
     transcript,
     transcripts,
 )
+from paths import ROOT
 from PIL import Image
 from small import run_until_stopped, small
 from test_imports import HEAVY
@@ -53,7 +53,7 @@ from netbuilder.network.analysis import analyse
 from netbuilder.render.progress import HEADER
 from netbuilder.training.loop import train
 
-REGENERATE = "run `python tests/pages.py`"
+REGENERATE = "run `python tests/helpers/pages.py`"
 NAMES = {str(page.relative_to(ROOT)): page for page in PAGES}
 each_page = pytest.mark.parametrize("page", NAMES.values(), ids=NAMES)
 

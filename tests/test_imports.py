@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from paths import ROOT
 
 import netbuilder
 from netbuilder import plugin
 
-ROOT = Path(__file__).parents[1]
 GROUND = {"_text", "errors", "_files"}
 ROOMS = {
     "components": GROUND,

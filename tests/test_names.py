@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 FILLER = {
     "found", "made", "said", "told", "given", "kept", "seen", "taken", "held", "begun", "asked",
     "wanted", "shown", "drawn", "written", "behind", "inside", "there", "here", "what", "one",

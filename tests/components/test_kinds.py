@@ -1,0 +1,94 @@
+"""The table of kinds: complete, and all that is imported before a document uses a kind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from paths import ROOT
+
+from netbuilder.components import kinds
+from netbuilder.components.component import Component
+from netbuilder.components.registry import Registry
+from netbuilder.config.schema import FAMILIES
+
+TABLES = {name: table for name, table in vars(kinds).items() if name.isupper() and name[0] != "_"}
+HELPERS = {"base", "container", "modules", "functional"}
+"""Modules in the folder of a family that define no kind."""
+
+DOCUMENT = "name: small\ninput: [1, 8, 8]\nlayers:\n  - Conv2d: [4, 3]\n"
+
+
+def modules_of(table: dict[str, tuple[str, ...]]) -> set[str]:
+    """The modules of a family: those in the same folder where it has a folder of its own."""
+    folders = {name.rpartition(".")[0] for name in table} - {"netbuilder.components"}
+    paths = [path for folder in folders for path in (ROOT / folder.replace(".", "/")).glob("*.py")]
+    stems = {path.stem for path in paths} - HELPERS - {"__init__"}
+    return {f"{folder}.{stem}" for folder in folders for stem in stems} or set(table)
+
+
+def concrete_kinds(module: str) -> set[str]:
+    """The names of the kinds that a module defines: its components without subclasses."""
+    return {
+        value.kind
+        for value in vars(import_module(module)).values()
+        if isinstance(value, type)
+        and issubclass(value, Component)
+        and value.__module__ == module
+        and not value.__subclasses__()
+    }
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_kind_of_a_family_is_listed_once(name: str) -> None:
+    """A kind that the table lacks cannot be used, one without a class cannot be imported."""
+    table = TABLES[name]
+    assert set(table) == modules_of(table)
+    for module, names in table.items():
+        assert sorted(names) == sorted(set(names))
+        assert concrete_kinds(module) <= set(names)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.noun)
+def test_every_listed_kind_is_a_class_of_its_name(family: Registry[Component]) -> None:
+    """Looking it up imports the module that the table names."""
+    assert len(family.kinds) > 2
+    for name, kind in family.kinds.items():
+        assert kind.kind == name
+
+
+def test_no_two_families_share_a_name() -> None:
+    """A name in a document means one kind."""
+    names = [name for table in TABLES.values() for listed in table.values() for name in listed]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("text", "imported"),
+    [
+        (DOCUMENT, {"layers.conv"}),
+        (DOCUMENT + "  - {Relu: {}}\n", {"layers.conv"}),
+        (DOCUMENT + "  - ReLU\n", {"layers.activation", "layers.conv"}),
+        (DOCUMENT + "init: zeros\n", {"initializers", "layers.conv"}),
+    ],
+)
+def test_a_module_is_imported_when_a_document_uses_one_of_its_kinds(
+    text: str, imported: set[str], tmp_path: Path
+) -> None:
+    """A suggestion for an unknown name imports nothing."""
+    (tmp_path / "small.yaml").write_text(text)
+    modules = {module for table in TABLES.values() for module in table}
+    code = (
+        "import sys\n"
+        "from netbuilder.network.check import check_document\n"
+        "problems = check_document('small.yaml').problems\n"
+        "assert all('did you mean ReLU?' in problem.message for problem in problems)\n"
+        f"print(*sorted({modules!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == {f"netbuilder.components.{name}" for name in imported}

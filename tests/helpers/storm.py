@@ -1,0 +1,200 @@
+"""Kill a training again and again; it goes on by itself to the bits of the one left alone.
+
+python tests/helpers/storm.py --kills 200
+
+A process trains, SIGKILL ends it at a random moment or at a random call of a write, and the same
+command line is started again, until a process comes to the end of the run by itself. Then the next
+run begins, until there were enough kills. Nothing is done by hand in between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from small import DOCUMENT, fingerprint
+
+from netbuilder._files import digest_of
+from netbuilder.runs.run import Run
+from netbuilder.training import checkpoint
+from netbuilder.training.device import Device
+from netbuilder.training.step import TrainState
+
+COMMAND = (sys.executable, "-m", "netbuilder")
+KILLED = (sys.executable, str(Path(__file__).with_name("killed.py")))
+PATIENCE = 600.0
+"""Seconds after which a process is taken to hang; far beyond what a run takes on a busy machine."""
+CALLS = ("open", "write", "fsync", "rename", "unlink")
+"""The calls at which a process is killed; a write is torn."""
+
+
+@dataclass
+class Tally:
+    """Counts of processes killed, of those killed at a call of a write, and of runs resumed."""
+
+    kills: int = 0
+    in_writes: int = 0
+    before_a_run: int = 0
+    after_the_end: int = 0
+    resumes: int = 0
+    runs: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills of {self.runs} runs, {self.in_writes} of them at a call of a "
+            f"write, {self.before_a_run} before there was a run, {self.after_the_end} after its "
+            f"last checkpoint; {self.resumes} resumes"
+        )
+
+
+def storm(document: Path, out: Path, tally: Tally, *, kills: int, draw: random.Random) -> None:
+    """Train ``document`` below ``out`` until a process comes to the end.
+
+    No process is killed once ``tally`` has counted ``kills``.
+
+    Raises:
+        AssertionError: a process ended otherwise than by the kill or in success.
+    """
+    tally.runs += 1
+    while True:
+        tally.resumes += bool(runs(out))
+        if tally.kills >= kills:
+            end(begin(document, out))
+            return
+        # Two of three, as some come to the end of the run and write no more.
+        in_a_write = draw.random() < 2 / 3
+        if in_a_write:
+            killed = kill_at(document, out, draw.choice(CALLS), draw.randrange(1, 40))
+        else:
+            killed = kill_after(begin(document, out), draw.uniform(0.2, 5.0))
+        if not killed:
+            return
+        tally.kills += 1
+        tally.in_writes += in_a_write
+        tally.before_a_run += not runs(out)
+        tally.after_the_end += any((run / "result.json").exists() for run in runs(out))
+
+
+def runs(out: Path) -> list[Path]:
+    """The run folders below ``out``."""
+    return [path for path in out.glob("*/*") if not path.name.startswith(".")]
+
+
+def begin(document: Path, out: Path, command: tuple[str, ...] = COMMAND) -> subprocess.Popen[str]:
+    """Start the command line, the same one after each kill."""
+    return subprocess.Popen(
+        [*command, "train", str(document), "--out", str(out), "--resume", "auto", "-q"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Wait for a process that nobody kills."""
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, ""), errors
+
+
+def ended_by_kill(process: subprocess.Popen[str]) -> bool:
+    """Wait for a process that is killed at some point; return whether that ended it."""
+    _, errors = process.communicate(timeout=PATIENCE)
+    if process.returncode == 0:
+        return False
+    assert (process.returncode, errors) == (-signal.SIGKILL, ""), errors
+    return True
+
+
+def kill_at(document: Path, out: Path, kind: str, nth: int, part: str = "") -> bool:
+    """Train until SIGKILL at the nth call of a kind on a path with ``part``, or until the end."""
+    return ended_by_kill(begin(document, out, (*KILLED, str(out), part, kind, str(nth))))
+
+
+def kill_after(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Kill a process some seconds after its start, unless it ends before."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    return ended_by_kill(process)
+
+
+def alone(document: Path, out: Path) -> Path:
+    """The run that nobody kills."""
+    end(begin(document, out))
+    [run] = runs(out)
+    return run
+
+
+def state(folder: Path) -> str:
+    """A hash over the newest checkpoint: weights, average, optimizer, schedule."""
+    run = Run.open(folder)
+    config = run.architecture.trained
+    steps = -(-run.environment["data"]["train"] // config.batch_size)
+    hardware = Device.choose("cpu")
+    trainee = TrainState.make(run.architecture, hardware, run.config["seed"], steps, config.epochs)
+    progress, damaged = checkpoint.restore(run.checkpoints, trainee)
+    assert (progress.epoch, progress.step, damaged) == (config.epochs, 0, [])
+    tensors, numbers = checkpoint.captured(trainee)
+    return digest_of(tensors, json.dumps(numbers))
+
+
+def differences(out: Path, whole: Path) -> Iterator[str]:
+    """Yield what sets the run below ``out`` apart from the one that was not killed."""
+    if len(runs(out)) != 1:
+        yield f"{len(runs(out))} run folders, not 1"
+        return
+    [run] = runs(out)
+    if fingerprint(run) != fingerprint(whole):
+        yield "weights or metrics.jsonl differ"
+    if state(run) != state(whole):
+        yield "the newest checkpoint differs: weights, average, optimizer or schedule"
+    for left in (path for path in out.rglob("*") if ".tmp" in path.name):
+        yield f"{left} is left over"
+    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (run, whole)]
+    if names[0] != names[1]:
+        yield f"it holds other files: {set(names[0]) ^ set(names[1])}"
+
+
+def main() -> int:
+    """Kill as often as the command line asks, and report."""
+    parser = argparse.ArgumentParser(description="Kill a training again and again.")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=60, help="of each run")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    asked = parser.parse_args()
+    began, tally, draw = time.monotonic(), Tally(), random.Random(asked.seed)
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        document = Path(folder) / "small.yaml"
+        document.write_text(document_of(asked.epochs))
+        whole = alone(document, Path(folder) / "alone")
+        while tally.kills < asked.kills and not wrong:
+            out = Path(folder) / f"storm{tally.runs}"
+            storm(document, out, tally, kills=asked.kills, draw=draw)
+            wrong += differences(out, whole)
+            print(f"{tally}; {time.monotonic() - began:.0f} s", flush=True)
+    print("\n".join(wrong) or "the same weights, optimizer state and metrics; nothing is left over")
+    return 1 if wrong else 0
+
+
+def document_of(epochs: int) -> str:
+    """The small document with so many epochs and no targets to miss."""
+    text = DOCUMENT.partition("targets:")[0]
+    assert text.count("epochs: 3") == 1
+    return text.replace("epochs: 3", f"epochs: {epochs}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,364 @@
+"""Advice: where each rule speaks, and where it must not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import run
+from documents import analysis_of, network
+from paths import ROOT
+from small import DOCUMENT, small
+
+from netbuilder.config.loader import load
+from netbuilder.config.scaffold import TEMPLATES
+from netbuilder.network.analysis import analyse
+from netbuilder.network.lint import advise
+from netbuilder.network.lint.base import Evidence
+from netbuilder.runs.lr_curve import RangeTest
+
+CONV = "Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, bias: false}"
+CLOSE = ("AdaptiveAvgPool2d: 1", "Flatten", "Linear: 2")
+KEPT = "Residual: {body: [{Conv2d: [4, 1, 1, 0, 1, 1, false]}, BatchNorm2d]}"
+
+
+def said(*layers: str, shape: str = "[1, 12, 12]") -> list[tuple[str, str]]:
+    """Rule and place of each advice on a network of these layers."""
+    given = advise(network(*layers, shape=shape), Evidence())
+    return [(advice.rule, advice.problem.field) for advice in given]
+
+
+def conv(kernel: int, channels: int = 4, more: str = "") -> str:
+    """A convolution without bias."""
+    return f"Conv2d: {{out_channels: {channels}, kernel_size: {kernel}, bias: false{more}}}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "layers"),
+    [
+        ("bias-before-norm", "layers[0].Conv2d.bias", ("Conv2d: [4, 1]", "BatchNorm2d", *CLOSE)),
+        ("bias-before-norm", "layers[0].Conv2d.bias",
+         ("Conv2d: [4, 1]", "MaxPool2d: 2", "BatchNorm2d", *CLOSE)),
+        ("bias-before-norm", "layers[1].Residual.body[0].Conv2d.bias",
+         (conv(1), "Residual: {body: [{Conv2d: [4, 1]}, BatchNorm2d]}", *CLOSE)),
+        ("bias-before-norm", "layers[0].Sequential.layers[0].Conv2d.bias",
+         ("Sequential: [{Conv2d: [4, 1]}]", "BatchNorm2d", *CLOSE)),
+        ("bias-before-norm", "layers[1].Linear.bias", ("Flatten", "Linear: 3", "BatchNorm1d")),
+        ("before-output", "layers[2].ReLU", ("Flatten", "Linear: 3", "ReLU")),
+        ("before-output", "layers[2].Dropout", ("Flatten", "Linear: 3", "Dropout")),
+        ("before-output", "layers[2].ReLU", ("AdaptiveAvgPool2d: 1", conv(1), "ReLU", "Flatten")),
+        ("before-output", "layers[2].ReLU", ("Flatten", "Linear: 3", "ReLU", "LogSoftmax: 1")),
+        ("before-output", "layers[2].Dropout", ("Flatten", "Linear: 3", "Dropout", "Softmax: 1")),
+        ("before-output", "layers[2].ReLU", ("Flatten", "Linear: 3", "ReLU", "Dropout")),
+        ("before-output", "layers[3].Dropout", ("Flatten", "Linear: 3", "ReLU", "Dropout")),
+        ("before-output", "layers[1].Residual.activation.ReLU",
+         ("AdaptiveAvgPool2d: 1", "Residual: {body: [Identity], activation: ReLU}")),
+        ("before-output", "layers[1].Sequential.layers[0].Sequential.layers[1].ReLU",
+         ("Flatten", "Sequential: [{Sequential: [{Linear: 3}, ReLU]}]")),
+        ("before-output", "layers[1].Parallel.branches.b[1].Dropout",
+         ("Flatten", "Parallel: {branches: {a: [{Linear: 2}], b: [{Linear: 2}, Dropout]}}")),
+        ("most-parameters", "layers[1].Linear", ("Flatten", "Linear: 9", "Linear: 5", "Linear: 2")),
+        ("kernel-on-one-position", "layers[1].Conv2d.kernel_size",
+         ("AdaptiveAvgPool2d: 1", CONV, "Flatten")),
+        ("border-dropped", "layers[1].MaxPool2d", (conv(2), "MaxPool2d: 2", *CLOSE)),
+        ("border-dropped", "layers[0].Conv2d", (conv(3, more=", stride: 2"), *CLOSE)),
+        ("border-dropped", "layers[0].Conv2d",
+         (conv(3, more=", stride: 2, padding: valid"), *CLOSE)),
+        ("never-sees-all", "layers[1].MaxPool2d",
+         (conv(2), "MaxPool2d: 2", "Flatten", "Tanh")),
+        ("never-sees-all", "layers[1].Conv2d", (conv(3), conv(3), "ReLU", "Conv2d: [2, 1]")),
+        ("sees-all-before", "layers[2].Conv2d",
+         ("MaxPool2d: 4", CONV.replace("kernel_size: 3, padding: 1", "kernel_size: 3, padding: 2"),
+          CONV, CONV, *CLOSE)),
+        ("sees-all-before", "layers[2].Conv2d", ("MaxPool2d: 4", CONV, CONV, CONV, *CLOSE)),
+    ],
+)  # fmt: skip
+def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
+    """At the layer that it is about."""
+    assert (rule, place) in said(*layers)
+
+
+@pytest.mark.parametrize(
+    ("rule", "layers"),
+    [
+        ("bias-before-norm", (conv(1), "BatchNorm2d", *CLOSE)),
+        ("bias-before-norm", ("Conv2d: [4, 1]", "ReLU", "BatchNorm2d", *CLOSE)),
+        ("bias-before-norm", ("Conv2d: [4, 1]", "GroupNorm: 2", *CLOSE)),
+        ("bias-before-norm", ("Conv2d: [4, 1]", "Residual: {body: [BatchNorm2d]}")),
+        ("bias-before-norm", ("Residual: {body: [{Conv2d: [1, 1]}]}", "BatchNorm2d", *CLOSE)),
+        ("bias-before-norm",
+         ("Residual: {body: [{Conv2d: [4, 1]}], shortcut: [BatchNorm2d, {Conv2d: [4, 1]}]}",)),
+        ("bias-before-norm", ("Flatten: [2, 3]", "Linear: 3", "BatchNorm1d")),
+        ("before-output", ("Flatten", "Linear: 3", "LogSoftmax: 1")),
+        ("before-output", ("ReLU", "AdaptiveAvgPool2d: 1")),
+        ("before-output", ("ReLU", "AdaptiveAvgPool2d: 1", "Flatten")),
+        ("before-output", ("Flatten", "ReLU", "Dropout", "Linear: 2")),
+        ("before-output", ("Flatten", "Linear: 2", "Dropout: 0")),
+        ("before-output", ("Residual: {body: [ReLU]}",)),
+        ("most-parameters", ("Flatten", "Linear: 9", "Linear: 5")),
+        ("most-parameters", ("Flatten", "Linear: 2", "Linear: 90", "Linear: 3")),
+        ("kernel-on-one-position", ("AdaptiveAvgPool2d: 1", conv(1), "Flatten")),
+        ("kernel-on-one-position", ("AdaptiveAvgPool2d: 2", CONV, "Flatten")),
+        ("kernel-on-one-position", ("AdaptiveAvgPool2d: 1", "Conv2d: [4, 3, 1, 2]", "Flatten")),
+        ("kernel-on-one-position",
+         ("AdaptiveAvgPool2d: 1", conv(3, more=", padding: 1, padding_mode: circular"), "Flatten")),
+        ("border-dropped", ("MaxPool2d: 2", *CLOSE)),
+        ("border-dropped", (conv(2), "MaxPool2d: {kernel_size: 2, ceil_mode: true}", *CLOSE)),
+        ("border-dropped", (conv(2), "MaxPool2d: [2, 2, 1]", *CLOSE)),
+        ("border-dropped", (conv(1, more=", stride: 2"), *CLOSE)),
+        ("border-dropped", (conv(3, more=", stride: 2, padding: 1"), *CLOSE)),
+        ("never-sees-all", (conv(3), *CLOSE)),
+        ("never-sees-all", ("Flatten", "Linear: 2")),
+        ("never-sees-all", (conv(3, more=", stride: 2"), *CLOSE)),  # the border is told already
+        ("never-sees-all", ("Residual: {body: []}",)),
+        ("sees-all-before", (CONV, "MaxPool2d: 2", CONV, CONV, *CLOSE)),
+        ("sees-all-before", ("AdaptiveAvgPool2d: 1", conv(1), conv(1))),
+        ("sees-all-before", ("MaxPool2d: 4", CONV, CONV, conv(3), "Flatten")),
+        ("sees-all-before", (KEPT.replace("4, 1", "1, 1"), "MaxPool2d: 4", *[CONV] * 6, *CLOSE)),
+    ],
+)  # fmt: skip
+def test_a_rule_is_silent(rule: str, layers: tuple[str, ...]) -> None:
+    """Where what it is about is not there, or is as it should be."""
+    assert rule not in [name for name, _ in said(*layers)]
+
+
+def test_what_is_repeated_is_told_once() -> None:
+    """At its place in the text, however often it is built."""
+    block = "Repeat: {times: 3, layers: [{Conv2d: [4, 1]}, BatchNorm2d]}"
+    places = [place for rule, place in said(block, *CLOSE) if rule == "bias-before-norm"]
+    assert places == ["layers[0].Repeat.layers[0].Conv2d.bias"]
+
+
+BLOCK = (
+    'blocks: {unit: {parameters: {c: null}, layers: [{Conv2d: ["${c}", 1]}]}}\n'
+    "name: test\ninput: [1, 12, 12]\nlayers:\n"
+)
+USE = "  - unit: %d\n  - BatchNorm2d\n"
+
+
+def test_a_block_is_told_once_for_all_its_layers() -> None:
+    """With what its line saves in all of them; in silence where one of them needs its bias."""
+    end = "  - AdaptiveAvgPool2d: 1\n"
+    [advice] = advise(analysis_of(BLOCK + USE % 4 + USE % 8 + end), Evidence())
+    assert advice.rule == "bias-before-norm"
+    assert (advice.problem.line, advice.problem.field) == (1, "blocks.unit.layers[0].Conv2d.bias")
+    assert "saves 12 parameters in the 2 layers" in advice.remedy
+    assert advise(analysis_of(BLOCK + USE % 4 + "  - unit: 8\n" + end), Evidence()) == []
+
+
+def test_a_small_border_is_named_where_it_is_all_that_is_not_seen() -> None:
+    """It is no advice of its own, and an average over the whole map is there already."""
+    [advice] = advise(network("MaxPool2d: 2", *CLOSE, shape="[1, 61, 61]"), Evidence())
+    assert (advice.rule, advice.problem.field) == ("never-sees-all", "layers[0].MaxPool2d")
+    assert "sees 60x60 of the 61x61 input" in advice.problem.message
+    assert "average" not in advice.remedy
+
+
+def test_kinds_of_plugins_are_left_alone(
+    plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that sounds like a known kind promises none of its arguments."""
+    kinds = "".join(map(PLUGIN.format, ("OwnDropout", "MaxPoolOwn", "ConvOwn", "BatchNormOwn")))
+    (plugin_folder / "sounding.py").write_text("from netbuilder.plugin import Layer\n" + kinds)
+    monkeypatch.syspath_prepend(plugin_folder)
+    layers = "[ConvOwn, BatchNormOwn, MaxPoolOwn, Flatten, {Linear: 2}, OwnDropout]"
+    Path("net.yaml").write_text(f"name: net\ninput: [1, 2, 2]\nlayers: {layers}\n")
+    done = run("check", "net.yaml", "--advice", "--plugin", "sounding")
+    assert (done.code, done.out, done.err) == (0, "net.yaml: ok\n", "")
+
+
+PLUGIN = """
+class {}(Layer):
+    "Nothing."
+    def output_shape(self, x): return x
+    def parameter_shapes(self, x): return {{}}
+    def macs(self, x): return 0
+    def receptive_field(self, x, field): return field
+    def build(self, x): raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_needs_no_advice(template: str) -> None:
+    """What a new document begins with is as it should be."""
+    path = ROOT / f"netbuilder/config/templates/{template}.yaml"
+    assert advise(analyse(load(path)), Evidence()) == []
+
+
+def test_a_large_size_loses_little() -> None:
+    """One of 61 positions is not worth a word; one of 49 is."""
+    assert "border-dropped" not in dict(said("MaxPool2d: 2", *CLOSE, shape="[1, 61, 61]"))
+    assert "border-dropped" in dict(said("MaxPool2d: 2", *CLOSE, shape="[1, 49, 49]"))
+
+
+def test_a_network_with_a_fault_gets_none() -> None:
+    """The fault comes first."""
+    assert said("Conv2d: [4, 1]", "BatchNorm2d", "MaxPool2d: 99") == []
+
+
+def epochs(*pairs: tuple[float, float]) -> list[dict[str, float]]:
+    """Training and test accuracies as a run records them."""
+    return [{"train_accuracy": fitted, "test_accuracy": tested} for fitted, tested in pairs]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "speaks"),
+    [
+        (epochs((99.85, 99.06)), True),  # the published figures of iterations 1, 2, 4, 3, 6 and 8
+        (epochs((99.27, 98.86)), True),
+        (epochs((99.75, 98.28)), True),
+        (epochs((98.88, 98.82)), False),
+        (epochs((98.81, 98.72)), False),
+        (epochs((99.34, 99.36)), False),
+        (epochs((90.0, 89.0)), False),
+        (epochs(*[(99.9, 98.0)] * 3, *[(99.0, 99.0)] * 3), False),
+        ([], False),
+    ],
+)
+def test_overfitting_asks_for_augmentation(metrics: list[dict[str, float]], speaks: bool) -> None:
+    """Where the last epochs fit the training images clearly better than the test images."""
+    bare, augmented = small("train.augment=[]"), small()
+    rules = [advice.rule for advice in advise(analyse(bare), Evidence(metrics))]
+    assert ("overfits" in rules) == speaks
+    assert "overfits" not in [a.rule for a in advise(analyse(augmented), Evidence(metrics))]
+
+
+@pytest.mark.parametrize(("limit", "speaks"), [(0.19, True), (0.2, False), (None, False)])
+def test_a_peak_stays_below_where_a_range_test_diverged(limit: float | None, speaks: bool) -> None:
+    """The document's one cycle rises to 0.2."""
+    given = advise(analyse(small()), Evidence(diverged_at=limit))
+    assert ("peak-diverges" in [advice.rule for advice in given]) == speaks
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("{OneCycleLR: 0.2}", "16:15"),
+        ("[{OneCycleLR: {max_lr: 0.2}}]", "16:29"),
+    ],
+)
+def test_a_peak_is_told_where_it_stands(written: str, place: str) -> None:
+    """Whichever way the schedule is written, with the rate that the same test speaks for."""
+    text = DOCUMENT.replace("{OneCycleLR: {max_lr: 0.2}}", written)
+    given = advise(analysis_of(text), Evidence(diverged_at=0.1, suggestion=0.012))
+    [advice] = [advice for advice in given if advice.rule == "peak-diverges"]
+    assert advice.problem.place == f"test.yaml:{place}"
+    assert advice.remedy == "stay well below, such as at 0.012"
+
+
+def test_what_the_iterations_are_told() -> None:
+    """Without a run: the first, that it is heavy, as its own notes say; the others nothing."""
+    told = {
+        n: [a.rule for a in advise(analyse(load(ROOT / f"archs/iter{n}.yaml")), Evidence())]
+        for n in range(1, 11)
+    }
+    assert told == {1: ["most-parameters"], **{n: [] for n in range(2, 11)}}
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A document, and a run of it that overfits."""
+    monkeypatch.chdir(tmp_path)
+    text = DOCUMENT.replace(
+        "  augment: [{RandomAffine: {degrees: 7, translate: [0.04, 0.04]}}]\n", ""
+    )
+    (tmp_path / "small.yaml").write_text(text)
+    folder = tmp_path / "runs/small/2026-01-01T00-00-00-seed0"
+    folder.mkdir(parents=True)
+    architecture = analysis_of(text).architecture
+    environment: dict[str, Any] = {
+        "data": {"kind": "mnist5k", "sha256": "", "fell_back": False},
+        "device": "cpu",
+        "precision": "fp32",
+        "seed": 0,
+        "started": "2026-01-01T00:00:00+00:00",
+    }
+    config = {"architecture": architecture.model_dump(mode="json"), "seed": 0, "device": "cpu",
+              "precision": "fp32"}  # fmt: skip
+    names = ("epoch", "train_loss", "test_loss", "learning_rate", "train_seconds", "test_seconds")
+    epoch = dict.fromkeys(names, 1.0) | epochs((99.9, 98.0))[0]
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "environment.json").write_text(json.dumps(environment))
+    (folder / "metrics.jsonl").write_text(json.dumps(epoch) + "\n")
+    return folder
+
+
+def test_check_reads_the_newest_run(record: Path) -> None:
+    """Its epochs are evidence; text and JSON carry the advice, the exit code is check's own."""
+    done = run("check", "small.yaml", "--advice")
+    assert (done.code, done.err) == (0, "")
+    assert "advice: small.yaml:11:1: train.augment: the last run overfits: 99.90" in done.out
+    assert done.out.endswith("small.yaml: ok\n")
+    [report] = json.loads(run("check", "small.yaml", "--advice", "--format", "json").out)
+    assert "overfits" in [advice["rule"] for advice in report["advice"]]
+    assert "overfits" not in run("check", "small.yaml").out
+
+
+def test_the_newest_run_is_the_last_begun(record: Path) -> None:
+    """Whatever the clock of the machine that named its folder showed."""
+    ahead = record.with_name("2026-01-01T09-00-00-seed0")
+    shutil.copytree(record, ahead)
+    environment = (record / "environment.json").read_text()
+    (ahead / "environment.json").write_text(environment.replace("00:00+00:00", "00:00+12:00"))
+    metrics = (record / "metrics.jsonl").read_text()
+    (ahead / "metrics.jsonl").write_text(metrics.replace("98.0", "97.0"))
+    assert "98.00 on the test images" in run("check", "small.yaml", "--advice").out
+
+
+@pytest.mark.parametrize("change", ["layers", "fell_back", "no metrics"])
+def test_what_proves_nothing_is_left_out(record: Path, change: str) -> None:
+    """A run of another network, one on data that stood in, one without an epoch."""
+    if change == "layers":
+        text = Path("small.yaml").read_text()
+        Path("small.yaml").write_text(text.replace("out_channels: 4", "out_channels: 5"))
+    elif change == "fell_back":
+        file = record / "environment.json"
+        file.write_text(file.read_text().replace("false", "true"))
+    else:
+        (record / "metrics.jsonl").unlink()
+    done = run("check", "small.yaml", "--advice")
+    assert (done.code, done.err) == (0, "")
+    assert "overfits" not in done.out
+
+
+def test_a_torn_record_is_told(record: Path) -> None:
+    """In one line, and the check goes on."""
+    (record / "metrics.jsonl").write_text('{"epoch"')
+    done = run("check", "small.yaml", "--advice")
+    assert done.code == 0
+    assert done.err.startswith("note: runs/small/2026-01-01T00-00-00-seed0/metrics.jsonl: cannot")
+    assert done.err.count("\n") == 1
+
+
+def test_check_reads_the_range_test(record: Path) -> None:
+    """Of the same network, under whatever schedule; another's, or a damaged one, is told."""
+    file = Path("runs/small/lr-find.json")
+    architecture = json.loads((record / "config.json").read_text())["architecture"]
+    architecture["train"]["scheduler"] = []
+    test = RangeTest(
+        architecture=architecture, dataset="mnist5k", seed=0, device="cpu", precision="fp32",
+        learning_rates=[0.01, 0.1], losses=[2.0, 9.0], smoothed=[2.0, 9.0],
+        field="train.optimizer.SGD.lr", suggestion=0.01, diverged_at=0.1, steps=2,
+    )  # fmt: skip
+    test.save(file)
+    assert (
+        "it rises to 0.2, and the range test diverged at 0.1"
+        in run("check", "small.yaml", "--advice").out
+    )
+    replace(test, dataset="mnist").save(file)
+    assert "made with another train.dataset; run" in run("check", "small.yaml", "--advice").err
+    architecture["train"]["batch_size"] = 7
+    architecture["train"]["augment"] = []
+    architecture["layers"] = architecture["layers"][1:]
+    test.save(file)
+    done = run("check", "small.yaml", "--advice")
+    assert "range test" not in done.out
+    assert "lr-find.json: it was made with another layers, train.batch_size; run" in done.err
+    text = test.text()
+    for damaged in ("{", '{"diverged_at": 0.1}', text.replace(": 0.1,", ': "high",')):
+        file.write_text(damaged)
+        assert "lr-find.json: cannot be read" in run("check", "small.yaml", "--advice").err

@@ -1,0 +1,243 @@
+"""The report's page in a real browser: it draws, answers, sorts and asks for nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from run_folders import made_run
+from selenium import webdriver
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from small import small
+
+from netbuilder.render.report.model import report_on
+from netbuilder.render.report.write import write_report
+from netbuilder.runs.selection import Selection
+
+BROWSER, DRIVER = (
+    next(filter(None, map(shutil.which, names)), None)
+    for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",))
+)
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="no browser here; on Debian: apt-get install chromium chromium-driver",
+)
+HOSTILE = "</script><img src=https://example.invalid/x onerror=alert(1)> שלום \u202eabc"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page on two networks, the first of two seeds."""
+    folder = tmp_path_factory.mktemp("browser")
+    first = small("train.epochs=4", f"title={json.dumps(HOSTILE)}")
+    accuracies = [(40.0, 45.0), (50.0, 49.0), (60.0, 55.0), (70.0, 60.0)]
+    for seed in (0, 1):
+        better = [(train + seed, test + seed) for train, test in accuracies]
+        made_run(folder / "runs", first, better, seed=seed, confused=[(5, 3, 7), (2, 7, 4)])
+    second = small("train.epochs=4", "name=wider", "layers[0].Conv2d.out_channels=8")
+    made_run(folder / "runs", second, [(train, test + 5) for train, test in accuracies])
+    report = report_on(Selection.open_all([folder / "runs"]))
+    _, page = write_report(report, folder / "out")
+    return page.as_uri()
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[webdriver.Chrome]:
+    """A browser without a window, with its logs."""
+    options = webdriver.ChromeOptions()
+    for argument in (
+        "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run",
+        "disable-background-networking", "disable-component-update", "disable-sync",
+    ):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.binary_location = str(BROWSER)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(started: webdriver.Chrome, address: str) -> webdriver.Chrome:
+    """The page, freshly loaded, light, on a wide screen."""
+    seen_as(started, "light", 1300)
+    started.get_log("performance")  # type: ignore[no-untyped-call]
+    started.get(address)
+    return started
+
+
+def seen_as(driver: webdriver.Chrome, scheme: str, width: int) -> None:
+    """Emulate a screen of this width, light or dark."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+
+def script(driver: webdriver.Chrome, code: str, *arguments: object) -> Any:
+    """What a script in the page returns."""
+    return driver.execute_script(code, *arguments)
+
+
+def test_the_page_asks_for_nothing_and_complains_of_nothing(browser: webdriver.Chrome) -> None:
+    """One request, for the page itself; no error; hostile text made no element."""
+    messages = [
+        json.loads(entry["message"])["message"]
+        for entry in browser.get_log("performance")  # type: ignore[no-untyped-call]
+    ]
+    asked = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert {url for url in asked if not url.startswith("data:")} == {browser.current_url}
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert script(browser, "return document.images.length") == 0
+    assert browser.find_element(By.CSS_SELECTOR, "h2 bdi").text == HOSTILE
+
+
+def test_the_policy_of_the_page_would_stop_a_request(browser: webdriver.Chrome) -> None:
+    """The check above can fail: a request made by hand is refused and logged."""
+    code = "const i = new Image(); i.src = 'https://example.invalid/'; document.body.append(i)"
+    script(browser, code)
+    [entry] = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    assert "Content Security Policy" in entry["message"]
+
+
+def test_curves_are_drawn(browser: webdriver.Chrome) -> None:
+    """Each figure has its lines with a length: a mean, and thin ones for two seeds."""
+    lengths = script(
+        browser,
+        "return [...document.querySelectorAll('figure.curves')].map(f =>"
+        " [...f.querySelectorAll('polyline')].map(p => p.getTotalLength()))",
+    )
+    assert [len(figure) for figure in lengths] == [12, 4]
+    assert all(length > 50 for figure in lengths for length in figure)
+
+
+def test_the_curves_follow_the_mouse(browser: webdriver.Chrome) -> None:
+    """Near the left it tells the first epoch, near the right the last, and away nothing."""
+    panel = browser.find_element(By.CSS_SELECTOR, "[data-panel=accuracy]")
+    script(browser, "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", panel)
+    tip = panel.find_element(By.CLASS_NAME, "tip")
+    half = panel.size["width"] // 2
+    mouse = ActionChains(browser, duration=0)
+    mouse.move_to_element_with_offset(panel, 20 - half, 0).perform()
+    assert tip.text.splitlines()[0] == "epoch 1"
+    assert "test  45.50  (45.00–46.00)" in tip.text
+    mouse.move_to_element_with_offset(panel, half - 20, 0).perform()
+    assert tip.text.splitlines()[0] == "epoch 4"
+    mouse.move_to_element(browser.find_element(By.TAG_NAME, "h1")).perform()
+    assert not tip.is_displayed()
+
+
+def test_the_curves_answer_to_the_keyboard(browser: webdriver.Chrome) -> None:
+    """The slider's arrows go by epochs, and its live line says both figures."""
+    slider = browser.find_element(By.CSS_SELECTOR, ".scrub input")
+    said = browser.find_element(By.CSS_SELECTOR, ".scrub output")
+    slider.send_keys(Keys.HOME, Keys.ARROW_RIGHT)
+    assert said.get_attribute("aria-live") == "polite"
+    assert slider.get_attribute("aria-valuetext") == "epoch 2"
+    assert "accuracy: training 50.50" in said.text
+
+
+@pytest.mark.parametrize("by", ["click", "keyboard"])
+def test_a_table_sorts(browser: webdriver.Chrome, by: str) -> None:
+    """Ascending, descending, and back to the order of the page."""
+    table = browser.find_element(By.CSS_SELECTOR, "table.overview")
+    head = table.find_elements(By.CSS_SELECTOR, "thead th")[1]
+    button = head.find_element(By.TAG_NAME, "button")
+    orders = []
+    for _ in range(3):
+        if by == "click":
+            button.click()
+        else:
+            button.send_keys(Keys.ENTER)
+        names = [
+            row.text.split("\n")[0] for row in table.find_elements(By.CSS_SELECTOR, "tbody th")
+        ]
+        orders.append((head.get_attribute("aria-sort"), names))
+    assert orders == [
+        ("ascending", ["small", "wider"]),
+        ("descending", ["wider", "small"]),
+        ("none", ["small", "wider"]),
+    ]
+
+
+def test_dark_and_light_follow_the_system_and_the_button(browser: webdriver.Chrome) -> None:
+    """The ground is dark where the system is, until the button says otherwise."""
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    assert script(browser, ground) == "rgb(255, 255, 255)"
+    seen_as(browser, "dark", 1300)
+    browser.refresh()
+    assert script(browser, ground) == "rgb(20, 24, 27)"
+    button = browser.find_element(By.ID, "theme")
+    assert button.text == "Light"
+    button.click()
+    assert script(browser, ground) == "rgb(255, 255, 255)"
+
+
+def test_a_phone_scrolls_down_alone(browser: webdriver.Chrome) -> None:
+    """At 360 pixels nothing makes the page wider than the screen."""
+    seen_as(browser, "light", 360)
+    assert script(browser, "return document.documentElement.scrollWidth") == 360
+    browser.find_element(By.CSS_SELECTOR, "table.overview a").click()
+    assert browser.current_url.endswith("#iteration-small")
+
+
+def test_what_is_drawn_can_be_read_on_a_phone(browser: webdriver.Chrome) -> None:
+    """The picture of sizes scrolls aside sooner than its letters become too small."""
+    seen_as(browser, "light", 360)
+    code = (
+        "return [...document.querySelectorAll('figure.sizes svg text, figure.curves svg text')]"
+        ".map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(script(browser, code)) > 10
+
+
+def test_what_is_heard_has_a_name(browser: webdriver.Chrome) -> None:
+    """A heading without the arrow that is drawn beside it, and a slider with its network."""
+    head = browser.find_element(By.CSS_SELECTOR, "table.overview thead th:nth-child(2)")
+    assert head.find_element(By.TAG_NAME, "button").accessible_name == "parameters"
+    sliders = browser.find_elements(By.CSS_SELECTOR, ".scrub input")
+    assert [slider.accessible_name for slider in sliders] == ["Epoch of small", "Epoch of wider"]
+
+
+@pytest.mark.parametrize("selector", ["table.overview", ".iteration table.dense"])
+def test_a_table_of_figures_fits_a_wide_screen(browser: webdriver.Chrome, selector: str) -> None:
+    """At 1280 pixels no column is cut off."""
+    seen_as(browser, "light", 1280)
+    code = (
+        "const around = document.querySelector(arguments[0]).closest('.scrolled');"
+        "return around.scrollWidth - around.clientWidth"
+    )
+    assert script(browser, code, selector) == 0
+
+
+def test_headings_go_down_by_one(browser: webdriver.Chrome) -> None:
+    """A screen reader finds one h1, no level left out, and the landmarks."""
+    levels = [
+        int(heading.tag_name[1]) for heading in browser.find_elements(By.CSS_SELECTOR, "h1, h2, h3")
+    ]
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in pairwise(levels))
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(browser.find_elements(By.TAG_NAME, landmark)) == 1
+
+
+def test_without_a_script_all_is_there(browser: webdriver.Chrome, address: str) -> None:
+    """Curves and tables need none; what only a script serves is not shown."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(address)
+        assert browser.find_element(By.CSS_SELECTOR, "polyline").is_displayed()
+        assert not browser.find_element(By.CSS_SELECTOR, ".scrub").is_displayed()
+        assert not browser.find_element(By.ID, "theme").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

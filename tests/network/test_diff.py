@@ -207,7 +207,7 @@ def test_layers_that_differ_behind_a_fault_are_told(tmp_path: Path) -> None:
     before.write_text(FAULTY)
     after.write_text(FAULTY.replace("ReLU", "GELU"))
     told = run("diff", str(before), str(after)).out
-    assert "layers behind the fault differ; mend it to see which" in told
+    assert "layers after the fault differ; fix it to see which" in told
     assert "no difference" not in told
     assert "behind the" not in run("diff", str(before), str(before)).out
 

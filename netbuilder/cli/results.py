@@ -38,10 +38,10 @@ def results(
     from netbuilder.render.markdown import table as markdown_table
     from netbuilder.render.runs import COLUMNS, DISPENSABLE, cells
     from netbuilder.runs.run import Run
-    from netbuilder.runs.selection import readable
+    from netbuilder.runs.selection import readable_runs
     from netbuilder.runs.statistics import summarize_runs
 
-    kept, unreadable = readable(run.path for run in Run.find(paths))
+    kept, unreadable = readable_runs((run.path for run in Run.find(paths)), analyzed=True)
     if not kept:
         raise ConfigError("\n".join(unreadable))
     summaries = summarize_runs(kept)

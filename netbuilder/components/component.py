@@ -83,7 +83,7 @@ def validation_errors(
     )
 
 
-def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One of pydantic's errors about ``model`` in the words that this project uses."""
     kind, found, context = error["type"], describe(error["input"]), error.get("ctx", {})
     if kind == FAULT:
@@ -121,7 +121,7 @@ class StrictModel(BaseModel):
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=validation_error(_explain(line, cls)),
+                        type=validation_error(explain(line, cls)),
                         loc=line["loc"],
                         input=line["input"],
                     )

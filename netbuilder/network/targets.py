@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from netbuilder.config.schema import AccuracyTarget, Bound
 from netbuilder.network.analysis import Analysis
+
+
+class Epoch(Protocol):
+    """An epoch's accuracies, in percent."""
+
+    @property
+    def train_accuracy(self) -> float: ...
+
+    @property
+    def test_accuracy(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,13 @@ def judge_document(analysis: Analysis) -> list[Verdict]:
 
 
 def judge_run(
-    analysis: Analysis, metrics: Sequence[Mapping[str, float]], unjudged: str = ""
+    analysis: Analysis, metrics: Sequence[Epoch], unjudged: str = ""
 ) -> list[Verdict]:
     """Every target of a run, from its figures an epoch; the epochs are those that were trained.
 
     Args:
         analysis: of the architecture that was trained.
-        metrics: an entry an epoch, with ``train_accuracy`` and ``test_accuracy`` in percent.
+        metrics: one entry per epoch.
         unjudged: why accuracies prove nothing here, such as data that stood in for the real.
     """
     verdicts = [v for v in judge_document(analysis) if v.target != "epochs"]
@@ -69,7 +80,7 @@ def judge_run(
         bound: AccuracyTarget | None = getattr(targets, name)
         if bound is None:
             continue
-        last = [epoch[name] for epoch in metrics[-bound.for_last_epochs :]]
+        last = [getattr(epoch, name) for epoch in metrics[-bound.for_last_epochs :]]
         if unjudged:
             verdicts.append(_open(name, bound, unjudged))
         elif len(last) < bound.for_last_epochs:
@@ -78,6 +89,14 @@ def judge_run(
         else:
             verdicts.append(_judged(name, bound, last))
     return verdicts
+
+
+def all_met(verdicts: Iterable[Verdict]) -> bool | None:
+    """Whether every target is met; None where none is missed and some, or all, are not judged."""
+    met = {verdict.met for verdict in verdicts}
+    if False in met:
+        return False
+    return None if None in met or not met else True
 
 
 def meets(bound: Bound, figure: float) -> bool:

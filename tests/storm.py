@@ -158,7 +158,7 @@ def state(folder: Path) -> str:
     trainee = TrainState.make(run.architecture, hardware, run.config["seed"], steps, config.epochs)
     progress, damaged = checkpoint.restore(run.checkpoints, trainee)
     assert (progress.epoch, progress.step, damaged) == (config.epochs, 0, [])
-    tensors, numbers = checkpoint.captured(trainee)
+    tensors, numbers = checkpoint.capture(trainee)
     return digest_of(tensors, json.dumps(numbers))
 
 

@@ -104,7 +104,7 @@ def state(folder: Path) -> str:
     trainee = TrainState.make(Run.open(folder).architecture, Device.choose("cpu"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, progress.step, damaged) == (3, 0, [])
-    tensors, numbers = checkpoint.captured(trainee)
+    tensors, numbers = checkpoint.capture(trainee)
     return digest_of(tensors, json.dumps(numbers))
 
 

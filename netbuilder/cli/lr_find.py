@@ -88,7 +88,7 @@ def lr_find(
     if output == "json":
         print(json.dumps(test.model_dump()))
     else:
-        epoch = -(-len(data.train_labels) // architecture.trained.batch_size)
+        epoch = architecture.trained.steps_per_epoch(len(data.train_labels))
         print(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
         for line in _said(test, epoch):
             print(line)

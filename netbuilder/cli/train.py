@@ -131,7 +131,7 @@ def train(
         if len(analyses) > 1:
             # All data before the first is trained: what the last lacks costs no hours.
             for analysis in analyses:
-                prepare(analysis.architecture, data_dir)
+                prepare(analysis, data_dir)
         for analysis in analyses:
             if not quiet:
                 plain = not sys.stdout.isatty()
@@ -144,7 +144,7 @@ def train(
                 met.append(show_run(records, stop, quiet=quiet, logged=bool(logger)))
                 continue
             records = begin(
-                analysis.architecture,
+                analysis,
                 out=kept,
                 seed=seed or 0,
                 device=device or "auto",
@@ -186,7 +186,7 @@ def show_run(
             if isinstance(record, Finished):
                 with limits(record.run.path, "; the run itself is recorded"):
                     _draw(record)
-                met: bool | None = record.result["met"]
+                met: bool | None = record.result.met
                 return met
     raise AssertionError("a run ends with Finished or an error")
 

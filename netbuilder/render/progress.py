@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,8 +16,8 @@ from rich.text import Text
 from netbuilder._text import printable
 from netbuilder.network.targets import figure_text
 from netbuilder.render.console import show, stdout
-from netbuilder.runs.run import Metrics, Run
-from netbuilder.training.evaluation import Evaluation
+from netbuilder.runs.records import Environment, EpochRecord, RunResult
+from netbuilder.training.evaluation import LabeledPredictions
 from netbuilder.training.events import EpochEnded, Event, Finished, Started, Stepped
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
@@ -69,9 +70,9 @@ class RunProgress:
                 self._say(epoch_row(record.metrics, best=record.best))
             case Finished():
                 self._bar.stop()
-                if not self._quiet and (record.result["targets"] or record.result["reference"]):
+                if not self._quiet and (record.result.targets or record.result.published):
                     show(verdict_table(record.result, plain=self._plain), plain=self._plain)
-                text = closing_line(record.run)
+                text = closing_line(record.result, record.run.path)
                 self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _say(self, text: str | Text) -> None:
@@ -82,13 +83,13 @@ class RunProgress:
         config = started.analysis.architecture.train
         assert config is not None, "it was trained"
         self._steps_per_epoch, self._batch = started.steps_per_epoch, config.batch_size
-        self._say(opening_line(started.run))
+        self._say(opening_line(started.environment, started.run.path))
         for warning in started.warnings:
             self._console.print(Text(f"note: {warning}", style="yellow"), soft_wrap=True)
         self._say(Text(HEADER, style="bold"))
         for number, metrics in enumerate(started.progress.history):
             before = started.progress.history[:number]
-            best = all(metrics["test_accuracy"] > m["test_accuracy"] for m in before)
+            best = all(metrics.test_accuracy > m.test_accuracy for m in before)
             self._say(epoch_row(metrics, best=best))
         done = started.progress.epoch * started.steps_per_epoch + started.progress.step
         self._bar.add_task(
@@ -113,70 +114,63 @@ class RunProgress:
         self._bar.update(task, completed=done, epoch=stepped.epoch, speed=speed)
 
 
-def epoch_row(metrics: Metrics, *, best: bool) -> str:
+def epoch_row(metrics: EpochRecord, *, best: bool) -> str:
     """An epoch's line below `HEADER`; the best so far carries a star."""
-    seconds = metrics["train_seconds"] + metrics["test_seconds"]
     return (
-        f"{metrics['epoch']:>5.0f}{metrics['train_loss']:>13.4f}{metrics['train_accuracy']:>12.2f}"
-        f"{metrics['test_loss']:>12.4f}{metrics['test_accuracy']:>11.2f}"
-        f"{metrics['learning_rate']:>16.6f}{seconds:>10.1f}{'  *' if best else ''}"
+        f"{metrics.epoch:>5}{metrics.train_loss:>13.4f}{metrics.train_accuracy:>12.2f}"
+        f"{metrics.test_loss:>12.4f}{metrics.test_accuracy:>11.2f}"
+        f"{metrics.learning_rate:>16.6f}{metrics.seconds:>10.1f}{'  *' if best else ''}"
     )
 
 
-def verdict_table(result: dict[str, Any], *, plain: bool) -> Table:
+def verdict_table(result: RunResult, *, plain: bool) -> Table:
     """Every target with its verdict, and the published figures beside the run's."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("target", "asked", "found", "verdict"):
         table.add_column(column, justify="right" if column == "found" else "left")
     words = {True: Text("met", "green"), False: Text("not met", "red"), None: Text("not judged")}
-    for verdict in result["targets"]:
-        found = "–" if verdict["found"] is None else figure_text(verdict["found"])
-        word = words[verdict["met"]].copy()
-        if verdict["reason"]:
-            word.append(f": {verdict['reason']}")
-        table.add_row(
-            f"target {verdict['target'].replace('_', ' ')}", verdict["bound"], found, word
-        )
+    for verdict in result.targets:
+        value = "–" if verdict.found is None else figure_text(verdict.found)
+        word = words[verdict.met].copy()
+        if verdict.reason:
+            word.append(f": {printable(verdict.reason)}")
+        target = printable(verdict.target.replace("_", " "))
+        table.add_row(f"target {target}", printable(verdict.bound), value, word)
     figures = {
-        "parameters": result["parameters"],
-        "train_accuracy": result["best_train_accuracy"],
-        "test_accuracy": result["best"]["test_accuracy"],
+        "parameters": result.parameters,
+        "train_accuracy": result.best_train_accuracy,
+        "test_accuracy": result.best.test_accuracy,
     }
-    for name, published in result["reference"].items():
+    for name, published in result.published.items():
         label = name.replace("_", " ").replace("train", "best train").replace("test", "best test")
         table.add_row(label, f"published {published:,.10g}", f"{figures[name]:,.6g}", "")
     return table
 
 
-def opening_line(run: Run) -> str:
+def opening_line(environment: Environment, path: Path) -> str:
     """Data, precision, device, seed and folder of a run, in one line."""
-    environment = run.environment
-    data = environment["data"]
-    compiled = "".join(
-        f", {environment[name]}" for name in ("compile", "graph") if name in environment
-    )
-    streamed = f", streamed, {data['streamed']}" if "streamed" in data else ""
-    return (
-        f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}"
-        f"{streamed}; "
-        f"{environment['precision']} on {environment['device']}{compiled}, "
-        f"seed {environment['seed']}; "
-        f"{printable(str(run.path))}"
+    data = environment.data
+    notes = "".join(f", {note}" for note in (environment.compile, environment.graph) if note)
+    streamed = f", streamed, {data.streamed}" if data.streamed else ""
+    return printable(
+        f"{data.train or 0:,} images to train and {data.test or 0:,} to test from {data.kind}"
+        f"{streamed}; {environment.precision} on {environment.device}{notes}, "
+        f"seed {environment.seed}; {path}"
     )
 
 
-def closing_line(run: Run) -> str:
+def closing_line(result: RunResult, path: Path) -> str:
     """Best and last figures of a finished run and its folder, in one line."""
-    result = run.result or {}
-    best, last = result["best"], result["last"]
-    return (
-        f"best test accuracy {best['test_accuracy']:.2f} in epoch {best['epoch']:.0f}, last "
-        f"{last['test_accuracy']:.2f}; {result['seconds']:.0f} s; "
-        f"{printable(str(run.path))}"
+    best, last = result.best, result.last
+    return printable(
+        f"best test accuracy {best.test_accuracy:.2f} in epoch {best.epoch}, last "
+        f"{last.test_accuracy:.2f}; {result.seconds:.0f} s; {path}"
     )
 
 
-def evaluation_table(evaluation: Evaluation, classes: Sequence[str], *, plain: bool) -> Table:
+def evaluation_table(
+    evaluation: LabeledPredictions, classes: Sequence[str], *, plain: bool
+) -> Table:
     """The confusion matrix, a row a label and a column a guess, with each label's accuracy."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("label \\ guess")

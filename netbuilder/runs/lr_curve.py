@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -21,7 +21,9 @@ from netbuilder.components.component import validation_errors
 from netbuilder.config.schema import Architecture, Place
 from netbuilder.runs.records import (
     Count,
+    DeviceName,
     Loss,
+    Precision,
     Rate,
     Record,
     Text,
@@ -168,8 +170,8 @@ class RangeTest(Record):
     architecture: dict[str, Any]
     dataset: Text
     seed: Count
-    device: Literal["cpu", "cuda", "mps"]
-    precision: Literal["fp32", "bf16"]
+    device: DeviceName
+    precision: Precision
     learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
     losses: tuple[Loss, ...]
     smoothed: tuple[Loss, ...]

@@ -50,6 +50,9 @@ LARGEST_NUMBER = 1e39
 
 LONGEST_SECONDS = 1e10
 
+LONGEST_REASON = 2000
+"""Reasons name URLs and paths."""
+
 
 def _number(value: object) -> float:
     """Accept an int as an int and a float as a float, which strict unions report as two errors."""
@@ -81,6 +84,8 @@ def _is_time(text: str) -> str:
     return text
 
 
+DeviceName = Literal["cpu", "cuda", "mps"]
+Precision = Literal["fp32", "bf16"]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Number = Annotated[int | float, PlainValidator(_number)]
 Loss = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
@@ -88,8 +93,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Rate = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
 Text = Annotated[str, Field(max_length=200)]
-LongText = Annotated[str, Field(max_length=2000)]
-"""A reason with a URL or a path in it."""
+Reason = Annotated[str, Field(max_length=LONGEST_REASON)]
 Time = Annotated[str, Field(max_length=40), AfterValidator(_is_time)]
 Epochs = Annotated[int, Field(ge=1, le=LARGEST)]
 
@@ -177,8 +181,8 @@ class RunConfig(Record):
 
     architecture: dict[str, Any]
     seed: Count
-    device: Literal["cpu", "cuda", "mps"]
-    precision: Literal["fp32", "bf16"]
+    device: DeviceName
+    precision: Precision
     compile: bool = False
     compiled_from: Annotated[int, Field(ge=0)] | None = None
     graph: bool = False
@@ -198,7 +202,7 @@ class RunConfig(Record):
             raise _error(
                 ("architecture", "train", "epochs"), epochs, f"a whole number from 1 to {LARGEST}"
             )
-        if not (isinstance(dataset, dict) and len(dataset) == 1 or isinstance(dataset, str)):
+        if not ((isinstance(dataset, dict) and len(dataset) == 1) or isinstance(dataset, str)):
             raise _error(("architecture", "train", "dataset"), dataset, "a data set")
         if self.compiled_from is not None and self.compiled_from >= epochs:
             raise _error(("compiled_from",), self.compiled_from, f"below the {epochs} epochs")
@@ -225,8 +229,10 @@ class RunConfig(Record):
     @property
     def first_compiled_epoch(self) -> int | None:
         """The epoch, from 0, from which the passes are compiled; None where they never are."""
-        return 0 if self.compile and "compiled_from" not in self.model_fields_set else (
-            self.compiled_from
+        return (
+            0
+            if self.compile and "compiled_from" not in self.model_fields_set
+            else (self.compiled_from)
         )
 
     @property
@@ -279,7 +285,7 @@ class DataRecord(Record):
     sha256: Annotated[str, Field(max_length=64)]
     train: Count | None = None
     test: Count | None = None
-    fallback: LongText = Field(alias="fell_back")
+    fallback: Reason = Field(alias="fell_back")
     streamed: Text | None = None
 
 
@@ -420,7 +426,7 @@ class VerdictRecord(Record):
     found: Number | None = None
     met: bool | None = None
     left: Number | None = None
-    reason: LongText = ""
+    reason: Reason = ""
 
 
 class Reference(Record):
@@ -449,16 +455,21 @@ class RunResult(Record):
     epochs: Epochs
     parameters: Count
     best: EpochRecord
-    best_train_accuracy: Percent | None = None
+    best_train_accuracy: Percent
     last: EpochRecord
     targets: tuple[VerdictRecord, ...] = ()
     met: bool | None
     reference: Reference = Reference()
-    seconds: Seconds | None = None
+    seconds: Seconds
 
     @field_serializer("reference")
     def _without_absent(self, reference: Reference) -> dict[str, Any]:
         return reference.model_dump(exclude_none=True)
+
+    @property
+    def published(self) -> dict[str, float]:
+        """The published values by name."""
+        return self.reference.model_dump(exclude_none=True)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -200,7 +200,9 @@ class Run:
             ConfigError: There is no run folder.
         """
         if not (path / "config.json").exists():
-            reason = "not a run folder: it has no config.json" if path.is_dir() else "no such folder"
+            reason = (
+                "not a run folder: it has no config.json" if path.is_dir() else "no such folder"
+            )
             if path.is_file():
                 reason = "a file, not a run folder"
             message = f"{reason}; name a folder that `train` created"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint.base import Finding
+from netbuilder.network.targets import Epoch
 
 GAP = 0.25
 
@@ -26,12 +27,12 @@ class Evidence:
     """What is known beside the document.
 
     Attributes:
-        metrics: the epochs of its last run, each with ``train_accuracy`` and ``test_accuracy``.
+        metrics: The epochs of its last run.
         diverged_at: the learning rate at which a range test diverged.
         suggestion: the one that it spoke for.
     """
 
-    metrics: Sequence[Mapping[str, float]] = ()
+    metrics: Sequence[Epoch] = ()
     diverged_at: float | None = None
     suggestion: float | None = None
 
@@ -42,7 +43,7 @@ def overfits(analysis: Analysis, evidence: Evidence) -> Finding:
     if train is None or train.augment or not last:
         return
     fitted, tested = (
-        sum(epoch[name] for epoch in last) / len(last)
+        sum(getattr(epoch, name) for epoch in last) / len(last)
         for name in ("train_accuracy", "test_accuracy")
     )
     if fitted - tested >= GAP and 100 - tested >= RATIO * (100 - fitted):

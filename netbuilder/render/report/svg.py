@@ -10,8 +10,7 @@ from typing import Any
 
 from netbuilder.render.report.model import ReportEntry
 from netbuilder.render.report.text import one_line
-from netbuilder.runs.records import RunRecord
-from netbuilder.runs.statistics import on_pareto_front
+from netbuilder.runs.statistics import RunRecord, on_pareto_front
 
 WIDTH, HEIGHT = 440.0, 274.0
 
@@ -98,14 +97,14 @@ def curves_of(iteration: ReportEntry) -> Curves | None:
     xs = [
         _between(LEFT, WIDTH - RIGHT, i / (count - 1) if count > 1 else 0.5) for i in range(count)
     ]
-    tested = [epoch["test_accuracy"] for run in runs for epoch in run.metrics]
+    tested = [epoch.test_accuracy for run in runs for epoch in run.metrics]
     floor = accuracy_floor([value for value in tested if math.isfinite(value)] or [0.0], goal)
     losses = [
         value
         for run in runs
         for epoch in run.metrics
         for name in SETS
-        if (value := epoch[f"{name}_loss"]) > 0 and math.isfinite(value)
+        if (value := getattr(epoch, f"{name}_loss")) > 0 and math.isfinite(value)
     ] or [1.0]
     low, high = math.log10(min(losses)), math.log10(max(losses))
     low, high = low - 0.05, max(high, low + 0.1) + 0.05
@@ -127,7 +126,7 @@ def curves_of(iteration: ReportEntry) -> Curves | None:
             panel.title: {
                 name: {
                     "values": [
-                        [_finite(epoch[f"{name}_{panel.title}"]) for epoch in run.metrics]
+                        [_finite(getattr(epoch, f"{name}_{panel.title}")) for epoch in run.metrics]
                         for run in runs
                     ],
                     "y": panel.heights[name],
@@ -150,7 +149,9 @@ def _panel(
 ) -> Panel:
     lines, heights = [], {}
     for name in SETS:
-        series = [[_finite(epoch[f"{name}_{title}"]) for epoch in run.metrics] for run in runs]
+        series = [
+            [_finite(getattr(epoch, f"{name}_{title}")) for epoch in run.metrics] for run in runs
+        ]
         means: list[float | None] = []
         for epoch in range(len(xs)):
             there = [

@@ -7,9 +7,9 @@ from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Analysis, Row
 from netbuilder.network.targets import figure_text
 from netbuilder.render.network import field_text, per_axis_text, window_text
-from netbuilder.render.report.model import Mistake, ReportEntry, TargetResult
+from netbuilder.render.report.model import ReportEntry, SharedMistake, TargetResult
 from netbuilder.render.report.text import NOTHING, one_line, percent
-from netbuilder.runs.records import RunRecord
+from netbuilder.runs.statistics import RunRecord
 
 OVERVIEW = (
     "network", "parameters", "published", "receptive field", "best test", "published", "last test",
@@ -43,7 +43,7 @@ def overview(iteration: ReportEntry) -> tuple[str, ...]:
         per_axis_text(iteration.analysis.receptive_field),
         percent(iteration.best_test),
         NOTHING if reference.test_accuracy is None else f"{reference.test_accuracy:.2f}",
-        percent(iteration.over_seeds(lambda run: run.last["test_accuracy"])),
+        percent(iteration.over_seeds(lambda run: run.last.test_accuracy)),
         NOTHING if epochs is None else str(epochs),
         str(len(iteration.trained)) if iteration.trained else NOTHING,
         NOTHING if iteration.met is None else f"{iteration.met} of {len(iteration.trained)}",
@@ -69,11 +69,11 @@ def seed(run: RunRecord) -> tuple[str, ...]:
     first = run.first_at_target
     return (
         str(run.seed),
-        f"{run.best['test_accuracy']:.2f}",
-        f"{run.best['epoch']:g}",
-        f"{run.last['test_accuracy']:.2f}",
+        f"{run.best.test_accuracy:.2f}",
+        f"{run.best.epoch}",
+        f"{run.last.test_accuracy:.2f}",
         f"{run.best_train:.2f}",
-        f"{run.last['train_accuracy']:.2f}",
+        f"{run.last.train_accuracy:.2f}",
         NOTHING if first is None else str(first),
         str(run.held) if run.at_target else NOTHING,
         f"{run.seconds:.0f}",
@@ -88,9 +88,9 @@ def all_seeds(iteration: ReportEntry) -> tuple[str, ...]:
         "mean",
         percent(iteration.best_test),
         "",
-        percent(iteration.over_seeds(lambda run: run.last["test_accuracy"])),
+        percent(iteration.over_seeds(lambda run: run.last.test_accuracy)),
         percent(iteration.over_seeds(lambda run: run.best_train)),
-        percent(iteration.over_seeds(lambda run: run.last["train_accuracy"])),
+        percent(iteration.over_seeds(lambda run: run.last.train_accuracy)),
         "",
         "",
         "",
@@ -101,7 +101,7 @@ def all_seeds(iteration: ReportEntry) -> tuple[str, ...]:
 
 def goal(judged: TargetResult) -> tuple[str, ...]:
     """A row under `GOALS`."""
-    found = sorted(set(judged.found))
+    found = sorted(set(judged.values))
     shown = NOTHING
     if found:
         shown = figure_text(found[0])
@@ -115,7 +115,7 @@ def goal(judged: TargetResult) -> tuple[str, ...]:
     return judged.target, judged.bound, shown, verdict
 
 
-def mistake(made: Mistake) -> tuple[str, ...]:
+def mistake(made: SharedMistake) -> tuple[str, ...]:
     """A row under `MISTAKES`."""
     confidence = f"{100 * made.confidence:.1f}"
     return str(made.index), one_line(made.label), one_line(made.guess), confidence, str(made.seeds)

@@ -25,6 +25,20 @@ from netbuilder.runs.run import Run
 CLASSES = tuple(map(str, range(10)))
 
 
+def epoch_record(epoch: int, train: float, test: float) -> EpochRecord:
+    """Create the record of an epoch with these training and test accuracies."""
+    return EpochRecord(
+        epoch=epoch,
+        train_loss=1 / epoch,
+        train_accuracy=train,
+        test_loss=0.5 / epoch,
+        test_accuracy=test,
+        learning_rate=0.1,
+        train_seconds=2.0,
+        test_seconds=1.0,
+    )
+
+
 def made_run(
     out: Path,
     architecture: Architecture,
@@ -47,23 +61,9 @@ def made_run(
     )
     data = DataRecord(kind=architecture.trained.dataset.kind, sha256="0", fallback=fell_back)
     started = f"2026-01-01T00:00:{seed:02}+00:00"
-    environment = Environment(
-        device="cpu", precision="bf16", seed=seed, data=data, started=started
-    )
+    environment = Environment(device="cpu", precision="bf16", seed=seed, data=data, started=started)
     run = Run.create(out, architecture, config, environment)
-    metrics = [
-        EpochRecord(
-            epoch=epoch,
-            train_loss=1 / epoch,
-            train_accuracy=train,
-            test_loss=0.5 / epoch,
-            test_accuracy=test,
-            learning_rate=0.1,
-            train_seconds=2.0,
-            test_seconds=1.0,
-        )
-        for epoch, (train, test) in enumerate(accuracies, 1)
-    ]
+    metrics = [epoch_record(epoch, *pair) for epoch, pair in enumerate(accuracies, 1)]
     run.write_metrics(metrics)
     if not finished:
         return run

@@ -92,7 +92,7 @@ def test_pictures_are_drawn_from_the_run(folder: Path) -> None:
         (["none.yaml"], "none.yaml: no such file"),
         (["."], "it is a folder"),
         ([], "name a document, such as archs/iter10.yaml"),
-        (["--resume", "."], "no run folder: it has no config.json"),
+        (["--resume", "."], "not a run folder: it has no config.json"),
         (["small.yaml", "--resume", "."], "--resume goes on with a run as it began"),
     ],
 )
@@ -250,7 +250,7 @@ def test_results_adds_up_the_seeds(folder: Path) -> None:
     assert table[2].startswith("| small on mnist5k | ")
     nothing = netbuilder("results", "small.yaml", cwd=folder)
     assert nothing.returncode == 2
-    assert nothing.stderr == "small.yaml: no run folder in it; `netbuilder train` makes them\n"
+    assert nothing.stderr == "small.yaml: no run folder in it; `netbuilder train` creates them\n"
 
 
 def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:

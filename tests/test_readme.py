@@ -76,16 +76,16 @@ def recorded_training() -> str:
     """What the training of the tenth iteration printed behind its summary, from its record."""
     [folder] = (ROOT / "archs/results/iter10").glob("*-seed0")
     run = Run.open(folder)
-    best, lines = 0.0, [opening_line(run), HEADER]
+    best, lines = 0.0, [opening_line(run.environment, run.path), HEADER]
     for epoch in run.metrics:
-        lines.append(epoch_row(epoch, best=epoch["test_accuracy"] > best))
-        best = max(best, epoch["test_accuracy"])
+        lines.append(epoch_row(epoch, best=epoch.test_accuracy > best))
+        best = max(best, epoch.test_accuracy)
     console = Console(color_system=None, width=200)
     assert run.result is not None
     with console.capture() as capture:
         console.print(verdict_table(run.result, plain=True))
     lines += [line.rstrip() for line in capture.get().splitlines()]
-    shown = "\n".join([*lines, closing_line(run)]) + "\n"
+    shown = "\n".join([*lines, closing_line(run.result, run.path)]) + "\n"
     return "…\n" + shown.replace(str(folder.parent.parent), "runs")
 
 

@@ -178,19 +178,19 @@ def test_the_run_folder_is_the_record(tmp_path: Path) -> None:
     assert folder.name.endswith("-seed5")
     assert (folder / "architecture.yaml").read_text() == DOCUMENT
     assert run.architecture.model_dump() == small().model_dump()
-    assert run.environment["versions"]["torch"] == torch.__version__
-    assert run.environment["data"]["kind"] == "mnist5k"
+    assert run.environment.versions["torch"] == torch.__version__
+    assert run.environment.data.kind == "mnist5k"
     metrics, result = run.metrics, run.result
-    assert [epoch["epoch"] for epoch in metrics] == [1, 2, 3]
-    assert set(metrics[0]) == {
+    assert [epoch.epoch for epoch in metrics] == [1, 2, 3]
+    assert set(metrics[0].model_dump()) == {
         "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
         "train_seconds", "test_seconds",
     }  # fmt: skip
     assert result is not None
-    assert result["last"] == metrics[-1]
-    assert result["best"]["test_accuracy"] == max(epoch["test_accuracy"] for epoch in metrics)
-    assert [verdict["target"] for verdict in result["targets"]] == ["parameters", "test_accuracy"]
-    assert result["met"] is (min(m["test_accuracy"] for m in metrics[-2:]) >= 50)
+    assert result.last == metrics[-1]
+    assert result.best.test_accuracy == max(epoch.test_accuracy for epoch in metrics)
+    assert [verdict.target for verdict in result.targets] == ["parameters", "test_accuracy"]
+    assert result.met is (min(m.test_accuracy for m in metrics[-2:]) >= 50)
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
@@ -199,6 +199,7 @@ def test_kept_weights_give_the_recorded_accuracy(tmp_path: Path, which: str) -> 
     folder, _ = run_until_stopped(train(small(), out=tmp_path, precision="fp32"))
     result = Run.open(folder).result
     assert result is not None
+    epoch = result.best if which == "best" else result.last
     model = build(small())
     model.load_state_dict(load_file(folder / f"{which}.safetensors"))
     model.eval()
@@ -208,10 +209,10 @@ def test_kept_weights_give_the_recorded_accuracy(tmp_path: Path, which: str) -> 
     with torch.no_grad():
         guesses = model((data.test_images / 255 - 0.1307) / 0.3081).argmax(1)
     accuracy = 100 * (guesses == data.test_labels).float().mean().item()
-    assert accuracy == pytest.approx(result[which]["test_accuracy"])
+    assert accuracy == pytest.approx(epoch.test_accuracy)
     evaluation, _ = evaluate_run(Run.open(folder), which=which)
-    assert evaluation.accuracy == result[which]["test_accuracy"]
-    assert evaluation.loss == result[which]["test_loss"]
+    assert evaluation.accuracy == epoch.test_accuracy
+    assert evaluation.loss == epoch.test_loss
     assert int(evaluation.confusion.sum()) == 1000
     assert int(evaluation.confusion.trace()) == round(10 * evaluation.accuracy)
 
@@ -226,7 +227,7 @@ def test_the_learning_rate_follows_torchs_scheduler(tmp_path: Path) -> None:
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-    recorded = [epoch["learning_rate"] for epoch in Run.open(folder).metrics]
+    recorded = [epoch.learning_rate for epoch in Run.open(folder).metrics]
     assert recorded == pytest.approx([rates[41], rates[83], rates[125]])
 
 
@@ -244,7 +245,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
     with pytest.raises(Diverged, match=told) as caught:
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
-    assert str(caught.value).count(str(folder)) == str(caught.value).count("stands") == 1
+    assert str(caught.value).count(str(folder)) == str(caught.value).count("stays") == 1
     trainee = TrainState.make(architecture, Device.choose("cpu", "fp32"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, damaged) == (0, [])
@@ -267,7 +268,7 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
             raise OSError(number, "no", str(path))
         real(path, content)
 
-    monkeypatch.setattr("netbuilder._files.write_atomic", failing)
+    monkeypatch.setattr("netbuilder.training.checkpoint.write_atomic", failing)
     with pytest.raises(
         MachineError, match=f"{words}; the last checkpoint stands, go on with --resume"
     ):
@@ -292,7 +293,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     with pytest.raises(
         MachineError,
         match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
-        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint stands",
+        r"\d+ should: train again with --set train\.batch_size=\d+; the last checkpoint stands",
     ):
         list(train(small(), out=tmp_path))
 
@@ -427,7 +428,7 @@ def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
     architecture = small(
         "train.batch_size=4000", "train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler="
     )
-    with pytest.raises(Diverged, match="the test loss is nan behind epoch 1; the epoch is not"):
+    with pytest.raises(Diverged, match="test loss is nan after epoch 1; the epoch is not"):
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
     assert not (folder / "metrics.jsonl").exists()

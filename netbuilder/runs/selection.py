@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,10 +107,9 @@ class Selection:
         for run in readable:
             groups.setdefault(run.experiment, []).append(run)
         if not groups:
-            if unreadable:
-                raise ConfigError("\n".join(unreadable))
-            message = "no run folder in it; `netbuilder train` creates them"
-            raise ConfigError([Problem(str(folder), 0, 0, "", message)])
+            lines = [line.removeprefix(f"{folder}{os.sep}") for line in unreadable]
+            messages = lines or ["no run folder in it; `netbuilder train` creates them"]
+            raise ConfigError([Problem(str(folder), 0, 0, "", message) for message in messages])
         selections = [cls(folder, group[0].architecture, tuple(group)) for group in groups.values()]
         selections.sort(key=lambda selection: natural_key(selection.architecture.name))
         return [replace(selections[0], unreadable=unreadable), *selections[1:]]

@@ -138,8 +138,8 @@ def test_evaluate_says_that_weights_are_damaged(whole: Path, tmp_path: Path) -> 
     code, out, err = command("evaluate", str(run))
     assert (code, out) == (3, "")
     assert err == (
-        f"{run / 'best.safetensors'}: cannot be loaded: its SHA-256 is not the one that was "
-        "written; use --weights last\n"
+        f"{run / 'best.safetensors'}: cannot be loaded: its SHA-256 differs from the recorded "
+        "one; use --weights last\n"
     )
     assert command("evaluate", str(run), "--weights", "last").code == 0
 

@@ -173,7 +173,7 @@ def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
     for data, fault in (
         ({}, "data.kind: it is required and missing"),
         ({"kind": 5}, "data.kind: found the number 5; allowed: text"),
-        ({"kind": "mnist"}, "data.kind: found the text 'mnist'; allowed: mnist5k"),
+        ({"kind": "mnist"}, "data.kind: found the text 'mnist'; allowed: 'mnist5k'"),
     ):
         record["data"] = {"sha256": "", "fell_back": ""} | data
         environment.write_text(json.dumps(record))

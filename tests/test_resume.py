@@ -166,7 +166,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path: Path, spoil: 
         CheckpointError, match=r"checkpoints: no checkpoint can be loaded"
     ) as caught:
         list(resume(folder))
-    assert str(caught.value).count("damaged and passed over") == 2
+    assert str(caught.value).count("damaged and skipped") == 2
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_afresh(tmp_path: Path) -> None:

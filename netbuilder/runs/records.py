@@ -202,8 +202,10 @@ class RunConfig(Record):
             raise _error(
                 ("architecture", "train", "epochs"), epochs, f"a whole number from 1 to {LARGEST}"
             )
-        if not ((isinstance(dataset, dict) and len(dataset) == 1) or isinstance(dataset, str)):
-            raise _error(("architecture", "train", "dataset"), dataset, "a data set")
+        if not (
+            isinstance(dataset, dict) and len(dataset) == 1 and len(next(iter(dataset))) <= 200
+        ):
+            raise _error(("architecture", "train", "dataset"), dataset, "a mapping of one data set")
         if self.compiled_from is not None and self.compiled_from >= epochs:
             raise _error(("compiled_from",), self.compiled_from, f"below the {epochs} epochs")
         for field in ("epochs_begun", "scheduled_epochs"):
@@ -243,10 +245,7 @@ class RunConfig(Record):
     @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets that the run may train on: the document's, and its fallback."""
-        dataset = self.architecture["train"]["dataset"]
-        if isinstance(dataset, str):
-            return (dataset,)
-        [(kind, arguments)] = dataset.items()
+        [(kind, arguments)] = self.architecture["train"]["dataset"].items()
         fallback = arguments.get("fallback") if isinstance(arguments, dict) else None
         return (kind, fallback) if isinstance(fallback, str) else (kind,)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, sync_folder, write_atomic
-from netbuilder._text import describe
+from netbuilder._text import describe, quoted
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.runs.records import (
     Environment,
@@ -87,7 +87,8 @@ class Run:
         environment = read_record(path, Environment, RESTORE)
         datasets, kind = self.config.datasets, environment.data.kind
         if kind not in datasets:
-            message = f"found {describe(kind)}; allowed: {' or '.join(datasets)}, as in config.json"
+            known = " or ".join(map(quoted, datasets))
+            message = f"found {describe(kind)}; allowed: {known}, as in config.json"
             raise damaged(path, message, RESTORE, "data.kind")
         return environment
 
@@ -173,7 +174,14 @@ class Run:
         path = self.path / "evaluation.json"
         if self.result is None or not path.exists():
             return None
-        return read_record(path, Evaluation, REWRITE)
+        evaluation, images = read_record(path, Evaluation, REWRITE), self.environment.data.test
+        if images is not None and evaluation.images != images:
+            message = (
+                f"found counts of {evaluation.images} images; allowed: {images}, as in "
+                "environment.json"
+            )
+            raise damaged(path, message, REWRITE, "confusion")
+        return evaluation
 
     @property
     def experiment(self) -> str:

@@ -352,7 +352,7 @@ def test_where_nothing_but_hostile_files_is_left_the_run_says_so(folder: Path) -
     before = sorted(checkpoints.iterdir())
     code, _, err = command("train", "--resume", str(folder), "-q")
     lines = err.splitlines()
-    assert (code, lines[0]) == (3, f"{checkpoints}: no checkpoint can be loaded; train anew")
+    assert (code, lines[0]) == (3, f"{checkpoints}: no checkpoint can be loaded; train again")
     assert len(lines) == 1 + len(HOSTILE)
     assert sorted(checkpoints.iterdir()) == before
     assert not (folder / "executed").exists()
@@ -438,7 +438,7 @@ def test_a_folder_of_checkpoints_that_cannot_be_read_is_an_error(folder: Path) -
     (folder / "checkpoints").rename(folder / "moved")
     code, _, err = command("train", "--resume", str(folder), "-q")
     assert code == 3
-    assert err.startswith(f"{folder / 'checkpoints'}: no such folder; put it back, or train anew")
+    assert err.startswith(f"{folder / 'checkpoints'}: no such folder; put it back, or train again")
     assert len(err.splitlines()) == 1
 
 

@@ -365,6 +365,20 @@ def test_edits_of_a_range_test_are_noted(field: str, base: Path, work: Path) -> 
         require_answer(ran, f"{field}: {value}", (field, "another"))
 
 
+def test_a_resume_keeps_unknown_keys_and_writes_what_is_missing(base: Path, work: Path) -> None:
+    """Of a run that was killed before its result, whose records a newer version has written."""
+    folder = copy_run(base, work / "runs")
+    for name in ("config.json", "environment.json"):
+        with_unknown_keys(folder / name)
+    for name in ("result.json", "evaluation.json"):
+        (folder / name).unlink()
+    assert run("train", "--resume", str(folder), "-q").code == 0
+    assert json.loads((folder / "environment.json").read_text())["new"]
+    assert json.loads((folder / "config.json").read_text())["new"]
+    for name in ("result.json", "evaluation.json", "metrics.jsonl"):
+        assert (folder / name).read_bytes() == (base / "R" / name).read_bytes()
+
+
 IMPOSSIBLE = [
     ("evaluation.json", "confusion.0", [1, 2], "confusion[0]: found a list of 2"),
     ("evaluation.json", "mistakes.0.index", 1_000, "mistakes[0].index: found the number 1000"),

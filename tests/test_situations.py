@@ -273,14 +273,14 @@ begun             | check small.yaml --advice          | 0 | small.yaml: ok
 begun             | report runs --out rep              | 0 | 0 finished runs; 2 remarks in it on what is missing | rep
 unfinished        | evaluate runs/small/R              | 0 | best weights of runs/small/R
 unfinished        | results runs                       | 0 | no finished run in it
-no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train anew
+no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train again
 no environment    | train small.yaml --resume auto -q  | 0 | passed over: runs/small/R/environment.json: cannot be read | runs/small/2
 no environment    | predict runs/small/R digit.png     | 2 | environment.json: cannot be read: no such file; put back
 no environment    | results runs                       | 2 | environment.json: cannot be read: no such file; put back
 no environment    | runs                               | 0 | runs/small/R/environment.json: cannot be read: no such file; put back
 no environment    | check small.yaml --advice          | 0 | the run is left out
 config cut        | train --resume runs/small/R -q     | 2 | config.json: cannot be read
-config cut        | evaluate runs/small/R              | 2 | or train anew
+config cut        | evaluate runs/small/R              | 2 | or train again
 config cut        | diff small.yaml runs/small/R       | 2 | config.json: cannot be read
 config cut        | compare small.yaml                 | 0 | config.json: cannot be read
 config cut        | export runs/small/R                | 2 | config.json: cannot be read
@@ -288,7 +288,7 @@ metrics lost      | train --resume runs/small/R -q     | 0 | best test accuracy 
 metrics lost      | runs                               | 0 | metrics.jsonl: cannot be read: it has 0 of 1 epochs; delete it, and `train --resume` writes it again
 metrics lost      | compare small.yaml                 | 0 | metrics.jsonl: cannot be read: it has 0 of 1 epochs
 metrics cut       | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
-metrics cut       | diff small.yaml runs/small/R       | 2 | metrics.jsonl: cannot be read
+metrics cut       | diff small.yaml runs/small/R       | 2 | metrics.jsonl: line 1: cannot be read
 metrics cut       | results runs                       | 2 | delete it, and `train --resume` writes it again
 result cut        | train --resume runs/small/R -q     | 2 | result.json: cannot be read
 result cut        | results runs                       | 2 | result.json: cannot be read
@@ -298,8 +298,8 @@ weights lost      | evaluate runs/small/R              | 3 | has the run's recor
 best cut          | evaluate runs/small/R              | 3 | use --weights last
 best cut          | export runs/small/R --to onnx      | 3 | use --weights last
 best cut          | evaluate runs/small/R --weights last | 0 | last weights of runs/small/R
-checkpoints lost  | train --resume runs/small/R -q     | 3 | checkpoints: no such folder; put it back, or train anew
-checkpoints empty | train --resume runs/small/R -q     | 3 | no checkpoint in it, though epochs are recorded; put one back, or train anew
+checkpoints lost  | train --resume runs/small/R -q     | 3 | checkpoints: no such folder; put it back, or train again
+checkpoints empty | train --resume runs/small/R -q     | 3 | no checkpoint in it, though epochs are recorded; put one back, or train again
 """  # noqa: E501  # a line a row
 
 
@@ -319,7 +319,7 @@ def test_a_run_without_a_sound_checkpoint_is_not_written_into(here: Path, more: 
     ran = run("train", "--resume", str(RUN), "-q", *more.split())
     assert (ran.code, ran.out) == (3, "")
     first, *others = ran.err.splitlines()
-    assert first == f"{RUN}/checkpoints: no checkpoint can be loaded; train anew"
+    assert first == f"{RUN}/checkpoints: no checkpoint can be loaded; train again"
     assert len(others) == 2
     assert tree(here) == before
 

@@ -19,6 +19,7 @@ from netbuilder._files import write_atomic
 from netbuilder._text import describe
 from netbuilder.components.component import validation_errors
 from netbuilder.config.schema import Architecture, Place
+from netbuilder.runs.parse import parse_architecture, read_record
 from netbuilder.runs.records import (
     Count,
     DeviceName,
@@ -27,8 +28,6 @@ from netbuilder.runs.records import (
     Rate,
     Record,
     Text,
-    parse_architecture,
-    read_record,
 )
 
 MEMORY = 1 / 15

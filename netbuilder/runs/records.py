@@ -18,11 +18,9 @@ files that are written again keep them. Keys that an older version did not write
 from __future__ import annotations
 
 import json
-import stat
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -35,12 +33,8 @@ from pydantic import (
     model_validator,
 )
 
-from netbuilder._text import LARGEST, describe, printable
-from netbuilder.components.component import explain, validation_error, validation_errors
-from netbuilder.errors import ConfigError, MachineError, Problem
-
-if TYPE_CHECKING:
-    from netbuilder.config.schema import Architecture
+from netbuilder._text import LARGEST, describe
+from netbuilder.components.component import validation_error, validation_errors
 
 LARGEST_COUNT = 2**53
 """The largest whole number that every reader of JSON represents exactly."""
@@ -106,15 +100,22 @@ class Record(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         defer_build=True,
-        validate_by_name=True,
-        validate_by_alias=True,
+        populate_by_name=True,
     )
 
     def as_json(self, indent: int | None = 2) -> bytes:
         """Return the text of the record's file; keys that the file did not have stay absent."""
         values = self.model_dump(by_alias=True, exclude_unset=True)
-        text = json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(values, indent=indent, ensure_ascii=False)
         return (text + "\n").encode()
+
+
+Place = tuple[str | int, ...]
+
+
+def _error(place: Place, value: object, allowed: str) -> ValidationError:
+    """Return the error of a value that contradicts others of its record."""
+    return validation_errors([(place, f"found {describe(value)}; allowed: {allowed}", value)])
 
 
 class EpochRecord(Record):
@@ -477,112 +478,3 @@ class RunResult(Record):
         if self.best.epoch > self.epochs:
             raise _error(("best", "epoch"), self.best.epoch, f"at most {self.epochs}")
         return self
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-R = TypeVar("R", bound=Record)
-
-Place = tuple[str | int, ...]
-
-
-def _error(place: Place, value: object, allowed: str) -> ValidationError:
-    """Return the error of a value that contradicts others of its record."""
-    return validation_errors([(place, f"found {describe(value)}; allowed: {allowed}", value)])
-
-
-def read_bytes(path: Path, remedy: str) -> bytes:
-    """Read a record's file.
-
-    Args:
-        path: The file.
-        remedy: What to do where it is unusable; the end of the message.
-
-    Raises:
-        ConfigError: It is missing, or not a file.
-        MachineError: The disk fails to read it; it may be sound.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
-            raise damaged(path, "cannot be read: not a file", remedy)
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise damaged(path, "cannot be read: no such file", remedy) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise MachineError(
-            printable(f"{path}: cannot be read: {reason}; check that the disk is sound")
-        ) from error
-
-
-def read_record(path: Path, model: type[R], remedy: str) -> R:
-    """Read and check a record; see `read_bytes`."""
-    return parse_record(read_bytes(path, remedy), path, model, remedy)
-
-
-def read_epochs(path: Path, remedy: str) -> tuple[EpochRecord, ...]:
-    """Read and check metrics.jsonl, whose lines count from epoch 1; see `read_bytes`."""
-    lines = read_bytes(path, remedy).splitlines()
-    epochs = []
-    for number, line in enumerate(lines, 1):
-        epoch = parse_record(line, path, EpochRecord, remedy, f"line {number}")
-        if epoch.epoch != number:
-            message = f"found {describe(epoch.epoch)}; allowed: {number}, as epochs count from 1"
-            raise damaged(path, message, remedy, f"line {number}: epoch")
-        epochs.append(epoch)
-    return tuple(epochs)
-
-
-def parse_record(content: bytes, path: Path, model: type[R], remedy: str, part: str = "") -> R:
-    """Parse and check a record.
-
-    Args:
-        content: JSON in UTF-8.
-        path: The file, for messages.
-        model: The record's model.
-        remedy: What to do where it is unusable; the end of the message.
-        part: The part of the file that holds it, such as ``line 3``.
-
-    Raises:
-        ConfigError: It is not JSON, or a value is not allowed; the first such value is named.
-    """
-    try:
-        return model.model_validate_json(content.removeprefix(b"\xef\xbb\xbf"))
-    except ValidationError as error:
-        raise record_error(error, path, model, remedy, part) from None
-
-
-def record_error(
-    error: ValidationError, path: Path, model: type[BaseModel], remedy: str, part: str = ""
-) -> ConfigError:
-    """Return the error that names a file and the first field of it that is wrong."""
-    from netbuilder.config.schema import format_path
-
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
-        return damaged(path, f"cannot be read: not JSON: {first['ctx']['error']}", remedy, part)
-    separator = "." if part == "architecture" else ": "
-    field = separator.join(filter(None, (part, format_path(first["loc"]))))
-    return damaged(path, explain(first, model), remedy, field)
-
-
-def parse_architecture(document: dict[str, Any], path: Path, remedy: str) -> Architecture:
-    """Check the resolved document that a record holds as ``architecture``.
-
-    Raises:
-        ConfigError: The first value of it that is wrong.
-    """
-    # Imported here: a list of hundreds of runs checks no document.
-    from netbuilder.config.schema import Architecture
-
-    try:
-        return Architecture.model_validate(document)
-    except ValidationError as error:
-        if "unknown layer" in str(error.errors(include_url=False)[0]["msg"]):
-            remedy = "name the module that defines it with --plugin"
-        raise record_error(error, path, Architecture, remedy, "architecture") from None
-
-
-def damaged(path: Path, message: str, remedy: str, field: str = "") -> ConfigError:
-    """Return the error of a damaged file, in one line."""
-    return ConfigError([Problem(str(path), 0, 0, field, f"{message}; {remedy}")])

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, sync_folder, write_atomic
 from netbuilder._text import describe, quoted
 from netbuilder.errors import ConfigError, Problem
+from netbuilder.runs.parse import damaged, parse_architecture, read_epochs, read_record
 from netbuilder.runs.records import (
     Environment,
     EpochRecord,
@@ -27,10 +28,6 @@ from netbuilder.runs.records import (
     RunConfig,
     RunResult,
     Session,
-    damaged,
-    parse_architecture,
-    read_epochs,
-    read_record,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 """The folder that `train` creates run folders in by default; it may not exist."""
 
-RESTORE = "put back the one that `train` wrote, or train anew"
+RESTORE = "put back the one that `train` wrote, or train again"
 """What to do about a damaged file that only the start of a run writes."""
 
 REWRITE = "delete it, and `train --resume` writes it again"

@@ -67,7 +67,7 @@ class Progress(BaseModel):
     """
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", allow_inf_nan=False, validate_by_name=True
+        strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
     )
 
     epoch: Count = 0
@@ -113,7 +113,7 @@ def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
     """
     damaged: list[tuple[Path, str]] = []
     if not folder.exists():
-        raise CheckpointError(printable(f"{folder}: no such folder; put it back, or train anew"))
+        raise CheckpointError(printable(f"{folder}: no such folder; put it back, or train again"))
     paths = _newest_first(folder)
     if not paths:
         return Progress(), []  # killed before the first: the seed determines the first weights
@@ -131,7 +131,7 @@ def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
         return progress, [printable(line) for _, line in damaged]
     lines = "\n".join(printable(line) for _, line in damaged)
     raise CheckpointError(
-        f"{printable(str(folder))}: no checkpoint can be loaded; train anew\n{lines}"
+        f"{printable(str(folder))}: no checkpoint can be loaded; train again\n{lines}"
     )
 
 

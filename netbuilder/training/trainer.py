@@ -19,6 +19,7 @@ from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import CheckpointError, Diverged, Interrupted
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.targets import all_met, judge_run
+from netbuilder.runs.parse import damaged
 from netbuilder.runs.records import (
     Environment,
     EpochRecord,
@@ -29,7 +30,6 @@ from netbuilder.runs.records import (
     VerdictRecord,
     best_epoch,
     best_train_accuracy,
-    damaged,
     total_seconds,
 )
 from netbuilder.runs.run import REWRITE, Run
@@ -170,7 +170,7 @@ class Trainer:
         if empty and self.run.metrics:  # training would start again, over what is recorded
             raise CheckpointError(
                 f"{printable(str(self.run.checkpoints))}: no checkpoint in it, though epochs are "
-                "recorded; put one back, or train anew"
+                "recorded; put one back, or train again"
             )
         if self.run.result is None:
             self.run.remove_leftovers()

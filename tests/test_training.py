@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import errno
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from command import run
 from safetensors.torch import load_file
 from small import DOCUMENT, after, run_until_stopped, small
 
@@ -25,6 +28,7 @@ from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
 from netbuilder.training.compile import decide
 from netbuilder.training.device import Device
+from netbuilder.training.evaluation import evaluate
 from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
 from netbuilder.training.loop import train
 from netbuilder.training.resources import batch_that_fits
@@ -441,3 +445,28 @@ def test_a_one_cycle_without_a_step_to_rise_in_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(ConfigError, match=r"OneCycleLR: pct_start 0\.1 of 10 steps leaves no step"):
         list(train(architecture, out=tmp_path))
+
+
+def test_a_training_analyzes_once_and_tests_each_epoch_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the command to the result; a finished run that is resumed is not tested again."""
+    calls: Counter[str] = Counter()
+
+    def count(place: str, real: Callable[..., object]) -> None:
+        def counted(*arguments: object, **named: object) -> object:
+            calls[place] += 1
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(place, counted)
+
+    count("netbuilder.network.check.analyse", analyse)
+    count("netbuilder.training.trainer.evaluate", evaluate)
+    document = tmp_path / "small.yaml"
+    document.write_text(DOCUMENT.replace("epochs: 3", "epochs: 2"))
+    assert run("train", str(document), "-q", "--out", str(tmp_path / "runs")).code in (0, 1)
+    assert sorted(calls.values()) == [1, 2]
+    [folder] = (tmp_path / "runs" / "small").iterdir()
+    calls.clear()
+    assert run("train", "--resume", str(folder), "-q").code in (0, 1)
+    assert calls == {"netbuilder.network.check.analyse": 1}

@@ -215,7 +215,8 @@ def test_a_spoilt_record_is_named(folder: Path, name: str) -> None:
     for arguments in (["evaluate", run], ["results", "runs"], ["train", "--resume", run]):
         done = netbuilder(*arguments, cwd=folder)
         assert done.returncode == 2
-        assert f"{name}: cannot be read: it lacks" in done.stderr
+        assert f"{name}: " in done.stderr
+        assert "it is required and missing; put back the one" in done.stderr
         assert "Traceback" not in done.stderr
 
 

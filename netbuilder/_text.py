@@ -49,6 +49,8 @@ def describe(value: object) -> str:
             return str(value).lower()
         case str():
             return f"the text {quoted(value)}"
+        case int() if abs(value) >= 10**40:
+            return f"a number of about {value.bit_length() * 3 // 10} digits"
         case int() | float():
             return f"the number {value}"
         case list() | tuple():

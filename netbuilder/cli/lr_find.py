@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,9 +92,9 @@ def lr_find(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if output == "json":
-        print(json.dumps(asdict(test)))
+        print(json.dumps(test.model_dump()))
     else:
-        epoch = -(-len(data.train_labels) // architecture.trained.batch_size)
+        epoch = architecture.trained.steps_per_epoch(len(data.train_labels))
         echo(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
         for line in _conclusions(test, epoch):
             echo(line)

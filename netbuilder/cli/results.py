@@ -35,10 +35,10 @@ def results(
     from netbuilder.render.console import show_table
     from netbuilder.render.runs import results_table
     from netbuilder.runs.run import Run
-    from netbuilder.runs.selection import readable
+    from netbuilder.runs.selection import readable_runs
     from netbuilder.runs.statistics import summarize_runs
 
-    runs, unreadable = readable(run.path for run in Run.find(paths))
+    runs, unreadable = readable_runs((run.path for run in Run.find(paths)), analyzed=True)
     if not runs:
         raise ConfigError("\n".join(unreadable))
     summaries = summarize_runs(runs)

@@ -154,7 +154,7 @@ def _train_in_turn(
 
     if len(analyses) > 1:  # missing data of the last document cost no hours of the first
         for analysis in analyses:
-            prepare(analysis.architecture, settings.data_dir)
+            prepare(analysis, settings.data_dir)
     for analysis in analyses:
         if not quiet:
             _show_summary(analysis)
@@ -167,7 +167,7 @@ def _start(analysis: Analysis, settings: TrainSettings, stop: Stop) -> Generator
     from netbuilder.training.loop import train as start
 
     return start(
-        analysis.architecture,
+        analysis,
         out=settings.out,
         seed=settings.seed,
         device=settings.device or "auto",
@@ -244,7 +244,7 @@ def show_run(
             if isinstance(record, Finished):
                 with resource_errors(record.run.path, "; the run itself is recorded"):
                     draw_run(record)
-                met: bool | None = record.result["met"]
+                met: bool | None = record.result.met
                 return met
     raise AssertionError("a run ends with Finished or an error")
 

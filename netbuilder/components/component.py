@@ -78,7 +78,7 @@ def validation_errors(
     )
 
 
-def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     """Return the message of one of pydantic's errors in this project's words."""
     kind, value, context = error["type"], describe(error["input"]), error.get("ctx", {})
     if kind == FAULT:
@@ -101,7 +101,7 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _distinct(errors: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorDetails]:
     """Leave out a missing field that is there under a misspelled name."""
-    hints = {_explain(error, model) for error in errors if error["type"] == "extra_forbidden"}
+    hints = {explain(error, model) for error in errors if error["type"] == "extra_forbidden"}
     return [
         error
         for error in errors
@@ -127,7 +127,7 @@ class StrictModel(BaseModel):
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=validation_error(_explain(line, cls)),
+                        type=validation_error(explain(line, cls)),
                         loc=line["loc"],
                         input=line["input"],
                     )

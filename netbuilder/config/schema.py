@@ -185,6 +185,10 @@ class TrainConfig(StrictModel):
             raise validation_errors(faults)
         return self
 
+    def steps_per_epoch(self, images: int) -> int:
+        """Return how many batches an epoch over ``images`` takes; the last may be smaller."""
+        return -(-images // self.batch_size)
+
 
 class Architecture(StrictModel):
     """A network, how it is trained and the targets it must reach.

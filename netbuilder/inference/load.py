@@ -12,31 +12,32 @@ from netbuilder.training.checkpoint import UNREADABLE, bytes_of, load_weights
 
 
 def load_model(run: Run, which: str) -> nn.Sequential:
-    """The network with the run's weights, ``best`` or ``last``, on the CPU.
+    """Return the network with the run's weights, ``best`` or ``last``, on the CPU.
 
     Raises:
-        CheckpointError: the file of weights is missing or damaged.
+        ConfigError: A record of the run is damaged.
+        CheckpointError: The file of weights is missing or damaged.
     """
     path = run.path / f"{which}.safetensors"
-    model = build(run.architecture)
+    model = build(run.analysis.architecture)
     try:
         most = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
         model.load_state_dict(load_weights(path, most=most))
     except FileNotFoundError:
         message = (
             "no such file; the run has not finished an epoch. "
-            f"Go on with: netbuilder train --resume {run.path}"
+            f"Resume it with: netbuilder train --resume {run.path}"
         )
-        if run.metrics:  # records may be kept, and given away, without what is large
+        if run.metrics:  # records are published without large files
             message = (
-                "no such file; the run's records are there without its weights. "
+                "no such file; the folder has the run's records without its weights. "
                 f"Train it again with: netbuilder train {run.path / 'architecture.yaml'}"
             )
         raise CheckpointError(printable(f"{path}: {message}")) from None
     except UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
         other = "last" if which == "best" else "best"
         raise CheckpointError(
-            printable(f"{path}: cannot be loaded: {reason}; take --weights {other}")
+            printable(f"{path}: cannot be loaded: {reason}; use --weights {other}")
         ) from None
     return model

@@ -63,7 +63,7 @@ def predict_run(
 
     files = find_images(paths)
     dataset = recorded_dataset(run)
-    hardware = Device.choose(device, run.config["precision"])
+    hardware = Device.choose(device, run.config.precision)
     model = load_model(run, which).to(hardware.device).eval()
     predict = prediction(model, dataset, hardware)
     predictions: list[ImagePrediction] = []

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from netbuilder._text import format_number, plural
 from netbuilder.config.schema import AccuracyTarget, Bound
 from netbuilder.network.analysis import Analysis
+
+
+class Epoch(Protocol):
+    """An epoch's accuracies, in percent."""
+
+    @property
+    def train_accuracy(self) -> float: ...
+
+    @property
+    def test_accuracy(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -53,9 +64,7 @@ def judge_document(analysis: Analysis) -> list[Verdict]:
     ]
 
 
-def judge_run(
-    analysis: Analysis, metrics: Sequence[Mapping[str, float]], unjudged: str = ""
-) -> list[Verdict]:
+def judge_run(analysis: Analysis, metrics: Sequence[Epoch], unjudged: str = "") -> list[Verdict]:
     """Judge every target of a run by its metrics; ``epochs`` by the number of epochs trained.
 
     Args:
@@ -71,7 +80,7 @@ def judge_run(
         bound: AccuracyTarget | None = getattr(targets, name)
         if bound is None:
             continue
-        last = [epoch[name] for epoch in metrics[-bound.for_last_epochs :]]
+        last = [getattr(epoch, name) for epoch in metrics[-bound.for_last_epochs :]]
         if unjudged:
             verdicts.append(_not_judged(name, bound, unjudged))
         elif len(last) < bound.for_last_epochs:
@@ -80,6 +89,14 @@ def judge_run(
         else:
             verdicts.append(_judge(name, bound, last))
     return verdicts
+
+
+def all_met(verdicts: Iterable[Verdict]) -> bool | None:
+    """Whether every target is met; None if none is missed and some, or all, are not judged."""
+    met = {verdict.met for verdict in verdicts}
+    if False in met:
+        return False
+    return None if None in met or not met else True
 
 
 def meets(bound: Bound, value: float) -> bool:

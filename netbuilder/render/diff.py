@@ -61,8 +61,8 @@ class RenderedDiff:
 
 def _setting(run: Run) -> dict[str, Any]:
     names = ("seed", "device", "precision")
-    data = {"data": run.environment["data"].get("kind")}
-    return data | {name: run.config[name] for name in names}
+    data = {"data": run.environment.data.kind}
+    return data | {name: getattr(run.config, name) for name in names}
 
 
 def as_blocks(compared: RenderedDiff) -> list[Block]:

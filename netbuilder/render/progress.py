@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
+from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -15,8 +16,8 @@ from netbuilder._text import printable
 from netbuilder.render.console import show, stdout
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import measured_text, verdict_cell
-from netbuilder.runs.run import Metrics, Run
-from netbuilder.training.evaluation import Evaluation
+from netbuilder.runs.records import Environment, EpochRecord, RunResult
+from netbuilder.training.evaluation import LabeledPredictions
 from netbuilder.training.events import EpochEnded, Event, Finished, Started, Stepped
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
@@ -69,9 +70,9 @@ class RunProgress:
                 self._print(epoch_row(record.metrics, best=record.best))
             case Finished():
                 self._bar.stop()
-                if not self._quiet and (record.result["targets"] or record.result["reference"]):
+                if not self._quiet and (record.result.targets or record.result.published):
                     show(verdict_table(record.result), plain=self._plain)
-                text = closing_line(record.run)
+                text = closing_line(record.result, record.run.path)
                 self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _print(self, text: str | Text) -> None:
@@ -82,13 +83,13 @@ class RunProgress:
         config = started.analysis.architecture.train
         assert config is not None, "it was trained"
         self._steps_per_epoch, self._batch = started.steps_per_epoch, config.batch_size
-        self._print(opening_line(started.run))
+        self._print(opening_line(started.environment, started.run.path))
         for warning in started.warnings:
             self._console.print(Text(f"note: {warning}", style="yellow"), soft_wrap=True)
         self._print(Text(HEADER, style="bold"))
         for number, metrics in enumerate(started.progress.history):
             before = started.progress.history[:number]
-            best = all(metrics["test_accuracy"] > m["test_accuracy"] for m in before)
+            best = all(metrics.test_accuracy > m.test_accuracy for m in before)
             self._print(epoch_row(metrics, best=best))
         done = started.progress.epoch * started.steps_per_epoch + started.progress.step
         self._bar.add_task(
@@ -113,13 +114,12 @@ class RunProgress:
         self._bar.update(task, completed=done, epoch=stepped.epoch, speed=speed)
 
 
-def epoch_row(metrics: Metrics, *, best: bool) -> str:
+def epoch_row(metrics: EpochRecord, *, best: bool) -> str:
     """Return the line of an epoch below `HEADER`; the best so far has a star."""
-    seconds = metrics["train_seconds"] + metrics["test_seconds"]
     return (
-        f"{metrics['epoch']:>5.0f}{metrics['train_loss']:>13.4f}{metrics['train_accuracy']:>12.2f}"
-        f"{metrics['test_loss']:>12.4f}{metrics['test_accuracy']:>11.2f}"
-        f"{metrics['learning_rate']:>16.6f}{seconds:>10.1f}{'  *' if best else ''}"
+        f"{metrics.epoch:>5}{metrics.train_loss:>13.4f}{metrics.train_accuracy:>12.2f}"
+        f"{metrics.test_loss:>12.4f}{metrics.test_accuracy:>11.2f}"
+        f"{metrics.learning_rate:>16.6f}{metrics.seconds:>10.1f}{'  *' if best else ''}"
     )
 
 
@@ -131,62 +131,55 @@ VERDICTS: tuple[Column[tuple[Cell, ...]], ...] = (
 )
 
 
-def verdict_table(result: dict[str, Any]) -> Table[tuple[Cell, ...]]:
+def verdict_table(result: RunResult) -> Table[tuple[Cell, ...]]:
     """Return every target with its verdict, then the published values next to the run's."""
     rows = []
-    for verdict in result["targets"]:
-        name, value = verdict["target"], verdict["found"]
-        text = "–" if value is None else measured_text(name, value, verdict.get("left"))
+    for verdict in result.targets:
+        name, value = verdict.target, verdict.found
+        text = "–" if value is None else measured_text(name, value, verdict.left)
         rows.append(
             (
                 Cell(f"target {name.replace('_', ' ')}"),
-                Cell(verdict["bound"]),
+                Cell(verdict.bound),
                 Cell(value, text),
-                verdict_cell(verdict["met"], verdict["reason"]),
+                verdict_cell(verdict.met, verdict.reason),
             )
         )
     values = {
-        "parameters": result["parameters"],
-        "train_accuracy": result["best_train_accuracy"],
-        "test_accuracy": result["best"]["test_accuracy"],
+        "parameters": result.parameters,
+        "train_accuracy": result.best_train_accuracy,
+        "test_accuracy": result.best.test_accuracy,
     }
-    for name, published in result["reference"].items():
+    for name, published in result.published.items():
         label = name.replace("_", " ").replace("train", "best train").replace("test", "best test")
         required = f"published {measured_text(name, published)}"
-        value = Cell(values[name], measured_text(name, values[name]))
-        rows.append((Cell(label), Cell(required), value, Cell("")))
+        measured = Cell(values[name], measured_text(name, values[name]))
+        rows.append((Cell(label), Cell(required), measured, Cell("")))
     return Table(VERDICTS, rows, hint="a wider terminal shows all")
 
 
-def opening_line(run: Run) -> str:
+def opening_line(environment: Environment, path: Path) -> str:
     """Return data, precision, device, seed and folder of a run, in one line."""
-    environment = run.environment
-    data = environment["data"]
-    compiled = "".join(
-        f", {environment[name]}" for name in ("compile", "graph") if name in environment
-    )
-    streamed = f", streamed, {data['streamed']}" if "streamed" in data else ""
-    return (
-        f"{data['train']:,} images to train and {data['test']:,} to test from {data['kind']}"
-        f"{streamed}; "
-        f"{environment['precision']} on {environment['device']}{compiled}, "
-        f"seed {environment['seed']}; "
-        f"{printable(str(run.path))}"
+    data = environment.data
+    notes = "".join(f", {note}" for note in (environment.compile, environment.graph) if note)
+    streamed = f", streamed, {data.streamed}" if data.streamed else ""
+    return printable(
+        f"{data.train or 0:,} images to train and {data.test or 0:,} to test from {data.kind}"
+        f"{streamed}; {environment.precision} on {environment.device}{notes}, "
+        f"seed {environment.seed}; {path}"
     )
 
 
-def closing_line(run: Run) -> str:
+def closing_line(result: RunResult, path: Path) -> str:
     """Return the best and last accuracy of a finished run and its folder, in one line."""
-    result = run.result or {}
-    best, last = result["best"], result["last"]
-    return (
-        f"best test accuracy {best['test_accuracy']:.2f} in epoch {best['epoch']:.0f}, last "
-        f"{last['test_accuracy']:.2f}; {result['seconds']:.0f} s; "
-        f"{printable(str(run.path))}"
+    best, last = result.best, result.last
+    return printable(
+        f"best test accuracy {best.test_accuracy:.2f} in epoch {best.epoch}, last "
+        f"{last.test_accuracy:.2f}; {result.seconds:.0f} s; {path}"
     )
 
 
-def evaluation_table(evaluation: Evaluation, classes: Sequence[str]) -> Table[int]:
+def evaluation_table(evaluation: LabeledPredictions, classes: Sequence[str]) -> Table[int]:
     """Return the confusion matrix: one row per label, one column per guess, then the accuracy."""
     confusion, accuracies = evaluation.confusion.tolist(), evaluation.class_accuracy
 

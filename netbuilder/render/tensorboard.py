@@ -13,7 +13,7 @@ from netbuilder.training.events import EpochEnded, Event, Finished, Started
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from netbuilder.runs.run import Metrics
+    from netbuilder.runs.records import EpochRecord
 
 
 FOLDER = "tensorboard"
@@ -95,19 +95,15 @@ class TensorBoardLog:
             simplefilter("ignore")  # torch's own way to TensorBoard is deprecated by torch
             writer.add_graph(model, sample)
 
-    def _scalars(self, metrics: Metrics) -> None:
+    def _scalars(self, metrics: EpochRecord) -> None:
         if self._writer is None:
             return
         for tag, name in SCALARS.items():
-            self._writer.add_scalar(tag, metrics[name], int(metrics["epoch"]))
+            self._writer.add_scalar(tag, getattr(metrics, name), metrics.epoch)
         self._writer.flush()  # a run is watched while it trains
 
     def _mistakes(self, finished: Finished, writer: SummaryWriter) -> None:
-        from netbuilder.training.evaluation import WORST
-
-        evaluation, classes = finished.evaluation, finished.data.dataset.classes
-        for rank, i in enumerate(evaluation.worst(WORST), 1):
-            label, guess = (classes[int(of[i])] for of in (evaluation.labels, evaluation.guesses))
-            tag = f"misclassified/{rank:02d}: {label}, guessed {guess}"
-            image = finished.data.test_images[i]
-            writer.add_image(printable(tag), image, int(finished.result["epochs"]))
+        for rank, mistake in enumerate(finished.evaluation.mistakes, 1):
+            tag = f"misclassified/{rank:02d}: {mistake.label}, guessed {mistake.guess}"
+            image = finished.data.test_images[mistake.index]
+            writer.add_image(printable(tag), image, finished.result.epochs)

@@ -1,4 +1,4 @@
-"""Networks side by side, each over its runs."""
+"""Networks side by side, each with the statistics of its runs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from netbuilder.runs.statistics import NetworkStatistics, on_pareto_front, summa
 
 @dataclass(frozen=True)
 class NetworkComparison:
-    """A network among others; what only runs tell is None where there is no finished one.
+    """A network among others; values that only runs have are None without a finished run.
 
     Attributes:
-        name: the architecture's.
-        dataset: what was trained on.
-        parameters: learnable values.
-        macs: multiply-accumulates for one sample.
-        epochs: how many were trained; without a run, how many are asked for.
-        best: the mean over the seeds of the best test accuracy, percent.
-        worst_seed: the lowest best test accuracy of a seed, percent.
-        best_seed: the highest.
-        summary: the runs that these are of.
-        unfinished: how many runs there are that have no result.
-        front: whether no other on that data set has both fewer parameters and a higher best
+        name: The architecture's name.
+        dataset: The data set that was trained on.
+        parameters: The number of learnable values.
+        macs: Multiply-accumulates for one sample.
+        epochs: How many epochs were trained; without a run, how many the document asks for.
+        best: The mean over the seeds of the best test accuracy, percent.
+        worst_seed: The lowest best test accuracy of a seed, percent.
+        best_seed: The highest.
+        summary: The statistics of its finished runs.
+        unfinished: How many of its runs are not finished.
+        front: Whether no other on that data set has both fewer parameters and a higher best
             accuracy, or one of them with the other alike.
     """
 
@@ -46,13 +46,13 @@ class NetworkComparison:
     front: bool = False
 
 
-def compare_networks(subjects: Iterable[Selection]) -> list[NetworkComparison]:
-    """A row a network on a data set, in the order given, whatever names it more than once."""
+def compare_networks(selections: Iterable[Selection]) -> list[NetworkComparison]:
+    """Return one row per network and data set, in the given order, however often it is named."""
     networks: dict[str, tuple[Architecture, dict[Path, Run]]] = {}
-    for subject in subjects:
-        key = experiment(subject.architecture.model_dump(mode="json"))
-        _, runs = networks.setdefault(key, (subject.architecture, {}))
-        runs.update({run.path.resolve(): run for run in subject.runs})
+    for selection in selections:
+        key = experiment(selection.architecture.model_dump(mode="json"))
+        _, runs = networks.setdefault(key, (selection.architecture, {}))
+        runs.update({run.path.resolve(): run for run in selection.runs})
     rows: list[NetworkComparison] = []
     for architecture, runs in networks.values():
         finished = [run for run in runs.values() if run.result is not None]

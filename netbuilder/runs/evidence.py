@@ -1,4 +1,4 @@
-"""What `check --advice` knows beside a document: its newest run, and its range test."""
+"""The evidence that `check --advice` uses beside a document: its newest run and its range test."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbuilder._text import printable
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, MachineError
 from netbuilder.network.lint.base import Evidence
-from netbuilder.runs.lr_curve import JSON_NAME, RangeTest
+from netbuilder.runs.lr_curve import AGAIN, JSON_NAME, RangeTest
 
 if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
-
-
-AGAIN = "run netbuilder lr-find again"
+    from netbuilder.runs.records import EpochRecord
 
 
 def gather(architecture: Architecture, runs: Path) -> tuple[Evidence, list[str]]:
-    """The evidence on an architecture below ``runs``, and notes on what could not be used."""
+    """Return the evidence on an architecture below ``runs``, and notes on unusable files."""
     notes: list[str] = []
     folder = runs / architecture.name
     metrics = _newest_metrics(architecture, folder, notes)
@@ -27,64 +25,51 @@ def gather(architecture: Architecture, runs: Path) -> tuple[Evidence, list[str]]
 
 def _newest_metrics(
     architecture: Architecture, folder: Path, notes: list[str]
-) -> list[dict[str, float]]:
-    from netbuilder.runs.run import Run
-    from netbuilder.runs.selection import readable
+) -> tuple[EpochRecord, ...]:
+    from netbuilder.runs.run import run_folders
+    from netbuilder.runs.selection import readable_runs
 
-    try:
-        folders = [run.path for run in Run.find([folder])]
-    except ConfigError:
-        return []  # there is none
-    found, unreadable = readable(folders)
+    readable, unreadable = readable_runs(run_folders(folder))
     notes += [f"{line}; the run is left out" for line in unreadable]
-    for run in found:
+    for run in readable:
         try:
             same = _network(run.architecture) == _network(architecture)
+            if same and run.metrics and not run.environment.data.fallback:
+                return run.metrics
         except ConfigError as error:
             notes.append(f"{error}; the run is left out")
-            continue
-        if same and run.metrics and not run.environment["data"]["fell_back"]:
-            return run.metrics
-    return []
+    return ()
 
 
 def _network(architecture: Architecture) -> tuple[Any, ...]:
-    """What two documents share whose runs tell of one another; more epochs change nothing."""
+    """What two documents must share for runs of one to be evidence on the other."""
     train = architecture.train
-    recipe = train.model_copy(update={"epochs": 1}) if train else None
+    recipe = train.model_copy(update={"epochs": 1}) if train else None  # more epochs change nothing
     return architecture.input, architecture.layers, architecture.init, recipe
 
 
 def _range_test(
     architecture: Architecture, path: Path, notes: list[str]
 ) -> tuple[float | None, float | None]:
-    """Where the range test at ``path`` diverged, and what it suggests."""
-    from pydantic import ValidationError
-
-    from netbuilder.config.schema import Architecture
-
+    """The rate at which the range test at ``path`` diverged, and the rate that it suggests."""
     try:
         test = RangeTest.read(path)
         if test is None:
             return None, None
-        tested = _swept(Architecture.model_validate(test.architecture))
-    except ConfigError as error:
+        tested = _swept(test.parse_architecture(path))
+    except (ConfigError, MachineError) as error:
         notes.append(str(error))
         return None, None
-    except ValidationError as error:
-        why = str(error).splitlines()[0]
-        notes.append(printable(f"{path}: cannot be read: {why}; {AGAIN}"))
-        return None, None
-    tested["train.dataset"] = test.dataset  # another may have stood in
-    asked = _swept(architecture)
-    if other := [name for name in asked if asked[name] != tested.get(name)]:
-        notes.append(printable(f"{path}: it was made with another {', '.join(other)}; {AGAIN}"))
+    tested["train.dataset"] = test.dataset  # it may be the fallback
+    wanted = _swept(architecture)
+    if others := [name for name in wanted if wanted[name] != tested.get(name)]:
+        notes.append(printable(f"{path}: it was run with another {', '.join(others)}; {AGAIN}"))
         return None, None
     return test.diverged_at, test.suggestion
 
 
 def _swept(architecture: Architecture) -> dict[str, Any]:
-    """All on which a range test depends, by name; it replaces the rate and its schedule."""
+    """The fields that a range test depends on, by name; rate and schedule are its own."""
     swept = {name: getattr(architecture, name) for name in ("input", "layers", "init")}
     if train := architecture.train:
         optimizer = {k: v for k, v in train.optimizer.arguments().items() if k != "lr"}

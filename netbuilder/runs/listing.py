@@ -1,4 +1,4 @@
-"""Run folders as a list: what each is, how far it came, what became of it."""
+"""Run folders as a list: what each trains, how far it is, and its verdict."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from netbuilder.errors import NetbuilderError
+from netbuilder.runs.records import best_epoch
 from netbuilder.runs.run import Run, run_folders
+
+VERDICTS = ("met", "not met", "not judged", "running", "unfinished", "damaged")
+"""The states of a run; "not judged" is a finished one without targets, or on a fallback's data."""
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run folder in a list; what a damaged one does not tell is None.
+    """A run folder in a list; all but path and fault are None for a damaged one.
 
     Attributes:
-        path: the folder.
-        verdict: one of `choices.VERDICTS`; "not judged" without a target, or on a stand-in's data;
-            "running" while a process of this machine trains it.
-        name: the architecture's.
-        started: when, in ISO 8601 with its offset.
-        seed: the run's.
-        dataset: what it is trained on.
-        device: and precision, as ``cpu bf16``.
-        epochs: done.
-        asked: epochs that it is to have.
-        best: best test accuracy, percent.
-        last: test accuracy behind the newest epoch, percent.
-        fault: why it is damaged; else "".
+        path: The folder.
+        verdict: One of `VERDICTS`.
+        name: The architecture's name.
+        started: When the run started, in ISO 8601 with its offset.
+        seed: The run's seed.
+        dataset: The data set that it trains on.
+        device: The device with the precision, as ``cpu bf16``.
+        epochs: The number of epochs done.
+        asked: The number of epochs that the run is to have.
+        best: The best test accuracy, percent.
+        last: The test accuracy after the newest epoch, percent.
+        fault: Why it is damaged; empty where it is not.
     """
 
     path: Path
@@ -51,42 +54,35 @@ class RunInfo:
 
 
 def list_runs(folder: Path) -> list[RunInfo]:
-    """Every run folder below ``folder``, the newest first, damaged ones behind all others.
+    """List every run folder below ``folder``, the newest first, damaged ones after all others.
 
-    Documents are not checked again, so that hundreds of runs are read in a blink.
+    Documents are not checked again, so that hundreds of runs are listed at once.
     """
-    rows = [_listed(Run(path)) for path in run_folders(folder)]
+    rows = [_describe(Run(path)) for path in run_folders(folder)]
     rows.sort(key=lambda row: (row.started is not None, row.begun, str(row.path)), reverse=True)
     return rows
 
 
-def _listed(run: Run) -> RunInfo:
+def _describe(run: Run) -> RunInfo:
     try:
         config, environment, metrics = run.config, run.environment, run.metrics
         result = run.result
-        tested = [epoch["test_accuracy"] for epoch in metrics]
-        if result is None:
-            verdict = "running" if run.is_running else "unfinished"
-        else:
-            verdict = {True: "met", False: "not met", None: "not judged"}[result["met"]]
-        return RunInfo(
-            run.path,
-            verdict,
-            str(config["architecture"]["name"]),
-            datetime.fromisoformat(environment["started"]).astimezone(UTC).isoformat(),
-            int(config["seed"]),
-            str(environment["data"]["kind"]),
-            f"{config['device']} {config['precision']}",
-            len(metrics),
-            run.asked_epochs,
-            max(tested, default=None),
-            tested[-1] if tested else None,
-        )
     except NetbuilderError as error:
         return RunInfo(run.path, "damaged", fault=str(error).splitlines()[0])
-    except (KeyError, TypeError, ValueError) as error:
-        return RunInfo(run.path, "damaged", fault=f"{run.path}: not a record: {error!r}")
-
-
-VERDICTS = ("met", "not met", "not judged", "running", "unfinished", "damaged")
-"""What became of a run."""
+    if result is None:
+        verdict = "running" if run.is_running else "unfinished"
+    else:
+        verdict = {True: "met", False: "not met", None: "not judged"}[result.met]
+    return RunInfo(
+        path=run.path,
+        verdict=verdict,
+        name=config.name,
+        started=environment.start.astimezone(UTC).isoformat(),
+        seed=config.seed,
+        dataset=environment.data.kind,
+        device=config.hardware,
+        epochs=len(metrics),
+        asked=config.epochs,
+        best=best_epoch(metrics).test_accuracy if metrics else None,
+        last=metrics[-1].test_accuracy if metrics else None,
+    )

@@ -1,65 +1,80 @@
-"""The learning-rate range test's record: its curve, and the rate that the curve speaks for.
+"""The record of a learning-rate range test: its curve, and the rate that the curve suggests.
 
 The rate grows geometrically from step to step while a network trains (Smith, "Cyclical Learning
 Rates for Training Neural Networks", 2017, in the exponential form of fastai and Lightning); the
-loss falls, turns and at last runs away.
+loss falls, turns and diverges.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
 
 from netbuilder._files import write_atomic
+from netbuilder._text import describe
+from netbuilder.components.component import validation_errors
 from netbuilder.config.schema import Architecture, Place
-from netbuilder.errors import ConfigError
+from netbuilder.runs.parse import parse_architecture, read_record
+from netbuilder.runs.records import (
+    Count,
+    DeviceName,
+    Loss,
+    Precision,
+    Rate,
+    Record,
+    Text,
+)
 
 MEMORY = 1 / 15
-"""How far back the moving average over losses looks, as a part of all steps. Where the test is
-short, a fixed decay, as of the 0.98 that fastai and Lightning take, would average all of it."""
+"""The memory of the moving average over losses, as a part of all steps. In a short test, a fixed
+decay such as the 0.98 of fastai and Lightning would average over all of it."""
 
 LEAST_MEMORY = 2.0
-"""In steps: less is no average."""
+"""In steps; less is not an average."""
 
 RUNAWAY = 4.0
-"""A smoothed loss of so many times the least one has diverged, as for fastai and Lightning."""
+"""A smoothed loss of so many times the lowest one has diverged, as in fastai and Lightning."""
 
 LOST = 0.5
-"""So has one that gave back this part of its fall: behind batch normalisation a loss stays near
-that of guessing however high the rate is, which is less than the multiple above."""
+"""So has one that lost this part of its fall: after batch normalization a loss stays near that of
+guessing however high the rate is, which is less than the multiple above."""
 
 MARGIN = 10.0
-"""How far below the rate of the least loss the suggestion lies."""
+"""The rate of the lowest loss, divided by the suggested rate."""
 
 FALLEN = 0.9
-"""The least loss must lie below so much of the first ones: less of a fall is noise."""
+"""The lowest loss must be below so much of the first ones: a smaller fall is noise."""
 
 FIRST = 5
-"""Steps whose average is where the loss began; fewer in a test of fewer than four times that."""
+"""Steps whose average is the initial loss; fewer in a test of fewer than four times that."""
 
 FEW = 30
-"""Steps below which neighbouring rates lie so far apart that the curve is mostly chance."""
+"""Steps below which neighboring rates are so far apart that the curve is mostly chance."""
 
 LEAST_FEW = 10
 """Steps below which a suggestion is not even a guess."""
 
 JSON_NAME, PICTURE_NAME = "lr-find.json", "lr-find.png"
 
+AGAIN = "run `netbuilder lr-find` again"
+"""What to do about a record that is damaged, or of another document."""
+
 
 @dataclass
 class Curve:
-    """Loss against learning rate, as it comes.
+    """Loss against learning rate, step by step.
 
     Attributes:
-        steps: those over which the whole range is spanned.
-        learning_rates: rising.
-        losses: one for each.
-        smoothed: their bias-corrected moving average.
-        diverged_at: the rate at which the loss ran away; None as long as it has not.
+        steps: The number of steps that span the whole range.
+        learning_rates: The rates, rising.
+        losses: The loss at each.
+        smoothed: The bias-corrected moving average of the losses.
+        diverged_at: The rate at which the loss diverged; None as long as it has not.
     """
 
     steps: int
@@ -70,7 +85,7 @@ class Curve:
     _average: float = 0.0
 
     def add(self, learning_rate: float, loss: float) -> None:
-        """Take in a step; ``diverged_at`` is set where its loss has run away or is not finite."""
+        """Add a step; it sets ``diverged_at`` if its loss has diverged or is not finite."""
         if not math.isfinite(loss):
             self.diverged_at = learning_rate
             return
@@ -79,138 +94,133 @@ class Curve:
         self.learning_rates.append(learning_rate)
         self.losses.append(loss)
         self.smoothed.append(self._average / (1 - decay ** len(self.losses)))
-        if self._ran_away():
+        if self._has_diverged():
             self.diverged_at = learning_rate
 
-    def _ran_away(self) -> bool:
-        now, least = self.smoothed[-1], min(self.smoothed)
-        # A loss may be of either sign; below zero nothing can be said of multiples.
-        if now > RUNAWAY * least > 0:
+    def _has_diverged(self) -> bool:
+        last, lowest = self.smoothed[-1], min(self.smoothed)
+        # A loss may be negative, where multiples mean nothing.
+        if last > RUNAWAY * lowest > 0:
             return True
-        return has_fallen(self.smoothed) and now - least > LOST * (_began(self.smoothed) - least)
+        fall = _initial(self.smoothed) - lowest
+        return has_fallen(self.smoothed) and last - lowest > LOST * fall
 
 
-def _began(smoothed: Sequence[float]) -> float:
+def _initial(smoothed: Sequence[float]) -> float:
     return smoothed[min(FIRST - 1, len(smoothed) // 4)]
 
 
 def has_fallen(smoothed: Sequence[float]) -> bool:
-    """Whether a loss fell by more than noise does."""
-    began = _began(smoothed)
-    return began - min(smoothed) > (1 - FALLEN) * abs(began)
+    """Whether a loss fell by more than noise."""
+    initial = _initial(smoothed)
+    return initial - min(smoothed) > (1 - FALLEN) * abs(initial)
 
 
 def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """A highest rate to train with: a tenth of the rate at which the loss is least.
+    """Suggest a peak learning rate: a tenth of the rate at which the loss is lowest.
 
-    At the least loss the rate is already too high for a run that stays there: a few steps survive
-    it, and the average lags behind by some. A tenth keeps clear of both; it is the ``minimum`` of
-    fastai's ``lr_find`` (``fastai/callback/schedule.py``). The point of the steepest fall, which
-    Lightning's ``LRFinder.suggestion`` takes, lies in the first steps of a network with batch
-    normalisation, which learns at any rate, and moves by decades with the seed.
+    At the lowest loss the rate is already too high for a whole run: a few steps survive it, and the
+    average lags by some. A tenth avoids both; it is the ``minimum`` of fastai's ``lr_find``
+    (``fastai/callback/schedule.py``). The point of the steepest fall, which Lightning's
+    ``LRFinder.suggestion`` takes, is in the first steps of a network with batch normalization,
+    which learns at any rate, and moves by decades with the seed.
 
     Args:
-        learning_rates: rising.
-        smoothed: a loss for each.
+        learning_rates: The rates, rising.
+        smoothed: The smoothed loss at each.
 
     Returns:
-        None where the loss did not fall, or the steps were next to none.
+        None where the loss did not fall, or there are hardly any steps.
     """
     if len(smoothed) < LEAST_FEW or not has_fallen(smoothed):
         return None
-    least = min(range(len(smoothed)), key=smoothed.__getitem__)
-    return learning_rates[least] / MARGIN
+    lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
+    return learning_rates[lowest] / MARGIN
 
 
 def peak_field(architecture: Architecture) -> str:
-    """The field of a document that holds the highest rate, as ``--set`` names it."""
+    """Return the field of a document that holds the highest rate, as ``--set`` names it."""
     config = architecture.trained
     place: Place = ("train", "optimizer", config.optimizer.kind, "lr")
     for position, scheduler in enumerate(config.scheduler):
-        if scheduler.kind == "OneCycleLR":  # it takes no notice of the optimizer's own
+        if scheduler.kind == "OneCycleLR":  # it ignores the optimizer's own rate
             place = ("train", "scheduler", position, scheduler.kind, "max_lr")
     return architecture.problem(place, "").field
 
 
-@dataclass(frozen=True)
-class RangeTest:
-    """A test that was made.
+class RangeTest(Record):
+    """A range test: lr-find.json.
 
     Attributes:
-        architecture: the document resolved, as a run records it.
-        dataset: the kind that was trained on; not the document's where another stood in.
-        seed: of weights, order and draws.
+        architecture: The resolved document.
+        dataset: The data set that was trained on, which may be the document's fallback.
+        seed: The seed of weights, order and everything drawn.
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``fp32`` or ``bf16``.
-        learning_rates: of each step whose loss was finite, as are ``losses`` and ``smoothed``.
-        losses: the mean over the batch.
-        smoothed: their bias-corrected moving average.
-        field: of the document, for which the suggestion is.
-        suggestion: see `suggest`.
-        diverged_at: the rate at which the loss ran away or was not finite; None if it never was.
-        steps: those over which the whole range was to be spanned.
+        learning_rates: The rate of each step whose loss is finite; so are the two that follow.
+        losses: The mean loss over the batch.
+        smoothed: The bias-corrected moving average of the losses.
+        field: The field of the document that the suggestion is for.
+        suggestion: See `suggest`.
+        diverged_at: The rate at which the loss diverged; None if it did not.
+        steps: The number of steps that span the whole range.
     """
 
     architecture: dict[str, Any]
-    dataset: str
-    seed: int
-    device: str
-    precision: str
-    learning_rates: list[float]
-    losses: list[float]
-    smoothed: list[float]
-    field: str
-    suggestion: float | None
-    diverged_at: float | None
-    steps: int
+    dataset: Text
+    seed: Count
+    device: DeviceName
+    precision: Precision
+    learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
+    losses: tuple[Loss, ...]
+    smoothed: tuple[Loss, ...]
+    field: Text
+    suggestion: Rate | None
+    diverged_at: Rate | None
+    steps: Count
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        steps = len(self.learning_rates)
+        for name in ("losses", "smoothed"):
+            if len(values := getattr(self, name)) != steps:
+                allowed = f"one value for each of {steps} learning rates"
+                message = f"found {describe(values)}; allowed: {allowed}"
+                raise validation_errors([((name,), message, values)])
+        return self
 
     @property
     def few(self) -> bool:
-        """Whether its steps are too few to trust what it suggests."""
+        """Whether its steps are too few to trust the suggestion."""
         return self.steps < FEW
 
     @property
     def still_falling(self) -> bool:
-        """Whether the loss was least at the end, so that a higher rate may do better."""
+        """Whether the loss is lowest at the end, so that a higher rate may do better."""
         return self.diverged_at is None and self.smoothed[-1] == min(self.smoothed)
 
-    def text(self) -> str:
-        """As JSON, the same for the same figures."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-    def save(self, path: Path) -> None:
-        """Write the record, in place of the one of an earlier test.
+    def parse_architecture(self, path: Path) -> Architecture:
+        """Check the document that was tested; ``path`` is the record's file, for messages.
 
         Raises:
-            OSError: it cannot be written.
+            ConfigError: The first value of it that is wrong.
         """
-        write_atomic(path, self.text().encode())
+        return parse_architecture(self.architecture, path, AGAIN)
+
+    def save(self, path: Path) -> None:
+        """Write the record; it replaces the one of an earlier test.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        write_atomic(path, self.as_json())
 
     @classmethod
     def read(cls, path: Path) -> RangeTest | None:
-        """What `save` wrote; None where there is no file.
+        """Read a record; None where there is no file.
 
         Raises:
-            ConfigError: it is no such record, or cannot be read.
+            ConfigError: It is damaged.
+            MachineError: The disk fails to read it.
         """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise _damaged(path, error.strerror or str(error)) from None
-        except (ValueError, RecursionError) as error:
-            raise _damaged(path, str(error)) from None
-        names = {each.name for each in fields(cls)}
-        if not isinstance(content, dict) or content.keys() != names:
-            raise _damaged(path, f"it does not hold {', '.join(sorted(names))}")
-        for name in ("suggestion", "diverged_at"):
-            rate = content[name]
-            if rate is not None and not (type(rate) in (int, float) and math.isfinite(rate)):
-                raise _damaged(path, f"{name} is no number: {rate!r}")
-        return cls(**content)
-
-
-def _damaged(path: Path, why: str) -> ConfigError:
-    message = f"cannot be read: {why}; make it anew with `netbuilder lr-find`"
-    return ConfigError.at(path, message)
+        return read_record(path, cls, AGAIN) if path.exists() else None

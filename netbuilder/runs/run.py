@@ -1,4 +1,8 @@
-"""What a run folder tells: its files as values, checked, for anybody may have edited them."""
+"""Run folders: created, opened, read and written.
+
+A `Run` is a handle on a folder. Its properties read the files of `netbuilder.runs.records`, and
+refuse what contradicts another file: anybody may have edited them.
+"""
 
 from __future__ import annotations
 
@@ -7,241 +11,278 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, sync_folder, write_atomic
-from netbuilder._text import printable
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder._text import describe, quoted
+from netbuilder.errors import ConfigError, Problem
+from netbuilder.runs.parse import damaged, parse_architecture, read_epochs, read_record
+from netbuilder.runs.records import (
+    Environment,
+    EpochRecord,
+    Evaluation,
+    RunConfig,
+    RunResult,
+    Session,
+)
 
 if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
+    from netbuilder.network.analysis import Analysis
 
+RUNS = Path("runs")
+"""The folder that `train` creates run folders in by default; it may not exist."""
 
-Metrics = dict[str, float]
-"""An epoch: ``epoch`` (from 1), ``train_loss``, ``train_accuracy``, ``test_loss``,
-``test_accuracy`` (percent), ``learning_rate``, ``train_seconds``, ``test_seconds``."""
+RESTORE = "put back the one that `train` wrote, or train again"
+"""What to do about a damaged file that only the start of a run writes."""
 
-_FIGURES = {
-    "epoch",
-    "train_loss",
-    "train_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "learning_rate",
-    "train_seconds",
-    "test_seconds",
-}
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """A run folder that is read."""
-
-    path: Path
-
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """The document resolved, with seed, device and precision."""
-        config = self._read("config.json", "architecture", "seed", "device", "precision")
-        if not isinstance(config["architecture"], dict):
-            raise self._damaged("config.json", "its architecture is no mapping")
-        return config
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """Versions, device, threads, data set and its digest."""
-        name = "environment.json"
-        environment = self._read(name, "data", "device", "precision", "seed", "started")
-        data = environment["data"]
-        if not isinstance(data, dict) or not data.keys() >= {"kind", "sha256", "fell_back"}:
-            raise self._damaged(name, "it lacks data.kind, data.sha256 or data.fell_back")
-        if not isinstance(data["kind"], str):
-            raise self._damaged(name, f"data.kind is no name: {data['kind']!r}")
-        started = environment["started"]
-        try:
-            datetime.fromisoformat(started).astimezone()
-        except (TypeError, ValueError, OverflowError):
-            raise self._damaged(name, f"started is no time: {started!r}") from None
-        return environment
-
-    @property
-    def started(self) -> datetime:
-        """When it was; records are of machines anywhere, and their texts are in no order."""
-        return datetime.fromisoformat(self.environment["started"]).astimezone()
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        """The architecture that was trained, command-line changes included."""
-        # Not above: a list of hundreds of runs checks no document.
-        from pydantic import ValidationError
-
-        from netbuilder.config.schema import Architecture
-
-        try:
-            return Architecture.model_validate(self.config["architecture"])
-        except ValidationError as error:
-            why = str(error.errors()[0]["msg"])
-            if why.startswith("unknown layer"):
-                message = f"{why}; name the module that brings it by --plugin"
-                raise self._wrong("config.json", message) from None
-            raise self._damaged("config.json", why) from None
-
-    @property
-    def experiment(self) -> str:
-        """What was trained on what; runs that agree in it differ in seed and machine alone."""
-        return experiment(self.config["architecture"])
-
-    @property
-    def compiled_from(self) -> int | None:
-        """The epoch, from 0, from which the passes are compiled; None where they never are."""
-        # Records of before there was a choice of epochs say whether, and meant the first.
-        first = 0 if self.config.get("compile") else None
-        found: int | None = self.config.get("compiled_from", first)
-        return found
-
-    @property
-    def scheduled_epochs(self) -> int:
-        """The epochs that a schedule spans: all of them, unless it is held behind some."""
-        return int(self.config.get("scheduled_epochs", self.asked_epochs))
-
-    @property
-    def asked_epochs(self) -> int:
-        """The epochs that the run is to have."""
-        try:
-            return int(self.config["architecture"]["train"]["epochs"])
-        except (KeyError, TypeError, ValueError):
-            raise self._damaged("config.json", "it lacks architecture.train.epochs") from None
-
-    @property
-    def metrics(self) -> list[Metrics]:
-        """The epochs so far."""
-        file = self.path / "metrics.jsonl"
-        try:
-            lines = self._text(file.name).splitlines() if file.exists() else []
-            epochs = [json.loads(line) for line in lines]
-        except (ValueError, RecursionError) as error:
-            raise self._damaged(file.name, str(error)) from None
-        if not all(isinstance(epoch, dict) and epoch.keys() >= _FIGURES for epoch in epochs):
-            raise self._damaged(file.name, f"an epoch lacks one of {', '.join(sorted(_FIGURES))}")
-        if (done := self._result) and len(epochs) < done["epochs"]:
-            raise self._damaged(file.name, f"it has {len(epochs)} of {done['epochs']} epochs")
-        for epoch in epochs:
-            for name in _FIGURES:
-                if not isinstance(epoch[name], int | float):
-                    raise self._damaged(file.name, f"{name} is no number: {epoch[name]!r}")
-            for name in ("train_accuracy", "test_accuracy"):
-                value = epoch[name]
-                if not 0 <= value <= 100:
-                    raise self._damaged(file.name, f"{name} is no percentage: {value!r}")
-        return epochs
-
-    @property
-    def result(self) -> dict[str, Any] | None:
-        """Best and last figures and the verdicts; None while the run is unfinished.
-
-        That of a run which was given more epochs since is no result of it.
-        """
-        result = self._result
-        # Not by the checked document: a list of hundreds of runs reads none of theirs.
-        return result if result and result["epochs"] >= self.asked_epochs else None
-
-    @property
-    def _result(self) -> dict[str, Any] | None:
-        """What the run recorded at its end, be it that of fewer epochs than it has now."""
-        name = "result.json"
-        if not (self.path / name).exists():
-            return None
-        result = self._read(name, "best", "last", "parameters", "epochs", "met")
-        if type(result["epochs"]) is not int:
-            raise self._damaged(name, "its epochs are no number")
-        return result
-
-    @property
-    def evaluation(self) -> dict[str, Any] | None:
-        """The test set behind the last epoch; None where the run is unfinished, or an older one.
-
-        ``classes`` names them; ``class_accuracy`` is in percent; ``confusion`` counts, a row a
-        label, a column a guess; ``mistakes`` are the most confident, each with ``index`` in the
-        test set, ``label``, ``guess`` and ``confidence`` in [0, 1].
-        """
-        if self.result is None or not (self.path / "evaluation.json").exists():
-            return None
-        return self._read("evaluation.json", "classes", "class_accuracy", "confusion", "mistakes")
-
-    def _read(self, name: str, *needed: str) -> dict[str, Any]:
-        try:
-            content = json.loads(self._text(name))
-        except (ValueError, RecursionError) as error:
-            raise self._damaged(name, str(error)) from None
-        if not isinstance(content, dict) or (missing := [k for k in needed if k not in content]):
-            lacks = ", ".join(missing) if isinstance(content, dict) else "a mapping"
-            raise self._damaged(name, f"it lacks {lacks}")
-        return content
-
-    def _text(self, name: str) -> str:
-        """A record as it lies there.
-
-        Raises:
-            ConfigError: there is none, or it is no text.
-            MachineError: the disk does not give it; it may be sound.
-        """
-        path = self.path / name
-        try:
-            if path.exists() and not path.is_file():  # a pipe would be waited for
-                raise self._damaged(name, "it is no file")
-            return path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            raise self._damaged(name, "no such file") from None
-        except UnicodeDecodeError as error:
-            raise self._damaged(name, str(error)) from None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise MachineError(
-                printable(f"{path}: cannot be read: {reason}; see whether the disk is sound")
-            ) from error
-
-    def _damaged(self, name: str, why: str) -> ConfigError:
-        again = f"delete it, and `netbuilder train --resume {self.path}` writes it anew"
-        if name in ("config.json", "environment.json"):
-            again = "put back the one that `train` wrote, or train anew"
-        return self._wrong(name, f"cannot be read: {why}; {again}")
-
-    def _wrong(self, name: str, message: str) -> ConfigError:
-        return ConfigError.at(self.path / name, message)
+REWRITE = "delete it, and `train --resume` writes it again"
+"""What to do about a damaged file that the end of a run writes."""
 
 
 def experiment(architecture: Mapping[str, Any]) -> str:
-    """A resolved document without the words that change nothing about its training."""
-    words = ("title", "reference", "targets", "notes")
-    return json.dumps({name: part for name, part in architecture.items() if name not in words})
+    """Return a resolved document without the fields that do not affect training, as text."""
+    ignored = ("title", "reference", "targets", "notes")
+    return json.dumps({name: part for name, part in architecture.items() if name not in ignored})
 
 
 @dataclass(frozen=True)
-class Run(RunFiles):
-    """A run folder that can be made and written."""
+class Run:
+    """A run folder; two of the same path are equal.
+
+    Attributes:
+        path: The folder.
+        pending: A configuration that `write_config` has not put into the folder yet.
+    """
+
+    path: Path
+    pending: RunConfig | None = field(default=None, compare=False, repr=False)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved document with seed, device and precision.
+
+        Raises:
+            ConfigError: config.json is missing or damaged.
+        """
+        return self.pending or read_record(self.path / "config.json", RunConfig, RESTORE)
+
+    @property
+    def environment(self) -> Environment:
+        """The machine, the versions and the data.
+
+        Raises:
+            ConfigError: environment.json is missing or damaged.
+        """
+        path = self.path / "environment.json"
+        environment = read_record(path, Environment, RESTORE)
+        datasets, kind = self.config.datasets, environment.data.kind
+        if kind not in datasets:
+            known = " or ".join(map(quoted, datasets))
+            message = f"found {describe(kind)}; allowed: {known}, as in config.json"
+            raise damaged(path, message, RESTORE, "data.kind")
+        return environment
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The architecture that is trained, with the changes of the command line.
+
+        Raises:
+            ConfigError: config.json is damaged, or its document needs a plugin.
+        """
+        return parse_architecture(self.config.architecture, self.path / "config.json", RESTORE)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """The analysis of the architecture, which can be built and trained.
+
+        Raises:
+            ConfigError: As `architecture`; or a layer cannot take its input, or the output does
+                not fit the classes.
+        """
+        from netbuilder.network.check import require_trainable
+
+        architecture = self.architecture
+        try:
+            return require_trainable(architecture)
+        except ConfigError as error:
+            first = error.problems[0]
+            where = f"architecture.{first.field}"
+            raise damaged(self.path / "config.json", first.message, RESTORE, where) from None
+
+    @property
+    def metrics(self) -> tuple[EpochRecord, ...]:
+        """The epochs so far.
+
+        Raises:
+            ConfigError: metrics.jsonl is damaged, or lacks epochs of a finished run.
+        """
+        path = self.path / "metrics.jsonl"
+        epochs = read_epochs(path, REWRITE) if path.exists() else ()
+        asked, result = self.config.epochs, self._recorded_result
+        if result and len(epochs) < result.epochs:
+            message = f"cannot be read: it has {len(epochs)} of {result.epochs} epochs"
+            raise damaged(path, message, REWRITE)
+        if len(epochs) > asked:
+            message = f"found {len(epochs)} epochs; allowed: the {asked} epochs of config.json"
+            raise damaged(path, message, REWRITE)
+        return epochs
+
+    @property
+    def result(self) -> RunResult | None:
+        """Best and last epoch and the verdicts; None while the run is unfinished.
+
+        The result of a run that has got more epochs since does not count.
+
+        Raises:
+            ConfigError: result.json is damaged.
+        """
+        result = self._recorded_result
+        return result if result and result.epochs >= self.config.epochs else None
+
+    @property
+    def _recorded_result(self) -> RunResult | None:
+        """The result in the folder, which may be of fewer epochs than the run has now."""
+        path = self.path / "result.json"
+        if not path.exists():
+            return None
+        result = read_record(path, RunResult, REWRITE)
+        if result.epochs > self.config.epochs:
+            message = (
+                f"found {describe(result.epochs)}; allowed: at most the {self.config.epochs} "
+                "epochs of config.json"
+            )
+            raise damaged(path, message, REWRITE, "epochs")
+        return result
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The test set after the last epoch; None where the run is unfinished, or an older one.
+
+        Raises:
+            ConfigError: evaluation.json is damaged.
+        """
+        path = self.path / "evaluation.json"
+        if self.result is None or not path.exists():
+            return None
+        evaluation, images = read_record(path, Evaluation, REWRITE), self.environment.data.test
+        if images is not None and evaluation.images != images:
+            message = (
+                f"found counts of {evaluation.images} images; allowed: {images}, as in "
+                "environment.json"
+            )
+            raise damaged(path, message, REWRITE, "confusion")
+        return evaluation
+
+    @property
+    def experiment(self) -> str:
+        """What is trained on what; runs that agree on it differ only in seed and machine."""
+        return experiment(self.config.architecture)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process of this machine trains the run now."""
+        return is_locked(self.path)
+
+    # --- finding ---------------------------------------------------------------------------------
 
     @classmethod
-    def create(
+    def open(cls, path: Path) -> Run:
+        """Return the run in ``path``.
+
+        Raises:
+            ConfigError: There is no run folder.
+        """
+        if not (path / "config.json").exists():
+            reason = (
+                "not a run folder: it has no config.json" if path.is_dir() else "no such folder"
+            )
+            if path.is_file():
+                reason = "a file, not a run folder"
+            message = f"{reason}; name a folder that `train` created"
+            raise ConfigError([Problem(str(path), 0, 0, "", message)])
+        return cls(path)
+
+    @classmethod
+    def find(cls, paths: Iterable[Path]) -> list[Run]:
+        """Return every run in ``paths``, run folders or folders that hold some, by name.
+
+        Raises:
+            ConfigError: A path holds no run folder.
+        """
+        runs: list[Run] = []
+        for path in paths:
+            folders = sorted(run_folders(path))
+            if not folders:
+                reason = "no run folder in it" if path.exists() else "no such folder"
+                message = f"{reason}; `netbuilder train` creates them"
+                raise ConfigError([Problem(str(path), 0, 0, "", message)])
+            runs += map(cls, folders)
+        return runs
+
+    @classmethod
+    def latest(
         cls,
         out: Path,
         architecture: Architecture,
-        config: Mapping[str, Any],
-        environment: Mapping[str, Any],
-    ) -> Run:
-        """Make ``out/<name>/<time>-seed<n>``; it appears whole and overwrites nothing.
+        seed: int,
+        precision: str | None,
+        skip: Callable[[ConfigError], None] = lambda error: None,
+    ) -> Run | None:
+        """Return the newest unfinished run below ``out`` of the same resolved document and seed.
+
+        Where none is unfinished, return the newest that is finished; None where there is no run.
+
+        Args:
+            out: The folder that run folders are created in.
+            architecture: The document.
+            seed: The seed.
+            precision: ``fp32`` or ``bf16``; None or ``auto`` for either.
+            skip: Called with the error of each run whose records are damaged.
 
         Raises:
-            OSError: the folder cannot be made or written.
+            MachineError: A run may be that one, and cannot be read.
+        """
+        wanted = architecture.model_dump(mode="json")
+        candidates = []
+        # Names that begin with a dot are of folders still being created, or never completed.
+        for path in (out / architecture.name).glob("[!.]*/config.json"):
+            run = cls(path.parent)
+            try:
+                config = run.config
+                same = config.architecture == wanted and config.seed == seed
+                if same and precision in (None, "auto", config.precision):
+                    candidates.append((run.result is None, run.environment.start, run.path.name))
+            except ConfigError as error:
+                skip(error)
+        return cls(out / architecture.name / max(candidates)[2]) if candidates else None
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls, out: Path, architecture: Architecture, config: RunConfig, environment: Environment
+    ) -> Run:
+        """Create ``out/<name>/<time>-seed<n>``; it appears complete and overwrites nothing.
+
+        Raises:
+            OSError: The folder cannot be created or written.
         """
         parent = out / architecture.name
         parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(parent)
-        stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config['seed']}"
+        stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config.seed}"
         aside = parent / f".{stem}.{os.getpid()}.tmp"
         try:
             aside.mkdir()
@@ -251,155 +292,77 @@ class Run(RunFiles):
                 path = aside / "included" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(path, text.encode())
-            resolved = {"architecture": architecture.model_dump(mode="json"), **config}
-            write_atomic(aside / "config.json", _json(resolved))
-            write_atomic(aside / "environment.json", _json(environment))
-            made = _rename_to_free(aside, parent / stem)
+            write_atomic(aside / "config.json", config.as_json())
+            write_atomic(aside / "environment.json", environment.as_json())
+            folder = _rename_to_free(aside, parent / stem)
         except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
-            if isinstance(error, OSError):  # nobody knows the name that it was made under
+            if isinstance(error, OSError):  # the user does not know the temporary name
                 raise OSError(error.errno, error.strerror, str(parent / stem)) from error
             raise
         try:
             sync_folder(parent)
         except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-        return cls(made)
+        return cls(folder)
 
-    @classmethod
-    def open(cls, path: Path) -> Run:
-        """The run in ``path``.
-
-        Raises:
-            ConfigError: there is no run folder.
-        """
-        if not (path / "config.json").is_file():
-            what = "no run folder: it has no config.json" if path.is_dir() else "no such folder"
-            if path.is_file():
-                what = "a file, no run folder"
-            message = f"{what}; name a folder that `train` made"
-            raise ConfigError.at(path, message)
-        return cls(path)
-
-    @classmethod
-    def find(cls, paths: Iterable[Path]) -> list[Run]:
-        """Every run in ``paths``, each a run folder or a folder that holds some, in name order."""
-        found = []
-        for path in paths:
-            runs = [cls(folder) for folder in sorted(run_folders(path))]
-            if not runs:
-                what = "no run folder in it" if path.exists() else "no such folder"
-                message = f"{what}; `netbuilder train` makes them"
-                raise ConfigError.at(path, message)
-            found += runs
-        return found
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
-        return self.path / "checkpoints"
-
-    def write_metrics(self, metrics: Iterable[Metrics]) -> None:
-        """Replace the epochs; a run's file is small, and one whole file cannot be torn."""
+    def write_metrics(self, metrics: Iterable[EpochRecord]) -> None:
+        """Replace the epochs; the file is small, and one whole file cannot be torn."""
         path = self.path / "metrics.jsonl"
-        content = "".join(json.dumps(epoch) + "\n" for epoch in metrics).encode()
+        content = b"".join(epoch.as_json(indent=None) for epoch in metrics)
         if not path.is_file() or path.read_bytes() != content:
             write_atomic(path, content)
 
-    def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
-        """Record what the network makes of the test set at its end."""
-        write_atomic(self.path / "evaluation.json", _json(evaluation, indent=None))
+    def write_evaluation(self, evaluation: Evaluation) -> None:
+        """Record the test set after the last epoch."""
+        write_atomic(self.path / "evaluation.json", evaluation.as_json(indent=None))
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Mark the run as finished."""
-        write_atomic(self.path / "result.json", _json(result))
+    def write_result(self, result: RunResult) -> None:
+        """Record the result, which marks the run as finished."""
+        write_atomic(self.path / "result.json", result.as_json())
 
     def extended(self, epochs: int, scheduled: int) -> Run:
-        """The run with more epochs, which `write_config` makes true on the disk.
+        """Return the run with more epochs, which `write_config` then records.
 
-        ``scheduled`` of them are those that a schedule spans.
+        Args:
+            epochs: How many epochs it then has.
+            scheduled: How many of them the schedule spans.
         """
-        config = deepcopy(self.config)
-        config.setdefault("epochs_begun", config["architecture"]["train"]["epochs"])
-        config["architecture"]["train"]["epochs"] = epochs
-        config["scheduled_epochs"] = scheduled
-        run = Run(self.path)
-        run.__dict__["config"] = config  # where the cached property keeps it
-        return run
+        return replace(self, pending=self.config.extended(epochs, scheduled))
 
     def write_config(self) -> None:
         """Record the document and the settings as this run has them."""
-        write_atomic(self.path / "config.json", _json(self.config))
+        write_atomic(self.path / "config.json", self.config.as_json())
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a process trains it just now, as far as this machine can tell."""
-        return is_locked(self.path)
+    def add_session(self, session: Session) -> None:
+        """Record that the run was resumed, where and with what."""
+        environment = self.environment.with_session(session)
+        write_atomic(self.path / "environment.json", environment.as_json())
+
+    def remove_leftovers(self) -> None:
+        """Remove files that a killed process did not complete."""
+        for folder in (self.path, self.checkpoints):
+            remove_leftovers(folder)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep every other process from writing into the folder.
 
         Raises:
-            ConfigError: another one writes into it.
+            ConfigError: Another process writes into it.
         """
-        with exclusive_lock(self.path) as sole:
-            if not sole:
+        with exclusive_lock(self.path) as alone:
+            if not alone:
                 message = "another process trains this run; let it end, or stop it first"
                 raise ConfigError.at(self.path, message)
             yield
 
-    @classmethod
-    def latest(
-        cls,
-        out: Path,
-        architecture: Architecture,
-        seed: int,
-        precision: str | None,
-        pass_over: Callable[[ConfigError], None] = lambda error: None,
-    ) -> Run | None:
-        """The newest unfinished run below ``out`` of the same resolved document and seed.
-
-        Where none is unfinished, the newest that is done; None where there is no run of it.
-
-        A ``precision`` of None or ``auto`` is any. What cannot be read is no run to go on with, and
-        is handed to ``pass_over``.
-
-        Raises:
-            MachineError: a run may be that one, and cannot be read.
-        """
-        wanted = architecture.model_dump(mode="json")
-        found = []
-        # Without those that begin with a dot: they are being made, or never were to the end.
-        for config in (out / architecture.name).glob("[!.]*/config.json"):
-            run = cls(config.parent)
-            try:
-                same = run.config["architecture"] == wanted and run.config["seed"] == seed
-                if same and precision in (None, "auto", run.config["precision"]):
-                    found.append((run.result is None, run.started, run.path.name))
-            except ConfigError as error:
-                pass_over(error)
-        if not found:
-            return None
-        return cls(out / architecture.name / max(found)[2])
-
-    def remove_leftovers(self) -> None:
-        """Remove files that a killed process had not finished."""
-        for folder in (self.path, self.checkpoints):
-            remove_leftovers(folder)
-
-    def add_session(self, session: Mapping[str, Any]) -> None:
-        """Record that the run was resumed, where and with what."""
-        environment = self.environment
-        environment["resumed"] = [*environment.get("resumed", []), session]
-        write_atomic(self.path / "environment.json", _json(environment))
-
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """Each run folder at or below ``folder``, in no order."""
+    """Yield each run folder at or below ``folder``, in no order."""
     for config in folder.rglob("config.json"):
-        # Those that begin with a dot are being made, or never were to the end.
+        # Names that begin with a dot are of folders still being created, or never completed.
         if not config.parent.name.startswith("."):
             yield config.parent
 
@@ -411,12 +374,8 @@ def _rename_to_free(aside: Path, wanted: Path) -> Path:
         if path.exists():
             continue
         try:
-            return aside.rename(path)  # a folder that came meanwhile is not empty: this fails
+            return aside.rename(path)  # fails where a folder with files has appeared meanwhile
         except OSError:
             if not path.exists():
                 raise
     raise FileExistsError(f"{wanted}: 1,000 runs of one second")
-
-
-def _json(value: Mapping[str, Any], indent: int | None = 2) -> bytes:
-    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()

@@ -1,31 +1,32 @@
-"""What a command is pointed at: a document or a run folder, and the runs that are of it."""
+"""The documents and run folders that a command is given, with the runs of each."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
 from netbuilder._text import natural_key
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
-from netbuilder.errors import ConfigError, MachineError
+from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.runs import RUNS
 from netbuilder.runs.run import Run, experiment, run_folders
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A network and what was trained of it.
+    """A network and its runs.
 
     Attributes:
-        path: as it was named.
-        architecture: as the document stands now; of a run folder, as it was trained.
-        runs: those of this very document, the newest first; of a run folder that one alone.
-        other_runs: runs of the same name that trained something else: the document has changed
-            since, or it was changed for them on the command line.
-        unreadable: a line for each run folder that is passed over.
+        path: The document or the run folder.
+        architecture: The document as it is now; of a run folder, as it was trained.
+        runs: The runs of exactly this document, the newest first; of a run folder, that run.
+        other_runs: Runs of the same name that trained something else: the document has changed
+            since, or was changed for them on the command line.
+        unreadable: A line for each damaged run folder.
     """
 
     path: Path
@@ -36,22 +37,22 @@ class Selection:
 
     @property
     def finished(self) -> tuple[Run, ...]:
-        """The runs that have a result, the newest first."""
+        """The finished runs, the newest first."""
         return tuple(run for run in self.runs if run.result is not None)
 
     @property
     def train_hint(self) -> str:
-        """How a finished run of it is to be had, as a command; empty where by none."""
-        begun = next((run.path for run in self.runs if run.result is None), None)
-        if begun:
-            return f"to go on with it: netbuilder train --resume {quote(str(begun))}"
+        """The command that gives it a finished run; empty where there is none."""
+        unfinished = next((run.path for run in self.runs if run.result is None), None)
+        if unfinished:
+            return f"to resume it: netbuilder train --resume {quote(str(unfinished))}"
         if self.path.is_dir() or self.architecture.train is None:
             return ""
         return f"to train it: netbuilder train {quote(str(self.path))}"
 
     @property
     def excluded_note(self) -> str:
-        """A line on the runs of its name that are not of it; empty where there is none."""
+        """A line on the runs of its name that trained something else; empty without such."""
         count = len(self.other_runs)
         if not count:
             return ""
@@ -62,65 +63,63 @@ class Selection:
 
     @classmethod
     def open(cls, path: Path, runs: Path = RUNS) -> Selection:
-        """The document at ``path`` with its runs below ``runs``, or the run folder at ``path``.
+        """Return the document at ``path`` with its runs below ``runs``, or the run at ``path``.
 
         Raises:
-            ConfigError: it is neither, or cannot be read.
+            ConfigError: It is neither, or cannot be read.
         """
         if path.is_dir():
             run = Run.open(path)
-            return cls(path, run.architecture, (run,))
+            return cls(path, run.analysis.architecture, (run,))
         architecture = load(path)
         wanted = experiment(architecture.model_dump(mode="json"))
-        # Folders that begin with a dot are being made, or never were to the end.
+        # Names that begin with a dot are of folders still being created, or never completed.
         configs = (runs / architecture.name).glob("[!.]*/config.json")
-        found, unreadable = readable(config.parent for config in configs)
-        ours = {run for run in found if _trained(run, wanted)}
-        same = tuple(run for run in found if run in ours)
-        otherwise = tuple(run for run in found if run not in ours)
-        return cls(path, architecture, same, otherwise, unreadable)
+        readable, unreadable = readable_runs(config.parent for config in configs)
+        same = tuple(run for run in readable if _trained(run, wanted))
+        others = tuple(run for run in readable if run not in same)
+        return cls(path, architecture, same, others, unreadable)
 
     @classmethod
     def open_all(cls, paths: Iterable[Path], runs: Path = RUNS) -> list[Selection]:
-        """Each path as `open` takes it; a folder of runs gives one subject a trained document.
+        """Open each path; a folder of runs gives one selection per document that was trained.
 
         Raises:
-            ConfigError: a path is nothing of that; all such paths are named.
+            ConfigError: A path is neither a document, a run nor a folder of runs; all such paths
+                are named.
         """
-        subjects, problems = [], []
+        selections, problems = [], []
         for path in paths:
             try:
-                if path.is_dir() and not (path / "config.json").is_file():
-                    subjects += cls._inside(path)
+                if path.is_dir() and not (path / "config.json").exists():
+                    selections += cls._below(path)
                 else:
-                    subjects.append(cls.open(path, runs))
+                    selections.append(cls.open(path, runs))
             except ConfigError as error:
                 problems += error.problems
         if problems:
             raise ConfigError(problems)
-        return subjects
+        return selections
 
     @classmethod
-    def _inside(cls, folder: Path) -> list[Selection]:
-        found, unreadable = readable(run_folders(folder))
-        if not found:
-            message = (
-                unreadable[0]
-                if unreadable
-                else "no run folder in it; `netbuilder train` makes them"
-            )
-            raise ConfigError.at(folder, message)
+    def _below(cls, folder: Path) -> list[Selection]:
+        readable, unreadable = readable_runs(run_folders(folder), analyzed=True)
         groups: dict[str, list[Run]] = {}
-        for run in found:
+        for run in readable:
             groups.setdefault(run.experiment, []).append(run)
-        subjects = [cls(folder, group[0].architecture, tuple(group)) for group in groups.values()]
-        subjects.sort(key=lambda subject: natural_key(subject.architecture.name))
-        first, *rest = subjects
-        return [cls(folder, first.architecture, first.runs, (), unreadable), *rest]
+        if not groups:
+            lines = [line.removeprefix(f"{folder}{os.sep}") for line in unreadable]
+            messages = lines or ["no run folder in it; `netbuilder train` creates them"]
+            raise ConfigError(
+                [Problem(str(folder), None, None, "", message) for message in messages]
+            )
+        selections = [cls(folder, group[0].architecture, tuple(group)) for group in groups.values()]
+        selections.sort(key=lambda selection: natural_key(selection.architecture.name))
+        return [replace(selections[0], unreadable=unreadable), *selections[1:]]
 
 
 def natural_order(paths: Sequence[Path]) -> list[Path]:
-    """Paths in the order given, but iter2 before iter10 where a shell's pattern sorted them."""
+    """Order paths that a shell's pattern has sorted so that iter2 comes before iter10."""
     if list(paths) != sorted(paths):
         return list(paths)
     return sorted(paths, key=lambda path: natural_key(path.name))
@@ -133,19 +132,29 @@ def _trained(run: Run, wanted: str) -> bool:
     try:
         # An older record lacks the fields that came since; they count at their defaults.
         return experiment(run.architecture.model_dump(mode="json")) == wanted
-    except ConfigError:  # a plugin's kind that nobody named; it is not in this document
+    except ConfigError:  # a plugin's kind that is not loaded, so it is not in this document
         return False
 
 
-def readable(folders: Iterable[Path]) -> tuple[list[Run], tuple[str, ...]]:
-    """The runs whose records can be read, the newest first, and a line for each other."""
-    found, unreadable = [], []
+def readable_runs(
+    folders: Iterable[Path], *, analyzed: bool = False
+) -> tuple[list[Run], tuple[str, ...]]:
+    """Return the runs whose records can be read, the newest first, and a line for each other.
+
+    Args:
+        folders: The run folders.
+        analyzed: Whether runs whose network cannot be analyzed count as unreadable, too.
+    """
+    readable, unreadable = [], []
     for folder in sorted(folders):
         run = Run(folder)
         try:
-            _ = run.experiment, run.metrics, run.result
-            found.append((run.started, str(run.path), run))
+            _ = run.config, run.metrics, run.result
+            start = run.environment.start
+            if analyzed:
+                _ = run.analysis
+            readable.append((start, str(run.path), run))
         except (ConfigError, MachineError) as error:
             unreadable.append(str(error))
-    found.sort(key=lambda entry: entry[:2], reverse=True)
-    return [run for *_, run in found], tuple(unreadable)
+    readable.sort(key=lambda entry: entry[:2], reverse=True)
+    return [run for *_, run in readable], tuple(unreadable)

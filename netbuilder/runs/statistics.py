@@ -1,76 +1,141 @@
-"""What the epochs of a run add up to, and what the runs of several seeds do."""
+"""Statistics of finished runs: of the epochs of one, and over the runs of several seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from statistics import fmean, stdev
+from typing import Self
 
 from netbuilder._text import natural_key
-from netbuilder.config.schema import AccuracyTarget
-from netbuilder.network.analysis import analyse
-from netbuilder.network.targets import meets
-from netbuilder.runs.run import Metrics, Run, experiment
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.targets import Verdict, all_met, judge_run, meets
+from netbuilder.runs.records import (
+    EpochRecord,
+    Evaluation,
+    best_epoch,
+    best_train_accuracy,
+    total_seconds,
+)
+from netbuilder.runs.run import Run, experiment
 
 
 @dataclass(frozen=True)
-class RunStatistics:
-    """What is said of a run that has finished.
+class RunRecord:
+    """A finished run: what it recorded, and what follows from it.
 
     Attributes:
-        metrics: an entry an epoch, one at least.
-        at_target: for each epoch whether it kept the bound on the test accuracy; empty without a
-            bound, and on data that stood in for those of which it speaks.
+        run: The run folder.
+        started: When the run started.
+        seed: The run's seed.
+        device: The device with the precision, as ``cpu bf16``.
+        dataset: The data set that it trained on.
+        fallback: Why accuracies prove nothing about the document's data set; empty where they do.
+        metrics: The epochs; at least one.
+        met_then: Whether it met every target of its own document; None where that was not judged.
+        verdicts: One per target of the document as it is now.
+        at_target: For each epoch whether its test accuracy meets the target; empty without such a
+            target, and on a fallback's data.
     """
 
-    metrics: tuple[Metrics, ...]
+    run: Run
+    started: datetime
+    seed: int
+    device: str
+    dataset: str
+    fallback: str
+    metrics: tuple[EpochRecord, ...]
+    met_then: bool | None
+    verdicts: tuple[Verdict, ...]
     at_target: tuple[bool, ...]
 
+    @classmethod
+    def read(cls, run: Run, analysis: Analysis) -> Self | None:
+        """Read a run, judged by the targets of ``analysis``; None where it is not finished.
+
+        Raises:
+            ConfigError: A record is damaged.
+        """
+        result, environment, metrics = run.result, run.environment, run.metrics
+        if result is None:
+            return None
+        kind = environment.data.kind
+        fallback = f"trained on {kind}, the fallback" if environment.data.fallback else ""
+        target = analysis.architecture.targets.test_accuracy
+        return cls(
+            run=run,
+            started=environment.start,
+            seed=run.config.seed,
+            device=run.config.hardware,
+            dataset=kind,
+            fallback=fallback,
+            metrics=metrics,
+            met_then=result.met,
+            verdicts=tuple(judge_run(analysis, metrics, fallback)),
+            at_target=()
+            if target is None or fallback
+            else tuple(meets(target, epoch.test_accuracy) for epoch in metrics),
+        )
+
     @cached_property
-    def best(self) -> Metrics:
-        """The first epoch of the highest test accuracy."""
-        return max(self.metrics, key=lambda epoch: epoch["test_accuracy"])
+    def evaluation(self) -> Evaluation | None:
+        """The test set after the last epoch; None for a run of an older version.
+
+        Raises:
+            ConfigError: evaluation.json is damaged.
+        """
+        return self.run.evaluation
 
     @property
-    def last(self) -> Metrics:
+    def met(self) -> bool | None:
+        """Whether every target is met; None where none is missed and some cannot be judged."""
+        return all_met(self.verdicts)
+
+    @cached_property
+    def best(self) -> EpochRecord:
+        """The first epoch with the highest test accuracy."""
+        return best_epoch(self.metrics)
+
+    @property
+    def last(self) -> EpochRecord:
         """The last epoch."""
         return self.metrics[-1]
 
     @property
     def best_train(self) -> float:
         """The highest training accuracy of an epoch, percent."""
-        return max(epoch["train_accuracy"] for epoch in self.metrics)
+        return best_train_accuracy(self.metrics)
 
     @property
     def seconds(self) -> float:
-        """The time of all epochs, testing included."""
-        return sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in self.metrics)
+        """The duration of all epochs, tests included."""
+        return total_seconds(self.metrics)
 
     @property
     def first_at_target(self) -> int | None:
-        """The first epoch that kept the bound, from 1."""
+        """The first epoch at the target, from 1; None where there is none."""
         return self.at_target.index(True) + 1 if True in self.at_target else None
 
     @property
     def held(self) -> int:
-        """How many epochs kept the bound up to the last, without a break."""
-        missed = [epoch for epoch, kept in enumerate(self.at_target, 1) if not kept]
+        """How many epochs are at the target without a break up to the last."""
+        missed = [epoch for epoch, at_target in enumerate(self.at_target, 1) if not at_target]
         return len(self.at_target) - max(missed, default=0)
 
 
-def at_target(
-    metrics: Sequence[Metrics], target: AccuracyTarget | None, *, stands_in: bool
-) -> tuple[bool, ...]:
-    """Whether each epoch kept a bound on the test accuracy, as `Figures` has it."""
-    if target is None or stands_in:
-        return ()
-    return tuple(meets(target, epoch["test_accuracy"]) for epoch in metrics)
+def newest_per_seed(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Return the newest run of each seed, by seed."""
+    by_seed: dict[int, RunRecord] = {}
+    for record in sorted(records, key=lambda record: (record.started, record.run.path.name)):
+        by_seed[record.seed] = record
+    return [by_seed[seed] for seed in sorted(by_seed)]
 
 
 @dataclass(frozen=True)
 class MeanStd:
-    """A figure over the seeds; ``deviation`` is the standard deviation, None of a single seed."""
+    """A value over the seeds; ``deviation`` is the standard deviation, None of a single seed."""
 
     mean: float
     deviation: float | None
@@ -79,7 +144,7 @@ class MeanStd:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> MeanStd:
-        """What ``values``, one a seed, add up to."""
+        """Summarize ``values``, one per seed."""
         deviation = stdev(values) if len(values) > 1 else None
         return cls(fmean(values), deviation, min(values), max(values))
 
@@ -103,23 +168,23 @@ class NetworkStatistics:
     """The finished runs of one architecture on one data set.
 
     Attributes:
-        name: the architecture's.
-        dataset: what was trained on.
-        parameters: learnable values.
-        macs: multiply-accumulates for one sample.
-        epochs: how many were trained.
-        seeds: one a run.
-        devices: each device and precision, as ``cpu bf16``.
-        best_train: each run's best training accuracy, percent, over augmented batches.
-        best_test: each run's best test accuracy, percent.
-        last_test: each run's test accuracy behind the last epoch, percent.
-        last_train: each run's training accuracy in the last epoch, percent.
-        seconds: how long each run trained and tested.
-        first_at_target: each run's first epoch whose test accuracy is within the target; None where
-            there was none. Empty without such a target, or on data that stood in for the real.
-        held: how many epochs it was there up to the end; empty as the one before.
-        met: how many runs met every target; None where none could be judged.
-        reference: the published figures that the document names.
+        name: The architecture's name.
+        dataset: The data set that was trained on.
+        parameters: The number of learnable values.
+        macs: Multiply-accumulates for one sample.
+        epochs: How many epochs each run trained.
+        seeds: One per run.
+        devices: Each device and precision, as ``cpu bf16``.
+        best_train: Each run's best training accuracy, percent, over augmented batches.
+        best_test: Each run's best test accuracy, percent.
+        last_test: Each run's test accuracy after the last epoch, percent.
+        last_train: Each run's training accuracy in the last epoch, percent.
+        seconds: How long each run trained and tested.
+        first_at_target: Each run's first epoch at the target test accuracy; None where there is
+            none. Empty without such a target, or on a fallback's data.
+        held: How many epochs each run is at the target up to the last; empty as the one before.
+        met: How many runs met every target; None where none could be judged.
+        reference: The published values that the document states.
     """
 
     name: str
@@ -141,54 +206,58 @@ class NetworkStatistics:
 
 
 def summarize_runs(runs: Iterable[Run]) -> list[NetworkStatistics]:
-    """A summary for each architecture as it was trained, in the order of their names.
+    """Summarize the finished runs of each architecture as it was trained, by name.
 
-    Unfinished runs are left out. Runs share a row if their documents say the same but for title,
-    reference, targets and notes; of one seed, the newest counts.
+    Unfinished runs are left out. Runs share a row if their documents agree in everything but title,
+    reference, targets and notes; the newest run of a seed counts.
+
+    Raises:
+        ConfigError: A record is damaged.
     """
-    groups: dict[tuple[object, str, str], dict[int, Run]] = {}
-    finished = [run for run in runs if run.result is not None]
-    for run in sorted(finished, key=lambda run: (run.started, run.path.name)):
-        key = (
-            natural_key(run.architecture.name),
-            run.environment["data"]["kind"],
-            experiment(run.architecture.model_dump(mode="json")),
-        )
-        groups.setdefault(key, {})[run.config["seed"]] = run
-    return [
-        _summary([group[seed] for seed in sorted(group)]) for _, group in sorted(groups.items())
-    ]
+    groups: dict[tuple[object, str, str], list[RunRecord]] = {}
+    for run in runs:
+        if run.result is None:
+            continue
+        record = RunRecord.read(run, run.analysis)
+        if record is None:
+            continue
+        resolved = experiment(run.architecture.model_dump(mode="json"))
+        key = (natural_key(run.architecture.name), record.dataset, resolved)
+        groups.setdefault(key, []).append(record)
+    return [_summarize(newest_per_seed(group)) for _, group in sorted(groups.items())]
 
 
-def _summary(runs: Sequence[Run]) -> NetworkStatistics:
-    first = runs[0]
-    target = first.architecture.targets.test_accuracy
-    stands_in = bool(first.environment["data"]["fell_back"])
-    judged = [run.result["met"] for run in runs if run.result and run.result["met"] is not None]
-    analysis = analyse(first.architecture)
-    epochs = [tuple(run.metrics) for run in runs]
-    figures = [RunStatistics(each, at_target(each, target, stands_in=stands_in)) for each in epochs]
-    reached = [each for each in figures if each.at_target]
+def _summarize(records: Sequence[RunRecord]) -> NetworkStatistics:
+    first = records[0]
+    analysis = first.run.analysis
+    judged = [record.met_then for record in records if record.met_then is not None]
+    targeted = [record for record in records if record.at_target]
     return NetworkStatistics(
-        name=first.architecture.name,
-        dataset=first.environment["data"]["kind"],
+        name=analysis.architecture.name,
+        dataset=first.dataset,
         parameters=analysis.parameters,
         macs=analysis.macs,
-        epochs=len(epochs[0]),
-        seeds=tuple(run.config["seed"] for run in runs),
-        devices=tuple(sorted({f"{r.config['device']} {r.config['precision']}" for r in runs})),
-        best_train=tuple(each.best_train for each in figures),
-        best_test=tuple(each.best["test_accuracy"] for each in figures),
-        last_test=tuple(each.last["test_accuracy"] for each in figures),
-        last_train=tuple(each.last["train_accuracy"] for each in figures),
-        seconds=tuple(each.seconds for each in figures),
-        first_at_target=tuple(each.first_at_target for each in reached),
-        held=tuple(each.held for each in reached),
+        epochs=len(first.metrics),
+        seeds=tuple(record.seed for record in records),
+        devices=tuple(sorted({record.device for record in records})),
+        best_train=tuple(record.best_train for record in records),
+        best_test=tuple(record.best.test_accuracy for record in records),
+        last_test=tuple(record.last.test_accuracy for record in records),
+        last_train=tuple(record.last.train_accuracy for record in records),
+        seconds=tuple(record.seconds for record in records),
+        first_at_target=tuple(record.first_at_target for record in targeted),
+        held=tuple(record.held for record in targeted),
         met=sum(judged) if judged else None,
-        reference=first.architecture.reference.model_dump(exclude_none=True),
+        reference=analysis.architecture.reference.model_dump(exclude_none=True),
     )
 
 
 def spread_text(values: Sequence[float]) -> str:
     """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
     return str(MeanStd.of(values))
+
+
+def range_text(values: Sequence[int]) -> str:
+    """The lowest and the highest value: ``3 to 5``."""
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,9 +1,9 @@
-"""Checkpoints: one file each, holding all that the next step depends on.
+"""Checkpoints: one file each, with everything that the next step depends on.
 
 A checkpoint is a safetensors file: weights, average and optimizer as tensors, the rest as JSON in
-its metadata, and a SHA-256 over both beside it there. One file is renamed into place at once, so
-tensors and numbers never come from two moments. Random states are not among them: all that is
-drawn is a function of (seed, epoch, step).
+its metadata, which also holds a SHA-256 over both. The file is renamed into place, so tensors and
+numbers are always of one moment. Random states are not part of it: everything drawn is a function
+of (seed, epoch, step).
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as packed
 
 from netbuilder._files import digest_of, write_atomic
 from netbuilder._text import printable
+from netbuilder.components.component import explain
+from netbuilder.config.schema import format_path
 from netbuilder.errors import CheckpointError
-from netbuilder.runs.run import Metrics
+from netbuilder.runs.records import Count, EpochRecord
 from netbuilder.training.step import TrainState
 
 KEPT = 2
-"""Checkpoints kept of a run: the newest, and the one to fall back to if the disk spoils it."""
+"""Checkpoints of a run: the newest, and one to fall back to if the disk damages it."""
 
 
 UNREADABLE = (
@@ -40,53 +42,56 @@ UNREADABLE = (
     AttributeError,
     RuntimeError,
 )
-"""What reading a file can raise that nobody meant as a checkpoint, too little memory apart.
+"""What reading a damaged file can raise, except for a lack of memory.
 
-A text nested too deeply and tensors of another network are RuntimeErrors.
+A text nested too deeply and tensors of another network raise a RuntimeError.
 """
-
-
-_KINDS: dict[str, Any] = {
-    "loss_sum": float,
-    "learning_rate": float | int,
-    "train_seconds": float,
-    "history": list,
-}
 
 _NAME = re.compile(r"epoch([0-9]{5,18})-step([0-9]{7,18})\.safetensors")
 
 _HEADER_LIMIT = 32 << 20
 
 
-@dataclass
-class Progress:
-    """How far a run is: ``step`` steps into ``epoch`` (from 0), with what it measured there.
+class Progress(BaseModel):
+    """How far a run is, and what it has measured in the current epoch.
 
-    ``learning_rate`` is that of the last update.
+    Attributes:
+        epoch: The current epoch, from 0.
+        step: How many steps of it are taken.
+        loss_sum: The sum of the losses of its images.
+        hits: How many of its images were classified correctly.
+        images: How many images it has trained on.
+        learning_rate: The rate of the last update.
+        train_seconds: How long it has trained.
+        history: The epochs before.
     """
 
-    epoch: int = 0
-    step: int = 0
+    model_config = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
+    )
+
+    epoch: Count = 0
+    step: Count = 0
     loss_sum: float = 0.0
-    hits: int = 0
-    seen: int = 0
+    hits: Count = 0
+    images: Count = Field(default=0, alias="seen")
     learning_rate: float = 0.0
     train_seconds: float = 0.0
-    history: list[Metrics] = field(default_factory=list)
+    history: list[EpochRecord] = Field(default_factory=list)
 
 
 def save(folder: Path, trainee: TrainState, progress: Progress) -> Path:
     """Write a checkpoint and remove the oldest.
 
     Raises:
-        OSError: it could not be written; those before it stand.
+        OSError: It cannot be written; the earlier ones stay.
     """
-    tensors, numbers = captured(trainee)
-    state = json.dumps({"progress": asdict(progress), **numbers})
+    tensors, numbers = capture(trainee)
+    state = json.dumps({"progress": progress.model_dump(by_alias=True), **numbers})
     metadata = {"state": state, "sha256": digest_of(tensors, state)}
     path = folder / f"epoch{progress.epoch:05d}-step{progress.step:07d}.safetensors"
     write_atomic(path, packed(tensors, metadata))
-    # Newer ones were passed over, and say nothing about which are to be kept.
+    # Newer ones were damaged, and do not count among those to keep.
     older = [other for other in _newest_first(folder) if _position(other) < _position(path)]
     for old in older[KEPT - 1 :]:
         if not old.is_dir():
@@ -95,46 +100,46 @@ def save(folder: Path, trainee: TrainState, progress: Progress) -> Path:
 
 
 def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
-    """Bring ``trainee`` to the newest checkpoint that is whole.
+    """Bring ``trainee`` to the newest checkpoint that is not damaged.
 
-    Newer ones are renamed, so that none is taken later for one to fall back to.
+    Newer ones are renamed, so that none of them is a fallback later.
 
     Returns:
-        How far the run is, and a line for each newer file that was found damaged.
+        How far the run is, and a line for each newer file that is damaged.
 
     Raises:
-        CheckpointError: there are some, and all are damaged; or there is no folder of them.
-        OSError: the folder cannot be read.
+        CheckpointError: All checkpoints are damaged; or there is no folder of them.
+        OSError: The folder cannot be read.
     """
     damaged: list[tuple[Path, str]] = []
     if not folder.exists():
-        raise CheckpointError(printable(f"{folder}: no such folder; put it back, or train anew"))
-    found = _newest_first(folder)
-    if not found:
-        return Progress(), []  # killed before the first: the seed settles how it began
-    for path in found:
+        raise CheckpointError(printable(f"{folder}: no such folder; put it back, or train again"))
+    paths = _newest_first(folder)
+    if not paths:
+        return Progress(), []  # killed before the first: the seed determines the first weights
+    for path in paths:
         try:
             tensors, state = _read(path, most=_most_bytes(trainee))
             progress = _progress(path, state)
             _install(trainee, tensors, state)
         except UNREADABLE as error:
-            damaged.append((path, f"{path}: damaged and passed over ({_first_line(error)})"))
+            damaged.append((path, f"{path}: damaged and skipped ({_first_line(error)})"))
             continue
         for other, _ in damaged:
-            with suppress(OSError):  # it is in nobody's way where it cannot be renamed
+            with suppress(OSError):  # it does no harm where it cannot be renamed
                 other.rename(other.with_name(f"{other.name}.damaged"))
         return progress, [printable(line) for _, line in damaged]
     lines = "\n".join(printable(line) for _, line in damaged)
     raise CheckpointError(
-        f"{printable(str(folder))}: no checkpoint can be loaded; train anew\n{lines}"
+        f"{printable(str(folder))}: no checkpoint can be loaded; train again\n{lines}"
     )
 
 
 def save_weights(path: Path, trainee: TrainState) -> None:
-    """Write the kept weights alone, keyed as the built module's ``state_dict``.
+    """Write the tested weights alone, keyed as the built module's ``state_dict``.
 
     Raises:
-        OSError: they could not be written; those before them stand.
+        OSError: They cannot be written; the earlier ones stay.
     """
     weights = {
         name: t.detach().cpu().contiguous() for name, t in trainee.eval_model.state_dict().items()
@@ -143,53 +148,53 @@ def save_weights(path: Path, trainee: TrainState) -> None:
 
 
 def load_weights(path: Path, *, most: int) -> dict[str, torch.Tensor]:
-    """What `save_weights` wrote, checked; a file of weights without a checksum is taken as it is.
+    """Read and check what `save_weights` wrote; weights without a checksum are not checked.
 
     Args:
-        path: the file.
-        most: the bytes that it holds at most.
+        path: The file.
+        most: How many bytes it may hold.
 
     Raises:
-        OSError: it cannot be read, or is missing.
-        ValueError: it is damaged, as are the others of `UNREADABLE`.
+        OSError: It cannot be read, or is missing.
+        ValueError: It is damaged; so may the others of `UNREADABLE` say.
     """
-    tensors, metadata = _opened(path, most)
-    if not metadata.keys() <= {"format"}:  # the one key that other writers put there
+    tensors, metadata = _open(path, most)
+    if not metadata.keys() <= {"format"}:  # the one key that other writers add
         _require_digest(tensors, "", metadata)
     return tensors
 
 
 def bytes_of(tensors: Iterable[torch.Tensor]) -> int:
-    """The bytes that tensors take."""
+    """Return how many bytes tensors take."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def _position(path: Path) -> tuple[int, int]:
-    """The epoch and the step in a checkpoint's name."""
-    matched = _NAME.fullmatch(path.name)
-    assert matched
-    return int(matched[1]), int(matched[2])
+    """Return the epoch and the step in a checkpoint's name."""
+    match = _NAME.fullmatch(path.name)
+    assert match
+    return int(match[1]), int(match[2])
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    # Not by glob(), to which a folder that cannot be read is an empty one.
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-    return sorted(found, key=_position, reverse=True)
+    # Not by glob(), for which a folder that cannot be read is empty.
+    paths = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    return sorted(paths, key=_position, reverse=True)
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says, on a line of a length that can be read."""
+    """Return an error's message as one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:200] + "…"
 
 
 def _most_bytes(trainee: TrainState) -> int:
-    """More than a checkpoint of ``trainee`` takes, whatever its optimizer keeps a parameter."""
+    """Return more bytes than a checkpoint of ``trainee`` takes with any optimizer's state."""
     return 16 * bytes_of(trainee.model.state_dict().values()) + 2 * _HEADER_LIMIT
 
 
-def captured(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """All that the next step depends on: tensors, copied to the CPU, and plain numbers."""
+def capture(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return what the next step depends on: tensors, copied to the CPU, and plain numbers."""
     tensors = {f"model.{name}": t for name, t in trainee.model.state_dict().items()}
     if trainee.average is not None:
         tensors |= {f"average.{name}": t for name, t in trainee.average.state_dict().items()}
@@ -226,53 +231,55 @@ def _install(trainee: TrainState, tensors: dict[str, torch.Tensor], state: dict[
     groups = state["optimizer"]["param_groups"]
     trainee.optimizer.load_state_dict({"state": by_index, "param_groups": groups})
     for scheduler, saved in zip(trainee.schedule, state["schedule"], strict=True):
-        scheduler.load_state_dict(_revived(saved))
+        scheduler.load_state_dict(_from_plain(saved))
 
 
 def _progress(path: Path, state: dict[str, Any]) -> Progress:
-    progress = Progress(**state["progress"])
-    for name, value in vars(progress).items():
-        if not isinstance(value, _KINDS.get(name, int)):
-            raise ValueError(f"its {name} is of type {type(value).__name__}")
+    try:
+        progress = Progress.model_validate(state["progress"])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = format_path(("progress", *first["loc"]))
+        raise ValueError(f"{place}: {explain(first, Progress)}") from None
     if (progress.epoch, progress.step) != _position(path):
         raise ValueError(f"it holds epoch {progress.epoch}, step {progress.step}")
     if len(progress.history) != progress.epoch:
-        raise ValueError(f"it holds {len(progress.history)} epochs of figures")
+        raise ValueError(f"it holds the metrics of {len(progress.history)} epochs")
     return progress
 
 
 def _read(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    tensors, metadata = _opened(path, most)
+    tensors, metadata = _open(path, most)
     _require_digest(tensors, metadata["state"], metadata)
     state: dict[str, Any] = json.loads(metadata["state"])
     return tensors, state
 
 
-def _opened(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata; what is none costs no time or memory."""
+def _open(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read the tensors of a safetensors file and its metadata; other files are refused quickly."""
     if not path.is_file():
         path.stat()
-        raise ValueError("it is no file")  # a pipe would be waited for
-    with path.open("rb") as opened:
-        header = int.from_bytes(opened.read(8), "little")
+        raise ValueError("not a file")  # a pipe would block
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
     if header > _HEADER_LIMIT:
-        raise ValueError(f"its header claims to be of {header:,} bytes")
+        raise ValueError(f"its header claims {header:,} bytes")
     if (size := path.stat().st_size) > most:
-        raise ValueError(f"it is of {size:,} bytes")
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-        # Clones: what is checked is what is used, and no longer what lies on the disk.
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # it has keys and is no mapping
+        raise ValueError(f"it has {size:,} bytes, more than the network and its optimizer take")
+    with safe_open(path, "pt") as tensors_file:
+        metadata = tensors_file.metadata() or {}
+        # Clones: what is checked is what is used, whatever happens to the file.
+        tensors = {name: tensors_file.get_tensor(name).clone() for name in tensors_file.keys()}  # noqa: SIM118  # it has keys and is not a mapping
     return tensors, metadata
 
 
 def _require_digest(tensors: dict[str, torch.Tensor], text: str, metadata: dict[str, str]) -> None:
     if digest_of(tensors, text) != metadata["sha256"]:
-        raise ValueError("its SHA-256 is not the one that was written")
+        raise ValueError("its SHA-256 differs from the recorded one")
 
 
 def _plain(value: Any) -> Any:
-    """A scheduler's state as JSON: its mappings with numbers for keys become lists of pairs."""
+    """Return a scheduler's state as JSON; mappings with numbers as keys become lists of pairs."""
     if isinstance(value, dict):
         if any(not isinstance(key, str) for key in value):
             name = "counter" if isinstance(value, Counter) else "mapping"
@@ -283,13 +290,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _revived(value: Any) -> Any:
+def _from_plain(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {"counter"}:
             return Counter(dict(value["counter"]))
         if set(value) == {"mapping"}:
-            return {key: _revived(item) for key, item in value["mapping"]}
-        return {key: _revived(item) for key, item in value.items()}
+            return {key: _from_plain(item) for key, item in value["mapping"]}
+        return {key: _from_plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_revived(item) for item in value]
+        return [_from_plain(item) for item in value]
     return value

@@ -1,8 +1,8 @@
-"""A network against a test set."""
+"""Evaluate a network on a test set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,28 +11,29 @@ from torch import nn
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import TrainConfig
 from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.runs.records import Evaluation, Mistake
 from netbuilder.training.cuda_graph import Body
 from netbuilder.training.device import Device
 
 BATCH = 1000
-"""From 100 to 1,000 images take the same time a test set within 10 %, 2,000 take 1.6 times as long
-(the tenth and the fourth iteration, one core of a server's CPU)."""
+"""Batches of 100 to 1,000 images take the same time per test set within 10 %; batches of 2,000 take
+1.6 times as long (the tenth and the fourth iteration, one core of a server's CPU)."""
 
 WORST = 25
-"""How many mistakes are kept and drawn of a run."""
+"""How many mistakes a run records and draws."""
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a network makes of the test set; tensors are on the CPU.
+class LabeledPredictions:
+    """A network's predictions on a test set, with the labels; tensors are on the CPU.
 
     Attributes:
-        loss: the mean of the document's loss.
-        accuracy: percent.
-        guesses: int64 of shape (N), the class with the highest logit.
-        confidences: float32 of shape (N), its probability.
+        loss: The mean of the document's loss.
+        accuracy: Percent.
+        guesses: The class with the highest logit, int64 of shape (N).
+        confidences: Its probability, float32 of shape (N).
         labels: int64 of shape (N).
-        classes: the number of classes.
+        classes: The number of classes.
     """
 
     loss: float
@@ -44,13 +45,13 @@ class Evaluation:
 
     @property
     def confusion(self) -> torch.Tensor:
-        """Counts, int64 of shape (classes, classes): a row a label, a column a guess."""
+        """Counts, int64 of shape (classes, classes): one row per label, one column per guess."""
         pairs = self.labels * self.classes + self.guesses
         return torch.bincount(pairs, minlength=self.classes**2).reshape(self.classes, -1)
 
     @property
     def class_accuracy(self) -> list[float | None]:
-        """Percent for each label; None for one that the test set does not hold."""
+        """Percent for each label; None for a label without test images."""
         confusion = self.confusion
         return [
             100.0 * int(confusion[i, i]) / total if (total := int(confusion[i].sum())) else None
@@ -58,14 +59,36 @@ class Evaluation:
         ]
 
     def worst(self, count: int) -> list[int]:
-        """The wrong guesses made with the most confidence, as indices into the test set."""
+        """Return the most confident wrong guesses, as indices into the test set."""
         wrong = (self.guesses != self.labels).nonzero().flatten()
         order = self.confidences[wrong].argsort(descending=True, stable=True)
         return [int(i) for i in wrong[order][:count]]
 
+    def evaluation(self, classes: Sequence[str]) -> Evaluation:
+        """Return the record of the predictions.
+
+        Args:
+            classes: The names of the classes.
+        """
+        mistakes = tuple(
+            Mistake(
+                index=index,
+                label=classes[int(self.labels[index])],
+                guess=classes[int(self.guesses[index])],
+                confidence=float(self.confidences[index]),
+            )
+            for index in self.worst(WORST)
+        )
+        return Evaluation(
+            classes=tuple(classes),
+            class_accuracy=tuple(self.class_accuracy),
+            confusion=tuple(map(tuple, self.confusion.tolist())),
+            mistakes=mistakes,
+        )
+
 
 def prediction(model: nn.Module, dataset: Dataset, hardware: Device) -> Body:
-    """Uint8 images of shape (N, C, H, W) to float32 logits of shape (N, classes), in a tuple."""
+    """Return what maps uint8 images (N, C, H, W) to a tuple of float32 logits (N, classes)."""
 
     def predict(images: torch.Tensor) -> tuple[torch.Tensor]:
         unit = normalise(to_unit(images), dataset.mean, dataset.std)
@@ -86,20 +109,20 @@ def evaluate(
     labels: torch.Tensor,
     between: Callable[[], None] = lambda: None,
     predict: Body | None = None,
-) -> Evaluation:
-    """Accuracy, loss and guesses of ``model`` in evaluation mode.
+) -> LabeledPredictions:
+    """Evaluate ``model`` in evaluation mode.
 
     Nothing returns to the host before the last batch.
 
     Args:
-        model: it is left in the mode in which it came.
-        config: names the loss.
-        dataset: what the images are of; its mean and deviation normalise.
-        hardware: where and how precisely it computes.
+        model: The network; its mode is restored.
+        config: The training section, whose loss is measured.
+        dataset: The data set, whose mean and deviation normalize the images.
+        hardware: The device and the precision.
         images: uint8 of shape (N, C, H, W), on the device or streamed to it.
         labels: int64 of shape (N), on the device.
-        between: called after each batch; it may raise to end a long evaluation.
-        predict: a faster form of the model's `prediction`.
+        between: Called after each batch; it may raise to end a long evaluation.
+        predict: A faster form of the model's `prediction`.
     """
     loss = config.loss.build()
     was_training = model.training
@@ -120,7 +143,7 @@ def evaluate(
         model.train(was_training)
     total = sum(float(mean) * count for mean, count in losses)
     guess, truth = torch.cat(guesses).cpu(), labels.cpu()
-    return Evaluation(
+    return LabeledPredictions(
         loss=total / len(truth),
         accuracy=100.0 * int((guess == truth).sum()) / len(truth),
         guesses=guess,

@@ -1,26 +1,26 @@
-"""What training yields, for others to show."""
+"""Events of a training, which carry their values: nobody reads the run folder to show them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from netbuilder.data.dataset import LoadedData
 from netbuilder.network.analysis import Analysis
-from netbuilder.runs.run import Metrics, Run
+from netbuilder.runs.records import Environment, EpochRecord, Evaluation, RunResult
+from netbuilder.runs.run import Run
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.device import Device
-from netbuilder.training.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
 class Started:
     """A run is about to take its first step, or its next one if it was resumed.
 
-    ``warnings`` says what the user must know: data that stand in, checkpoints passed over.
+    ``warnings`` are lines that the user must see: a fallback data set, damaged checkpoints.
     """
 
     run: Run
+    environment: Environment
     analysis: Analysis
     hardware: Device
     seed: int
@@ -50,16 +50,27 @@ class Stepped:
 class EpochEnded:
     """An epoch was trained, tested and saved; ``best`` if none before it tested better."""
 
-    metrics: Metrics
+    metrics: EpochRecord
     best: bool
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is done: its result as in ``result.json``, and the kept weights on the test set."""
+    """The run is finished.
+
+    Attributes:
+        run: The run folder.
+        analysis: The analysis of the network.
+        metrics: The epochs.
+        result: Best and last epoch and the verdicts.
+        evaluation: The test set after the last epoch.
+        data: The data set.
+    """
 
     run: Run
-    result: dict[str, Any]
+    analysis: Analysis
+    metrics: tuple[EpochRecord, ...]
+    result: RunResult
     evaluation: Evaluation
     data: LoadedData
 

@@ -1,4 +1,4 @@
-"""The training loop: it yields what happens and writes the run folder; others show it."""
+"""Start or resume a training, which yields its events and writes the run folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from netbuilder._files import OUT_HINT
 from netbuilder.config.schema import Architecture, TrainConfig
@@ -17,6 +17,16 @@ from netbuilder.data.open import open_dataset
 from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
+from netbuilder.runs.records import (
+    LARGEST_COUNT,
+    LONGEST_REASON,
+    DataRecord,
+    DeviceName,
+    Environment,
+    Precision,
+    RunConfig,
+    Session,
+)
 from netbuilder.runs.run import Run
 from netbuilder.training.compile import decide_compile
 from netbuilder.training.cuda_graph import decide_graph
@@ -29,7 +39,7 @@ from netbuilder.training.trainer import Trainer, never
 
 
 def train(
-    architecture: Architecture,
+    architecture: Architecture | Analysis,
     *,
     out: str | PathLike[str] = "runs",
     seed: int = 0,
@@ -41,58 +51,70 @@ def train(
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
 ) -> Generator[Event, None, None]:
-    """Train a network by its document and record it in a new folder below ``out``.
+    """Train a network as its document says and record it in a new folder below ``out``.
 
     Args:
-        architecture: it has a ``train`` section.
-        out: where run folders are made, as ``out/<name>/<time>-seed<n>``.
-        seed: settles the first weights and all that is drawn; it seeds torch's global state.
+        architecture: An architecture with a ``train`` section, or its analysis by
+            `netbuilder.network.check.require_trainable`, which saves another one.
+        out: The folder for run folders, which are ``out/<name>/<time>-seed<n>``.
+        seed: Determines the first weights and everything drawn; it seeds torch's global state.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
-        compile: ``on``, ``off``, or ``auto``: from the second epoch on, where that wins it back.
+        compile: ``on``, ``off``, or ``auto``: from the second epoch on, where the run is long
+            enough to pay for it.
         graph: ``on``, ``off``, or ``auto``: each step's passes are replayed as a CUDA graph where
             there is a CUDA device and the optimizer's update is one kernel.
-        deterministic: take no operation that sums in an order of its own, as some on a GPU do.
-        data_dir: a torchvision-style root; else NETBUILDER_DATA, else the user's cache.
-        stop: asked after each step; anything but 0 is a signal's number: state is saved and
+        deterministic: Use only operations that sum in a fixed order, which some on a GPU do not.
+        data_dir: A torchvision-style root; else NETBUILDER_DATA, else the user's cache.
+        stop: Called after each step; anything but 0 is a signal's number: the state is saved and
             `Interrupted` raised.
 
     Yields:
         `Started`, then `Stepped` for each step and `EpochEnded` for each epoch, then `Finished`.
 
     Raises:
-        ConfigError: the network cannot be trained as the document says.
-        DataError: the data set cannot be had.
-        MachineError: memory or disk ran out; the last checkpoint stands.
-        Diverged: the loss is not finite.
-        Interrupted: ``stop`` asked for it.
+        ConfigError: The network cannot be trained as the document says.
+        DataError: The data set is not available.
+        MachineError: Memory or disk is full; the last checkpoint stays.
+        Diverged: The loss is not finite.
+        Interrupted: ``stop`` returned a signal.
     """
+    if not 0 <= seed <= LARGEST_COUNT:
+        raise ConfigError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_COUNT}")
     hardware = Device.choose(device, precision)
-    analysis, data = prepare(architecture, data_dir)
-    settings = architecture.trained
-    steps = -(-len(data.train_labels) // settings.batch_size)
+    analysis = (
+        architecture if isinstance(architecture, Analysis) else require_trainable(architecture)
+    )
+    data = prepare(analysis, data_dir)
+    settings = analysis.architecture.trained
+    steps = settings.steps_per_epoch(len(data.train_labels))
     compiled_from, why = decide_compile(compile, analysis, steps, settings.epochs, hardware)
     graphed = decide_graph(graph, settings.optimizer, hardware)
-    config = {
-        "seed": seed,
-        "device": hardware.device.type,
-        "precision": hardware.precision,
-        "compiled_from": compiled_from,
-        "graph": graphed,
-        "deterministic": deterministic,
-    }
-    environment = hardware.describe() | {"seed": seed, "data": _data_record(data), **_now()}
-    environment["compile"] = why
+    config = RunConfig(
+        architecture=analysis.architecture.model_dump(mode="json"),
+        seed=seed,
+        device=cast(DeviceName, hardware.device.type),
+        precision=cast(Precision, hardware.precision),
+        compiled_from=compiled_from,
+        graph=graphed,
+        deterministic=deterministic,
+    )
+    optional: dict[str, Any] = {}
     if hardware.device.type == "cuda":
-        environment["graph"] = "replayed as a CUDA graph" if graphed else "no CUDA graph"
-    if must_stream(data.train_images, memory := hardware.memory()):
-        size = f"{data.train_images.nbytes / 2**30:.1f} GiB"
-        environment["data"]["streamed"] = f"{size} of images, too many for {memory / 2**30:.1f} GiB"
+        optional["graph"] = "replayed as a CUDA graph" if graphed else "no CUDA graph"
+    environment = Environment(
+        **hardware.describe(),
+        seed=seed,
+        data=_data_record(data, hardware.memory()),
+        started=_now(),
+        compile=why,
+        **optional,
+    )
     with resource_errors(Path(out), f"; {OUT_HINT}"):
-        run = Run.create(Path(out), architecture, config, environment)
+        run = Run.create(Path(out), analysis.architecture, config, environment)
     with resource_errors(run.path, RESUME_HINT), run.in_use():
-        session = Trainer(run, analysis, hardware, seed, data, data_dir, stop)
-        yield from session.records(resumed=None)
+        trainer = Trainer(run, environment, analysis, hardware, seed, data, data_dir, stop)
+        yield from trainer.events(resumed=None)
 
 
 def resume(
@@ -104,51 +126,50 @@ def resume(
     epochs: int | None = None,
     schedule: str = "extend",
 ) -> Generator[Event, None, None]:
-    """Go on with the run in ``path`` from its newest whole checkpoint, to the same bits.
+    """Resume the run in ``path`` from its newest undamaged checkpoint, to the same bits.
 
-    The bits are those of the run never stopped on the same CPU, thread count and versions;
-    elsewhere, and on a GPU, some of whose kernels sum in no fixed order, it goes on just as well,
-    with rounding of its own. A run that was killed before its first checkpoint starts afresh; a
-    finished one yields `Started` and `Finished` again.
+    On the same CPU, thread count and versions, the bits are those of a run that was never stopped;
+    elsewhere, and on a GPU, some of whose kernels sum in no fixed order, rounding differs. A run
+    that was killed before its first checkpoint starts again; a finished one yields `Started` and
+    `Finished` again.
 
     Args:
-        path: a run folder.
-        device: in place of the one that the run began on.
-        data_dir: as for `train`, as is ``stop``.
-        stop: asked after each step.
-        epochs: more of them than the run has; it is recorded.
-        schedule: what becomes of the learning rate then: ``extend`` spans a schedule over all
-            epochs and goes on at its new place, ``hold`` stays at its end.
+        path: The run folder.
+        device: The device, in place of the one that the run started on.
+        data_dir: As for `train`.
+        stop: As for `train`.
+        epochs: How many epochs the run is to have, more than it has; they are recorded.
+        schedule: How the learning rate continues then: ``extend`` spans the schedule over all
+            epochs and continues at its new place, ``hold`` stays at its end.
 
     Yields:
         As `train`.
 
     Raises:
-        ConfigError: there is no run folder, it is in use, or it cannot be extended so.
-        CheckpointError: no checkpoint of it can be loaded.
-        DataError: the data are missing, or not those that it began with.
+        ConfigError: There is no run folder, it is in use, damaged, or cannot be extended so.
+        CheckpointError: No checkpoint of it can be loaded.
+        DataError: The data are missing, or differ from those of the run.
     """
     run = Run.open(Path(path))
-    require_trainable(run.architecture)
-    hardware = Device.choose(device or run.config["device"], run.config["precision"])
+    hardware = Device.choose(device or run.config.device, run.config.precision)
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
     with resource_errors(run.path, RESUME_HINT), run.in_use():
-        told: dict[str, Any] = {}
-        run = Run.open(run.path)  # as it is now that nobody else writes into it
+        run = Run.open(run.path)  # again, now that no other process writes into it
+        changes: dict[str, Any] = {}
         if epochs:
             run = extended(run, epochs, schedule, len(data.train_labels))
-            told = {"epochs": epochs, "schedule": schedule}
-        analysis = require_trainable(run.architecture)
-        seed = run.config["seed"]
-        session = Trainer(run, analysis, hardware, seed, data, data_dir, stop)
-        yield from session.records(resumed=hardware.describe() | _now() | told)
+            changes = {"epochs": epochs, "schedule": schedule}
+        session = Session(**hardware.describe(), started=_now(), **changes)
+        seed = run.config.seed
+        trainer = Trainer(run, run.environment, run.analysis, hardware, seed, data, data_dir, stop)
+        yield from trainer.events(resumed=session)
 
 
 def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:
-    """The run with more epochs, not yet on the disk.
+    """Return the run with more epochs, which are not recorded yet.
 
     Raises:
-        ConfigError: they are not more, or the schedule cannot span them.
+        ConfigError: They are not more, or the schedule cannot span them.
     """
     config = run.architecture.trained
     require_choice("--schedule", schedule, SCHEDULES)
@@ -156,41 +177,39 @@ def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:
         raise ConfigError(
             f"--epochs {epochs}: {run.path} has {config.epochs} epochs; allowed: more than those"
         )
-    spanned = epochs if schedule == "extend" else run.scheduled_epochs
-    steps = spanned * -(-images // config.batch_size)
+    spanned = epochs if schedule == "extend" else run.config.schedule_span
+    steps = spanned * config.steps_per_epoch(images)
     for scheduler in config.scheduler:
         if problem := scheduler.problem(steps):
             raise ConfigError(f"--epochs {epochs}: {problem}")
     return run.extended(epochs, spanned)
 
 
-def prepare(
-    architecture: Architecture, data_dir: str | PathLike[str] | None = None
-) -> tuple[Analysis, LoadedData]:
-    """All that can be refused before a run is made.
+def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> LoadedData:
+    """Open the data of a training, and check everything that depends on them.
 
     Args:
-        architecture: it has a ``train`` section.
-        data_dir: as for `train`.
+        analysis: A network that can be trained, see `netbuilder.network.check.require_trainable`.
+        data_dir: As for `train`.
 
     Raises:
-        ConfigError: the network cannot be trained as the document says.
-        DataError: the data set cannot be had.
+        ConfigError: The network cannot be trained as the document says.
+        DataError: The data set is not available.
     """
-    analysis = require_trainable(architecture)
+    architecture = analysis.architecture
     config = architecture.trained
     data = open_dataset(config.dataset, Path(data_dir) if data_dir else None)
     _require_batches(analysis, config, data)
-    steps = config.epochs * -(-len(data.train_labels) // config.batch_size)
+    steps = config.epochs * config.steps_per_epoch(len(data.train_labels))
     for position, scheduler in enumerate(config.scheduler):
         if problem := scheduler.problem(steps):
             place = ("train", "scheduler", position, scheduler.kind)
             raise ConfigError([architecture.problem(place, problem)])
-    return analysis, data
+    return data
 
 
 def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) -> None:
-    """Refuse a batch of one image where batch statistics need more, before it stops an epoch."""
+    """Refuse a last batch of one image where batch statistics need more."""
     count, size = len(data.train_labels), config.batch_size
     if (count % size or min(size, count)) > 1:
         return
@@ -198,20 +217,26 @@ def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) 
         if row.kind.startswith("BatchNorm") and prod(row.input_shape[1:]) == 1:
             message = (
                 f"found {size}, which leaves a last batch of 1 of {count:,} images; layer "
-                f"{row.path} {row.kind} needs more than one value a channel. Take another size"
+                f"{row.path} {row.kind} needs more than one value per channel; choose another size"
             )
             raise ConfigError([analysis.architecture.problem(("train", "batch_size"), message)])
 
 
-def _data_record(data: LoadedData) -> dict[str, Any]:
-    return {
-        "kind": data.dataset.kind,
-        "sha256": data.digest,
-        "train": len(data.train_labels),
-        "test": len(data.test_labels),
-        "fell_back": data.fallback_reason if data.fallback_for else "",
-    }
+def _data_record(data: LoadedData, memory: int) -> DataRecord:
+    """Return the record of the data; ``memory`` is the device's, in bytes."""
+    optional = {}
+    if must_stream(data.train_images, memory):
+        size = f"{data.train_images.nbytes / 2**30:.1f} GiB"
+        optional["streamed"] = f"{size} of images, too many for {memory / 2**30:.1f} GiB"
+    return DataRecord(
+        kind=data.dataset.kind,
+        sha256=data.digest,
+        train=len(data.train_labels),
+        test=len(data.test_labels),
+        fallback=data.fallback_reason[:LONGEST_REASON] if data.fallback_for else "",
+        **optional,
+    )
 
 
-def _now() -> dict[str, str]:
-    return {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

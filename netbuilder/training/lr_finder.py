@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from os import PathLike
 from pathlib import Path
+from typing import cast
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ExponentialLR, LRScheduler
@@ -16,7 +17,9 @@ from netbuilder.data.dataset import LoadedData
 from netbuilder.data.loader import StreamingLoader
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import ConfigError, Diverged
+from netbuilder.network.check import require_trainable
 from netbuilder.runs.lr_curve import Curve, RangeTest, peak_field, suggest
+from netbuilder.runs.records import DeviceName, Precision
 from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.device import Device
 from netbuilder.training.loop import prepare
@@ -96,9 +99,9 @@ def range_test(
             "above the first"
         )
     hardware = Device.choose(device, precision)
-    _, data = prepare(architecture, data_dir)
+    data = prepare(require_trainable(architecture), data_dir)
     config, images = architecture.trained, len(data.train_labels)
-    whole = -(-images // config.batch_size)
+    whole = config.steps_per_epoch(images)
     steps = steps or max(2, min(MAX_STEPS, whole // EPOCH_FRACTION))
     if not 2 <= steps <= whole:
         raise ConfigError(
@@ -137,11 +140,11 @@ def range_test(
         architecture=architecture.model_dump(mode="json"),
         dataset=data.dataset.kind,
         seed=seed,
-        device=hardware.device.type,
-        precision=hardware.precision,
-        learning_rates=curve.learning_rates,
-        losses=curve.losses,
-        smoothed=curve.smoothed,
+        device=cast(DeviceName, hardware.device.type),
+        precision=cast(Precision, hardware.precision),
+        learning_rates=tuple(curve.learning_rates),
+        losses=tuple(curve.losses),
+        smoothed=tuple(curve.smoothed),
         field=peak_field(architecture),
         suggestion=suggest(curve.learning_rates, curve.smoothed),
         diverged_at=curve.diverged_at,

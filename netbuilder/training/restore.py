@@ -1,10 +1,11 @@
-"""What a run folder records, brought back: its data and its kept weights."""
+"""Reopen the data that a run was trained on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+from netbuilder._text import printable
 from netbuilder.components.datasets import Dataset
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
@@ -13,30 +14,31 @@ from netbuilder.runs.run import Run
 
 
 def recorded_dataset(run: Run) -> Dataset:
-    """The data set that the run trained on: the document's, or the one that stood in for it."""
+    """Return the data set that the run trained on: the document's, or its fallback."""
     dataset = run.architecture.trained.dataset
-    if run.environment["data"]["fell_back"] and dataset.fallback_dataset:
+    if run.environment.data.fallback and dataset.fallback_dataset:
         return dataset.fallback_dataset
     return dataset.without_fallback()
 
 
 def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
-    """The data that the run began with, the stand-in if it trained on that.
+    """Open the data that the run started with; the fallback's, if it trained on those.
 
     Raises:
-        DataError: they are missing, or not those that the run began with.
+        DataError: They are missing, or differ from the recorded ones.
     """
-    recorded = run.environment["data"]
+    recorded = run.environment.data
     data = open_dataset(recorded_dataset(run), data_dir)
-    if data.digest != recorded["sha256"]:
+    if data.digest != recorded.sha256:
         raise DataError(
-            f"{run.path}: the data are not those that the run began with: SHA-256 {data.digest}, "
-            f"recorded {recorded['sha256']}; name the folder that has them with --data-dir"
+            f"{run.path}: the data differ from those of the run: SHA-256 {data.digest[:16]}…, "
+            f"recorded {printable(recorded.sha256[:16])}…; name the folder that has them with "
+            "--data-dir"
         )
-    if recorded["fell_back"]:
+    if recorded.fallback:
         return replace(
             data,
             fallback_for=run.architecture.trained.dataset,
-            fallback_reason=recorded["fell_back"],
+            fallback_reason=recorded.fallback,
         )
     return data

@@ -1,14 +1,14 @@
-"""One process's share of a run: epochs, tests, checkpoints, and a result at the end."""
+"""The trainer: epochs, tests and checkpoints of a run in one process, and its result."""
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,31 +18,55 @@ from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader,
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import CheckpointError, Diverged, Interrupted
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.targets import judge_run
-from netbuilder.runs.run import Metrics, Run
+from netbuilder.network.targets import all_met, judge_run
+from netbuilder.runs.parse import damaged
+from netbuilder.runs.records import (
+    Environment,
+    EpochRecord,
+    Evaluation,
+    Reference,
+    RunResult,
+    Session,
+    VerdictRecord,
+    best_epoch,
+    best_train_accuracy,
+    total_seconds,
+)
+from netbuilder.runs.run import REWRITE, Run
 from netbuilder.training import checkpoint
 from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.checkpoint import Progress
 from netbuilder.training.cuda_graph import CudaGraphed
 from netbuilder.training.device import Device, deterministic
-from netbuilder.training.evaluation import WORST, Evaluation, evaluate, prediction
+from netbuilder.training.evaluation import LabeledPredictions, evaluate, prediction
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
 from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.step import Step, TrainState
 
 
+def signal_name(signum: int) -> str:
+    """Return a signal's name as users know it."""
+    if signum == signal.SIGINT:
+        return "Ctrl-C"
+    try:
+        return signal.Signals(signum).name
+    except ValueError:
+        return f"signal {signum}"
+
+
 def never() -> int:
-    """The signal that asked for a stop: none."""
+    """Return 0: no signal asks for a stop."""
     return 0
 
 
 class Trainer:
-    """One process's share of a run."""
+    """Trains a run in this process, from its start or from where an earlier process left it."""
 
     def __init__(
         self,
         run: Run,
+        environment: Environment,
         analysis: Analysis,
         hardware: Device,
         seed: int,
@@ -50,7 +74,8 @@ class Trainer:
         data_dir: str | PathLike[str] | None,
         stop: Callable[[], int],
     ) -> None:
-        self.run, self.analysis, self.hardware, self.seed = run, analysis, hardware, seed
+        self.run, self.environment, self.analysis = run, environment, analysis
+        self.hardware, self.seed = hardware, seed
         self.config = analysis.architecture.trained
         self.full_data = data
         self.data_dir = data_dir
@@ -62,16 +87,16 @@ class Trainer:
             else InMemoryLoader(self.data.train_images, self.data.train_labels)
         )
         self.stop = stop
-        self.steps_per_epoch = -(-len(data.train_labels) // self.config.batch_size)
-        spe, spanned = self.steps_per_epoch, run.scheduled_epochs
+        self.steps_per_epoch = self.config.steps_per_epoch(len(data.train_labels))
+        spe, spanned = self.steps_per_epoch, run.config.schedule_span
         defer_compiler_import()
         self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
         held = schedule_end(self.config, spe, spanned)
-        # A run that began on a GPU may be taken up elsewhere.
-        graph = run.config.get("graph", False) and hardware.device.type == "cuda"
-        kept = self.trainee.eval_model
-        predict = prediction(kept, data.dataset, hardware)
-        self.predict = CudaGraphed(predict, kept) if graph else predict
+        # A run that started on a GPU may be resumed elsewhere.
+        graph = run.config.graph and hardware.device.type == "cuda"
+        tested = self.trainee.eval_model
+        predict = prediction(tested, data.dataset, hardware)
+        self.predict = CudaGraphed(predict, tested) if graph else predict
         self.step = Step(
             self.trainee,
             self.config,
@@ -80,43 +105,45 @@ class Trainer:
             seed,
             spe,
             held,
-            compiled_from=run.compiled_from,
+            compiled_from=run.config.first_compiled_epoch,
             graph=graph,
         )
         self.progress = Progress()
+        self._last_test: LabeledPredictions | None = None
 
-    def records(self, *, resumed: dict[str, Any] | None) -> Iterator[Event]:
-        """The run from here to its end, as it happens.
+    def events(self, *, resumed: Session | None) -> Iterator[Event]:
+        """Train to the end of the run, and yield each event.
 
-        ``resumed`` is what environment.json is to say of a session that goes on with a run.
+        Args:
+            resumed: The entry for environment.json if an earlier process started the run.
         """
-        exact = self.run.config.get("deterministic", False)
+        exact = self.run.config.deterministic
         with (
             resource_errors(self.run.path, RESUME_HINT, self._smaller),
             deterministic(enabled=exact),
         ):
             try:
-                yield from self._records(resumed=resumed)
+                yield from self._events(resumed=resumed)
             except Diverged as error:
-                stands = "what was saved before it stands"
-                raise Diverged(f"{self.run.path}: {error}; {stands}") from None
+                saved = "everything saved before it stays"
+                raise Diverged(f"{self.run.path}: {error}; {saved}") from None
 
     def _smaller(self) -> str:
-        """What to do where memory ran out."""
+        """Return what to do about a lack of memory."""
         size, memory = self.config.batch_size, self.hardware.memory()
         streams = isinstance(self.feed, StreamingLoader)
-        held = 0 if streams else sum(getattr(self.data, name).nbytes for name in NAMES)
-        fits = batch_that_fits(self.analysis, memory, held)
+        data_bytes = 0 if streams else sum(getattr(self.data, name).nbytes for name in NAMES)
+        fits = batch_that_fits(self.analysis, memory, data_bytes)
         if fits < 1:
-            return f"not even one image fits into {memory / 2**30:.1f} GiB; take a smaller network"
-        if fits >= size:  # others take memory too
+            return f"not even one image fits into {memory / 2**30:.1f} GiB; use a smaller network"
+        if fits >= size:  # other programs use memory, too
             fits = max(1, size // 2)
         return (
             f"batches of {size} do not fit into {memory / 2**30:.1f} GiB; by the summary's memory "
-            f"rows {fits} should: begin anew with --set train.batch_size={fits}"
+            f"rows {fits} should: train again with --set train.batch_size={fits}"
         )
 
-    def _records(self, *, resumed: dict[str, Any] | None) -> Iterator[Event]:
+    def _events(self, *, resumed: Session | None) -> Iterator[Event]:
         warnings = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
         if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
@@ -126,6 +153,7 @@ class Trainer:
             self._save()
         yield Started(
             self.run,
+            self.environment,
             self.analysis,
             self.hardware,
             self.seed,
@@ -139,26 +167,27 @@ class Trainer:
             yield self._end_epoch()
         yield self._finish()
 
-    def _record_resumption(self, session: dict[str, Any]) -> None:
-        """Write into the folder only once it is known from where the run goes on."""
-        none = not any(self.run.checkpoints.glob("*.safetensors"))
-        if none and self.run.metrics:  # it would begin afresh, over what is recorded
+    def _record_resumption(self, session: Session) -> None:
+        """Write into the folder, once it is known where the run continues."""
+        empty = not any(self.run.checkpoints.glob("*.safetensors"))
+        if empty and self.run.metrics:  # training would start again, over what is recorded
             raise CheckpointError(
                 f"{printable(str(self.run.checkpoints))}: no checkpoint in it, though epochs are "
-                "recorded; put one back, or train anew"
+                "recorded; put one back, or train again"
             )
         if self.run.result is None:
             self.run.remove_leftovers()
-            if "epochs" in session:
+            if session.epochs is not None:
                 self.run.write_config()
             self.run.add_session(session)
 
     def _respan(self) -> list[str]:
-        """Bring the schedule of a run with more epochs than it began with to its place."""
-        begun, epochs = self.run.config.get("epochs_begun", self.config.epochs), self.config.epochs
-        if begun == epochs or not self.config.scheduler:
+        """Bring the schedule of a run that got more epochs to its place in the longer run."""
+        epochs = self.config.epochs
+        before = self.run.config.epochs_begun or epochs
+        if before == epochs or not self.config.scheduler:
             return []
-        at, spanned = self.progress, self.run.scheduled_epochs
+        at, spanned = self.progress, self.run.config.schedule_span
         if moves_after_steps(self.config):
             done = at.epoch * self.steps_per_epoch + at.step
             optimizer = self.trainee.optimizer
@@ -167,8 +196,8 @@ class Trainer:
             )
         rate = f"the learning rate is {self.trainee.learning_rate:g}"
         if spanned < epochs:
-            return [f"{epochs} epochs, the schedule held at its end behind epoch {spanned}; {rate}"]
-        return [f"{epochs} epochs in place of {begun}, the schedule spans them all; {rate}"]
+            return [f"{epochs} epochs, the schedule held at its end after epoch {spanned}; {rate}"]
+        return [f"{epochs} epochs in place of {before}, the schedule spans them all; {rate}"]
 
     def _train_epoch(self) -> Iterator[Compiling | Stepped]:
         at, device = self.progress, self.hardware.device
@@ -178,13 +207,13 @@ class Trainer:
         if at.step == 0 and self.step.compiles_next(at.epoch):
             yield Compiling(at.epoch + 1)
         before, began = at.train_seconds, time.perf_counter()
-        for taken in self.step.epoch(self.feed, order, at.epoch, at.step):
-            at.learning_rate = taken.learning_rate
-            loss_sum += taken.loss
-            hits += taken.hits
+        for step in self.step.epoch(self.feed, order, at.epoch, at.step):
+            at.learning_rate = step.learning_rate
+            loss_sum += step.loss
+            hits += step.hits
             at.step += 1
-            at.seen += taken.images
-            yield Stepped(at.epoch + 1, at.step, at.seen)
+            at.images += step.images
+            yield Stepped(at.epoch + 1, at.step, at.images)
             stopped = self.stop()
             if stopped or at.step == self.steps_per_epoch:
                 self.step.raise_if_diverged()
@@ -199,24 +228,25 @@ class Trainer:
         test = self._evaluate()
         if not isfinite(test.loss):
             raise Diverged(
-                f"the test loss is {test.loss} behind epoch {at.epoch + 1}; the epoch is not "
-                "saved. Begin anew with a lower learning rate, or with --precision fp32"
+                f"test loss is {test.loss} after epoch {at.epoch + 1}; the epoch is not saved. "
+                "Train again with a lower learning rate, or with --precision fp32"
             )
-        metrics: Metrics = {
-            "epoch": at.epoch + 1,
-            "train_loss": at.loss_sum / at.seen,
-            "train_accuracy": 100.0 * at.hits / at.seen,
-            "test_loss": test.loss,
-            "test_accuracy": test.accuracy,
-            "learning_rate": at.learning_rate,
-            "train_seconds": at.train_seconds,
-            "test_seconds": time.perf_counter() - began,
-        }
-        best = all(test.accuracy > before["test_accuracy"] for before in at.history)
+        metrics = EpochRecord(
+            epoch=at.epoch + 1,
+            train_loss=at.loss_sum / at.images,
+            train_accuracy=100.0 * at.hits / at.images,
+            test_loss=test.loss,
+            test_accuracy=test.accuracy,
+            learning_rate=at.learning_rate,
+            train_seconds=at.train_seconds,
+            test_seconds=time.perf_counter() - began,
+        )
+        best = all(test.accuracy > before.test_accuracy for before in at.history)
         self.step.end_epoch(at.epoch, test.loss)
         self.progress = Progress(epoch=at.epoch + 1, history=[*at.history, metrics])
-        # The checkpoint comes last: until it stands, this epoch counts as not yet trained, and
-        # doing it again writes the same files again.
+        self._last_test = test
+        # The checkpoint comes last: until it is written, this epoch counts as not yet trained, and
+        # training it again writes the same files again.
         checkpoint.save_weights(self.run.path / "last.safetensors", self.trainee)
         if best:
             checkpoint.save_weights(self.run.path / "best.safetensors", self.trainee)
@@ -225,17 +255,33 @@ class Trainer:
         return EpochEnded(metrics, best)
 
     def _finish(self) -> Finished:
-        evaluation = self._evaluate()
-        result = self.run.result
-        self.run.write_metrics(self.progress.history)  # they may have been lost since
-        if result is None or self.run.evaluation is None:
-            self.run.write_evaluation(_recorded(evaluation, self.full_data.dataset.classes))
+        history = self.progress.history
+        self.run.write_metrics(history)  # they may have been lost since
+        evaluation, result = self._recorded_evaluation(), self.run.result
+        if evaluation is None:
+            test = self._last_test or self._evaluate()
+            evaluation = test.evaluation(self.full_data.dataset.classes)
+            self.run.write_evaluation(evaluation)
         if result is None:
-            result = _result(self.analysis, self.progress.history, self.full_data)
+            result = run_result(self.analysis, history, self.full_data)
             self.run.write_result(result)
-        return Finished(self.run, result, evaluation, self.full_data)
+        return Finished(self.run, self.analysis, tuple(history), result, evaluation, self.full_data)
 
-    def _evaluate(self) -> Evaluation:
+    def _recorded_evaluation(self) -> Evaluation | None:
+        """The evaluation that a finished run has recorded, of this data set."""
+        evaluation = self.run.evaluation
+        if evaluation is not None:
+            path = self.run.path / "evaluation.json"
+            classes, images = self.full_data.dataset.classes, len(self.full_data.test_labels)
+            if evaluation.classes != classes:
+                message = f"allowed: those of {self.full_data.dataset.kind}"
+                raise damaged(path, message, REWRITE, "classes")
+            if evaluation.images != images:
+                message = f"found {evaluation.images} test images; allowed: {images}"
+                raise damaged(path, message, REWRITE, "confusion")
+        return evaluation
+
+    def _evaluate(self) -> LabeledPredictions:
         def between() -> None:
             if self.stop():
                 self._pause()
@@ -253,58 +299,38 @@ class Trainer:
         )
 
     def _pause(self) -> None:
-        """Save where the run is and end it."""
+        """Save the state of the run and end it."""
         at, signum = self.progress, self.stop()
         path = self._save()
         done = f"in epoch {at.epoch + 1}, step {at.step}"
         if at.epoch == self.config.epochs:
-            done = "behind the last epoch"
+            done = "after the last epoch"
         where = f" --data-dir {self.data_dir}" if self.data_dir else ""
         raise Interrupted(
             signum,
-            f"stopped by signal {signum} {done}; saved as {path}\n"
-            f"go on with: netbuilder train --resume {self.run.path}{where}",
+            f"stopped by {signal_name(signum)} {done}; saved as {path}\n"
+            f"resume with: netbuilder train --resume {self.run.path}{where}",
         )
 
     def _save(self) -> Path:
         return checkpoint.save(self.run.checkpoints, self.trainee, self.progress)
 
 
-def _recorded(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
-    """The evaluation as `Run.evaluation` gives it back."""
-    mistakes = [
-        {
-            "index": i,
-            "label": classes[int(evaluation.labels[i])],
-            "guess": classes[int(evaluation.guesses[i])],
-            "confidence": float(evaluation.confidences[i]),
-        }
-        for i in evaluation.worst(WORST)
-    ]
-    return {
-        "classes": list(classes),
-        "class_accuracy": evaluation.class_accuracy,
-        "confusion": evaluation.confusion.tolist(),
-        "mistakes": mistakes,
-    }
-
-
-def _result(analysis: Analysis, history: list[Metrics], data: LoadedData) -> dict[str, Any]:
-    """Best and last figures, and every target's verdict."""
+def run_result(analysis: Analysis, history: list[EpochRecord], data: LoadedData) -> RunResult:
+    """Return the result of a run: best and last epoch, and every target's verdict."""
     unjudged = ""
     if data.fallback_for:
         unjudged = f"trained on {data.dataset.kind} in place of {data.fallback_for.kind}"
-    best = max(history, key=lambda epoch: epoch["test_accuracy"])
     verdicts = judge_run(analysis, history, unjudged)
-    judged = [verdict.met for verdict in verdicts if verdict.met is not None]
-    return {
-        "epochs": len(history),
-        "parameters": analysis.parameters,
-        "best": best,
-        "best_train_accuracy": max(epoch["train_accuracy"] for epoch in history),
-        "last": history[-1],
-        "targets": [asdict(verdict) for verdict in verdicts],
-        "met": False if False in judged else None if unjudged or not judged else True,
-        "reference": analysis.architecture.reference.model_dump(exclude_none=True),
-        "seconds": sum(epoch["train_seconds"] + epoch["test_seconds"] for epoch in history),
-    }
+    met = all_met(verdicts)
+    return RunResult(
+        epochs=len(history),
+        parameters=analysis.parameters,
+        best=best_epoch(history),
+        best_train_accuracy=best_train_accuracy(history),
+        last=history[-1],
+        targets=tuple(VerdictRecord(**asdict(verdict)) for verdict in verdicts),
+        met=None if unjudged and met else met,
+        reference=Reference(**analysis.architecture.reference.model_dump(exclude_none=True)),
+        seconds=total_seconds(history),
+    )

@@ -114,20 +114,20 @@ check small.yaml --advice           | 2 | small.yaml: no such file; check the pa
 train small.yaml                    | 2 | small.yaml: no such file; check the path
 train small.yaml --resume auto      | 2 | small.yaml: no such file; check the path
 train --resume auto                 | 2 | name a document, such as archs/iter10.yaml
-train --resume .                    | 2 | .: no run folder: it has no config.json; name a folder
-train --resume runs/small/R         | 2 | no such folder; name a folder that `train` made
-evaluate runs/small/R               | 2 | no such folder; name a folder that `train` made
-predict runs/small/R digit.png      | 2 | no such folder; name a folder that `train` made
+train --resume .                    | 2 | .: not a run folder: it has no config.json; name a folder
+train --resume runs/small/R         | 2 | no such folder; name a folder that `train` created
+evaluate runs/small/R               | 2 | no such folder; name a folder that `train` created
+predict runs/small/R digit.png      | 2 | no such folder; name a folder that `train` created
 lr-find small.yaml                  | 2 | small.yaml: no such file; check the path
 diff small.yaml small.yaml          | 2 | small.yaml: no such file; check the path
 runs                                | 2 | runs: no such folder; `netbuilder train` makes it
 compare runs                        | 2 | runs: no such file; check the path
-results runs                        | 2 | runs: no such folder; `netbuilder train` makes them
+results runs                        | 2 | runs: no such folder; `netbuilder train` creates them
 report runs                         | 2 | runs: no such file; check the path
 bench                               | 2 | archs/iter10.yaml: no such file; check the path
 import nets:net --input 1,28,28     | 2 | cannot be imported: ModuleNotFoundError: No module named
 export small.yaml                   | 2 | small.yaml: no such file; check the path
-export runs/small/R --to onnx       | 2 | no such folder; name a folder that `train` made
+export runs/small/R --to onnx       | 2 | no such folder; name a folder that `train` created
 schema --out none/s.json            | 2 | there is no folder none; make it, or name another
 """
 
@@ -151,32 +151,32 @@ check empty                                   | 2 | empty: it is a folder; name 
 check small.yaml --advice --runs empty        | 0 | small.yaml: ok
 check small.yaml --advice --runs none         | 2 | --runs none: no such folder; name the one that
 train empty                                   | 2 | empty: it is a folder; name a document in it
-train --resume empty                          | 2 | empty: no run folder: it has no config.json
+train --resume empty                          | 2 | empty: not a run folder: it has no config.json
 train small.yaml --out digit.png              | 2 | digit.png is a file; name a folder
 train small.yaml -q --resume auto --out empty | 0 | best test accuracy | empty/
-evaluate empty                                | 2 | empty: no run folder: it has no config.json
-evaluate digit.png                            | 2 | digit.png: a file, no run folder; name a folder
-predict empty digit.png                       | 2 | empty: no run folder: it has no config.json
+evaluate empty                                | 2 | empty: not a run folder: it has no config.json
+evaluate digit.png                            | 2 | digit.png: a file, not a run folder; name a folder
+predict empty digit.png                       | 2 | empty: not a run folder: it has no config.json
 predict runs/small/R empty                    | 2 | empty: no picture in it; allowed: files that end
 lr-find empty                                 | 2 | empty: it is a folder; name a document in it
 lr-find small.yaml --out digit.png            | 2 | digit.png is a file; name a folder
-diff small.yaml empty                         | 2 | empty: no run folder: it has no config.json
+diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json
 runs empty                                    | 0 | no run in it; `netbuilder train` makes them
 runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` makes them
-compare empty                                 | 2 | empty: no run folder in it; `netbuilder train` makes them
+compare empty                                 | 2 | empty: no run folder in it; `netbuilder train` creates them
 compare small.yaml --runs empty               | 0 | no runs of small in empty; train them, or name the folder of their runs
 compare small.yaml --runs none                | 2 | --runs none: no such folder; name the one that
 compare small.yaml --out empty                | 2 | --out empty: it is a folder; name a file in it
 compare small.yaml --out none/c.png           | 2 | there is no folder none; make it, or name another
-results empty                                 | 2 | empty: no run folder in it; `netbuilder train` makes them
-report empty                                  | 2 | empty: no run folder in it; `netbuilder train` makes them
+results empty                                 | 2 | empty: no run folder in it; `netbuilder train` creates them
+report empty                                  | 2 | empty: no run folder in it; `netbuilder train` creates them
 report small.yaml --out digit.png             | 2 | --out digit.png: it is a file; name a folder
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
 bench small.yaml --steps 1 --peers netbuilder | 2 | the document's 1 epochs of mnist5k have 42; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
-export empty                                  | 2 | empty: no run folder: it has no config.json
-export empty --to safetensors                 | 2 | empty: no run folder: it has no config.json
+export empty                                  | 2 | empty: not a run folder: it has no config.json
+export empty --to safetensors                 | 2 | empty: not a run folder: it has no config.json
 export small.yaml --out empty                 | 2 | --out empty: it is a folder; name a file in it
 export runs/small/R --to onnx --out none/o    | 2 | there is no folder none; make it, or name another
 schema --out empty                            | 2 | --out empty: it is a folder; name a file, such as
@@ -255,13 +255,13 @@ STAGES: dict[str, Callable[[Path], None]] = {
 
 
 HALF = """
-being made        | train --resume runs/small/R -q     | 2 | no such folder; name a folder that `train` made
+being made        | train --resume runs/small/R -q     | 2 | no such folder; name a folder that `train` created
 being made        | runs                               | 0 | no run in it; `netbuilder train` makes them
 being made        | compare small.yaml                 | 0 | no runs of small in runs; train them, or name the folder of their runs
-being made        | results runs                       | 2 | runs: no run folder in it; `netbuilder train` makes them
+being made        | results runs                       | 2 | runs: no run folder in it; `netbuilder train` creates them
 begun             | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
 begun             | train small.yaml --resume auto -q  | 0 | best test accuracy | runs/small/R/
-begun             | evaluate runs/small/R              | 3 | the run has not finished an epoch. Go on with: netbuilder train --resume
+begun             | evaluate runs/small/R              | 3 | the run has not finished an epoch. Resume it with: netbuilder train --resume
 begun             | predict runs/small/R digit.png     | 3 | the run has not finished an epoch
 begun             | export runs/small/R --to onnx      | 3 | the run has not finished an epoch
 begun             | runs                               | 0 | unfinished
@@ -272,33 +272,33 @@ begun             | check small.yaml --advice          | 0 | small.yaml: ok
 begun             | report runs --out rep              | 0 | 0 finished runs, 2 remarks on missing results | rep
 unfinished        | evaluate runs/small/R              | 0 | best weights of runs/small/R
 unfinished        | results runs                       | 0 | no finished run in it
-no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train anew
+no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train again
 no environment    | train small.yaml --resume auto -q  | 0 | skipped: runs/small/R/environment.json: cannot be read | runs/small/2
 no environment    | predict runs/small/R digit.png     | 2 | environment.json: cannot be read: no such file; put back
 no environment    | results runs                       | 2 | environment.json: cannot be read: no such file; put back
 no environment    | runs                               | 0 | runs/small/R/environment.json: cannot be read: no such file; put back
 no environment    | check small.yaml --advice          | 0 | the run is left out
 config cut        | train --resume runs/small/R -q     | 2 | config.json: cannot be read
-config cut        | evaluate runs/small/R              | 2 | or train anew
+config cut        | evaluate runs/small/R              | 2 | or train again
 config cut        | diff small.yaml runs/small/R       | 2 | config.json: cannot be read
 config cut        | compare small.yaml                 | 0 | config.json: cannot be read
 config cut        | export runs/small/R                | 2 | config.json: cannot be read
 metrics lost      | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
-metrics lost      | runs                               | 0 | metrics.jsonl: cannot be read: it has 0 of 1 epochs; delete it, and `netbuilder train --resume
+metrics lost      | runs                               | 0 | metrics.jsonl: cannot be read: it has 0 of 1 epochs; delete it, and `train --resume` writes it again
 metrics lost      | compare small.yaml                 | 0 | metrics.jsonl: cannot be read: it has 0 of 1 epochs
 metrics cut       | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
-metrics cut       | diff small.yaml runs/small/R       | 2 | metrics.jsonl: cannot be read
-metrics cut       | results runs                       | 2 | `netbuilder train --resume runs/small/R` writes it anew
+metrics cut       | diff small.yaml runs/small/R       | 2 | metrics.jsonl: line 1: cannot be read
+metrics cut       | results runs                       | 2 | delete it, and `train --resume` writes it again
 result cut        | train --resume runs/small/R -q     | 2 | result.json: cannot be read
 result cut        | results runs                       | 2 | result.json: cannot be read
 evaluation cut    | train --resume runs/small/R -q     | 2 | evaluation.json: cannot be read
 evaluation cut    | report runs --out rep              | 0 | remarks on missing results | rep
-weights lost      | evaluate runs/small/R              | 3 | records are there without its weights. Train it again with: netbuilder train runs/small/R/architecture.yaml
-best cut          | evaluate runs/small/R              | 3 | take --weights last
-best cut          | export runs/small/R --to onnx      | 3 | take --weights last
+weights lost      | evaluate runs/small/R              | 3 | has the run's records without its weights. Train it again with: netbuilder train runs/small/R/architecture.yaml
+best cut          | evaluate runs/small/R              | 3 | use --weights last
+best cut          | export runs/small/R --to onnx      | 3 | use --weights last
 best cut          | evaluate runs/small/R --weights last | 0 | last weights of runs/small/R
-checkpoints lost  | train --resume runs/small/R -q     | 3 | checkpoints: no such folder; put it back, or train anew
-checkpoints empty | train --resume runs/small/R -q     | 3 | no checkpoint in it, though epochs are recorded; put one back, or train anew
+checkpoints lost  | train --resume runs/small/R -q     | 3 | checkpoints: no such folder; put it back, or train again
+checkpoints empty | train --resume runs/small/R -q     | 3 | no checkpoint in it, though epochs are recorded; put one back, or train again
 """  # noqa: E501  # a line a row
 
 
@@ -318,7 +318,7 @@ def test_a_run_without_a_sound_checkpoint_is_not_written_into(here: Path, more: 
     ran = run("train", "--resume", str(RUN), "-q", *more.split())
     assert (ran.code, ran.out) == (3, "")
     first, *others = ran.err.splitlines()
-    assert first == f"{RUN}/checkpoints: no checkpoint can be loaded; train anew"
+    assert first == f"{RUN}/checkpoints: no checkpoint can be loaded; train again"
     assert len(others) == 2
     assert tree(here) == before
 

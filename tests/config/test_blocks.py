@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from run_folders import made_run
 
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
@@ -16,7 +17,6 @@ from netbuilder.config.yaml_nodes import Node
 from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
-from netbuilder.runs.run import Run
 
 HEAD = "name: net\ninput: [3, 16, 16]\n"
 UNIT = """\
@@ -377,11 +377,12 @@ def write(folder: Path, **files: str) -> Path:
 
 def test_a_file_beside_the_document_brings_blocks(tmp_path: Path) -> None:
     """Its blocks and values are used as the document's own, and a run keeps its text."""
-    net = HEAD + "include: parts.yaml\nlayers: [{unit: '${width}'}]\n"
+    net = HEAD.replace("16", "32") + "include: parts.yaml\nlayers: [{unit: '${width}'}]\n"
+    net += "train: {dataset: cifar10, epochs: 1, optimizer: Adam}\n"
     path = write(tmp_path, net=net, parts=UNIT + "values: {width: 5}\n")
     architecture = load(path)
-    assert analyse(architecture).output_shape == (5, 14, 14)
-    run = Run.create(tmp_path / "runs", architecture, {"seed": 0, "device": "cpu"}, {})
+    assert analyse(architecture).output_shape == (5, 30, 30)
+    run = made_run(tmp_path / "runs", architecture, [], finished=False)
     assert (run.path / "included" / "parts.yaml").read_text() == UNIT + "values: {width: 5}\n"
     assert (run.path / "architecture.yaml").read_text() == net
 

@@ -135,13 +135,13 @@ def recorded_training() -> str:
     """Return what training the tenth iteration printed after its summary, from its record."""
     [folder] = (ROOT / "archs/results/iter10").glob("*-seed0")
     record = Run.open(folder)
-    best, lines = 0.0, [opening_line(record), HEADER]
+    best, lines = 0.0, [opening_line(record.environment, record.path), HEADER]
     for epoch in record.metrics:
-        lines.append(epoch_row(epoch, best=epoch["test_accuracy"] > best))
-        best = max(best, epoch["test_accuracy"])
+        lines.append(epoch_row(epoch, best=epoch.test_accuracy > best))
+        best = max(best, epoch.test_accuracy)
     assert record.result is not None
     lines += verdict_table(record.result).render("plain").splitlines()
-    printed = "\n".join([*lines, closing_line(record)]) + "\n"
+    printed = "\n".join([*lines, closing_line(record.result, record.path)]) + "\n"
     return "…\n" + printed.replace(str(folder.parent.parent), "runs")
 
 

@@ -1,4 +1,4 @@
-"""Run folders with figures made up for a test, written as a training writes them."""
+"""Run folders with invented values for a test, written as a training writes them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,36 @@ from pathlib import Path
 
 from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
+from netbuilder.runs.records import (
+    DataRecord,
+    Environment,
+    EpochRecord,
+    Evaluation,
+    Mistake,
+    Reference,
+    RunConfig,
+    RunResult,
+    best_epoch,
+    best_train_accuracy,
+    total_seconds,
+)
 from netbuilder.runs.run import Run
 
-CLASSES = [str(digit) for digit in range(10)]
+CLASSES = tuple(map(str, range(10)))
+
+
+def epoch_record(epoch: int, train: float, test: float) -> EpochRecord:
+    """Create the record of an epoch with these training and test accuracies."""
+    return EpochRecord(
+        epoch=epoch,
+        train_loss=1 / epoch,
+        train_accuracy=train,
+        test_loss=0.5 / epoch,
+        test_accuracy=test,
+        learning_rate=0.1,
+        train_seconds=2.0,
+        test_seconds=1.0,
+    )
 
 
 def made_run(
@@ -22,41 +49,35 @@ def made_run(
     fell_back: str = "",
     finished: bool = True,
 ) -> Run:
-    """A run with these training and test accuracies, a pair an epoch.
+    """Create a run with these training and test accuracies, one pair per epoch.
 
     ``confused`` are labels, guesses and counts; without it there is no evaluation.json.
     """
-    config = {"seed": seed, "device": "cpu", "precision": "bf16"}
-    data = {"kind": "mnist5k", "sha256": "0", "fell_back": fell_back}
-    environment = {**config, "data": data, "started": f"2026-01-01T00:00:{seed:02}+00:00"}
+    config = RunConfig(
+        architecture=architecture.model_dump(mode="json"),
+        seed=seed,
+        device="cpu",
+        precision="bf16",
+    )
+    data = DataRecord(kind=architecture.trained.dataset.kind, sha256="0", fallback=fell_back)
+    started = f"2026-01-01T00:00:{seed:02}+00:00"
+    environment = Environment(device="cpu", precision="bf16", seed=seed, data=data, started=started)
     run = Run.create(out, architecture, config, environment)
-    metrics: list[dict[str, float]] = [
-        {
-            "epoch": epoch,
-            "train_loss": 1 / epoch,
-            "train_accuracy": train,
-            "test_loss": 0.5 / epoch,
-            "test_accuracy": test,
-            "learning_rate": 0.1,
-            "train_seconds": 2.0,
-            "test_seconds": 1.0,
-        }
-        for epoch, (train, test) in enumerate(accuracies, 1)
-    ]
+    metrics = [epoch_record(epoch, *pair) for epoch, pair in enumerate(accuracies, 1)]
     run.write_metrics(metrics)
     if not finished:
         return run
-    best = max(metrics, key=lambda epoch: epoch["test_accuracy"])
     run.write_result(
-        {
-            "best": best,
-            "best_train_accuracy": max(epoch["train_accuracy"] for epoch in metrics),
-            "last": metrics[-1],
-            "parameters": analyse(architecture).parameters,
-            "epochs": len(metrics),
-            "met": None,
-            "reference": architecture.reference.model_dump(exclude_none=True),
-        }
+        RunResult(
+            epochs=len(metrics),
+            parameters=analyse(architecture).parameters,
+            best=best_epoch(metrics),
+            best_train_accuracy=best_train_accuracy(metrics),
+            last=metrics[-1],
+            met=None,
+            reference=Reference(**architecture.reference.model_dump(exclude_none=True)),
+            seconds=total_seconds(metrics),
+        )
     )
     if confused is not None:
         counts = [[100 if i == j else 0 for j in range(10)] for i in range(10)]
@@ -64,19 +85,19 @@ def made_run(
         for label, guess, count in confused:
             counts[label][guess] = count
             mistakes.append(
-                {
-                    "index": 10 * label + guess,
-                    "label": str(label),
-                    "guess": str(guess),
-                    "confidence": 0.5 + count / 100,
-                }
+                Mistake(
+                    index=10 * label + guess,
+                    label=str(label),
+                    guess=str(guess),
+                    confidence=0.5 + count / 100,
+                )
             )
         run.write_evaluation(
-            {
-                "classes": CLASSES,
-                "class_accuracy": [None] * 10,
-                "confusion": counts,
-                "mistakes": mistakes,
-            }
+            Evaluation(
+                classes=CLASSES,
+                class_accuracy=(None,) * 10,
+                confusion=tuple(map(tuple, counts)),
+                mistakes=tuple(mistakes),
+            )
         )
     return run

@@ -141,12 +141,12 @@ def state(folder: Path) -> str:
     """A hash over the newest checkpoint: weights, average, optimizer, schedule."""
     run = Run.open(folder)
     config = run.architecture.trained
-    steps = -(-run.environment["data"]["train"] // config.batch_size)
+    steps = config.steps_per_epoch(run.environment.data.train or 0)
     hardware = Device.choose("cpu")
-    trainee = TrainState.make(run.architecture, hardware, run.config["seed"], steps, config.epochs)
+    trainee = TrainState.make(run.architecture, hardware, run.config.seed, steps, config.epochs)
     progress, damaged = checkpoint.restore(run.checkpoints, trainee)
     assert (progress.epoch, progress.step, damaged) == (config.epochs, 0, [])
-    tensors, numbers = checkpoint.captured(trainee)
+    tensors, numbers = checkpoint.capture(trainee)
     return digest_of(tensors, json.dumps(numbers))
 
 

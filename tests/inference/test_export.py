@@ -173,7 +173,7 @@ def test_records_without_their_weights_are_told_as_such(
     ran = run("export", str(record), "--to", "safetensors", "--out", str(tmp_path / "a"))
     assert ran.code == 3
     assert ran.err == (
-        f"{record}/best.safetensors: no such file; the run's records are there without its "
+        f"{record}/best.safetensors: no such file; the folder has the run's records without its "
         f"weights. Train it again with: netbuilder train {record}/architecture.yaml\n"
     )
 
@@ -217,7 +217,7 @@ def test_what_has_no_weights_or_is_there_already_is_refused(
         ((folder, "--to", "torch-export", "--out", str(taken)), "--force replaces it"),
         ((folder, "--to", "torch-export", "--out", "net.pt"), "needs a name ending with .pt2"),
         ((folder, "--to", "onnx", "--out", f"{tmp_path}/no/a.onnx"), "no folder"),
-        ((str(tmp_path), "--to", "safetensors"), "no run folder"),
+        ((str(tmp_path), "--to", "safetensors"), "not a run folder"),
         ((folder, "--to", "onnx", "--weights", "worst"), "allowed: best, last"),
     ):
         ran = run("export", *arguments)

@@ -354,10 +354,10 @@ def test_a_run_without_weights_is_told_with_what_to_do(trained: Run, tmp_path: P
     half = tmp_path / "half"
     half.mkdir()
     nothing = run("predict", str(half), str(tmp_path))
-    assert (nothing.code, "no run folder" in nothing.err) == (2, True)
+    assert (nothing.code, "not a run folder" in nothing.err) == (2, True)
     for name in ("config.json", "environment.json", "architecture.yaml"):
         (half / name).write_bytes((trained.path / name).read_bytes())
     (tmp_path / "one.png").write_bytes(png(GRADIENT))
     ran = run("predict", str(half), str(tmp_path))
     assert ran.code == 3
-    assert f"go on with: netbuilder train --resume {half}" in ran.err.lower()
+    assert f"resume it with: netbuilder train --resume {half}" in ran.err.lower()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from command import run
 from documents import analysis_of, network
 from paths import ROOT
+from run_folders import epoch_record
 from small import DOCUMENT, small
 
 from netbuilder.config.loader import load
@@ -20,6 +20,7 @@ from netbuilder.network.analysis import analyse
 from netbuilder.network.lint import advise
 from netbuilder.network.lint.base import Evidence
 from netbuilder.runs.lr_curve import RangeTest
+from netbuilder.runs.records import EpochRecord
 
 CONV = "Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, bias: false}"
 CLOSE = ("AdaptiveAvgPool2d: 1", "Flatten", "Linear: 2")
@@ -200,9 +201,9 @@ def test_a_network_with_a_fault_gets_none() -> None:
     assert said("Conv2d: [4, 1]", "BatchNorm2d", "MaxPool2d: 99") == []
 
 
-def epochs(*pairs: tuple[float, float]) -> list[dict[str, float]]:
+def epochs(*pairs: tuple[float, float]) -> list[EpochRecord]:
     """Training and test accuracies as a run records them."""
-    return [{"train_accuracy": fitted, "test_accuracy": tested} for fitted, tested in pairs]
+    return [epoch_record(number, *pair) for number, pair in enumerate(pairs, 1)]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def epochs(*pairs: tuple[float, float]) -> list[dict[str, float]]:
         ([], False),
     ],
 )
-def test_overfitting_asks_for_augmentation(metrics: list[dict[str, float]], speaks: bool) -> None:
+def test_overfitting_asks_for_augmentation(metrics: list[EpochRecord], speaks: bool) -> None:
     """Where the last epochs fit the training images clearly better than the test images."""
     bare, augmented = small("train.augment=[]"), small()
     rules = [advice.rule for advice in advise(analyse(bare), Evidence(metrics))]
@@ -271,7 +272,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     architecture = analysis_of(text).architecture
     environment: dict[str, Any] = {
-        "data": {"kind": "mnist5k", "sha256": "", "fell_back": False},
+        "data": {"kind": "mnist5k", "sha256": "", "fell_back": ""},
         "device": "cpu",
         "precision": "fp32",
         "seed": 0,
@@ -279,11 +280,9 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     config = {"architecture": architecture.model_dump(mode="json"), "seed": 0, "device": "cpu",
               "precision": "fp32"}  # fmt: skip
-    names = ("epoch", "train_loss", "test_loss", "learning_rate", "train_seconds", "test_seconds")
-    epoch = dict.fromkeys(names, 1.0) | epochs((99.9, 98.0))[0]
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "environment.json").write_text(json.dumps(environment))
-    (folder / "metrics.jsonl").write_text(json.dumps(epoch) + "\n")
+    (folder / "metrics.jsonl").write_bytes(epoch_record(1, 99.9, 98.0).as_json(indent=None))
     return folder
 
 
@@ -317,7 +316,7 @@ def test_what_proves_nothing_is_left_out(record: Path, change: str) -> None:
         Path("small.yaml").write_text(text.replace("out_channels: 4", "out_channels: 5"))
     elif change == "fell_back":
         file = record / "environment.json"
-        file.write_text(file.read_text().replace("false", "true"))
+        file.write_text(file.read_text().replace('"fell_back": ""', '"fell_back": "no network"'))
     else:
         (record / "metrics.jsonl").unlink()
     done = run("check", "small.yaml", "--advice")
@@ -330,7 +329,7 @@ def test_a_torn_record_is_told(record: Path) -> None:
     (record / "metrics.jsonl").write_text('{"epoch"')
     done = run("check", "small.yaml", "--advice")
     assert done.code == 0
-    assert done.err.startswith("note: runs/small/2026-01-01T00-00-00-seed0/metrics.jsonl: cannot")
+    assert done.err.startswith("note: runs/small/2026-01-01T00-00-00-seed0/metrics.jsonl: line 1")
     assert done.err.count("\n") == 1
 
 
@@ -341,7 +340,7 @@ def test_check_reads_the_range_test(record: Path) -> None:
     architecture["train"]["scheduler"] = []
     test = RangeTest(
         architecture=architecture, dataset="mnist5k", seed=0, device="cpu", precision="fp32",
-        learning_rates=[0.01, 0.1], losses=[2.0, 9.0], smoothed=[2.0, 9.0],
+        learning_rates=(0.01, 0.1), losses=(2.0, 9.0), smoothed=(2.0, 9.0),
         field="train.optimizer.SGD.lr", suggestion=0.01, diverged_at=0.1, steps=2,
     )  # fmt: skip
     test.save(file)
@@ -349,16 +348,20 @@ def test_check_reads_the_range_test(record: Path) -> None:
         "it rises to 0.2, and the range test diverged at 0.1"
         in run("check", "small.yaml", "--advice").out
     )
-    replace(test, dataset="mnist").save(file)
-    assert "made with another train.dataset; run" in run("check", "small.yaml", "--advice").err
+    test.model_copy(update={"dataset": "mnist"}).save(file)
+    assert "run with another train.dataset; run" in run("check", "small.yaml", "--advice").err
     architecture["train"]["batch_size"] = 7
     architecture["train"]["augment"] = []
     architecture["layers"] = architecture["layers"][1:]
-    test.save(file)
+    test.model_copy(update={"architecture": architecture}).save(file)
     done = run("check", "small.yaml", "--advice")
     assert "range test" not in done.out
-    assert "lr-find.json: it was made with another layers, train.batch_size; run" in done.err
-    text = test.text()
-    for damaged in ("{", '{"diverged_at": 0.1}', text.replace(": 0.1,", ': "high",')):
+    assert "lr-find.json: it was run with another layers, train.batch_size; run" in done.err
+    text = test.as_json().decode()
+    for damaged, message in (
+        ("{", "cannot be read: not JSON"),
+        ('{"diverged_at": 0.1}', "architecture: it is required and missing"),
+        (text.replace(": 0.1,", ': "high",'), "diverged_at: found the text 'high'; allowed: a"),
+    ):
         file.write_text(damaged)
-        assert "lr-find.json: cannot be read" in run("check", "small.yaml", "--advice").err
+        assert f"lr-find.json: {message}" in run("check", "small.yaml", "--advice").err

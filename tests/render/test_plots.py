@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netbuilder.render.plots.images import Mistake, draw_confusion, draw_mistakes
+from netbuilder.render.plots.images import draw_confusion, draw_mistakes
 from netbuilder.render.plots.style import with_palette
+from netbuilder.runs.records import Mistake
 
 COUNTS = np.array([[5, 1], [2, 7]])
 
@@ -35,7 +36,8 @@ def test_photographs_keep_their_colors(tmp_path: Path) -> None:
     axis = np.linspace(0, 255, 32).astype(np.uint8)
     red, green = np.meshgrid(axis, axis)
     photo = np.stack([red, green, 255 - red])
-    draw_mistakes(tmp_path / "photos.png", "net", [Mistake(photo, "cat", "dog", 0.9)])
+    mistake = Mistake(index=0, label="cat", guess="dog", confidence=0.9)
+    draw_mistakes(tmp_path / "photos.png", "net", [(photo, mistake)])
     with Image.open(tmp_path / "photos.png") as image:
         colors = image.convert("RGB").getcolors()
     assert colors is not None

@@ -6,19 +6,19 @@ import torch
 from rich.console import Console
 
 from netbuilder.render.progress import HEADER, epoch_row, evaluation_table, verdict_table
-from netbuilder.runs.run import Metrics
-from netbuilder.training.evaluation import Evaluation
+from netbuilder.runs.records import EpochRecord, Reference, RunResult, VerdictRecord
+from netbuilder.training.evaluation import LabeledPredictions
 
-METRICS: Metrics = {
-    "epoch": 3,
-    "train_loss": 0.12345,
-    "train_accuracy": 96.5,
-    "test_loss": 0.05,
-    "test_accuracy": 98.125,
-    "learning_rate": 0.2,
-    "train_seconds": 11.26,
-    "test_seconds": 1.0,
-}
+METRICS = EpochRecord(
+    epoch=3,
+    train_loss=0.12345,
+    train_accuracy=96.5,
+    test_loss=0.05,
+    test_accuracy=98.125,
+    learning_rate=0.2,
+    train_seconds=11.26,
+    test_seconds=1.0,
+)
 
 
 def shown(renderable: object) -> str:
@@ -40,29 +40,25 @@ def test_an_epochs_row_stands_below_its_header() -> None:
 
 def test_the_verdict_names_each_target_and_the_published_figures() -> None:
     """Met, not met and not judged are told apart, with the reason."""
-    result = {
-        "parameters": 7884,
-        "best": METRICS,
-        "best_train_accuracy": 96.5,
-        "targets": [
-            {
-                "target": "parameters",
-                "bound": "below 8,000",
-                "found": 7884,
-                "met": True,
-                "reason": "",
-            },
-            {"target": "epochs", "bound": "at most 2", "found": 3, "met": False, "reason": ""},
-            {
-                "target": "test_accuracy",
-                "bound": "at least 99.4 in the last epoch",
-                "found": None,
-                "met": None,
-                "reason": "trained on mnist5k in place of mnist",
-            },
-        ],
-        "reference": {"parameters": 7884, "test_accuracy": 99.56},
-    }
+    result = RunResult(
+        epochs=3,
+        parameters=7884,
+        best=METRICS,
+        best_train_accuracy=96.5,
+        last=METRICS,
+        targets=(
+            VerdictRecord(target="parameters", bound="below 8,000", found=7884, met=True),
+            VerdictRecord(target="epochs", bound="at most 2", found=3, met=False),
+            VerdictRecord(
+                target="test_accuracy",
+                bound="at least 99.4 in the last epoch",
+                reason="trained on mnist5k in place of mnist",
+            ),
+        ),
+        met=False,
+        reference=Reference(parameters=7884, test_accuracy=99.56),
+        seconds=12.0,
+    )
     text = shown(verdict_table(result))
     lines = [line.split("  ") for line in text.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
@@ -75,7 +71,7 @@ def test_the_verdict_names_each_target_and_the_published_figures() -> None:
 def test_the_confusion_matrix_has_a_row_a_label() -> None:
     """Counts, and each label's accuracy; a label that never occurs has none."""
     labels, guesses = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1])
-    evaluation = Evaluation(0.5, 75.0, guesses, torch.ones(4), labels, 3)
+    evaluation = LabeledPredictions(0.5, 75.0, guesses, torch.ones(4), labels, 3)
     assert evaluation.class_accuracy == [50.0, 100.0, None]
     rows = [
         line.split() for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
@@ -90,4 +86,4 @@ def test_the_most_confident_mistakes_come_first() -> None:
     """Right guesses are left out, and the rest is ordered by confidence."""
     labels, guesses = torch.tensor([0, 1, 2, 0]), torch.tensor([0, 0, 1, 1])
     confidences = torch.tensor([0.99, 0.5, 0.9, 0.7])
-    assert Evaluation(0.5, 25.0, guesses, confidences, labels, 3).worst(2) == [2, 3]
+    assert LabeledPredictions(0.5, 25.0, guesses, confidences, labels, 3).worst(2) == [2, 3]

@@ -94,6 +94,8 @@ def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
     made = made_run(tmp_path, THREE, ACCURACIES, confused=[(5, 3, 7)])
     evaluation = json.loads((made.path / "evaluation.json").read_text())
     evaluation["classes"] = [f"{name}\n\n> quoted" for name in evaluation["classes"]]
+    for mistake in evaluation["mistakes"]:
+        mistake |= {field: f"{mistake[field]}\n\n> quoted" for field in ("label", "guess")}
     (made.path / "evaluation.json").write_text(json.dumps(evaluation))
     text = text_of(report_on(Selection.open_all([tmp_path])), [])
     assert "5 > quoted taken for 3 > quoted" in text
@@ -146,7 +148,7 @@ def test_figures_are_those_of_results() -> None:
     assert [i.key for i in report.iterations] == [f"iter{n}" for n in range(1, 11)]
     for summary in summaries:
         iteration = found[summary.name]
-        last = iteration.over_seeds(lambda run: run.last["test_accuracy"])
+        last = iteration.over_seeds(lambda run: run.last.test_accuracy)
         assert iteration.best_test
         assert last
         assert iteration.best_test.mean == fmean(summary.best_test)
@@ -185,9 +187,9 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert [seed.seed for seed in iteration.trained] == [0]
     told = "\n".join(iteration.remarks)
     assert "is not finished, 2 of 4 epochs trained" in told
-    assert "1 on data that stood in" in told
-    assert "confusion is no table of 10 x 10" in told
-    assert "evaluation.json is not there" in told
+    assert "1 on the fallback of the document's data set" in told
+    assert "confusion: found a list of 9; allowed: 10 rows" in told
+    assert "it has no evaluation.json" in told
 
 
 def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
     for path in (tmp_path / "runs", begun.path):
         [iteration] = report_on(Selection.open_all([path])).iterations
         command = f"netbuilder train --resume {begun.path}"
-        assert iteration.remarks[-1] == f"No finished run; to go on with it: {command}"
+        assert iteration.remarks[-1] == f"No finished run; to resume it: {command}"
 
 
 def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ def test_the_newest_run_of_a_seed_counts(tmp_path: Path) -> None:
     for accuracy in (50.0, 70.0):
         made_run(tmp_path, THREE, [(50.0, accuracy)] * 4)
     [iteration] = report_on(Selection.open_all([tmp_path])).iterations
-    assert [seed.last["test_accuracy"] for seed in iteration.trained] == [70.0]
+    assert [seed.last.test_accuracy for seed in iteration.trained] == [70.0]
 
 
 def test_changes_name_layers_and_training() -> None:
@@ -316,17 +318,16 @@ def test_data_sets_are_told_apart(tmp_path: Path) -> None:
     for name, accuracy, dataset in (
         ("a", 90.0, "mnist5k"),
         ("b", 80.0, "mnist5k"),
-        ("c", 70.0, "x"),
+        ("c", 70.0, "kmnist"),
     ):
-        done = made_run(tmp_path, small(f"name={name}", "train.epochs=1"), [(50.0, accuracy)])
-        file = done.path / "environment.json"
-        file.write_text(file.read_text().replace("mnist5k", dataset))
+        changes = (f"name={name}", "train.epochs=1", f"train.dataset={dataset}")
+        made_run(tmp_path, small(*changes), [(50.0, accuracy)])
     report = report_on(Selection.open_all([tmp_path]))
     assert words.lead(report)[1:3] == [
         "The best test accuracy on mnist5k is 90.00\u00a0%, by a.",
-        "The best test accuracy on x is 70.00\u00a0%, by c.",
+        "The best test accuracy on kmnist is 70.00\u00a0%, by c.",
     ]
-    assert "Data sets: mnist5k by a, b; x by c." in text_of(report, [])
+    assert "Data sets: mnist5k by a, b; kmnist by c." in text_of(report, [])
     figures = html5lib.parse(page(report, {}), namespaceHTMLElements=False).findall(
         ".//figure[@class='sizes']"
     )

@@ -30,9 +30,9 @@ def test_a_row_is_the_mean_over_the_seeds_of_finished_runs(tmp_path: Path) -> No
     [summary] = summarize_runs(runs)
     assert (summary.seeds, summary.epochs, summary.met) == ((0, 1), 1, 2)
     results = [run.result for run in runs if run.result]
-    by_seed = {run.config["seed"]: run.result for run in runs if run.result}
+    by_seed = {run.config.seed: run.result for run in runs if run.result}
     assert len(results) == 3
-    best = [by_seed[seed]["best"]["test_accuracy"] for seed in (0, 1)]
+    best = [by_seed[seed].best.test_accuracy for seed in (0, 1)]
     [row] = [[str(cell.text) for cell in row] for row in results_table([summary]).cells]
     assert row[0] == "small on mnist5k"
     assert f"{fmean(best):.2f}" in row
@@ -72,10 +72,26 @@ def test_names_count_up(names: tuple[str, ...], order: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "record", "message"),
     [
-        ("config.json", {"architecture": []}, "its architecture is no mapping"),
-        ("metrics.jsonl", {"test_seconds": {}}, "test_seconds is no number: {}"),
-        ("metrics.jsonl", {"test_accuracy": None}, "test_accuracy is no number: None"),
-        ("metrics.jsonl", {"test_accuracy": 101}, "test_accuracy is no percentage: 101"),
+        (
+            "config.json",
+            {"architecture": []},
+            "architecture: found an empty list; allowed: a mapping",
+        ),
+        (
+            "metrics.jsonl",
+            {"test_seconds": {}},
+            "line 1: test_seconds: found a mapping; ",
+        ),
+        (
+            "metrics.jsonl",
+            {"test_accuracy": None},
+            "line 1: test_accuracy: found nothing",
+        ),
+        (
+            "metrics.jsonl",
+            {"test_accuracy": 101},
+            "found the number 101; allowed: at most 100",
+        ),
     ],
 )
 def test_a_record_of_another_shape_is_damaged(

@@ -64,8 +64,8 @@ def test_runs_are_listed_the_newest_first(runs: Path) -> None:
     assert rows[0]["best"] is None
     result = json.loads((Path(str(rows[2]["path"])) / "result.json").read_text())
     assert rows[2]["best"] == result["best"]["test_accuracy"]
-    assert "metrics.jsonl: cannot be read" in str(rows[3]["fault"])
-    assert "it lacks architecture" in str(rows[4]["fault"])
+    assert "metrics.jsonl: line 1: cannot be read: not JSON" in str(rows[3]["fault"])
+    assert "config.json: architecture: it is required and missing" in str(rows[4]["fault"])
 
 
 @pytest.mark.parametrize(
@@ -165,18 +165,30 @@ def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
     epoch = json.loads(metrics.read_text())
     metrics.write_text(json.dumps(epoch | {"test_accuracy": float("nan")}) + "\n")
     faults = [str(row["fault"]) for row in listed(tmp_path)]
-    assert ["test_accuracy is no percentage: nan" in fault for fault in faults] == [False, True]
-    assert "started is no time: 'today'" in faults[0]
+    message = "line 1: test_accuracy: found the number nan"
+    assert [message in fault for fault in faults] == [False, True]
+    assert "started: found the text 'today'; allowed: a time such as" in faults[0]
     assert "NaN" not in run("runs", str(tmp_path), "--format", "json").out
     record = json.loads(environment.read_text()) | {"started": "2026-01-01"}
-    for data, fault in (({}, "it lacks data.kind"), ({"kind": 5}, "data.kind is no name: 5")):
-        record["data"] = {"sha256": "", "fell_back": False} | data
+    for data, fault in (
+        ({}, "data.kind: it is required and missing"),
+        ({"kind": 5}, "data.kind: found the number 5; allowed: text"),
+        ({"kind": "mnist"}, "data.kind: found the text 'mnist'; allowed: 'mnist5k'"),
+    ):
+        record["data"] = {"sha256": "", "fell_back": ""} | data
         environment.write_text(json.dumps(record))
         ran = run("compare", str(tmp_path / "time"))
         assert ran.code == 2
         assert fault in ran.err
     (tmp_path / "nan" / "metrics.jsonl").write_text("")
     assert "it has 0 of 1 epochs" in run("runs", str(tmp_path)).err
+
+
+def rename_dataset(folder: Path, name: str) -> None:
+    """Give the data set of a run another name, in both files that hold it."""
+    for file in ("config.json", "environment.json"):
+        text = (folder / file).read_text()
+        (folder / file).write_text(text.replace('"mnist5k"', json.dumps(name)))
 
 
 @pytest.mark.parametrize("width", [60, 80])
@@ -200,10 +212,7 @@ def test_names_with_markup_come_out_as_text(runs: Path, tmp_path: Path) -> None:
     for row in list_runs(runs):
         if row.verdict == "met":
             shutil.copytree(row.path, tmp_path / "runs" / "x" / "1")
-    path = tmp_path / "runs" / "x" / "1" / "environment.json"
-    environment = json.loads(path.read_text())
-    environment["data"]["kind"] = HOSTILE
-    path.write_text(json.dumps(environment))
+    rename_dataset(tmp_path / "runs" / "x" / "1", HOSTILE)
     assert HOSTILE.split()[0] in run("runs", str(tmp_path / "runs")).out
     assert "<b>" not in run("runs", str(tmp_path / "runs"), "--format", "markdown").out
 
@@ -215,9 +224,7 @@ def test_columns_stand_below_each_other_whatever_the_letters_are(
     [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
     for name in ("mnist5k", "\u6570\u5b57", "\U0001f98a"):
         path = shutil.copytree(met, tmp_path / name.encode("ascii", "backslashreplace").hex())
-        environment = json.loads((path / "environment.json").read_text())
-        environment["data"]["kind"] = name
-        (path / "environment.json").write_text(json.dumps(environment))
+        rename_dataset(path, name)
     lines = run("runs", str(tmp_path)).out.splitlines()
     assert len({cell_len(line[: line.index(" cpu")]) for line in lines[1:]}) == 1
 

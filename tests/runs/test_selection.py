@@ -39,7 +39,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def seeds(runs: tuple[Run, ...]) -> list[int]:
     """The seeds of runs, in their order."""
-    return [run.config["seed"] for run in runs]
+    return [run.config.seed for run in runs]
 
 
 def test_a_document_comes_with_its_runs(there: Path) -> None:
@@ -102,14 +102,14 @@ def test_a_finished_run_records_its_confusion_and_mistakes(there: Path) -> None:
     evaluation, result = run.evaluation, run.result
     assert evaluation
     assert result
-    rows = evaluation["confusion"]
+    rows = evaluation.confusion
     total = sum(map(sum, rows))
     right = sum(row[i] for i, row in enumerate(rows))
-    assert total == run.environment["data"]["test"]
-    assert 100 * right / total == pytest.approx(result["last"]["test_accuracy"])
-    confidences = [mistake["confidence"] for mistake in evaluation["mistakes"]]
+    assert total == run.environment.data.test
+    assert 100 * right / total == pytest.approx(result.last.test_accuracy)
+    confidences = [mistake.confidence for mistake in evaluation.mistakes]
     assert len(confidences) == 25
     assert confidences == sorted(confidences, reverse=True)
-    assert all(mistake["label"] != mistake["guess"] for mistake in evaluation["mistakes"])
+    assert all(mistake.label != mistake.guess for mistake in evaluation.mistakes)
     [unfinished] = [run for run in subject.runs if run.result is None]
     assert unfinished.evaluation is None

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 from command import run as command
+from run_folders import epoch_record
 from safetensors.torch import save as packed
 from small import after, fingerprint, run_until_stopped, small
 
@@ -33,6 +34,7 @@ from netbuilder.training.loop import resume, train
 from netbuilder.training.step import TrainState
 
 STEPS = 42
+EPOCH = epoch_record(1, 50.0, 50.0)
 NEWEST = "epoch00099-step0000000.safetensors"
 """A name newer than all that the runs here come to."""
 
@@ -101,7 +103,7 @@ def test_every_truncation_and_every_flipped_bit_of_a_checkpoint_is_found(folder:
         progress, damaged = checkpoint.restore(newest.parent, at)
         assert (progress.epoch, progress.step) == position, what
         [line] = damaged
-        assert line.startswith(f"{newest}: damaged and passed over ("), what
+        assert line.startswith(f"{newest}: damaged and skipped ("), what
         assert line.isprintable(), what
         newest.with_name(f"{newest.name}.damaged").unlink()
 
@@ -137,8 +139,8 @@ def test_evaluate_says_that_weights_are_damaged(whole: Path, tmp_path: Path) -> 
     code, out, err = command("evaluate", str(run))
     assert (code, out) == (3, "")
     assert err == (
-        f"{run / 'best.safetensors'}: cannot be loaded: its SHA-256 is not the one that was "
-        "written; take --weights last\n"
+        f"{run / 'best.safetensors'}: cannot be loaded: its SHA-256 differs from the recorded "
+        "one; use --weights last\n"
     )
     assert command("evaluate", str(run), "--weights", "last").code == 0
 
@@ -303,7 +305,7 @@ def test_a_hostile_checkpoint_is_passed_over(
     taken = memory("VmHWM") - before
     assert f"epoch{found.epoch:05d}-step{found.step:07d}" == newest.stem
     [line] = damaged
-    assert line.startswith(f"{posing}: damaged and passed over (")
+    assert line.startswith(f"{posing}: damaged and skipped (")
     assert line.isprintable()
     assert len(line) < 500
     assert not mark.exists()
@@ -351,7 +353,7 @@ def test_where_nothing_but_hostile_files_is_left_the_run_says_so(folder: Path) -
     before = sorted(checkpoints.iterdir())
     code, _, err = command("train", "--resume", str(folder), "-q")
     lines = err.splitlines()
-    assert (code, lines[0]) == (3, f"{checkpoints}: no checkpoint can be loaded; train anew")
+    assert (code, lines[0]) == (3, f"{checkpoints}: no checkpoint can be loaded; train again")
     assert len(lines) == 1 + len(HOSTILE)
     assert sorted(checkpoints.iterdir()) == before
     assert not (folder / "executed").exists()
@@ -394,7 +396,7 @@ def test_epochs_are_counted_not_spelt(folder: Path, tmp_path: Path) -> None:
     own, checkpoints = trainee(), tmp_path / "checkpoints"
     checkpoints.mkdir()
     for epoch in (99_998, 99_999, 100_000):
-        checkpoint.save(checkpoints, own, Progress(epoch=epoch, history=[{}] * epoch))
+        checkpoint.save(checkpoints, own, Progress(epoch=epoch, history=[EPOCH] * epoch))
     assert {path.name.split("-")[0] for path in checkpoints.iterdir()} == {
         "epoch99999",
         "epoch100000",
@@ -421,7 +423,7 @@ def test_a_checkpoint_of_another_network_is_passed_over(folder: Path) -> None:
     other = TrainState.make(
         small("layers[0].Conv2d.out_channels=5"), Device.choose("cpu"), 0, STEPS, 2
     )
-    checkpoint.save(newest.parent, other, Progress(epoch=1, step=41, history=[{}]))
+    checkpoint.save(newest.parent, other, Progress(epoch=1, step=41, history=[EPOCH]))
     at = trainee()
     found, damaged = checkpoint.restore(newest.parent, at)
     assert (found.epoch, found.step) == (1, 17)
@@ -433,7 +435,7 @@ def test_a_folder_of_checkpoints_that_cannot_be_read_is_an_error(folder: Path) -
     (folder / "checkpoints").rename(folder / "moved")
     code, _, err = command("train", "--resume", str(folder), "-q")
     assert code == 3
-    assert err.startswith(f"{folder / 'checkpoints'}: no such folder; put it back, or train anew")
+    assert err.startswith(f"{folder / 'checkpoints'}: no such folder; put it back, or train again")
     assert len(err.splitlines()) == 1
 
 
@@ -446,7 +448,7 @@ def test_spoilt_metrics_are_named(whole: Path, tmp_path: Path, text: str) -> Non
     """A file of figures that is no record any more is an error with its path."""
     run = Run(Path(shutil.copytree(whole, tmp_path / "run")))
     (run.path / "metrics.jsonl").write_text(text)
-    with pytest.raises(ConfigError, match=r"metrics\.jsonl: cannot be read: "):
+    with pytest.raises(ConfigError, match=r"metrics\.jsonl: .*line 1"):
         _ = run.metrics
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,7 +122,7 @@ def test_a_record_that_is_none_is_told(tmp_path: Path) -> None:
     """With the command that makes it anew."""
     path = tmp_path / "lr-find.json"
     path.write_text("{}")
-    with pytest.raises(ConfigError, match="make it anew with `netbuilder lr-find`"):
+    with pytest.raises(ConfigError, match="run `netbuilder lr-find` again"):
         RangeTest.read(path)
 
 
@@ -147,7 +146,7 @@ def test_a_guess_is_drawn_as_one(tmp_path: Path) -> None:
     test, _ = range_test(small(), highest=1e4, device="cpu", precision="fp32", steps=40)
     assert test.suggestion is not None
     drawn = []
-    for each in (test, replace(test, steps=41), replace(test, steps=6)):
+    for each in (test, test.model_copy(update={"steps": 41}), test.model_copy(update={"steps": 6})):
         draw_range_test(tmp_path / "drawn.png", "small", each)
         drawn.append((tmp_path / "drawn.png").read_bytes())
     assert drawn[0] == drawn[1] != drawn[2]

@@ -19,7 +19,7 @@ from netbuilder.training.loop import resume, train
 
 def rates(folder: Path) -> list[float]:
     """The learning rate of each epoch's last update."""
-    return [epoch["learning_rate"] for epoch in Run.open(folder).metrics]
+    return [epoch.learning_rate for epoch in Run.open(folder).metrics]
 
 
 def test_more_epochs_span_the_schedule_anew(tmp_path: Path) -> None:
@@ -30,9 +30,9 @@ def test_more_epochs_span_the_schedule_anew(tmp_path: Path) -> None:
     assert rates(folder)[2:] == pytest.approx(rates(whole)[2:])
     found = Run.open(folder)
     assert found.result is not None
-    assert found.result["epochs"] == 4
-    assert found.environment["resumed"][-1]["epochs"] == 4
-    assert found.environment["resumed"][-1]["schedule"] == "extend"
+    assert found.result.epochs == 4
+    assert found.environment.resumed[-1].epochs == 4
+    assert found.environment.resumed[-1].schedule == "extend"
 
 
 def test_more_epochs_hold_the_end_of_the_schedule(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_more_epochs_hold_the_end_of_the_schedule(tmp_path: Path) -> None:
     folder, _ = run_until_stopped(train(small("train.epochs=2"), out=tmp_path))
     started, *_ = resume(folder, epochs=4, schedule="hold")
     assert isinstance(started, Started)
-    assert "the schedule held at its end behind epoch 2" in started.warnings[0]
+    assert "the schedule held at its end after epoch 2" in started.warnings[0]
     first, last, *held = rates(folder)
     assert held == [last, last] != [first, first]
 

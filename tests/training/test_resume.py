@@ -58,7 +58,7 @@ def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     folder, _ = run_until_stopped(
         train(architecture, out=tmp_path / "parts", compile="on", stop=after(7))
     )
-    assert Run.open(folder).compiled_from == 0
+    assert Run.open(folder).config.first_compiled_epoch == 0
     assert run_until_stopped(resume(folder)) == (folder, True)
     assert fingerprint(folder) == fingerprint(whole)
 
@@ -78,7 +78,7 @@ def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     assert kinds.index("Compiling") == kinds.index("EpochEnded") + 1
     [whole] = (tmp_path / "whole" / "small").iterdir()
     folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(steps)))
-    assert Run.open(folder).compiled_from == 1
+    assert Run.open(folder).config.first_compiled_epoch == 1
     assert run_until_stopped(resume(folder)) == (folder, True)
     assert fingerprint(folder) == fingerprint(whole)
 
@@ -110,7 +110,7 @@ def state(folder: Path) -> str:
     trainee = TrainState.make(Run.open(folder).architecture, Device.choose("cpu"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, progress.step, damaged) == (3, 0, [])
-    tensors, numbers = checkpoint.captured(trainee)
+    tensors, numbers = checkpoint.capture(trainee)
     return digest_of(tensors, json.dumps(numbers))
 
 
@@ -172,7 +172,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path: Path, spoil: 
         CheckpointError, match=r"checkpoints: no checkpoint can be loaded"
     ) as caught:
         list(resume(folder))
-    assert str(caught.value).count("damaged and passed over") == 2
+    assert str(caught.value).count("damaged and skipped") == 2
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_afresh(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_afresh(tmp_path: Path) 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     """Resuming any other folder tells what a run folder is."""
-    with pytest.raises(ConfigError, match=r"no run folder: it has no config\.json"):
+    with pytest.raises(ConfigError, match=r"not a run folder: it has no config\.json"):
         list(resume(tmp_path))
 
 
@@ -209,9 +209,9 @@ def test_a_resumed_stand_in_is_still_not_judged(tmp_path: Path) -> None:
         train(architecture, out=tmp_path, data_dir=tmp_path / "none", stop=after(3))
     )
     run = Run.open(folder)
-    if not run.environment["data"]["fell_back"]:
+    if not run.environment.data.fallback:
         pytest.skip("this machine reaches the archives")
     run_until_stopped(resume(folder, data_dir=tmp_path / "none"))
     result = run.result
     assert result is not None
-    assert [verdict["met"] for verdict in result["targets"]] == [True, None]
+    assert [verdict.met for verdict in result.targets] == [True, None]

@@ -103,8 +103,8 @@ def test_a_stopped_training_says_how_to_go_on_and_does(
     """In a step, in a test or in a save, all is saved, and resumed it ends in the same bits."""
     stopped, how = interrupt(begin(folder, phase), signum, times=1 + (phase != "evaluation"))
     run_folder = the_run(folder)
-    assert stopped.startswith(f"stopped by signal {signum} ")
-    assert how == f"go on with: netbuilder train --resume runs/small/{run_folder.name}"
+    assert stopped.startswith(f"stopped by {'Ctrl-C' if signum == signal.SIGINT else 'SIGTERM'} ")
+    assert how == f"resume with: netbuilder train --resume runs/small/{run_folder.name}"
     finish(folder, "--resume", "auto")
     assert fingerprint(the_run(folder)) == whole
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import errno
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from command import run
 from safetensors.torch import load_file
 from small import DOCUMENT, after, run_until_stopped, small
 
@@ -25,6 +28,7 @@ from netbuilder.runs.run import Run
 from netbuilder.training import checkpoint
 from netbuilder.training.compile import decide_compile, has_compiler
 from netbuilder.training.device import Device
+from netbuilder.training.evaluation import evaluate
 from netbuilder.training.events import EpochEnded, Finished, Started, Stepped
 from netbuilder.training.loop import train
 from netbuilder.training.resources import batch_that_fits
@@ -180,19 +184,19 @@ def test_the_run_folder_is_the_record(tmp_path: Path) -> None:
     assert folder.name.endswith("-seed5")
     assert (folder / "architecture.yaml").read_text() == DOCUMENT
     assert run.architecture.model_dump() == small().model_dump()
-    assert run.environment["versions"]["torch"] == torch.__version__
-    assert run.environment["data"]["kind"] == "mnist5k"
+    assert run.environment.versions["torch"] == torch.__version__
+    assert run.environment.data.kind == "mnist5k"
     metrics, result = run.metrics, run.result
-    assert [epoch["epoch"] for epoch in metrics] == [1, 2, 3]
-    assert set(metrics[0]) == {
+    assert [epoch.epoch for epoch in metrics] == [1, 2, 3]
+    assert set(metrics[0].model_dump()) == {
         "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
         "train_seconds", "test_seconds",
     }  # fmt: skip
     assert result is not None
-    assert result["last"] == metrics[-1]
-    assert result["best"]["test_accuracy"] == max(epoch["test_accuracy"] for epoch in metrics)
-    assert [verdict["target"] for verdict in result["targets"]] == ["parameters", "test_accuracy"]
-    assert result["met"] is (min(m["test_accuracy"] for m in metrics[-2:]) >= 50)
+    assert result.last == metrics[-1]
+    assert result.best.test_accuracy == max(epoch.test_accuracy for epoch in metrics)
+    assert [verdict.target for verdict in result.targets] == ["parameters", "test_accuracy"]
+    assert result.met is (min(m.test_accuracy for m in metrics[-2:]) >= 50)
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
@@ -201,6 +205,7 @@ def test_kept_weights_give_the_recorded_accuracy(tmp_path: Path, which: str) -> 
     folder, _ = run_until_stopped(train(small(), out=tmp_path, precision="fp32"))
     result = Run.open(folder).result
     assert result is not None
+    epoch = result.best if which == "best" else result.last
     model = build(small())
     model.load_state_dict(load_file(folder / f"{which}.safetensors"))
     model.eval()
@@ -210,10 +215,10 @@ def test_kept_weights_give_the_recorded_accuracy(tmp_path: Path, which: str) -> 
     with torch.no_grad():
         guesses = model((data.test_images / 255 - 0.1307) / 0.3081).argmax(1)
     accuracy = 100 * (guesses == data.test_labels).float().mean().item()
-    assert accuracy == pytest.approx(result[which]["test_accuracy"])
+    assert accuracy == pytest.approx(epoch.test_accuracy)
     evaluation, _ = evaluate_run(Run.open(folder), which=which)
-    assert evaluation.accuracy == result[which]["test_accuracy"]
-    assert evaluation.loss == result[which]["test_loss"]
+    assert evaluation.accuracy == epoch.test_accuracy
+    assert evaluation.loss == epoch.test_loss
     assert int(evaluation.confusion.sum()) == 1000
     assert int(evaluation.confusion.trace()) == round(10 * evaluation.accuracy)
 
@@ -228,7 +233,7 @@ def test_the_learning_rate_follows_torchs_scheduler(tmp_path: Path) -> None:
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-    recorded = [epoch["learning_rate"] for epoch in Run.open(folder).metrics]
+    recorded = [epoch.learning_rate for epoch in Run.open(folder).metrics]
     assert recorded == pytest.approx([rates[41], rates[83], rates[125]])
 
 
@@ -246,7 +251,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
     with pytest.raises(Diverged, match=told) as caught:
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
-    assert str(caught.value).count(str(folder)) == str(caught.value).count("stands") == 1
+    assert str(caught.value).count(str(folder)) == str(caught.value).count("stays") == 1
     trainee = TrainState.make(architecture, Device.choose("cpu", "fp32"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, damaged) == (0, [])
@@ -294,7 +299,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     with pytest.raises(
         MachineError,
         match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
-        r"\d+ should: begin anew with --set train\.batch_size=\d+; the last checkpoint is intact",
+        r"\d+ should: train again with --set train\.batch_size=\d+; the last checkpoint is intact",
     ):
         list(train(small(), out=tmp_path))
 
@@ -429,7 +434,7 @@ def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
     architecture = small(
         "train.batch_size=4000", "train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler="
     )
-    with pytest.raises(Diverged, match="the test loss is nan behind epoch 1; the epoch is not"):
+    with pytest.raises(Diverged, match="test loss is nan after epoch 1; the epoch is not"):
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
     assert not (folder / "metrics.jsonl").exists()
@@ -442,3 +447,28 @@ def test_a_one_cycle_without_a_step_to_rise_in_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(ConfigError, match=r"OneCycleLR: pct_start 0\.1 of 10 steps leaves no step"):
         list(train(architecture, out=tmp_path))
+
+
+def test_a_training_analyzes_once_and_tests_each_epoch_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the command to the result; a finished run that is resumed is not tested again."""
+    calls: Counter[str] = Counter()
+
+    def count(place: str, real: Callable[..., object]) -> None:
+        def counted(*arguments: object, **named: object) -> object:
+            calls[place] += 1
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(place, counted)
+
+    count("netbuilder.network.check.analyse", analyse)
+    count("netbuilder.training.trainer.evaluate", evaluate)
+    document = tmp_path / "small.yaml"
+    document.write_text(DOCUMENT.replace("epochs: 3", "epochs: 2"))
+    assert run("train", str(document), "-q", "--out", str(tmp_path / "runs")).code in (0, 1)
+    assert sorted(calls.values()) == [1, 2]
+    [folder] = (tmp_path / "runs" / "small").iterdir()
+    calls.clear()
+    assert run("train", "--resume", str(folder), "-q").code in (0, 1)
+    assert calls == {"netbuilder.network.check.analyse": 1}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from netbuilder.components.layers.container import Container
 from netbuilder.config.schema import Place
 from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.targets import Epoch
 
 CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
 
@@ -18,12 +19,12 @@ class Evidence:
     """Measurements of the network that a document describes.
 
     Attributes:
-        metrics: The epochs of its last run, with ``train_accuracy`` and ``test_accuracy``.
+        metrics: The epochs of its last run.
         diverged_at: The learning rate at which its LR range test diverged.
         suggestion: The learning rate that its LR range test suggests.
     """
 
-    metrics: Sequence[Mapping[str, float]] = ()
+    metrics: Sequence[Epoch] = ()
     diverged_at: float | None = None
     suggestion: float | None = None
 

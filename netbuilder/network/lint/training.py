@@ -29,7 +29,7 @@ def overfits(analysis: Analysis, evidence: Evidence) -> Iterator[Finding]:
     if train is None or train.augment or not last:
         return
     train_accuracy, test_accuracy = (
-        sum(epoch[name] for epoch in last) / len(last)
+        sum(getattr(epoch, name) for epoch in last) / len(last)
         for name in ("train_accuracy", "test_accuracy")
     )
     gap = train_accuracy - test_accuracy

@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from netbuilder.render.plots.style import GOAL, TEST, TRAIN, plain, save
 from netbuilder.runs.lr_curve import RangeTest
-from netbuilder.runs.run import Metrics
+from netbuilder.runs.records import EpochRecord
 
 
-def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float | None) -> None:
+def draw_curves(path: Path, title: str, metrics: Sequence[EpochRecord], goal: float | None) -> None:
     """Draw loss and accuracy of both sets against the epoch, as a PNG.
 
     Args:
@@ -27,7 +27,7 @@ def draw_curves(path: Path, title: str, metrics: Sequence[Metrics], goal: float 
 
 
 def draw_curves_of_seeds(
-    path: Path, title: str, runs: Sequence[Sequence[Metrics]], goal: float | None
+    path: Path, title: str, runs: Sequence[Sequence[EpochRecord]], goal: float | None
 ) -> None:
     """Draw the curves of several runs in one picture: each thin, without markers."""
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -40,8 +40,8 @@ def draw_curves_of_seeds(
     for name, colour in (("train", TRAIN), ("test", TEST)):
         for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
             for number, metrics in enumerate(runs):
-                epochs = [epoch["epoch"] for epoch in metrics]
-                values = [epoch[f"{name}_{figure_name}"] for epoch in metrics]
+                epochs = [epoch.epoch for epoch in metrics]
+                values = [getattr(epoch, f"{name}_{figure_name}") for epoch in metrics]
                 label = "_" if number else name
                 axes.plot(epochs, values, color=colour, label=label, **style)
     if goal is not None:
@@ -49,7 +49,7 @@ def draw_curves_of_seeds(
     loss.set_ylabel("loss")
     loss.set_yscale("log")
     accuracy.set_ylabel("accuracy, %")
-    tested = [epoch["test_accuracy"] for metrics in runs for epoch in metrics]
+    tested = [epoch.test_accuracy for metrics in runs for epoch in metrics]
     accuracy.set_ylim(bottom=accuracy_floor(tested, goal), top=100.05)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from netbuilder.render.plots.style import TEST, plain, save
+from netbuilder.runs.records import Mistake
 
 COLUMNS = 5
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong guess: ``image`` is uint8 of shape (C, H, W); ``confidence`` in [0, 1]."""
-
-    image: NDArray[np.uint8]
-    label: str
-    guess: str
-    confidence: float
 
 
 def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArray[Any]) -> None:
@@ -47,19 +37,21 @@ def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArr
     save(figure, path)
 
 
-def draw_mistakes(path: Path, title: str, mistakes: Sequence[Mistake]) -> None:
-    """Draw the images, each with its label, the guess and the guess's probability, as a PNG."""
+def draw_mistakes(
+    path: Path, title: str, mistakes: Sequence[tuple[NDArray[np.uint8], Mistake]]
+) -> None:
+    """Draw images (C, H, W), each with its label, the guess and its probability, as a PNG."""
     rows = max(1, -(-len(mistakes) // COLUMNS))
     figure = Figure(figsize=(1.7 * COLUMNS, 0.6 + 2.0 * rows), layout="constrained")
     figure.suptitle(plain(title))
     for position, axes in enumerate(figure.subplots(rows, COLUMNS, squeeze=False).flat):
         axes.axis("off")
         if position < len(mistakes):
-            mistake = mistakes[position]
-            image = np.moveaxis(mistake.image, 0, -1)
+            pixels, mistake = mistakes[position]
+            image = np.moveaxis(pixels, 0, -1)
             axes.imshow(image, cmap="gray" if image.shape[-1] == 1 else None, vmin=0, vmax=255)
             text = f"{mistake.label}, guessed {mistake.guess}\n{100 * mistake.confidence:.1f} %"
             axes.set_title(plain(text), fontsize=9)
     if not mistakes:
         figure.text(0.5, 0.45, "no mistakes", ha="center")
-    save(figure, path, photos=any(mistake.image.shape[0] > 1 for mistake in mistakes))
+    save(figure, path, photos=any(len(pixels) > 1 for pixels, _ in mistakes))

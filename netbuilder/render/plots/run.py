@@ -11,28 +11,18 @@ if TYPE_CHECKING:
 def draw_run(finished: Finished) -> None:
     """Draw the curves and the most confident mistakes of a finished run into its folder."""
     from netbuilder.render.plots.curves import draw_curves
-    from netbuilder.render.plots.images import Mistake, draw_mistakes
-    from netbuilder.training.evaluation import WORST
+    from netbuilder.render.plots.images import draw_mistakes
 
-    run, data, evaluation = finished.run, finished.data, finished.evaluation
-    architecture = run.architecture
+    run, images, mistakes = finished.run, finished.data.test_images, finished.evaluation.mistakes
+    architecture = finished.analysis.architecture
     title = (
         f"{architecture.name}: {architecture.title}" if architecture.title else architecture.name
     )
     target = architecture.targets.test_accuracy
-    draw_curves(run.path / "curves.png", title, run.metrics, target.at_least if target else None)
-    classes = data.dataset.classes
-    mistakes = [
-        Mistake(
-            data.test_images[i].numpy(),
-            classes[int(evaluation.labels[i])],
-            classes[int(evaluation.guesses[i])],
-            float(evaluation.confidences[i]),
-        )
-        for i in evaluation.worst(WORST)
-    ]
+    goal = target.at_least if target else None
+    draw_curves(run.path / "curves.png", title, finished.metrics, goal)
     draw_mistakes(
         run.path / "misclassified.png",
         f"{title}, most confident mistakes after the last epoch",
-        mistakes,
+        [(images[mistake.index].numpy(), mistake) for mistake in mistakes],
     )

@@ -10,8 +10,7 @@ from typing import Any
 
 from netbuilder.render.report.model import ReportEntry
 from netbuilder.render.report.text import one_line
-from netbuilder.runs.records import RunRecord
-from netbuilder.runs.statistics import MeanStd, on_pareto_front
+from netbuilder.runs.statistics import MeanStd, RunRecord, on_pareto_front
 
 WIDTH, HEIGHT = 440.0, 274.0
 
@@ -122,7 +121,9 @@ def _epoch_positions(count: int) -> list[float]:
 
 def _loss_panel(runs: Sequence[RunRecord], xs: Sequence[float]) -> Panel:
     """Return the losses on a logarithmic axis."""
-    values = [epoch[f"{name}_loss"] for run in runs for epoch in run.metrics for name in SETS]
+    values = [
+        getattr(epoch, f"{name}_loss") for run in runs for epoch in run.metrics for name in SETS
+    ]
     positive = [value for value in values if value > 0 and math.isfinite(value)] or [1.0]
     low, high = math.log10(min(positive)), math.log10(max(positive))
     low, high = low - 0.05, max(high, low + 0.1) + 0.05
@@ -138,7 +139,7 @@ def _accuracy_panel(runs: Sequence[RunRecord], xs: Sequence[float], goal: float 
     """Return the accuracies, from below most of the tested ones up to 100 %."""
     from netbuilder.render.plots.curves import accuracy_floor
 
-    tested = [epoch["test_accuracy"] for run in runs for epoch in run.metrics]
+    tested = [epoch.test_accuracy for run in runs for epoch in run.metrics]
     floor = accuracy_floor([value for value in tested if math.isfinite(value)] or [0.0], goal)
     scale = Scale(floor, 100.05, HEIGHT - BOTTOM, TOP)
     return _panel("accuracy", runs, xs, scale, _even_ticks(floor, 100.0), goal)
@@ -163,7 +164,7 @@ def _script_data(
 
 def _series(runs: Sequence[RunRecord], name: str, title: str) -> list[list[float | None]]:
     """Return a value of every epoch, one list per run."""
-    return [[_finite(epoch[f"{name}_{title}"]) for epoch in run.metrics] for run in runs]
+    return [[_finite(getattr(epoch, f"{name}_{title}")) for epoch in run.metrics] for run in runs]
 
 
 def _mean_by_epoch(series: Sequence[Sequence[float | None]], epochs: int) -> list[float | None]:

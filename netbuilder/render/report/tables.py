@@ -11,7 +11,7 @@ from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Row
 from netbuilder.render.markdown import Marked, escaped
 from netbuilder.render.network import field_text, per_axis_text, window_text
-from netbuilder.render.report.model import Mistake, Report, ReportEntry, TargetResult
+from netbuilder.render.report.model import Report, ReportEntry, SharedMistake, TargetResult
 from netbuilder.render.report.text import (
     MISTAKES_NOTE,
     NOTHING,
@@ -23,8 +23,7 @@ from netbuilder.render.report.text import (
 from netbuilder.render.runs import spread
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import WORDS, measured_text, tally_cell, verdict_cell
-from netbuilder.runs.records import RunRecord
-from netbuilder.runs.statistics import MeanStd
+from netbuilder.runs.statistics import MeanStd, RunRecord
 
 LONG = 40
 """Tables of layers that are longer are folded away."""
@@ -73,7 +72,7 @@ def _met_element(iteration: ReportEntry) -> str:
 
 
 def _last_test(iteration: ReportEntry) -> MeanStd | None:
-    return iteration.over_seeds(lambda run: run.last["test_accuracy"])
+    return iteration.over_seeds(lambda run: run.last.test_accuracy)
 
 
 def _over_seeds(
@@ -130,7 +129,7 @@ OVERVIEW: tuple[Column[ReportEntry], ...] = (
 
 
 def _goal_value(goal: TargetResult) -> str:
-    values = sorted(set(goal.found))
+    values = sorted(set(goal.values))
     if not values:
         return NOTHING
     texts = [measured_text(goal.target, value) for value in values]
@@ -228,11 +227,11 @@ def _seed(run: RunRecord) -> SeedRow:
     first = run.first_at_target
     texts = (
         str(run.seed),
-        f"{run.best['test_accuracy']:.2f}",
-        f"{run.best['epoch']:g}",
-        f"{run.last['test_accuracy']:.2f}",
+        f"{run.best.test_accuracy:.2f}",
+        f"{run.best.epoch}",
+        f"{run.last.test_accuracy:.2f}",
         f"{run.best_train:.2f}",
-        f"{run.last['train_accuracy']:.2f}",
+        f"{run.last.train_accuracy:.2f}",
         NOTHING if first is None else str(first),
         str(run.held) if run.at_target else NOTHING,
         f"{run.seconds:.0f}",
@@ -250,7 +249,7 @@ def _sums(iteration: ReportEntry) -> list[SeedRow]:
         None,
         _last_test(iteration),
         iteration.over_seeds(lambda run: run.best_train),
-        iteration.over_seeds(lambda run: run.last["train_accuracy"]),
+        iteration.over_seeds(lambda run: run.last.train_accuracy),
     )
     means = [f"{value.mean:.2f}" if value else "" for value in over]
     deviations = [spread(value.deviation) if value else "" for value in over]
@@ -266,7 +265,7 @@ def _targets_element(row: SeedRow) -> str:
     return _verdict(str(row[-1].text), row[-1].value)
 
 
-MISTAKES: tuple[Column[Mistake], ...] = (
+MISTAKES: tuple[Column[SharedMistake], ...] = (
     Column("test image", lambda m: m.index, text=str),
     Column("label", lambda m: m.label, text=one_line, justify="left"),
     Column("guess", lambda m: m.guess, text=one_line, justify="left"),
@@ -275,6 +274,6 @@ MISTAKES: tuple[Column[Mistake], ...] = (
 )
 
 
-def mistakes_table(mistakes: Sequence[Mistake]) -> Table[Mistake]:
+def mistakes_table(mistakes: Sequence[SharedMistake]) -> Table[SharedMistake]:
     """Return one row per mistake on record."""
     return Table(MISTAKES, mistakes, caption=MISTAKES_NOTE, css="sortable compact")

@@ -44,6 +44,7 @@ from PIL import Image
 from small import run_until_stopped, small
 from test_imports import HEAVY
 
+import netbuilder
 from netbuilder.cli._app import app
 from netbuilder.cli.guide import TOPICS, description
 from netbuilder.components.datasets import Mnist5k
@@ -387,3 +388,11 @@ def test_a_topic_that_is_a_path_is_refused() -> None:
     assert wrong.code == 2
     assert len(wrong.err.splitlines()) == 1
     assert "no such topic" in wrong.err
+
+
+def test_the_python_page_lists_the_public_api() -> None:
+    """Every public name is on the page, and the table lists public names alone."""
+    text = TEXTS[GUIDE / "python.md"]
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`(\w+)", row)}
+    assert listed <= set(netbuilder.__all__) <= set(re.findall(r"`(\w+)", text))

@@ -5,47 +5,25 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from paths import ROOT
+from rooms import (
+    ALLOWED,
+    cycle,
+    forbidden_imports,
+    imports,
+    module_graph,
+    room_graph,
+    room_of,
+    sources,
+)
 
 import netbuilder
 from netbuilder import plugin
-
-GROUND = {"_text", "errors", "_files"}
-ROOMS = {
-    "components": GROUND,
-    "config": {"components", *GROUND},
-    "network": {"config", "components", *GROUND},
-    "data": {"components", *GROUND},
-    "runs": {"network", "config", "components", *GROUND},
-    "training": {"data", "runs", "network", "config", "components", *GROUND},
-    "inference": {"training", "data", "runs", "network", "config", "components", *GROUND},
-    "render": {"training", "data", "runs", "network", "config", "components", *GROUND},
-    "cli": {
-        "inference",
-        "render",
-        "training",
-        "data",
-        "runs",
-        "network",
-        "config",
-        "components",
-        *GROUND,
-    },
-    "plugin": {"network", "components", *GROUND},
-    "__main__": {"cli"},
-}
-"""Each room with the rooms that its modules may import."""
-ALLOWED = {room: {room, *others} for room, others in ROOMS.items()} | {
-    "_text": {"_text"},
-    "errors": {"_text"},
-    "_files": {"errors", "_text"},
-}
 
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "safetensors", "PIL"}
 HEAVY_MODULES = (
@@ -53,43 +31,6 @@ HEAVY_MODULES = (
     "components.layers.modules", "components.augmentations.functional",
 )  # fmt: skip
 """The only modules that may import something heavy when they are imported themselves."""
-
-
-def sources() -> dict[str, str]:
-    """The text of every module, by its name without ``netbuilder.``.
-
-    The package itself has the name "", and every other package a name that ends in a dot.
-    """
-    package = ROOT / "netbuilder"
-    texts = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package).with_suffix("").parts
-        name = ".".join((*parts[:-1], "")) if parts[-1] == "__init__" else ".".join(parts)
-        texts[name] = path.read_text()
-    return texts
-
-
-def room_of(module: str) -> str:
-    """The room that a module belongs to."""
-    return module.partition(".")[0]
-
-
-def imports(nodes: Iterable[ast.AST]) -> set[str]:
-    """The full names that import statements among ``nodes`` name."""
-    names = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "the package imports by full names"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def own_imports(text: str) -> set[str]:
-    """The names below ``netbuilder.`` that a module imports, at any depth and for types alone."""
-    names = imports(ast.walk(ast.parse(text)))
-    return {name.removeprefix("netbuilder.") for name in names if name.startswith("netbuilder.")}
 
 
 def at_module_level(tree: ast.AST) -> Iterator[ast.AST]:
@@ -101,37 +42,6 @@ def at_module_level(tree: ast.AST) -> Iterator[ast.AST]:
             continue
         yield node
         yield from at_module_level(node)
-
-
-def forbidden_imports(texts: Mapping[str, str]) -> list[str]:
-    """Each import of a room that the importing room may not know."""
-    return [
-        f"{module} imports {name}"
-        for module, text in texts.items()
-        if module  # the package itself names what it offers, and imports it at its first use
-        for name in sorted(own_imports(text))
-        if room_of(name) in ALLOWED and room_of(name) not in ALLOWED[room_of(module)]
-    ]
-
-
-def module_graph(texts: Mapping[str, str]) -> dict[str, set[str]]:
-    """Each module with the modules that it imports, at any depth and for types alone."""
-    names = {module.rstrip(".") for module in texts} - {""}
-    graph: dict[str, set[str]] = {}
-    for module, text in texts.items():
-        targets = {name if name in names else name.rpartition(".")[0] for name in own_imports(text)}
-        graph[module.rstrip(".")] = (targets & names) - {module.rstrip(".")}
-    del graph[""]
-    return graph
-
-
-def cycle(graph: Mapping[str, set[str]]) -> list[str]:
-    """A cycle of a graph, from a node back to itself; empty where there is none."""
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return list(error.args[1])
-    return []
 
 
 def heavy_imports(texts: Mapping[str, str]) -> list[str]:
@@ -199,9 +109,10 @@ def test_a_forbidden_import_is_detected(text: str) -> None:
     assert line.startswith("components.layers.conv imports training")
 
 
-def test_modules_import_each_other_in_no_cycle() -> None:
+def test_modules_and_rooms_import_each_other_in_no_cycle() -> None:
     """The graph of all imports, those inside functions and for types included, has no cycle."""
     assert cycle(module_graph(sources())) == []
+    assert cycle(room_graph(sources())) == []
 
 
 def test_a_cycle_is_detected() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from netbuilder.components.layers.base import Layer, require_init
 from netbuilder.components.layers.container import Branch, Container, ShapeMismatch
 from netbuilder.components.plugins import exception_text
+from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape
 from netbuilder.config.schema import Architecture, Place
@@ -33,7 +34,9 @@ class Row:
         place: The layer's place in the document.
         input_shape: The shape of one input sample, without the batch axis.
         output_shape: The shape of one output sample, without the batch axis.
-        receptive_field: The input positions that one output position depends on, per axis.
+        receptive_field: The input positions from the first to the last that one output position
+            depends on, per axis, as if the input continued beyond its borders.
+        coverage: What output positions read of the input, borders and holes counted.
         jump: The input positions between two adjacent output positions, per axis; 0 where these
             depend on the same input, or have no order, as after Flatten.
         parameters: The number of learnable values.
@@ -51,6 +54,7 @@ class Row:
     input_shape: Shape
     output_shape: Shape
     receptive_field: tuple[int, ...]
+    coverage: Coverage
     jump: tuple[int | Fraction, ...]
     parameters: int
     macs: int
@@ -131,10 +135,38 @@ class Analysis:
 
     @property
     def receptive_field(self) -> tuple[int, ...]:
-        """The input positions that one output position depends on, per axis of the input."""
+        """The input positions that one output position spans, per axis of the input."""
         if self.rows:
             return self.outermost[-1].receptive_field
         return ReceptiveField.of_input(self.architecture.input).size
+
+    @property
+    def coverage(self) -> Coverage:
+        """What output positions read of the input."""
+        if self.rows:
+            return self.outermost[-1].coverage
+        shape = self.architecture.input
+        return ReceptiveField.of_input(shape).coverage(shape)
+
+    def first_whole(self, depth: int | None = None) -> Row | None:
+        """Return the layer from which on every layer sees the whole input.
+
+        Of each of these layers, one output position alone depends on every position of the input.
+
+        Args:
+            depth: A container at this depth counts for its layers.
+
+        Returns:
+            None if the last layer does not see the whole input.
+        """
+        first = None
+        for row in reversed(self.folded(depth)):
+            if row.is_container and row.descendants and row.depth != depth:
+                continue
+            if not row.coverage.whole:
+                break
+            first = row
+        return first if self.coverage.whole else None
 
     def require_sound(self) -> None:
         """Raise the fault, if there is one.
@@ -218,7 +250,8 @@ class _Walk:
             for shape in (y, *shapes.values()):
                 _require_sane(shape)
             require_init(layer, shapes)
-            field, macs = layer.receptive_field(x, field), layer.macs(x)
+            field, macs = layer.receptive_field(x, field).sized(y), layer.macs(x)
+            coverage = field.coverage(y)
         except ShapeError as error:
             raise _Fault(self._architecture.problem(place, str(error))) from None
         except _Fault:
@@ -240,6 +273,7 @@ class _Walk:
                 input_shape=x,
                 output_shape=y,
                 receptive_field=field.size,
+                coverage=coverage,
                 jump=field.jump,
                 parameters=sum(map(prod, shapes.values())),
                 macs=macs,
@@ -308,6 +342,7 @@ class _Walk:
                 input_shape=x,
                 output_shape=y,
                 receptive_field=field.size,
+                coverage=field.coverage(y),
                 jump=field.jump,
                 parameters=sum(row.parameters for row in children),
                 macs=sum(row.macs for row in children),

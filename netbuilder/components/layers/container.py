@@ -61,7 +61,7 @@ class Branch:
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         """Return the receptive field after the last layer, given that of the input."""
         for _, layer, shape in self.walk(x):
-            field = layer.receptive_field(shape, field)
+            field = layer.receptive_field(shape, field).sized(layer.output_shape(shape))
         return field
 
     def build(self, x: Shape) -> nn.Module:

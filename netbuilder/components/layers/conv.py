@@ -11,7 +11,7 @@ from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Pair, PerAxis, Single, Size, Triple
 from netbuilder.components.layers.base import Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.receptive_field.window import Window
+from netbuilder.components.receptive_field.window import Border, Window
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
@@ -20,6 +20,13 @@ Padding = Literal["same", "valid"] | tuple[int, ...]
 PADDING_WORDS = ("same", "valid")
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+_BORDERS: dict[PaddingMode, Border] = {
+    "zeros": "",
+    "reflect": "reflect",
+    "replicate": "replicate",
+    "circular": "circular",
+}
 
 
 class _Conv(Weighted, abstract=True):
@@ -87,9 +94,10 @@ class _Conv(Weighted, abstract=True):
         return prod(self.output_shape(x)[1:]) * prod(self.parameter_shapes(x)["weight"])
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        border = _BORDERS[self.padding_mode]
         axes = zip(self.kernel_size, self.stride, self._padding_before, self.dilation, strict=True)
         channels = Window.grouped(x[0], self.out_channels, self.groups)
-        return field.read(channels, *(Window.sliding(*axis) for axis in axes))
+        return field.read(channels, *(Window.sliding(*axis, border) for axis in axes))
 
     def inferred_arguments(self, x: Shape) -> dict[str, int]:
         return {"in_channels": x[0]}

@@ -8,7 +8,7 @@ from netbuilder._text import LARGEST
 from netbuilder.components.fields import Interval, Number, NumberList
 from netbuilder.components.layers.base import Unparametrized, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.receptive_field.window import Window
+from netbuilder.components.receptive_field.window import Border, Window
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
@@ -28,6 +28,8 @@ class _Pad(Unparametrized, abstract=True):
     """Padding at both ends of each spatial axis, listed from the last axis to the first."""
 
     axes: ClassVar[int]
+    border: ClassVar[Border] = ""
+    """What the border is copied from."""
     max_excess: ClassVar[int | None] = None
     """How much wider than the axis a border may be; None if it is not copied from the axis."""
     crops_first: ClassVar[bool] = False
@@ -70,11 +72,19 @@ class _Pad(Unparametrized, abstract=True):
             )
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        windows = (Window.sliding(1, padding=start) for start, _ in self._borders)
+        borders = self._borders
+        if self.border == "circular" and min(self.padding) < 0:  # torch crops first
+            crops = [(min(start, 0), min(end, 0)) for start, end in borders]
+            field = field.read(None, *(Window.sliding(1, padding=start) for start, _ in crops))
+            sizes = (size + sum(crop) for size, crop in zip(x[1:], crops, strict=True))
+            field = field.sized((x[0], *sizes))
+            borders = [(max(start, 0), max(end, 0)) for start, end in borders]
+        windows = (Window.sliding(1, padding=start, border=self.border) for start, _ in borders)
         return field.read(None, *windows)
 
 
 class _CircularPad(_Pad, abstract=True):
+    border = "circular"
     max_excess = 0
     crops_first = True
 
@@ -84,11 +94,12 @@ class _ConstantPad(_Pad, abstract=True):
 
 
 class _ReflectionPad(_Pad, abstract=True):
+    border = "reflect"
     max_excess = -1
 
 
 class _ReplicationPad(_Pad, abstract=True):
-    pass
+    border = "replicate"
 
 
 class _ZeroPad(_Pad, abstract=True):

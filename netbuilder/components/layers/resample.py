@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from math import floor
 from struct import pack, unpack
 from typing import Annotated, Literal
@@ -92,37 +93,71 @@ class _Upsample(Unparametrized, abstract=True):
         return value if isinstance(value, tuple) else (value,) * axes
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        y = self.output_shape(x)
+        y, axes = self.output_shape(x), len(x) - 1
         windows = [
-            self._window(size, out, None if self.size is not None else scale)
-            for size, out, scale in zip(x[1:], y[1:], self._per_axis(len(x) - 1), strict=True)
+            self._window(size, out, None if self.size is not None else scale, axes)
+            for size, out, scale in zip(x[1:], y[1:], self._per_axis(axes), strict=True)
         ]
         return field.read(None, *windows)
 
-    def _window(self, size: int, out: int, scale: float | None) -> Window:
-        """Return the window along an axis of ``size`` that is resampled to ``out`` positions."""
+    def _window(self, size: int, out: int, scale: float | None, axes: int) -> Window:
+        """Return the window along an axis of ``size`` that is resampled to ``out`` positions.
+
+        Args:
+            size: The size of the axis.
+            out: Its size afterwards.
+            scale: The factor that the document names; None if it names a size.
+            axes: The number of spatial axes.
+        """
         if out > MAX_PERIOD:
-            return Window.whole(size)
+            return Window.at_most_whole(size)
         mode, aligned = self._interpolation()
         if out == size and "linear" in mode:
             return Window.sliding(1)  # torch copies such an axis
+        if mode == "nearest" and axes == 2 and out in (size, 2 * size):
+            # Whatever the scale (nearest_neighbor_compute_source_index in UpSample.h).
+            repeats = out // size
+            return Window((0,) * repeats, (0,) * repeats, 1)
         step = _as_float32(size / out if scale is None else 1 / scale)
         if aligned:
             step = _as_float32((size - 1) / (out - 1)) if out > 1 else 0.0
-        return Window.extrapolated([self._span(mode, aligned, step, i, size) for i in range(out)])
+        spans = [self._span(mode, aligned, step, i, size) for i in range(out)]
+        if mode.startswith("nearest"):
+            return Window.extrapolated(spans)
+        weighted = [
+            self._weighted(span, self._center(aligned, step, i), size)
+            for i, span in enumerate(spans)
+        ]
+        least = None if weighted == spans else Window.extrapolated(weighted)
+        return replace(Window.extrapolated(spans), least=least)
 
     @staticmethod
-    def _span(mode: Mode, aligned: bool, step: float, i: int, size: int) -> Span:
+    def _center(aligned: bool, step: float, i: int) -> float:
+        """Return the place on the input axis that output position ``i`` interpolates at."""
+        if aligned:
+            return _as_float32(i * step)
+        return _as_float32(_as_float32((i + 0.5) * step) - 0.5)
+
+    @staticmethod
+    def _weighted(span: Span, center: float, size: int) -> Span:
+        """Return the part of a span whose weight is not 0, as between two positions.
+
+        At a position, or so close to one that rounding decides, its neighbors have none.
+        """
+        nearest = round(center)
+        if center > 0 and abs(center - nearest) > 1e-4:
+            return span
+        return (min(max(nearest, 0), size - 1),) * 2
+
+    @classmethod
+    def _span(cls, mode: Mode, aligned: bool, step: float, i: int, size: int) -> Span:
         """Return what output position ``i`` reads (aten/src/ATen/native/UpSample.h)."""
         last = size - 1
         if mode == "nearest":
             return (min(floor(_as_float32(i * step)), last),) * 2
         if mode == "nearest-exact":
             return (min(floor(_as_float32((i + 0.5) * step)), last),) * 2
-        if aligned:
-            center = _as_float32(i * step)
-        else:
-            center = _as_float32(_as_float32((i + 0.5) * step) - 0.5)
+        center = cls._center(aligned, step, i)
         if mode == "bicubic":
             start = floor(center)
             return max(0, min(start - 1, last)), max(0, min(start + 2, last))
@@ -150,8 +185,8 @@ class Upsample(_Upsample):
     def _interpolation(self) -> tuple[Mode, bool]:
         return self.mode, bool(self.align_corners)
 
-    def _window(self, size: int, out: int, scale: float | None) -> Window:
-        return super()._window(size, out, None if self.recompute_scale_factor else scale)
+    def _window(self, size: int, out: int, scale: float | None, axes: int) -> Window:
+        return super()._window(size, out, None if self.recompute_scale_factor else scale, axes)
 
 
 class UpsamplingNearest2d(_Upsample):
@@ -196,7 +231,7 @@ class PixelShuffle(Unparametrized):
         if r > MAX_PERIOD:
             return field.read_all(x)
         window = Window((0,) * r, (0,) * r, 1)
-        return field.read(Window.whole(x[0]), window, window)
+        return field.per_channel().read(Window.at_most_whole(x[0]), window, window)
 
 
 class PixelUnshuffle(Unparametrized):
@@ -216,4 +251,4 @@ class PixelUnshuffle(Unparametrized):
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         window = Window.sliding(self.downscale_factor, self.downscale_factor)
-        return field.read(Window.whole(x[0]), window, window)
+        return field.read(Window.at_most_whole(x[0]), window, window).distinct_channels()

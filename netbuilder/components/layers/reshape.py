@@ -70,7 +70,7 @@ class ChannelShuffle(Unparametrized):
         return x
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.read_whole(x, 0)
+        return field.read(Window.at_most_whole(x[0]), *(None for _ in x[1:]))
 
 
 class Unflatten(Unparametrized):
@@ -151,9 +151,10 @@ class Unfold(_Sliding):
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         axes = zip(self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        windows = field.read(Window.whole(x[0]), *(Window.sliding(*axis) for axis in axes))
+        windows = (Window.sliding(*axis) for axis in axes)
         y = (self.output_shape(x)[0], *self._positions(x[1:]))
-        return windows.flatten(y, 1, 2)
+        read = field.per_channel().read(Window.at_most_whole(x[0]), *windows)
+        return read.distinct_channels().flatten(y, 1, 2)
 
 
 class Fold(_Sliding):
@@ -178,6 +179,6 @@ class Fold(_Sliding):
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         sizes = self._positions(self.output_size)
-        windows = field.unflatten(1, sizes)
+        windows = field.per_channel().unflatten(1, sizes).sized((x[0], *sizes))
         axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        return windows.read(Window.whole(x[0]), *(Window.transposed(*axis) for axis in axes))
+        return windows.read(Window.at_most_whole(x[0]), *(Window.transposed(*axis) for axis in axes))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial, reduce
 from math import prod
 
+from netbuilder.components.receptive_field.dependence import Coverage, Dependence
 from netbuilder.components.receptive_field.window import MAX_PERIOD, Window
 from netbuilder.components.shapes import Shape
 
@@ -35,11 +37,13 @@ class ReceptiveField:
         input: The sizes of the input axes that have positions.
         axes: For each of them, the axis of the sample along which it lies.
         windows: For each of them, the window along that axis.
+        dependence: What the positions read, borders and holes counted; None if unknown.
     """
 
     input: tuple[int, ...]
     axes: tuple[int, ...]
     windows: tuple[Window, ...]
+    dependence: Dependence | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @classmethod
     def of_input(cls, shape: Shape) -> ReceptiveField:
@@ -48,7 +52,9 @@ class ReceptiveField:
         The first axis of several holds channels, which are not positions.
         """
         axes = tuple(range(1, len(shape))) or (0,)
-        return cls(tuple(shape[axis] for axis in axes), axes, (Window.sliding(1),) * len(axes))
+        windows = (Window.sliding(1),) * len(axes)
+        dependence = Dependence.of_input(axes, shape)
+        return cls(dependence.input, axes, windows, dependence)
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -63,6 +69,32 @@ class ReceptiveField:
         """
         return tuple(window.jump for window in self.windows)
 
+    def coverage(self, y: Shape) -> Coverage:
+        """Return what the positions of a sample ``y`` read of the input, alone and together."""
+        if self.dependence is None:
+            return Coverage(None, None, (False,) * len(self.input), whole=False)
+        return self.dependence.coverage(self.axes, y)
+
+    def sized(self, y: Shape) -> ReceptiveField:
+        """Return the field of a sample of shape ``y``.
+
+        What positions read along an axis depends on their number. A layer that applies several of
+        these methods one after the other sets the shapes between them; the shape of its output is
+        set by the analysis.
+        """
+        return self._with_dependence(lambda d: d.sized(self.axes, y))
+
+    def per_channel(self) -> ReceptiveField:
+        """Return the field before a layer that deals the channels of a position out.
+
+        After a concatenation, channels depend on different positions of the input.
+        """
+        return self._with_dependence(Dependence.per_channel)
+
+    def distinct_channels(self) -> ReceptiveField:
+        """Return the field after a layer whose channels each read another part of the field."""
+        return self._with_dependence(Dependence.distinct_channels)
+
     def read(self, *windows: Window | None) -> ReceptiveField:
         """Return the field after a layer with these windows over the axes of its sample.
 
@@ -74,10 +106,11 @@ class ReceptiveField:
             windows: One per axis of the sample, channels first; None for an axis along which each
                 position reads itself.
         """
-        return self._with_windows(
+        composed = self._with_windows(
             inner if (outer := windows[axis]) is None else inner.compose(outer)
             for axis, inner in zip(self.axes, self.windows, strict=True)
         )
+        return composed._with_dependence(lambda d: d.read(self.axes, windows))
 
     def read_whole(self, x: Shape, *axes: int) -> ReceptiveField:
         """Return the field after a layer that reads all of some axes of the sample ``x``."""
@@ -89,16 +122,17 @@ class ReceptiveField:
 
     def skip_channels(self, count: int) -> ReceptiveField:
         """Return the field without the first ``count`` channels."""
-        return self._with_windows(
+        skipped = self._with_windows(
             window.skip(count) if axis == 0 else window
             for axis, window in zip(self.axes, self.windows, strict=True)
         )
+        return skipped._with_dependence(lambda d: d.skip_channels(self.axes, count))
 
     def permute(self, order: Sequence[int]) -> ReceptiveField:
         """Return the field after a layer whose output axis i is its input axis ``order[i]``."""
-        return ReceptiveField(
-            self.input, tuple(order.index(axis) for axis in self.axes), self.windows
-        )
+        axes = tuple(order.index(axis) for axis in self.axes)
+        permuted = ReceptiveField(self.input, axes, self.windows, self.dependence)
+        return permuted._with_dependence(lambda d: d.permute(order))
 
     def flatten(self, x: Shape, start: int, end: int) -> ReceptiveField:
         """Return the field after a layer that flattens the axes ``start`` to ``end`` of ``x``."""
@@ -111,13 +145,18 @@ class ReceptiveField:
             else:
                 axes.append(axis if axis < start else axis - (end - start))
                 windows.append(window)
-        return ReceptiveField(self.input, tuple(axes), self.windows)._with_windows(windows)
+        flat = ReceptiveField(self.input, tuple(axes), self.windows, self.dependence)
+        return flat._with_windows(windows)._with_dependence(
+            lambda d: d.flatten(self.axes, x, start, end)
+        )
 
     def unflatten(self, axis: int, sizes: Shape) -> ReceptiveField:
         """Return the field after a layer that splits ``axis`` into axes of ``sizes``."""
         axes: list[int] = []
         windows: list[Window | None] = []
+        parts: list[int] = []
         for position, window in zip(self.axes, self.windows, strict=True):
+            offset = 0
             if position == axis:
                 offset, part = _unflatten_window(window, sizes)
                 axes.append(axis + offset)
@@ -125,21 +164,26 @@ class ReceptiveField:
             else:
                 axes.append(position if position < axis else position + len(sizes) - 1)
                 windows.append(window)
-        return ReceptiveField(self.input, tuple(axes), self.windows)._with_windows(windows)
+            parts.append(offset)
+        split = ReceptiveField(self.input, tuple(axes), self.windows, self.dependence)
+        return split._with_windows(windows)._with_dependence(
+            lambda d: d.unflatten(self.axes, axis, sizes, parts)
+        )
 
     def broadcast(self, x: Shape, y: Shape) -> ReceptiveField:
         """Return the field after the axes of size 1 in ``x`` are broadcast to the shape ``y``."""
-        return self._with_windows(
+        spread = self._with_windows(
             Window.from_spans([window.span_at(0)], stride=0) if x[axis] == 1 < y[axis] else window
             for axis, window in zip(self.axes, self.windows, strict=True)
         )
+        return spread._with_dependence(lambda d: d.broadcast(self.axes, x, y))
 
     @classmethod
     def concatenate(
         cls, fields: Sequence[ReceptiveField], shapes: Sequence[Shape]
     ) -> ReceptiveField:
         """Return the field after branches are concatenated along their channels."""
-        merged = reduce(lambda a, b: a.merge(b, shapes[0]), fields)
+        merged = reduce(lambda a, b: a.merge(b, shapes[0], concatenates=True), fields)
         windows = list(merged.windows)
         for i, axes in enumerate(zip(*(field.axes for field in fields), strict=True)):
             if set(axes) == {0}:  # axis 0 holds positions, as after Flatten
@@ -147,16 +191,43 @@ class ReceptiveField:
                 counts = [shape[0] for shape in shapes]
                 concatenation = Window.concatenate(branches, counts)
                 windows[i] = concatenation or Window.whole(merged.input[i])
-        return ReceptiveField(merged.input, merged.axes, tuple(windows))
+        y = (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        result = ReceptiveField(merged.input, merged.axes, tuple(windows), merged.dependence)
+        if all(0 not in field.axes for field in fields):
+            return result._with_dependence(lambda d: replace(d, shape=y))
+        known = [field.dependence for field in fields if field.dependence]
+        if len(known) < len(fields) or any(set(field.axes) != {0} for field in fields):
+            return replace(result, dependence=None)
+        joined = known[0].concatenate(known[1:], fields[0].axes, shapes)
+        return replace(result, dependence=joined)
 
-    def merge(self, other: ReceptiveField, y: Shape) -> ReceptiveField:
-        """Return the field after two branches are combined elementwise into the shape ``y``."""
-        return self._with_windows(
+    def merge(self, other: ReceptiveField, y: Shape, concatenates: bool = False) -> ReceptiveField:
+        """Return the field after two branches are combined into the shape ``y``.
+
+        Args:
+            other: The field of the other branch.
+            y: The shape of both branches.
+            concatenates: Whether they are laid end to end along their channels, and not combined
+                elementwise.
+        """
+        merged = self._with_windows(
             window.merge(other_window, y[axis], size) if axis == other_axis else None
             for size, axis, other_axis, window, other_window in zip(
                 self.input, self.axes, other.axes, self.windows, other.windows, strict=True
             )
         )
+        if other.dependence is None:
+            return replace(merged, dependence=None)
+        theirs = other.dependence
+        return merged._with_dependence(
+            lambda d: d.merge(theirs, self.axes, other.axes, y, concatenates)
+        )
+
+    def _with_dependence(self, change: Callable[[Dependence], Dependence]) -> ReceptiveField:
+        """Return the field with another dependence, where it is known."""
+        if self.dependence is None:
+            return self
+        return replace(self, dependence=change(self.dependence))
 
     def _with_windows(self, windows: Iterable[Window | None]) -> ReceptiveField:
         """Return the field with other windows; None stands for one that reads the whole axis."""
@@ -164,7 +235,7 @@ class ReceptiveField:
             Window.whole(size) if window is None else window
             for size, window in zip(self.input, windows, strict=True)
         )
-        return ReceptiveField(self.input, self.axes, bounds)
+        return ReceptiveField(self.input, self.axes, bounds, self.dependence)
 
 
 def _flatten_window(window: Window, sizes: Shape, axis: int) -> Window | None:

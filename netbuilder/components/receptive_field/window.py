@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from math import gcd, lcm
+from typing import Literal
 
 MAX_PERIOD = 65_536
 """Longest pattern, in positions; a longer one is replaced by a window that reads the whole axis."""
@@ -15,6 +16,9 @@ MAX_READS = 1 << 20
 
 Span = tuple[int, int]
 """The first and the last position that are read. An empty span has its last before its first."""
+
+Border = Literal["", "reflect", "replicate", "circular"]
+"""What is read beyond the ends of an axis: nothing, or positions inside it."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,18 @@ class Window:
         last: The last input position that each output position of the period reads.
         stride: The input positions from one period to the next.
         dilation: The distance of the input positions that one output position reads.
+        border: What positions outside the axis read. It changes no span, only what is read of the
+            input.
+        least: The window of what each output position depends on for certain, where this one is an
+            upper bound; None if it is exact.
     """
 
     first: tuple[int, ...]
     last: tuple[int, ...]
     stride: int
     dilation: int = 1
+    border: Border = ""
+    least: Window | None = field(default=None, compare=False)
 
     # --- constructors -----------------------------------------------------------------------------
 
@@ -63,9 +73,17 @@ class Window:
         return cls.from_spans(spans, stride=mean_distance)
 
     @classmethod
-    def sliding(cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Window:
+    def sliding(
+        cls,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        border: Border = "",
+    ) -> Window:
         """Return the window of a convolution or pooling; ``padding`` is that before the axis."""
-        return cls((-padding,), (dilation * (kernel - 1) - padding,), stride, dilation)
+        last = dilation * (kernel - 1) - padding
+        return cls((-padding,), (last,), stride, dilation, border)
 
     @classmethod
     def transposed(
@@ -77,7 +95,7 @@ class Window:
         the kernel.
         """
         if stride > MAX_PERIOD:
-            return cls.whole(size)
+            return cls.at_most_whole(size)
         common = gcd(dilation, stride)
         tap_distance = stride // common  # between the taps that reach the same output
         inverse = pow(dilation // common, -1, tap_distance)
@@ -101,7 +119,7 @@ class Window:
         """
         common = gcd(size, bins)
         if bins // common > MAX_PERIOD:
-            return cls.whole(size)
+            return cls.at_most_whole(size)
         return cls.from_spans(
             [(i * size // bins, -(-(i + 1) * size // bins) - 1) for i in range(bins // common)],
             stride=size // common,
@@ -114,14 +132,21 @@ class Window:
         Each output channel reads all input channels of its group.
         """
         group_inputs, group_outputs = inputs // groups, outputs // groups
-        if groups == 1 or group_outputs > MAX_PERIOD:
+        if groups == 1:
             return cls.whole(inputs)
+        if group_outputs > MAX_PERIOD:
+            return cls.at_most_whole(inputs)
         return cls((0,) * group_outputs, (group_inputs - 1,) * group_outputs, group_inputs)
 
     @classmethod
     def whole(cls, size: int) -> Window:
         """Return the window of a layer whose every output position reads the whole axis."""
         return cls((0,), (size - 1,), 0)
+
+    @classmethod
+    def at_most_whole(cls, size: int) -> Window:
+        """Return the window of a layer that reads an unknown part of the axis."""
+        return cls((0,), (size - 1,), 0, least=cls((1,), (0,), 0))
 
     @classmethod
     def concatenate(cls, windows: Sequence[Window], counts: Sequence[int]) -> Window | None:

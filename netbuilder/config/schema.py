@@ -24,7 +24,7 @@ from netbuilder.components.component import (
     validation_error,
     validation_errors,
 )
-from netbuilder.components.fields import LIST_AS_TUPLE, Length, Number, Size
+from netbuilder.components.fields import LIST_AS_TUPLE, Interval, Length, Number, NumberOrList, Size
 from netbuilder.components.init import INITIALIZERS, Init
 from netbuilder.components.layers.base import LAYERS, AnyLayer
 from netbuilder.components.registries import (
@@ -40,7 +40,7 @@ from netbuilder.components.registries import (
     AnyScheduler,
 )
 from netbuilder.components.registry import Registry
-from netbuilder.components.shapes import format_shape
+from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
 
 Place = Sequence[str | int]
@@ -108,11 +108,64 @@ class AccuracyTarget(Bound):
     for_last_epochs: Size = 1
 
 
+_LIMIT = Interval(-1e300, 1e300)
+
+PerAxisLimit = Annotated[
+    float | tuple[float, ...],
+    NumberOrList(
+        _LIMIT, range(1, 4), "a number for every axis, or a list of one per axis", scalar=_LIMIT
+    ),
+]
+
+
+class FieldBound(StrictModel):
+    """A range for the receptive field; a number holds for every axis, a list for one axis each."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [bound], "properties": {bound: {"type": ["number", "array"]}}}
+                for bound in ("below", "at_most", "above", "at_least")
+            ]
+        }
+    )
+
+    below: PerAxisLimit | None = None
+    at_most: PerAxisLimit | None = None
+    above: PerAxisLimit | None = None
+    at_least: PerAxisLimit | None = None
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> FieldBound:
+        if not self.limits():
+            raise validation_error("it has no bound; allowed: below, at_most, above, at_least")
+        return self
+
+    def limits(self) -> dict[str, float | tuple[float, ...]]:
+        """Return the limits that are set, by name."""
+        limits = {
+            "below": self.below,
+            "at_most": self.at_most,
+            "above": self.above,
+            "at_least": self.at_least,
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
+    def along(self, axis: int) -> Bound:
+        """Return the bound of one axis."""
+        return Bound.model_validate(
+            {
+                name: limit[axis] if isinstance(limit, tuple) else limit
+                for name, limit in self.limits().items()
+            }
+        )
+
+
 class Targets(StrictModel):
     """What the architecture must reach; the first three are known before training."""
 
     parameters: Bound | None = None
-    receptive_field: Bound | None = None
+    receptive_field: FieldBound | None = None
     epochs: Bound | None = None
     train_accuracy: AccuracyTarget | None = None
     test_accuracy: AccuracyTarget | None = None
@@ -221,13 +274,26 @@ class Architecture(StrictModel):
 
     @model_validator(mode="after")
     def _check_input(self) -> Architecture:
+        bound, axes = self.targets.receptive_field, len(spatial(self.input))
+        faults: list[tuple[tuple[str | int, ...], str, object]] = [
+            (
+                ("targets", "receptive_field", name),
+                f"found a list of {len(limit)}; allowed: a number, or a list of {axes}, one per "
+                f"axis of the input {format_shape(spatial(self.input))}",
+                limit,
+            )
+            for name, limit in (bound.limits().items() if bound else ())
+            if isinstance(limit, tuple) and len(limit) != axes
+        ]
         if self.train and self.train.dataset.shape != self.input:
             dataset, shape = self.train.dataset.kind, self.train.dataset.shape
             message = (
                 f"found {format_shape(self.input)}, but the images of {dataset} are "
                 f"{format_shape(shape)}; write {list(shape)}"
             )
-            raise validation_errors([(("input",), message, self.input)])
+            faults.append((("input",), message, self.input))
+        if faults:
+            raise validation_errors(faults)
         return self
 
     @property

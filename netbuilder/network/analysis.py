@@ -168,6 +168,22 @@ class Analysis:
             first = row
         return first if self.coverage.whole else None
 
+    def first_with_holes(self, depth: int | None = None) -> Row | None:
+        """Return the layer from which on output positions skip positions that they span.
+
+        Holes that another branch fills do not count.
+        """
+        position = 0
+        for outer in self.outermost:
+            rows = self.rows[position : position + 1 + outer.descendants]
+            if any(outer.coverage.holes):
+                shown = [r for r in rows if depth is None or r.depth <= depth]
+                with_holes = [r for r in shown if any(r.coverage.holes)]
+                layers = [r for r in with_holes if not r.is_container or r.depth == depth]
+                return layers[0] if layers else outer
+            position += 1 + outer.descendants
+        return None
+
     def require_sound(self) -> None:
         """Raise the fault, if there is one.
 
@@ -217,6 +233,7 @@ class _Walk:
     def __init__(self, architecture: Architecture) -> None:
         self.rows: list[Row] = []
         self._architecture = architecture
+        self._last: tuple[ReceptiveField, Coverage] | None = None
 
     def visit(
         self,
@@ -251,7 +268,7 @@ class _Walk:
                 _require_sane(shape)
             require_init(layer, shapes)
             field, macs = layer.receptive_field(x, field).sized(y), layer.macs(x)
-            coverage = field.coverage(y)
+            coverage = self._coverage(field, y)
         except ShapeError as error:
             raise _Fault(self._architecture.problem(place, str(error))) from None
         except _Fault:
@@ -281,6 +298,12 @@ class _Walk:
             )
         )
         return y, field
+
+    def _coverage(self, field: ReceptiveField, y: Shape) -> Coverage:
+        """Return what a layer reads of the input; the last layer's if it has the same field."""
+        if self._last is None or self._last[0] is not field:
+            self._last = field, field.coverage(y)
+        return self._last[1]
 
     def _container(
         self,
@@ -342,7 +365,7 @@ class _Walk:
                 input_shape=x,
                 output_shape=y,
                 receptive_field=field.size,
-                coverage=field.coverage(y),
+                coverage=self._coverage(field, y),
                 jump=field.jump,
                 parameters=sum(row.parameters for row in children),
                 macs=sum(row.macs for row in children),

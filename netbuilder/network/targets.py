@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
 from netbuilder._text import format_number, plural
-from netbuilder.config.schema import AccuracyTarget, Bound
+from netbuilder.components.shapes import spatial
+from netbuilder.config.schema import AccuracyTarget, Bound, FieldBound
 from netbuilder.network.analysis import Analysis
 
 
@@ -21,6 +23,9 @@ class Epoch(Protocol):
     def test_accuracy(self) -> float: ...
 
 
+_BEFORE_TRAINING = ("parameters", "receptive_field", "epochs")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The judgment of one target; the fields are keys of ``result.json``.
@@ -31,7 +36,7 @@ class Verdict:
         found: The measured value; None if nothing was measured.
         met: Whether the bound holds; None if it cannot be judged.
         left: The distance between ``found`` and the bound; negative if the bound is not met.
-        reason: Why the target cannot be judged.
+        reason: Why the target cannot be judged, or what decides.
     """
 
     target: str
@@ -45,23 +50,24 @@ class Verdict:
 def judge_document(analysis: Analysis) -> list[Verdict]:
     """Judge the targets that need no training: parameters, receptive field and epochs.
 
-    The receptive field is judged by its smallest axis.
+    The receptive field is judged along every axis; the verdict holds the axis that decides.
     """
     targets, train = analysis.architecture.targets, analysis.architecture.train
-    measured: list[tuple[str, Bound | None, float | None]] = [
-        ("parameters", targets.parameters, analysis.parameters),
-        ("receptive_field", targets.receptive_field, min(analysis.receptive_field)),
-        ("epochs", targets.epochs, train.epochs if train else None),
-    ]
-    reason = "the document has no train section"
     if analysis.fault:
-        measured = [(name, bound, None) for name, bound, _ in measured]
+        bounds = {name: getattr(targets, name) for name in _BEFORE_TRAINING}
         reason = "the network has a fault"
-    return [
-        _judge(name, bound, [value]) if value is not None else _not_judged(name, bound, reason)
-        for name, bound, value in measured
-        if bound
-    ]
+        return [_not_judged(name, bound, reason) for name, bound in bounds.items() if bound]
+    verdicts = []
+    if targets.parameters:
+        verdicts.append(_judge("parameters", targets.parameters, [analysis.parameters]))
+    if targets.receptive_field:
+        verdicts.append(_judge_field(analysis, targets.receptive_field))
+    if targets.epochs and train:
+        verdicts.append(_judge("epochs", targets.epochs, [train.epochs]))
+    elif targets.epochs:
+        reason = "the document has no train section"
+        verdicts.append(_not_judged("epochs", targets.epochs, reason))
+    return verdicts
 
 
 def judge_run(analysis: Analysis, metrics: Sequence[Epoch], unjudged: str = "") -> list[Verdict]:
@@ -104,10 +110,10 @@ def meets(bound: Bound, value: float) -> bool:
     return _judge("", bound, [value]).met is True
 
 
-def format_bound(bound: Bound) -> str:
+def format_bound(bound: Bound | FieldBound) -> str:
     """Put a bound in words: ``at least 99.4 in each of the last 4 epochs``."""
     words = [
-        f"{name.replace('_', ' ')} {format_number(limit)}"
+        f"{name.replace('_', ' ')} {_format_limit(limit)}"
         for name in ("below", "at_most", "above", "at_least")
         if (limit := getattr(bound, name)) is not None
     ]
@@ -118,7 +124,38 @@ def format_bound(bound: Bound) -> str:
     return text
 
 
-def _not_judged(name: str, bound: Bound, reason: str, met: bool | None = None) -> Verdict:
+def _format_limit(limit: float | tuple[float, ...]) -> str:
+    limits = limit if isinstance(limit, tuple) else (limit,)
+    return "x".join(map(format_number, limits))
+
+
+def _judge_field(analysis: Analysis, bound: FieldBound) -> Verdict:
+    """Judge the receptive field along the axis with the smallest margin.
+
+    The field counts from its first to its last position. Where the bound demands the whole axis,
+    what one output position reads of it counts instead, if that is not all.
+    """
+    verdicts = []
+    reads = analysis.coverage.one
+    sizes = spatial(analysis.architecture.input)
+    for axis, (field, size) in enumerate(zip(analysis.receptive_field, sizes, strict=True)):
+        limits = bound.along(axis)
+        demanded = max(
+            -inf if limits.at_least is None else limits.at_least,
+            -inf if limits.above is None else limits.above + 1,
+        )
+        value, reason = field, ""
+        if reads and demanded >= size > reads[axis] and field > reads[axis]:
+            value = reads[axis]
+            reason = f"one output position spans {field} and reads at most {value} of {size}"
+        verdicts.append(replace(_judge("receptive_field", limits, [value]), reason=reason))
+    worst = min(verdicts, key=lambda verdict: (verdict.met is True, verdict.left))
+    return replace(worst, bound=format_bound(bound))
+
+
+def _not_judged(
+    name: str, bound: Bound | FieldBound, reason: str, met: bool | None = None
+) -> Verdict:
     return Verdict(name, format_bound(bound), None, met, None, reason)
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from netbuilder._text import format_number, printable
+from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis, Row
@@ -34,16 +35,49 @@ def title_text(analysis: Analysis, between: str) -> str:
 
 def totals(analysis: Analysis, depth: int | None = None) -> str:
     """Return the sums over the layers, and the first layer that sees the whole input."""
-    size = format_shape(spatial(analysis.architecture.input))
-    whole = first_whole(analysis, depth)
-    if whole:
-        field = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
-    else:
-        field = f"sees {format_shape(analysis.receptive_field)} of the {size} input"
     return (
         f"{analysis.parameters:,} parameters, {analysis.macs:,} MACs, "
-        f"{memory_text(analysis.activation_bytes)} of activations for one sample; {field}"
+        f"{memory_text(analysis.activation_bytes)} of activations for one sample; "
+        f"{field_sentence(analysis, depth)}"
     )
+
+
+def field_sentence(analysis: Analysis, depth: int | None = None) -> str:
+    """Return what the network sees of its input, and the first layer that reads it with holes.
+
+    "Sees all" holds where one output position depends on every position of the input. Else the
+    sentence has the span of one position, what it reads of it, and what all read together.
+    """
+    text = _seen(analysis, depth)
+    holes = analysis.first_with_holes(depth)
+    if holes and holes.coverage.one:
+        text += (
+            f"; gridding: one position of layer {holes.path} {holes.title} spans "
+            f"{format_shape(holes.receptive_field)} with holes and reads at most "
+            f"{format_shape(holes.coverage.one)}"
+        )
+    return text
+
+
+def _seen(analysis: Analysis, depth: int | None) -> str:
+    shape, field = spatial(analysis.architecture.input), analysis.receptive_field
+    size, span, coverage = format_shape(shape), format_shape(field), analysis.coverage
+    if whole := analysis.first_whole(depth):
+        return f"sees all of the {size} input from layer {whole.path} {whole.title} on"
+    spans_all = all(part >= total for part, total in zip(field, shape, strict=True))
+    if coverage.one is None or coverage.together is None:
+        unknown = ", but may not read all of it" if spans_all else ""
+        return f"one position spans {span} of the {size} input{unknown}"
+    if coverage.one != tuple(map(min, field, shape)):
+        read = format_shape(coverage.one)
+        text = f"one position spans {span} of the {size} input and reads at most {read} of it"
+    elif spans_all:
+        text = f"one position spans {span} of the {size} input, but may not read all of it"
+    else:
+        text = f"sees {span} of the {size} input"
+    if coverage.together != shape:
+        text += f"; together the output positions read {format_shape(coverage.together)}"
+    return text
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -52,25 +86,12 @@ def verdict_line(verdict: Verdict) -> str:
     if verdict.found is None or verdict.left is None:
         return f"{target}: {word}, {verdict.reason}"
     value, off = format_number(verdict.found), format_number(abs(verdict.left))
+    reason = f"; {verdict.reason}" if verdict.reason else ""
     if verdict.met:
-        return f"{target}: {value}, {word} with {off} to spare"
+        return f"{target}: {value}, {word} with {off} to spare{reason}"
     if verdict.left == 0:
-        return f"{target}: {value}, {word}, the bound itself is not allowed"
-    return f"{target}: {value}, {word}, off by {off}"
-
-
-def first_whole(analysis: Analysis, depth: int | None = None) -> Row | None:
-    """Return the first layer of which every output position sees as much as the whole input.
-
-    A container counts for its layers that are deeper than ``depth``.
-    """
-    size = spatial(analysis.architecture.input)
-    for row in analysis.folded(depth):
-        if row.is_container and row.descendants and row.depth != depth:
-            continue
-        if all(field >= axis for field, axis in zip(row.receptive_field, size, strict=True)):
-            return row
-    return None
+        return f"{target}: {value}, {word}, the bound itself is not allowed{reason}"
+    return f"{target}: {value}, {word}, off by {off}{reason}"
 
 
 def window_text(row: Row) -> str:
@@ -98,10 +119,17 @@ def window_text(row: Row) -> str:
 
 
 def field_text(row: Row, analysis: Analysis) -> str:
-    """Return the receptive field and the input's size: ``22 of 28``, or ``107, all of 32``."""
-    field, size = row.receptive_field, spatial(analysis.architecture.input)
-    larger = field != size and all(f >= axis for f, axis in zip(field, size, strict=True))
-    return f"{per_axis_text(field)}{', all' if larger else ''} of {per_axis_text(size)}"
+    """Return the receptive field and the input's size: ``22 of 28``, or ``107, all of 32``.
+
+    A position that does not read all that it spans of the input: ``435, 218 of 224``.
+    """
+    field, size, read = row.receptive_field, spatial(analysis.architecture.input), row.coverage.one
+    span, total = per_axis_text(field), per_axis_text(size)
+    if read is not None and read != tuple(map(min, field, size)):
+        return f"{span}, {per_axis_text(read)} of {total}"
+    if field != size and row.coverage.whole:
+        return f"{span}, all of {total}"
+    return f"{span} of {total}"
 
 
 def per_axis_text(values: Sequence[int | Fraction]) -> str:
@@ -158,7 +186,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> lis
 def layer_table(analysis: Analysis, *, plain: bool, depth: int | None) -> Table[Row]:
     """Return one row per layer as a terminal shows it."""
     rows = analysis.folded(depth)
-    whole = first_whole(analysis, depth)
+    whole = analysis.first_whole(depth)
     labels = dict(zip(map(id, rows), layer_labels(rows), strict=True))
     parameters = analysis.parameters or 1
     largest = max((row.parameters / parameters for row in analysis.rows), default=0.0)
@@ -261,6 +289,7 @@ def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
             "macs": analysis.macs,
             "activation_bytes": analysis.activation_bytes,
             "receptive_field": list(analysis.receptive_field),
+            **_coverage_data(analysis.coverage),
         },
         "targets": [asdict(verdict) for verdict in judge_document(analysis)],
         "fault": problem_data(analysis.fault) if analysis.fault else None,
@@ -283,10 +312,20 @@ def _row_data(row: Row) -> dict[str, Any]:
         "input_shape": list(row.input_shape),
         "output_shape": list(row.output_shape),
         "receptive_field": list(row.receptive_field),
+        **_coverage_data(row.coverage),
         "jump": [float(j) if isinstance(j, Fraction) else j for j in row.jump],
         "parameters": row.parameters,
         "macs": row.macs,
         "activation_bytes": row.activation_bytes,
+    }
+
+
+def _coverage_data(coverage: Coverage) -> dict[str, Any]:
+    return {
+        "read": None if coverage.one is None else list(coverage.one),
+        "read_together": None if coverage.together is None else list(coverage.together),
+        "holes": any(coverage.holes),
+        "sees_all": coverage.whole,
     }
 
 
@@ -306,7 +345,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
 
     The receptive field of the first layer that sees the whole input is bold.
     """
-    whole = first_whole(analysis, depth)
+    whole = analysis.first_whole(depth)
 
     def receptive_field(row: Row) -> Cell:
         text = field_text(row, analysis)

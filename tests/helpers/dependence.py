@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import torch
+from hypothesis import assume
 from torch import Tensor, nn
 
 from netbuilder.components.shapes import Shape, spatial
@@ -21,14 +23,17 @@ def pixels_read(module: nn.Module, x: Shape, axes: tuple[int, ...]) -> Tensor:
             differ along other axes only are one position.
 
     Returns:
-        Bool of shape (*input positions, output positions).
+        Bool of shape (*input positions, output positions). An example whose output is not a number
+        without that is not counted.
     """
     sizes = spatial(x)
     batch = torch.zeros(prod(sizes), *x, dtype=torch.float64)
     at = torch.unravel_index(torch.arange(prod(sizes)), sizes)
-    channels = (slice(None),) * (len(x) - len(sizes))
+    channels = [slice(None)] * (len(x) - len(sizes))
     for i in range(prod(sizes)):
-        batch[(i, *channels, *(int(index[i]) for index in at))] = torch.nan
+        place: Any = (i, *channels, *(int(index[i]) for index in at))
+        batch[place] = torch.nan
+    assume(not evaluate(module, torch.zeros(1, *x, dtype=torch.float64)).isnan().any())
     read = evaluate(module, batch).isnan()
     others = [axis + 1 for axis in range(read.dim() - 1) if axis not in axes]
     read = read.any(others) if others else read

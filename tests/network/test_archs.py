@@ -14,7 +14,14 @@ from paths import ARCHS, TESTS
 from netbuilder import build, load
 from netbuilder.components.augmentations import geometry
 from netbuilder.config.json_schema import FILE_NAME, schema_text
-from netbuilder.config.schema import AccuracyTarget, Architecture, Bound, Targets, TrainConfig
+from netbuilder.config.schema import (
+    AccuracyTarget,
+    Architecture,
+    Bound,
+    FieldBound,
+    Targets,
+    TrainConfig,
+)
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.check import check_architecture
 from netbuilder.network.targets import judge_document
@@ -144,7 +151,7 @@ def test_the_tenth_promises_what_was_asked() -> None:
     """99.4 percent in the last 4 of at most 15 epochs, below 8,000 parameters."""
     assert load(document(10)).targets == Targets(
         parameters=Bound(below=8000),
-        receptive_field=Bound(at_least=28),
+        receptive_field=FieldBound(at_least=28),
         epochs=Bound(at_most=15),
         test_accuracy=AccuracyTarget(at_least=99.4, for_last_epochs=4),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from budgets import examples
 from dependence import along, pixels_read
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +13,6 @@ from torch import Tensor
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.config.schema import Architecture
-from netbuilder.network.analysis import analyse
 from netbuilder.network.build import build
 
 pytestmark = pytest.mark.filterwarnings(
@@ -78,7 +76,8 @@ def test_claims_about_chains_are_exact(architecture: Architecture) -> None:
     coverage, read = _measured(architecture)
     for axis in range(read.dim() - 1):
         line = along(read, axis)
-        assert coverage.one is not None and coverage.together is not None
+        assert coverage.one is not None
+        assert coverage.together is not None
         assert int(line.sum(0).max()) == coverage.one[axis]
         assert int(line.any(1).sum()) == coverage.together[axis]
         assert any(map(_has_hole, line.T)) == coverage.holes[axis]

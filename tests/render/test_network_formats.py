@@ -95,6 +95,10 @@ def test_json_holds_all_that_is_known() -> None:
         "input_shape": [4, 12, 12],
         "output_shape": [4, 6, 6],
         "receptive_field": [4, 4],
+        "read": [4, 4],
+        "read_together": [12, 12],
+        "holes": False,
+        "sees_all": False,
         "jump": [2, 2],
         "parameters": 0,
         "macs": 0,
@@ -111,6 +115,10 @@ def test_json_holds_all_that_is_known() -> None:
             "macs": 6624,
             "activation_bytes": 8104,
             "receptive_field": [14, 14],
+            "read": [12, 12],
+            "read_together": [12, 12],
+            "holes": False,
+            "sees_all": True,
         },
         "targets": [
             {

@@ -181,4 +181,6 @@ class Fold(_Sliding):
         sizes = self._positions(self.output_size)
         windows = field.per_channel().unflatten(1, sizes).sized((x[0], *sizes))
         axes = zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        return windows.read(Window.at_most_whole(x[0]), *(Window.transposed(*axis) for axis in axes))
+        return windows.read(
+            Window.at_most_whole(x[0]), *(Window.transposed(*axis) for axis in axes)
+        )

@@ -68,7 +68,8 @@ class Dependence:
     def of_input(cls, axes: Axes, shape: Shape) -> Dependence:
         """Return that of the input, where each position depends on itself."""
         reader, sizes = Reader(), tuple(shape[axis] for axis in axes)
-        most = tuple(map(reader.identity, sizes))
+        identities = {size: reader.identity(size) for size in set(sizes)}
+        most = tuple(identities[size] for size in sizes)
         return cls(sizes, most, most, most, shape, reader)
 
     # --- what layers do ---------------------------------------------------------------------------
@@ -78,7 +79,7 @@ class Dependence:
         if self.shape == y:
             return self
         sized = self._map(lambda i, reads: self._resolve(reads, y[axes[i]]))
-        return replace(sized, shape=y)
+        return Dependence(self.input, sized.most, sized.least, sized.channel, y, self.reader)
 
     def read(self, axes: Axes, windows: Sequence[Window | None]) -> Dependence:
         """Return it after a layer with these windows over the axes of its sample."""
@@ -109,7 +110,7 @@ class Dependence:
             channel = tuple(read_least(i, reads) for i, reads in enumerate(self.channel))
         keeps_shape = all(window is None for window in windows)
         shape = self.shape if keeps_shape else None
-        return replace(self, most=most, least=least, channel=channel, shape=shape)
+        return Dependence(self.input, most, least, channel, shape, self.reader)
 
     def per_channel(self) -> Dependence:
         """Return it before a layer whose positions read some channels of a position only."""
@@ -231,6 +232,8 @@ class Dependence:
         sized = self.sized(axes, y)
         most = [reads for reads in sized.most if isinstance(reads, Reads)]
         known = len(most) == len(self.input)
+        if not all(reads.union for reads in most):
+            most = [NOTHING] * len(most)  # a box without extent along one axis is empty
         return Coverage(
             one=tuple(reads.most for reads in most) if known else None,
             together=tuple(reads.union.bit_count() for reads in most) if known else None,
@@ -265,7 +268,7 @@ class Dependence:
         most = family(self.most)
         least = most if self.least is self.most else family(self.least)
         channel = least if self.channel is self.least else family(self.channel)
-        return replace(self, most=most, least=least, channel=channel)
+        return Dependence(self.input, most, least, channel, self.shape, self.reader)
 
     def _resolve(self, reads: AxisReads, count: int) -> AxisReads:
         if isinstance(reads, Pending):
@@ -280,7 +283,7 @@ class Dependence:
         if not isinstance(reads, Reads) or not size:
             return None
         if _whole_size(window):
-            return Reads((reads.union,))
+            return self.reader.whole(reads)
         return Pending(reads, window, size)
 
     def _is_box(self, axes: Axes, axis: int, window: Window) -> bool:
@@ -313,15 +316,9 @@ class Dependence:
             [i] = differing
             union = self._union(a[i], b[i], y[axes[i]])
             return (*a[:i], union, *a[i + 1 :]) if union else a
-        pairs = [
-            (mine, theirs, y[axis])
-            for mine, theirs, axis in zip(a, b, axes, strict=True)
-            if isinstance(mine, Reads) and isinstance(theirs, Reads)
-        ]
-        if all(theirs.contains(mine, count) for mine, theirs, count in pairs):
-            return b
-        if all(mine.contains(theirs, count) for mine, theirs, count in pairs):
-            return a
+        unions = tuple(self._union(a[i], b[i], y[axis]) for i, axis in enumerate(axes))
+        if unions in (a, b):
+            return unions
         return max(a, b, key=lambda sets: prod(r.most for r in sets if isinstance(r, Reads)))
 
     def _smaller(

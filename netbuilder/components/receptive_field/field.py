@@ -82,6 +82,8 @@ class ReceptiveField:
         these methods one after the other sets the shapes between them; the shape of its output is
         set by the analysis.
         """
+        if self.dependence is None or self.dependence.shape == y:
+            return self
         return self._with_dependence(lambda d: d.sized(self.axes, y))
 
     def per_channel(self) -> ReceptiveField:
@@ -227,7 +229,7 @@ class ReceptiveField:
         """Return the field with another dependence, where it is known."""
         if self.dependence is None:
             return self
-        return replace(self, dependence=change(self.dependence))
+        return ReceptiveField(self.input, self.axes, self.windows, change(self.dependence))
 
     def _with_windows(self, windows: Iterable[Window | None]) -> ReceptiveField:
         """Return the field with other windows; None stands for one that reads the whole axis."""

@@ -7,7 +7,7 @@ reflects, and positions that a dilated or strided window skips are missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from itertools import pairwise, product
@@ -16,12 +16,14 @@ from operator import and_, or_
 
 from netbuilder.components.receptive_field.window import Border, Window
 
-MAX_BITS = 1 << 26
+MAX_BITS = 1 << 28
 """The largest size of the sets of one axis; larger ones are unknown."""
 MAX_WORK = 1 << 22
 """The most set operations for one network; after that, sets are unknown."""
-MEMO_SIZE = 32
+MEMO_SIZE = 64
 """The results that are kept, since the axes of an image and repeated layers share them."""
+MEMO_BITS = 1 << 22
+"""The largest size of a result that is kept."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Reads:
     @cached_property
     def has_holes(self) -> bool:
         """Whether some position skips input positions between those that it reads."""
-        runs = (mask // (mask & -mask) for mask in set(self.masks) if mask)
+        runs = (mask >> (mask & -mask).bit_length() - 1 for mask in self.masks if mask)
         return any(run & (run + 1) for run in runs)
 
     def listed(self, count: int) -> list[int]:
@@ -67,13 +69,6 @@ class Reads:
             return list(self.masks)
         return [self.at(i) for i in range(count)]
 
-    def contains(self, other: Reads, count: int) -> bool:
-        """Whether each of ``count`` positions reads all that it reads in ``other``."""
-        if self is other or self == other:
-            return True
-        pairs = zip(self.listed(count), other.listed(count), strict=True)
-        return all(mine & theirs == theirs for mine, theirs in pairs)
-
 
 NOTHING = Reads((0,))
 """The sets of positions that read nothing."""
@@ -81,10 +76,13 @@ NOTHING = Reads((0,))
 
 @dataclass
 class Reader:
-    """Computes sets for one network, within a budget of memory and work."""
+    """Computes sets for one network, within a budget of memory and work.
+
+    Sets that are equal to an operand are that operand, so that results are shared by identity.
+    """
 
     work: int = MAX_WORK
-    _memo: dict[tuple[Reads, Window, int, int], Reads | None] = field(default_factory=dict)
+    _memo: dict[Hashable, tuple[tuple[Reads, ...], Reads | None]] = field(default_factory=dict)
 
     def identity(self, size: int) -> Reads | None:
         """Return the sets of the input itself: each position reads itself."""
@@ -97,19 +95,35 @@ class Reader:
         if window.period == 1 and window.stride == 0 and not window.border:
             first, last = window.span_at(0)
             if first <= 0 and last >= size - 1 and window.dilation == 1:
-                return Reads((reads.union,))
+                return self.whole(reads)
             count = 1
-        key = (reads, window, size, count)
+        key = (id(reads), window, size, count)
+        return self._remembered(key, (reads,), lambda: self._read(reads, window, size, count))
+
+    def whole(self, reads: Reads) -> Reads:
+        """Return what each position of a layer reads that reads the whole axis."""
+        if len(reads.masks) == 1:
+            return reads
+        return Reads((reads.union,))
+
+    def _remembered(
+        self, key: Hashable, operands: tuple[Reads, ...], compute: Callable[[], Reads | None]
+    ) -> Reads | None:
+        """Return an earlier result for the same operands, or compute it."""
         if key in self._memo:
-            return self._memo[key]
-        result = self._read(reads, window, size, count)
-        if len(self._memo) >= MEMO_SIZE:
-            del self._memo[next(iter(self._memo))]
-        self._memo[key] = result
+            return self._memo[key][1]
+        result = compute()
+        for operand in operands:
+            if result == operand:
+                result = operand
+        if result is None or len(result.masks) * result.union.bit_length() <= MEMO_BITS:
+            if len(self._memo) >= MEMO_SIZE:
+                del self._memo[next(iter(self._memo))]
+            self._memo[key] = operands, result
         return result
 
     def _read(self, reads: Reads, window: Window, size: int, count: int) -> Reads | None:
-        bits = max(mask.bit_length() for mask in reads.masks)
+        bits = reads.union.bit_length()
         # A window has at least as many taps at any position as at a border.
         taps = 1 + (window.size - 1) // window.dilation if window.size else 0
         if not self._affords(count, bits, min(taps, size) if not window.border else taps):
@@ -157,11 +171,15 @@ class Reader:
     def _combine(
         self, a: Reads, b: Reads, count: int, operation: Callable[[int, int], int]
     ) -> Reads | None:
-        if a == b:
+        if a is b or a == b:
             return a
-        if not self._affords(count, max(a.union, b.union).bit_length(), 1):
-            return None
-        return _shortened(list(map(operation, a.listed(count), b.listed(count))))
+
+        def compute() -> Reads | None:
+            if not self._affords(count, max(a.union, b.union).bit_length(), 1):
+                return None
+            return _shortened(list(map(operation, a.listed(count), b.listed(count))))
+
+        return self._remembered((operation, id(a), id(b), count), (a, b), compute)
 
     def covers_pairs(self, axes: Sequence[Reads], count: int) -> bool:
         """Whether sets of several input axes occur in all combinations along one sample axis.
@@ -187,7 +205,7 @@ class Reader:
 
     def _affords(self, count: int, bits: int, taps: int) -> bool:
         """Take work from the budget; return whether it suffices."""
-        work = count * (1 + taps) * (1 + bits // 4096)
+        work = count * (1 + taps) * (1 + bits // 2048)
         if count * bits > MAX_BITS or work > self.work:
             return False
         self.work -= work

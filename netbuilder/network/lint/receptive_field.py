@@ -29,13 +29,18 @@ SIGNIFICANT_SHARE = 1 / 50
 def never_sees_all(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """No output position depends on the whole input."""
     size, field = spatial(analysis.architecture.input), analysis.receptive_field
-    leaves = leaf_rows(analysis)
-    missing = max(total - part for part, total in zip(field, size, strict=True))
-    if missing <= 0 or not leaves:
+    leaves, read = leaf_rows(analysis), analysis.coverage.one or field
+    missing = max(total - part for part, total in zip(read, size, strict=True))
+    if missing <= 0 or not leaves or any(analysis.coverage.holes):
         return
     reason = (
-        f"the output sees {format_shape(field)} of the {format_shape(size)} input, never all of it"
+        f"the output sees {format_shape(read)} of the {format_shape(size)} input, never all of it"
     )
+    if all(part >= total for part, total in zip(field, size, strict=True)):
+        reason = (
+            f"one output position spans {format_shape(field)} of the {format_shape(size)} input "
+            f"and reads at most {format_shape(read)}, never all of it"
+        )
     dropping = [row for row in leaves if _dropped_border(row)]
     # Each dropped position is worth `jump` positions of the input, and a border is less than that.
     if missing <= sum(max(_dropped_border(row).values()) * max(row.jump) for row in dropping):
@@ -55,23 +60,53 @@ def never_sees_all(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]
     )
 
 
+def gridding(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """One position skips positions between those that it reads."""
+    row = analysis.first_with_holes()
+    if row and row.coverage.one:
+        yield Finding(
+            row.place,
+            f"one position spans {format_shape(row.receptive_field)} with holes and reads at most "
+            f"{format_shape(row.coverage.one)} of the "
+            f"{format_shape(spatial(analysis.architecture.input))} input",
+            "use less dilation or stride here, or larger kernels before it",
+        )
+
+
+def input_unread(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """No output position depends on a part of the input."""
+    size = spatial(analysis.architecture.input)
+    for row in analysis.outermost:
+        together = row.coverage.together
+        if together is None or together == size:
+            continue
+        # The other rules report a border that windows drop.
+        if not any(_dropped_border(leaf) for leaf in leaf_rows(analysis)):
+            yield Finding(
+                row.place,
+                f"together its positions read {format_shape(together)} of the "
+                f"{format_shape(size)} input: no output depends on the rest",
+                "pad, or choose sizes, strides and kernels that leave no position out",
+            )
+        return
+
+
 def sees_all_before(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """Convolutions with large kernels follow although one position already sees the whole input."""
     size = spatial(analysis.architecture.input)
     late: list[Row] = []
-    field: tuple[int, ...] = (1,) * len(size)
+    sees_all = prod(size) == 1
     for row in analysis.rows:
         if isinstance(row.layer, Container):
             if not isinstance(row.layer, Sequential):
                 break  # a path around the layers of this container sees less
             continue
         kernel = kernel_size(row)
-        sees_all = all(part >= total for part, total in zip(field, size, strict=True))
         # A kernel as large as its map reduces the map to one position, which is useful.
         collapses = prod(row.output_shape[1:]) == 1
         if sees_all and prod(kernel) > 1 and not collapses:
             late.append(row)
-        field = row.receptive_field
+        sees_all = row.coverage.whole
     if len(late) > 1:
         share = sum(row.parameters for row in late) / (analysis.parameters or 1)
         yield Finding(
@@ -169,6 +204,8 @@ def _covering_argument(row: Row) -> str:
 
 RULES = (
     Rule("never-sees-all", never_sees_all),
+    Rule("gridding", gridding),
+    Rule("input-unread", input_unread),
     Rule("sees-all-before", sees_all_before),
     Rule("kernel-on-one-position", kernel_on_one_position),
     Rule("border-dropped", border_dropped),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netbuilder._text import format_number, printable
-from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
-from netbuilder.render.network import first_whole
+from netbuilder.render.network import field_sentence
 from netbuilder.render.report.model import Gap, Report, ReportEntry
 from netbuilder.render.runs import range_text
 from netbuilder.runs.statistics import MeanStd
@@ -159,14 +158,9 @@ def one_line(text: str) -> str:
 
 
 def _field(analysis: Analysis) -> str:
-    size, whole = format_shape(spatial(analysis.architecture.input)), first_whole(analysis)
-    if whole:
-        return (
-            f"Every output position sees the whole {size} input from layer {whole.path} "
-            f"{printable(whole.title)} on."
-        )
-    field = format_shape(analysis.receptive_field)
-    return f"No layer sees the whole {size} input: an output position sees {field} of it."
+    sentence = printable(field_sentence(analysis))
+    subject = "The network " if sentence.startswith("sees") else ""
+    return f"{subject}{sentence}."[:1].upper() + f"{subject}{sentence}."[1:]
 
 
 def _gap(gap: Gap, iteration: ReportEntry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -40,21 +41,33 @@ def pixels_read(module: nn.Module, x: Shape, axes: tuple[int, ...]) -> Tensor:
     return read.reshape(*sizes, -1)
 
 
-def pixels_with_gradient(module: nn.Module, x: Shape, position: tuple[int, ...]) -> Tensor:
-    """Which positions of the input an output position of a smooth module depends on.
+def pixels_with_gradient(
+    module: nn.Module, path: str, x: Shape, positions: int
+) -> Iterator[Tensor]:
+    """Which positions of the input some output positions of a layer depend on, by gradients.
 
     Args:
-        module: The module, in float64.
+        module: The network, in float64, without layers that hide a dependence; see `smooth`.
+        path: The path of the layer in the network.
         x: The shape of one input sample.
-        position: The place of the position along the axes of the output after the channels.
+        positions: How many positions are tried at most, those in the middle first.
     """
+    outputs: list[Tensor] = []
+    handle = module.get_submodule(path).register_forward_hook(
+        lambda _module, _arguments, output: outputs.append(output)
+    )
     generator = torch.Generator().manual_seed(0)
     sample = torch.randn(1, *x, dtype=torch.float64, generator=generator, requires_grad=True)
-    values = module(sample)[(0, slice(None), *position)]
-    weights = torch.randn(values.shape, dtype=torch.float64, generator=generator)
-    (values * weights).sum().backward()
-    assert sample.grad is not None
-    return sample.grad[0].ne(0).any(0)
+    module(sample)
+    handle.remove()
+    output = outputs[-1][0]
+    values = output.flatten(1) if output.dim() > 1 else output[:, None]
+    weights = torch.randn(len(values), dtype=torch.float64, generator=generator)
+    middle = values.shape[1] // 2 + (output.shape[-1] // 2 if output.dim() > 2 else 0)
+    order = sorted(range(values.shape[1]), key=lambda i: abs(i - middle))
+    for i in order[:positions]:
+        [gradient] = torch.autograd.grad(values[:, i] @ weights, sample, retain_graph=True)
+        yield gradient[0].ne(0).any(0)
 
 
 def smooth(module: nn.Module) -> nn.Module:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from math import prod
 
 from netbuilder.components.receptive_field.reads import NOTHING, Reader, Reads
-from netbuilder.components.receptive_field.window import MAX_PERIOD, Window
+from netbuilder.components.receptive_field.window import MAX_PERIOD, Border, Window
 from netbuilder.components.shapes import Shape
 
 Axes = tuple[int, ...]
@@ -54,6 +55,7 @@ class Dependence:
         least: A lower bound: a position, all of its channels together, depends on this box.
         channel: A lower bound for each of its channels, which differ after a concatenation.
         shape: The shape of the sample; None after a layer whose output shape is not yet set.
+        border: What borders on the way were copied from; circular if some were.
         reader: What computes the sets.
     """
 
@@ -62,6 +64,7 @@ class Dependence:
     least: tuple[AxisReads, ...]
     channel: tuple[AxisReads, ...]
     shape: Shape | None
+    border: Border
     reader: Reader = field(compare=False, repr=False)
 
     @classmethod
@@ -70,7 +73,7 @@ class Dependence:
         reader, sizes = Reader(), tuple(shape[axis] for axis in axes)
         identities = {size: reader.identity(size) for size in set(sizes)}
         most = tuple(identities[size] for size in sizes)
-        return cls(sizes, most, most, most, shape, reader)
+        return cls(sizes, most, most, most, shape, "", reader)
 
     # --- what layers do ---------------------------------------------------------------------------
 
@@ -79,7 +82,9 @@ class Dependence:
         if self.shape == y:
             return self
         sized = self._map(lambda i, reads: self._resolve(reads, y[axes[i]]))
-        return Dependence(self.input, sized.most, sized.least, sized.channel, y, self.reader)
+        return Dependence(
+            self.input, sized.most, sized.least, sized.channel, y, self.border, self.reader
+        )
 
     def read(self, axes: Axes, windows: Sequence[Window | None]) -> Dependence:
         """Return it after a layer with these windows over the axes of its sample."""
@@ -110,7 +115,11 @@ class Dependence:
             channel = tuple(read_least(i, reads) for i, reads in enumerate(self.channel))
         keeps_shape = all(window is None for window in windows)
         shape = self.shape if keeps_shape else None
-        return Dependence(self.input, most, least, channel, shape, self.reader)
+        border = self.border
+        for window in windows:
+            if window is not None:
+                border = _stronger(border, window.border)
+        return Dependence(self.input, most, least, channel, shape, border, self.reader)
 
     def per_channel(self) -> Dependence:
         """Return it before a layer whose positions read some channels of a position only."""
@@ -193,6 +202,7 @@ class Dependence:
     ) -> Dependence:
         """Return it after two branches are combined at each position of a sample ``y``."""
         mine, theirs = self.sized(axes, y), other.sized(other_axes, y)
+        mine = replace(mine, border=_stronger(self.border, other.border))
         most = tuple(
             self._union(a, b, y[axis]) if axis == other_axis else _everything(size)
             for a, b, axis, other_axis, size in zip(
@@ -200,7 +210,7 @@ class Dependence:
             )
         )
         if axes != other_axes:
-            return replace(self, most=most, least=mine.least, channel=mine.channel, shape=y)
+            return replace(mine, most=most)
         least = self._larger(mine.least, theirs.least, axes, y)
         if not concatenates:
             channel = self._larger(mine.channel, theirs.channel, axes, y)
@@ -208,7 +218,7 @@ class Dependence:
             channel = mine.channel
         else:
             channel = self._smaller(mine.channel, theirs.channel, axes, y)
-        return replace(self, most=most, least=least, channel=channel, shape=y)
+        return replace(mine, most=most, least=least, channel=channel)
 
     def concatenate(
         self, others: Sequence[Dependence], axes: Axes, shapes: Sequence[Shape]
@@ -223,9 +233,20 @@ class Dependence:
         sized = [branch.sized(axes, shape) for branch, shape in zip(branches, shapes, strict=True)]
         most = join([branch.most for branch in sized])
         least = join([branch.least for branch in sized])
-        return replace(self, most=most, least=least, channel=least, shape=(sum(counts),))
+        border = reduce(_stronger, (branch.border for branch in branches))
+        shape = (sum(counts),)
+        return replace(self, most=most, least=least, channel=least, shape=shape, border=border)
 
     # --- what is known ----------------------------------------------------------------------------
+
+    def mirrored_size(self) -> tuple[int, ...]:
+        """Return how wide one position reads where borders are reflected or replicated; else 0.
+
+        A border reads what lies inside, where windows may be wider than those that would follow.
+        """
+        if not self.border or self.border == "circular":
+            return (0,) * len(self.input)
+        return tuple(r.widest if isinstance(r, Reads) else 0 for r in self.most)
 
     def coverage(self, axes: Axes, y: Shape) -> Coverage:
         """Return what positions of a sample ``y`` read of the input."""
@@ -268,7 +289,7 @@ class Dependence:
         most = family(self.most)
         least = most if self.least is self.most else family(self.least)
         channel = least if self.channel is self.least else family(self.channel)
-        return Dependence(self.input, most, least, channel, self.shape, self.reader)
+        return Dependence(self.input, most, least, channel, self.shape, self.border, self.reader)
 
     def _resolve(self, reads: AxisReads, count: int) -> AxisReads:
         if isinstance(reads, Pending):
@@ -337,6 +358,11 @@ class Dependence:
         if len(known) < len(parts):
             return None
         return self.reader.concatenate(known, counts)
+
+
+def _stronger(a: Border, b: Border) -> Border:
+    """Return the border of two that says more about what is read."""
+    return a if a == "circular" or not b else b
 
 
 def _whole_size(window: Window) -> int | None:

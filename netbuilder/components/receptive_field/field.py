@@ -59,7 +59,10 @@ class ReceptiveField:
     @property
     def size(self) -> tuple[int, ...]:
         """The width of the field in input pixels, for each axis."""
-        return tuple(window.size for window in self.windows)
+        size = tuple(window.size for window in self.windows)
+        if self.dependence is None or not self.dependence.border:
+            return size
+        return tuple(map(max, size, self.dependence.mirrored_size()))
 
     @property
     def jump(self) -> tuple[int | Fraction, ...]:

@@ -56,6 +56,11 @@ class Reads:
         return max(mask.bit_count() for mask in self.masks)
 
     @cached_property
+    def widest(self) -> int:
+        """The largest distance from the first to the last position that one position reads."""
+        return max(mask.bit_length() - (mask & -mask).bit_length() + 1 for mask in self.masks)
+
+    @cached_property
     def has_holes(self) -> bool:
         """Whether some position skips input positions between those that it reads."""
         runs = (mask >> (mask & -mask).bit_length() - 1 for mask in self.masks if mask)

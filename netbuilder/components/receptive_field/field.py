@@ -21,8 +21,8 @@ class ReceptiveField:
     It spans from the first to the last input pixel that a position depends on, as if the input
     continued beyond its borders. Borders that are reflected, replicated or circular count as
     positions outside the input, unless a reflected or replicated position reads more than that
-    position would. It is never too small, except after circular borders. It is exact for every kind of layer, except
-    for these cases, where it is an upper bound:
+    position would. It is never too small, except after circular borders. It is exact for every kind
+    of layer, except for these cases, where it is an upper bound:
 
     (a) a pattern that takes more than `MAX_PERIOD` positions to repeat, or more than `MAX_READS`
         lookups to compute;

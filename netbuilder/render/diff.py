@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,7 @@ from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Row
 from netbuilder.network.diff import ArchitectureDiff, FieldChange, LayerChange, json_value
 from netbuilder.render.console import Block, Line
-from netbuilder.render.json import dumps
+from netbuilder.render.json import dumps, record_data
 from netbuilder.render.markdown import escaped, items
 from netbuilder.render.network import layer_labels, memory_text, per_axis_text, problem_data
 from netbuilder.render.table import Cell, Column, Table
@@ -154,7 +154,7 @@ def _side_data(subject: Selection, difference: ArchitectureDiff) -> dict[str, An
         "receptive_field": list(analysis.receptive_field),
         "activation_bytes": analysis.activation_bytes,
         "fault": problem_data(analysis.fault) if analysis.fault else None,
-        "results": [asdict(summary) for summary in summarize_runs(subject.finished)],
+        "results": [record_data(summary) for summary in summarize_runs(subject.finished)],
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +12,7 @@ from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis, Row
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.console import Block, Line
-from netbuilder.render.json import dumps
+from netbuilder.render.json import dumps, record_data
 from netbuilder.render.markdown import Marked, escaped, items
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.torchsummary import as_torchsummary
@@ -49,9 +48,9 @@ def totals(analysis: Analysis, depth: int | None = None) -> str:
 def verdict_line(verdict: Verdict) -> str:
     """Return a target that needs no training, with the distance from its bound, in one line."""
     target, word = f"target {verdict.target.replace('_', ' ')} {verdict.bound}", WORDS[verdict.met]
-    if verdict.found is None or verdict.left is None:
+    if verdict.value is None or verdict.left is None:
         return f"{target}: {word}, {verdict.reason}"
-    value, off = format_number(verdict.found), format_number(abs(verdict.left))
+    value, off = format_number(verdict.value), format_number(abs(verdict.left))
     if verdict.met:
         return f"{target}: {value}, {word} with {off} to spare"
     if verdict.left == 0:
@@ -262,14 +261,14 @@ def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
             "activation_bytes": analysis.activation_bytes,
             "receptive_field": list(analysis.receptive_field),
         },
-        "targets": [asdict(verdict) for verdict in judge_document(analysis)],
+        "targets": [record_data(verdict) for verdict in judge_document(analysis)],
         "fault": problem_data(analysis.fault) if analysis.fault else None,
     }
 
 
 def problem_data(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON values; line and column count from 1, 0 means none."""
-    return asdict(problem) | {"line": problem.line or 0, "column": problem.column or 0}
+    return record_data(problem) | {"line": problem.line or 0, "column": problem.column or 0}
 
 
 def _row_data(row: Row) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from netbuilder._text import printable
 from netbuilder.components.component import explain
 from netbuilder.config.schema import format_path
 from netbuilder.errors import CheckpointError
-from netbuilder.runs.records import Count, EpochRecord
+from netbuilder.runs.records import EpochRecord
+from netbuilder.runs.values import Count
 from netbuilder.training.step import TrainState
 
 KEPT = 2

@@ -17,17 +17,10 @@ from netbuilder.data.open import open_dataset
 from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
-from netbuilder.runs.records import (
-    LARGEST_COUNT,
-    LONGEST_REASON,
-    DataRecord,
-    DeviceName,
-    Environment,
-    Precision,
-    RunConfig,
-    Session,
-)
+from netbuilder.runs.create import create_run
+from netbuilder.runs.records import DataRecord, Environment, RunConfig, Session
 from netbuilder.runs.run import Run
+from netbuilder.runs.values import LARGEST_COUNT, MAX_REASON, DeviceName, Precision
 from netbuilder.training.compile import decide_compile
 from netbuilder.training.cuda_graph import decide_graph
 from netbuilder.training.device import Device
@@ -111,7 +104,7 @@ def train(
         **optional,
     )
     with resource_errors(Path(out), f"; {OUT_HINT}"):
-        run = Run.create(Path(out), analysis.architecture, config, environment)
+        run = create_run(Path(out), analysis.architecture, config, environment)
     with resource_errors(run.path, RESUME_HINT), run.in_use():
         trainer = Trainer(run, environment, analysis, hardware, seed, data, data_dir, stop)
         yield from trainer.events(resumed=None)
@@ -233,7 +226,7 @@ def _data_record(data: LoadedData, memory: int) -> DataRecord:
         sha256=data.digest,
         train=len(data.train_labels),
         test=len(data.test_labels),
-        fallback=data.fallback_reason[:LONGEST_REASON] if data.fallback_for else "",
+        fallback=data.fallback_reason[:MAX_REASON] if data.fallback_for else "",
         **optional,
     )
 

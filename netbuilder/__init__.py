@@ -1,6 +1,6 @@
-"""netbuilder: declarative YAML to torch networks, checked, shown, trained.
+"""netbuilder: torch networks from declarative YAML, checked, shown and trained.
 
-Each name is imported at its first use, so that reading a document never waits for torch.
+Each name is imported when it is first used, so that reading a document does not import torch.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert "is not finished, 2 of 4 epochs trained" in told
     assert "1 on the fallback of the document's data set" in told
     assert "confusion: found a list of 9; allowed: 10 rows" in told
-    assert "it has no evaluation.json" in told
+    assert "evaluation.json is missing" in told
 
 
 def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     monkeypatch.setattr(Step, "__call__", exhausted)
     with pytest.raises(
         MachineError,
-        match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
+        match=r"out of memory: batches of 96 do not fit into .* GiB; batches of "
         r"\d+ should: train again with --set train\.batch_size=\d+; the last checkpoint is intact",
     ):
         list(train(small(), out=tmp_path))

@@ -56,7 +56,7 @@ class Look:
     def print_last_valid(self) -> None:
         """Print the totals of the last valid version of a document with problems."""
         from netbuilder.render.console import Line, show
-        from netbuilder.render.network import totals
+        from netbuilder.render.network_text import totals
 
         if not self.check.is_sound and self._last_valid:
             plain = not sys.stdout.isatty()

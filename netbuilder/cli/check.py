@@ -81,7 +81,7 @@ def _as_data(path: Path, check: DocumentCheck, findings: list[Advice] | None) ->
 
 def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> None:
     from netbuilder.render.console import Line, show
-    from netbuilder.render.network import verdict_line
+    from netbuilder.render.network_text import verdict_line
     from netbuilder.render.verdict import verdict_style
 
     for problem in check.problems:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import netbuilder
-from netbuilder.render.network import totals
+from netbuilder.render.network_text import totals
 from netbuilder.render.report import svg, tables
 from netbuilder.render.report import text as words
 from netbuilder.render.report.model import Report, ReportEntry

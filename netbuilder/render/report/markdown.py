@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netbuilder.render.markdown import escaped, items
-from netbuilder.render.network import totals
+from netbuilder.render.network_text import totals
 from netbuilder.render.report import tables
 from netbuilder.render.report import text as words
 from netbuilder.render.report.model import Report, ReportEntry

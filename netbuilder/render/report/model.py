@@ -13,7 +13,7 @@ from netbuilder.errors import ConfigError, MachineError
 from netbuilder.network.analysis import Analysis, Row, analyse
 from netbuilder.network.diff import diff_architectures
 from netbuilder.network.targets import Verdict, judge_document
-from netbuilder.render.diff import change_lines
+from netbuilder.render.diff_text import change_lines
 from netbuilder.runs.records import Evaluation
 from netbuilder.runs.run import Run
 from netbuilder.runs.selection import Selection

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netbuilder._text import format_number, plural, printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
-from netbuilder.render.network import first_whole
+from netbuilder.render.network_text import first_whole
 from netbuilder.render.report.model import Gap, Report, ReportEntry
 from netbuilder.render.runs import NOTHING, range_text
 from netbuilder.runs.statistics import MeanStd

@@ -182,7 +182,7 @@ def usage_message(error: Any) -> str:
     """Return a usage error as one line: the command, the mistake, and how to correct it.
 
     The output of typer has three lines, suggests commands but not values, and has no example.
-    typer exports only the base class of its usage errors, so attributes tell them apart.
+    typer exports only the base class of its usage errors, so attributes distinguish them.
     """
     context = getattr(error, "ctx", None)
     if context is None:  # the parser does not attach the command to an option without its value

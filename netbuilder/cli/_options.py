@@ -20,7 +20,7 @@ from netbuilder.training.options import DeviceName, PrecisionName, WeightsName
 def whole(option: str, low: int, meaning: str) -> Any:
     """Return an option that takes a whole number of at least ``low``."""
 
-    def parse(value: str | int) -> int:  # typer passes a default as it is
+    def parse(value: str | int) -> int:  # typer passes a default unchanged
         if not re.fullmatch("[0-9]{1,18}", str(value)) or int(value) < low:
             allowed = f"a whole number of at least {low}"
             raise ConfigError(f"{option}: found {str(value)!r}; allowed: {allowed}")

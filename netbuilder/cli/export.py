@@ -52,8 +52,8 @@ def export(
     """Export a network as Python code, or a trained network as ONNX and others.
 
     Python code is a module with the network as a class; it needs torch but not netbuilder. The
-    other formats take a run and hold its trained network, for normalized images in batches of any
-    size, with mean, standard deviation and classes. The file is kept only if its output on test
+    other formats take a run and contain its trained network, for normalized images in batches of
+    any size, with mean, standard deviation and classes. The file is kept only if its output on test
     images is that of the network.
 
     Example: netbuilder export archs/iter10.yaml --to python

@@ -26,7 +26,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("report"),
     runs: RunsFolder = RUNS,
     force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
+        bool, typer.Option("--force", help="Write into a folder with other files.")
     ] = False,
     plugins: Plugins = None,
 ) -> None:

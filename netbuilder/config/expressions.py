@@ -152,7 +152,7 @@ def _parse(text: str) -> ast.expr:
 
 
 def _check_tokens(text: str) -> None:
-    """Refuse text that is not made of the tokens of expressions.
+    """Refuse text with other tokens than those of expressions.
 
     Python's parser would normalize non-ASCII names, and warn about a number that touches a word.
     """

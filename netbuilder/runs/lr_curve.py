@@ -138,7 +138,7 @@ def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float
 
 
 def peak_field(architecture: Architecture) -> str:
-    """Return the field of a document that holds the highest rate, as ``--set`` names it."""
+    """Return the field of a document that sets the highest rate, as ``--set`` names it."""
     config = architecture.trained
     place: Place = ("train", "optimizer", config.optimizer.kind, "lr")
     for position, scheduler in enumerate(config.scheduler):

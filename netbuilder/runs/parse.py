@@ -70,7 +70,7 @@ def parse_record(content: bytes, path: Path, model: type[R], remedy: str, part: 
         path: The file, for messages.
         model: The record's model.
         remedy: What to do if the file is unusable; the end of the message.
-        part: The part of the file that holds the record, such as ``line 3``.
+        part: The part of the file that is the record, such as ``line 3``.
 
     Raises:
         ConfigError: The content is not JSON, or a value is not allowed; the message names the
@@ -97,7 +97,7 @@ def record_error(
 
 
 def parse_architecture(document: dict[str, Any], path: Path, remedy: str) -> Architecture:
-    """Check the resolved document that a record holds as ``architecture``.
+    """Check the resolved document in the field ``architecture`` of a record.
 
     Raises:
         ConfigError: The document is wrong; the message names its first wrong value.

@@ -213,7 +213,7 @@ class Run:
         """Return every run at or below ``paths``, sorted by path within each of them.
 
         Raises:
-            ConfigError: A path holds no run folder.
+            ConfigError: There is no run folder at or below a path.
         """
         runs: list[Run] = []
         for path in paths:

@@ -123,7 +123,7 @@ def natural_order(paths: Sequence[Path]) -> list[Path]:
 
 
 def _trained(run: Run, document: str) -> bool:
-    """Whether a run trained a document, which `experiment` has made text."""
+    """Whether a run trained ``document``, which is the text that `experiment` returns."""
     if run.experiment == document:
         return True
     try:

@@ -10,7 +10,7 @@ from torch import nn
 
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import TrainConfig
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.runs.records import Evaluation, Mistake
 from netbuilder.training.cuda_graph import Body
 from netbuilder.training.device import Device
@@ -87,7 +87,7 @@ def prediction(model: nn.Module, dataset: Dataset, hardware: Device) -> Body:
     """Return a function from uint8 images (N, C, H, W) to ``(float32 logits (N, classes),)``."""
 
     def predict(images: torch.Tensor) -> tuple[torch.Tensor]:
-        unit = normalise(to_unit(images), dataset.mean, dataset.std)
+        unit = normalize(to_unit(images), dataset.mean, dataset.std)
         with hardware.autocast():
             logits = model(unit).flatten(1)
         return (logits.float(),)

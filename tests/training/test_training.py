@@ -18,7 +18,7 @@ from small import DOCUMENT, after, run_until_stopped, small
 from netbuilder._files import write_atomic
 from netbuilder.config.schema import Architecture
 from netbuilder.data.open import open_dataset
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.errors import ConfigError, Diverged, MachineError
 from netbuilder.inference.evaluate import evaluate_run
 from netbuilder.inference.load import load_model
@@ -413,7 +413,7 @@ def test_normalised_training_images_have_mean_0_and_deviation_1() -> None:
     config = small().train
     assert config is not None
     images = open_dataset(config.dataset).train_images
-    unit = normalise(to_unit(images), config.dataset.mean, config.dataset.std)
+    unit = normalize(to_unit(images), config.dataset.mean, config.dataset.std)
     assert unit.mean().item() == pytest.approx(0, abs=0.03)
     assert unit.std().item() == pytest.approx(1, abs=0.03)
 

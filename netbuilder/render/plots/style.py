@@ -28,7 +28,7 @@ PHOTO_COLORS = 256
 
 
 def save(figure: Figure, path: Path, *, photos: bool = False) -> None:
-    """Write a figure to ``path`` as a PNG with a palette; ``photos`` need a larger, dithered one."""
+    """Write a figure to ``path`` as a PNG with a palette, for ``photos`` a dithered one."""
     buffer = BytesIO()
     with quiet():
         figure.savefig(buffer, format="png", dpi=120)

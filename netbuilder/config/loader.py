@@ -1,4 +1,4 @@
-"""Documents from files: text → checked `Architecture`, every problem with its place."""
+"""Load documents: parse and check the text, and report every problem with its place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from netbuilder.errors import ConfigError, Problem
 
 
 class DocumentError(ConfigError):
-    """A document is wrong; ``network`` is the part of it that is sound.
+    """A document is wrong; ``network`` is the valid part of its network.
 
-    That is its input and the layers before the first problem, or None where there are none.
+    It consists of the input and the layers before the first problem; None if the input is wrong.
     """
 
     def __init__(self, problems: Iterable[Problem], network: Architecture | None = None) -> None:
@@ -29,19 +29,18 @@ class DocumentError(ConfigError):
 
 
 def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architecture:
-    """The architecture in a YAML file.
+    """Load the architecture in a YAML file.
 
     Args:
-        path: the document.
-        overrides: changes to it, each as ``train.optimizer.SGD.lr=0.05``: the path of a field of
-            the document, and a value that is read as YAML. The whole is checked as if the document
-            said so.
+        path: The path of the document.
+        overrides: Changes such as ``train.optimizer.SGD.lr=0.05``: the path of a field in the
+            document, and a value in YAML. The changed document is checked.
 
     Raises:
-        ConfigError: the file cannot be read, or it is not a document at all.
-        DocumentError: the document is wrong; ``problems`` holds every problem of its values, each
-            with file, line, column and field. `netbuilder.network.check.check_document` lists the
-            problems of shapes and classes too.
+        ConfigError: The file cannot be read, or it is not a document.
+        DocumentError: The document is wrong; ``problems`` has every problem of its values, each
+            with file, line, column and field. `netbuilder.network.check.check_document` also
+            lists problems of shapes and classes.
     """
     path = Path(path)
     return parse_architecture(read_text(path), str(path), overrides, path.parent)
@@ -50,7 +49,14 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architectu
 def parse_architecture(
     text: str, file: str, overrides: Iterable[str] = (), folder: Path | None = None
 ) -> Architecture:
-    """As `load`, from text; ``file`` names it in messages, ``folder`` holds what it includes."""
+    """Load a document from text, as `load`.
+
+    Args:
+        text: The document.
+        file: The name of the document in messages.
+        overrides: As in `load`.
+        folder: The folder of the files that it includes.
+    """
     root, problems = parse(text, file)
     if not isinstance(root.value, dict):
         message = "a document is a mapping with name, input and layers"
@@ -85,7 +91,7 @@ def parse_architecture(
 
 
 def _sound_layers(plain: Any, places: Iterable[Place]) -> Architecture | None:
-    """The network of the layers before the first problem; None where its input is wrong."""
+    """Return the network of the layers before the first problem; None if its input is wrong."""
     wrong = [place[1] for place in places if place[0] == "layers" and len(place) > 1]
     try:
         parts = {"name": "network", "input": plain["input"], "layers": plain["layers"]}
@@ -99,11 +105,11 @@ def _sound_layers(plain: Any, places: Iterable[Place]) -> Architecture | None:
 USED = " (used in "
 
 MAX_PROBLEMS = 100
-"""Problems listed per document: whoever has more has repeated one mistake."""
+"""Problems listed per document; more of them are repetitions of one mistake."""
 
 
 def _limited(problems: list[Problem]) -> list[Problem]:
-    # A problem in a block concerns each of its uses; the first use is enough to find it.
+    # A problem in a block repeats for each use of the block; list the first.
     distinct = {(p.file, p.line, p.column, p.field, p.message.partition(USED)[0]): p
                 for p in sorted(problems, reverse=True)}  # fmt: skip
     problems = sorted(distinct.values())

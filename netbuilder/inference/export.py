@@ -94,7 +94,7 @@ def export_run(
         require_extra(package, form)
     import torch
 
-    from netbuilder.data.transforms import normalise, to_unit
+    from netbuilder.data.transforms import normalize, to_unit
     from netbuilder.inference.load import load_model
     from netbuilder.network.build import build
     from netbuilder.training.restore import open_recorded_data
@@ -103,7 +103,7 @@ def export_run(
     data = open_recorded_data(run, data_dir)
     content = json.dumps(metadata(run, which))
     images = data.test_images[:TEST_IMAGES]
-    batch = normalise(to_unit(images), data.dataset.mean, data.dataset.std)
+    batch = normalize(to_unit(images), data.dataset.mean, data.dataset.std)
     with TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder:
         temporary = Path(folder) / out.name
         try:

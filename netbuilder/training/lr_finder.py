@@ -19,7 +19,7 @@ from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import ConfigError, Diverged
 from netbuilder.network.check import require_trainable
 from netbuilder.runs.lr_curve import Curve, RangeTest, peak_field, suggest
-from netbuilder.runs.records import DeviceName, Precision
+from netbuilder.runs.values import DeviceName, Precision
 from netbuilder.training._torch_workarounds import defer_compiler_import
 from netbuilder.training.device import Device
 from netbuilder.training.loop import prepare

@@ -13,7 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import Architecture, TrainConfig
 from netbuilder.data.loader import BatchLoader
-from netbuilder.data.transforms import augment, normalise, seed_for, to_unit
+from netbuilder.data.transforms import augment, normalize, seed_for, to_unit
 from netbuilder.errors import Diverged
 from netbuilder.network.build import build
 from netbuilder.training._torch_workarounds import plain_update, skip_updates_if
@@ -202,7 +202,7 @@ class Step:
         dataset = self._dataset
         batch = augment(to_unit(images), self._config.augment, self._augment_generator)
         loss, logits = self._forward_for(len(labels))(
-            normalise(batch, dataset.mean, dataset.std), labels
+            normalize(batch, dataset.mean, dataset.std), labels
         )
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         with torch.no_grad():
@@ -252,7 +252,7 @@ class Step:
         )
 
     def _has_ended(self, moves: int) -> bool:
-        """Whether the schedule has reached its end after so many moves."""
+        """Whether the schedule is at its end after this number of moves."""
         return self._schedule_end is not None and moves >= self._schedule_end
 
     def end_epoch(self, epoch: int, test_loss: float) -> None:

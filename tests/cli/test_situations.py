@@ -120,7 +120,7 @@ evaluate runs/small/R               | 2 | no such folder; name a folder that `tr
 predict runs/small/R digit.png      | 2 | no such folder; name a folder that `train` created
 lr-find small.yaml                  | 2 | small.yaml: no such file; check the path
 diff small.yaml small.yaml          | 2 | small.yaml: no such file; check the path
-runs                                | 2 | runs: no such folder; `netbuilder train` makes it
+runs                                | 2 | runs: no such folder; `netbuilder train` creates it
 compare runs                        | 2 | runs: no such file; check the path
 results runs                        | 2 | runs: no such folder; `netbuilder train` creates them
 report runs                         | 2 | runs: no such file; check the path
@@ -161,8 +161,8 @@ predict runs/small/R empty                    | 2 | empty: no picture in it; all
 lr-find empty                                 | 2 | empty: it is a folder; name a document in it
 lr-find small.yaml --out digit.png            | 2 | digit.png is a file; name a folder
 diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json
-runs empty                                    | 0 | no run in it; `netbuilder train` makes them
-runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` makes them
+runs empty                                    | 0 | no run in it; `netbuilder train` creates them
+runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` creates them
 compare empty                                 | 2 | empty: no run folder in it; `netbuilder train` creates them
 compare small.yaml --runs empty               | 0 | no runs of small in empty; train them, or name the folder of their runs
 compare small.yaml --runs none                | 2 | --runs none: no such folder; name the one that
@@ -256,7 +256,7 @@ STAGES: dict[str, Callable[[Path], None]] = {
 
 HALF = """
 being made        | train --resume runs/small/R -q     | 2 | no such folder; name a folder that `train` created
-being made        | runs                               | 0 | no run in it; `netbuilder train` makes them
+being made        | runs                               | 0 | no run in it; `netbuilder train` creates them
 being made        | compare small.yaml                 | 0 | no runs of small in runs; train them, or name the folder of their runs
 being made        | results runs                       | 2 | runs: no run folder in it; `netbuilder train` creates them
 begun             | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/

@@ -21,7 +21,7 @@ from torchvision import datasets
 from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
 from netbuilder.data import download
 from netbuilder.data.open import data_root, open_dataset
-from netbuilder.data.transforms import epoch_order, generator_for, normalise, seed_for, to_unit
+from netbuilder.data.transforms import epoch_order, generator_for, normalize, seed_for, to_unit
 from netbuilder.errors import DataError
 
 __all__ = ["fashion"]  # a fixture
@@ -246,7 +246,7 @@ def test_normalise() -> None:
     from torchvision.transforms import functional
 
     expected = functional.normalize(unit, Cifar10.mean, Cifar10.std)
-    assert torch.allclose(normalise(unit, Cifar10.mean, Cifar10.std), expected)
-    one = normalise(unit[:, :1], Mnist.mean, Mnist.std)
+    assert torch.allclose(normalize(unit, Cifar10.mean, Cifar10.std), expected)
+    one = normalize(unit[:, :1], Mnist.mean, Mnist.std)
     assert torch.allclose(one, functional.normalize(unit[:, :1], Mnist.mean, Mnist.std))
     assert torch.equal(unit, before)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
+from netbuilder.runs.create import create_run
 from netbuilder.runs.records import (
     DataRecord,
     Environment,
@@ -62,7 +63,7 @@ def made_run(
     data = DataRecord(kind=architecture.trained.dataset.kind, sha256="0", fallback=fell_back)
     started = f"2026-01-01T00:00:{seed:02}+00:00"
     environment = Environment(device="cpu", precision="bf16", seed=seed, data=data, started=started)
-    run = Run.create(out, architecture, config, environment)
+    run = create_run(out, architecture, config, environment)
     metrics = [epoch_record(epoch, *pair) for epoch, pair in enumerate(accuracies, 1)]
     run.write_metrics(metrics)
     if not finished:

@@ -18,7 +18,7 @@ from small import DOCUMENT, run_until_stopped
 from netbuilder.components.datasets import Mnist5k
 from netbuilder.config.loader import parse_architecture
 from netbuilder.data.open import open_dataset
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.inference import export as exporting
 from netbuilder.inference.load import load_model
 from netbuilder.runs.run import Run
@@ -62,7 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 def batch() -> torch.Tensor:
     """Real test images, as the network takes them."""
     data = open_dataset(Mnist5k())
-    return normalise(to_unit(data.test_images[:40]), data.dataset.mean, data.dataset.std)
+    return normalize(to_unit(data.test_images[:40]), data.dataset.mean, data.dataset.std)
 
 
 @pytest.mark.parametrize("name", ["small", "nested"])

@@ -47,8 +47,8 @@ def test_the_verdict_names_each_target_and_the_published_figures() -> None:
         best_train_accuracy=96.5,
         last=METRICS,
         targets=(
-            VerdictRecord(target="parameters", bound="below 8,000", found=7884, met=True),
-            VerdictRecord(target="epochs", bound="at most 2", found=3, met=False),
+            VerdictRecord(target="parameters", bound="below 8,000", value=7884, met=True),
+            VerdictRecord(target="epochs", bound="at most 2", value=3, met=False),
             VerdictRecord(
                 target="test_accuracy",
                 bound="at least 99.4 in the last epoch",
@@ -62,8 +62,8 @@ def test_the_verdict_names_each_target_and_the_published_figures() -> None:
     text = shown(verdict_table(result))
     lines = [line.split("  ") for line in text.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert ["target parameters", "below 8,000", "7,884", "met"] in cells
-    assert ["target epochs", "at most 2", "3", "not met"] in cells
+    assert ["parameters", "below 8,000", "7,884", "met"] in cells
+    assert ["epochs", "at most 2", "3", "not met"] in cells
     assert "not judged: trained on mnist5k" in " ".join(text.split())
     assert ["best test accuracy", "published 99.56", "98.12"] in cells
 

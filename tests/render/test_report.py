@@ -61,7 +61,7 @@ def test_facts_over_the_seeds_are_exact(two_seeds: Report) -> None:
     # Training minus test is -5, 1, 5 and 10; its second half is two epochs.
     assert iteration.gap == Gap(10.0, 5.0, 2)
     assert [seed.first_at_target for seed in iteration.trained] == [3, 2]
-    assert [seed.held for seed in iteration.trained] == [2, 3]
+    assert [seed.target_streak for seed in iteration.trained] == [2, 3]
     assert [(p.label, p.guess, p.count) for p in iteration.confused] == [
         ("5", "3", 9), ("2", "7", 4), ("9", "4", 1),
     ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_target_that_was_lost_again_counts_from_the_loss(tmp_path: Path) -> No
     made_run(tmp_path, THREE, [(1, 50), (1, 60), (1, 49.9), (1, 50)])
     [iteration] = report_on(Selection.open_all([tmp_path])).iterations
     [seed] = iteration.trained
-    assert (seed.first_at_target, seed.held, sum(seed.at_target)) == (1, 1, 3)
+    assert (seed.first_at_target, seed.target_streak, sum(seed.at_target)) == (1, 1, 3)
     assert seed.met is False
 
 
@@ -86,7 +86,7 @@ def test_sentences_say_the_facts(two_seeds: Report) -> None:
     lines = words.observations(iteration)
     assert any("is +10.00 points" in line and "grew by 5.00" in line for line in lines)
     assert any("met in epochs 2 to 3, by 2 of 2 seeds" in line for line in lines)
-    assert any("5 taken for 3 (9 times), 2 taken for 7" in line for line in lines)
+    assert any("5 classified as 3 (9 times), 2 classified as 7" in line for line in lines)
 
 
 def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
         mistake |= {field: f"{mistake[field]}\n\n> quoted" for field in ("label", "guess")}
     (made.path / "evaluation.json").write_text(json.dumps(evaluation))
     text = text_of(report_on(Selection.open_all([tmp_path])), [])
-    assert "5 > quoted taken for 3 > quoted" in text
+    assert "5 > quoted classified as 3 > quoted" in text
     assert "\n> " not in text
 
 
@@ -111,7 +111,7 @@ def test_the_name_of_a_class_ends_no_line(tmp_path: Path) -> None:
         ((-1.0, -3.0), "grew by 2.00"),
         ((-1.0, 1.0), "rose by 2.00"),
         ((1.0, -1.0), "fell by 2.00"),
-        ((1.0, 1.04), "hardly moved"),
+        ((1.0, 1.04), "hardly changed"),
     ],
 )
 def test_a_gap_grows_away_from_zero(gaps: tuple[float, float], said: str, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert "is not finished, 2 of 4 epochs trained" in told
     assert "1 on the fallback of the document's data set" in told
     assert "confusion: found a list of 9; allowed: 10 rows" in told
-    assert "it has no evaluation.json" in told
+    assert "evaluation.json is missing" in told
 
 
 def test_a_network_without_a_run_says_what_to_do(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_an_earlier_report_is_renewed_and_nothing_else_is(
     assert {path.name for path in out.iterdir()} == {"report.md", "report.html"}
     (out / "thesis.txt").write_text("mine")
     before = (out / "report.md").read_bytes()
-    with pytest.raises(ConfigError, match=r"holds files of no report: thesis\.txt"):
+    with pytest.raises(ConfigError, match=r"has other files than a report: thesis\.txt"):
         write_report(two_seeds, out)
     assert (out / "report.md").read_bytes() == before
     write_report(two_seeds, out, force=True)

@@ -10,12 +10,11 @@ from rich.console import Console, Group
 
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.console import Block, show
-from netbuilder.render.network import (
-    NETWORKS,
+from netbuilder.render.network import NETWORKS, summary
+from netbuilder.render.network_text import (
     field_text,
     layer_labels,
     memory_text,
-    summary,
     verdict_line,
     window_text,
 )

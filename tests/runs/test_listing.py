@@ -98,7 +98,7 @@ def test_the_table_names_folder_and_verdict(runs: Path, tmp_path: Path) -> None:
     assert ran.out.count("\n") == 7
     ran = run("runs", str(tmp_path))
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err == f"{tmp_path}: no run in it; `netbuilder train` makes them\n"
+    assert ran.err == f"{tmp_path}: no run in it; `netbuilder train` creates them\n"
 
 
 def test_a_run_itself_is_a_list_of_one(runs: Path) -> None:

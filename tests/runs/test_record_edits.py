@@ -26,10 +26,10 @@ from netbuilder.runs.records import (
     Environment,
     EpochRecord,
     Evaluation,
-    Record,
     RunConfig,
     RunResult,
 )
+from netbuilder.runs.values import Record
 from netbuilder.training.loop import resume, train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 2")

@@ -18,7 +18,7 @@ from small import DOCUMENT, after, run_until_stopped, small
 from netbuilder._files import write_atomic
 from netbuilder.config.schema import Architecture
 from netbuilder.data.open import open_dataset
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.errors import ConfigError, Diverged, MachineError
 from netbuilder.inference.evaluate import evaluate_run
 from netbuilder.inference.load import load_model
@@ -298,7 +298,7 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     monkeypatch.setattr(Step, "__call__", exhausted)
     with pytest.raises(
         MachineError,
-        match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
+        match=r"out of memory: batches of 96 do not fit into .* GiB; batches of "
         r"\d+ should: train again with --set train\.batch_size=\d+; the last checkpoint is intact",
     ):
         list(train(small(), out=tmp_path))
@@ -413,7 +413,7 @@ def test_normalised_training_images_have_mean_0_and_deviation_1() -> None:
     config = small().train
     assert config is not None
     images = open_dataset(config.dataset).train_images
-    unit = normalise(to_unit(images), config.dataset.mean, config.dataset.std)
+    unit = normalize(to_unit(images), config.dataset.mean, config.dataset.std)
     assert unit.mean().item() == pytest.approx(0, abs=0.03)
     assert unit.std().item() == pytest.approx(1, abs=0.03)
 

@@ -149,7 +149,7 @@ def _windows(row: Row) -> list[tuple[int, int, int]]:
 
 
 def _unread(size: int, extent: int, stride: int, pad: int) -> int:
-    """How many positions at the end of an axis no window reads; 0 or less if all are read."""
+    """Return the number of positions at the end of an axis that no window reads, or at most 0."""
     if not extent >= stride > 1:
         return 0  # it reads everything, or skips positions on purpose
     return (size + 2 * pad - extent) % stride - pad

@@ -52,7 +52,7 @@ class Mnist5k(Dataset):
     by_mass = True
 
 
-class LikeMnist(Dataset):
+class _LikeMnist(Dataset):
     """Ten classes of 28 x 28 gray images, so that mnist5k can be their fallback."""
 
     fallback: Literal["mnist5k"] | None = None
@@ -65,7 +65,7 @@ class LikeMnist(Dataset):
         return type(self)()
 
 
-class Mnist(LikeMnist):
+class Mnist(_LikeMnist):
     """MNIST handwritten digits: 60,000 to train, 10,000 to test (LeCun, Cortes, Burges)."""
 
     kind = "mnist"
@@ -77,7 +77,7 @@ class Mnist(LikeMnist):
     by_mass = True
 
 
-class FashionMnist(LikeMnist):
+class FashionMnist(_LikeMnist):
     """Fashion-MNIST: 60,000 to train, 10,000 to test (Xiao, Rasul, Vollgraf, 2017)."""
 
     kind = "fashion_mnist"
@@ -91,7 +91,7 @@ class FashionMnist(LikeMnist):
     box = 28
 
 
-class KMnist(LikeMnist):
+class KMnist(_LikeMnist):
     """Kuzushiji-MNIST: 60,000 to train, 10,000 to test (Clanuwat et al., 2018)."""
 
     kind = "kmnist"

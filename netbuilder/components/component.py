@@ -67,7 +67,7 @@ def validation_errors(
     """Return the errors for a validator of a whole model to raise.
 
     Args:
-        faults: for each error its place in the model, its message and the wrong value.
+        faults: For each error its place in the model, its message and the wrong value.
     """
     return ValidationError.from_exception_data(
         "faults",
@@ -119,7 +119,7 @@ class StrictModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _explained(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _explain(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return handler(value)
         except ValidationError as error:
@@ -202,7 +202,7 @@ def by_name(kind: type[Component], arguments: object) -> dict[str, Any]:
     """Return the arguments that a document writes after a kind's name, as a mapping by name.
 
     Raises:
-        PydanticCustomError: more arguments than the kind takes.
+        PydanticCustomError: More arguments than the kind takes.
     """
     if arguments is None:
         return {}

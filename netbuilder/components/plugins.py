@@ -28,7 +28,7 @@ def import_named(module: str, label: str) -> ModuleType:
     """Import a module that a command names; the current folder is searched too, as ``-m`` does.
 
     Raises:
-        ConfigError: it cannot be imported; the message begins with ``label``.
+        ConfigError: It cannot be imported; the message begins with ``label``.
     """
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
@@ -44,7 +44,7 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
     """Import a module and register the layer kinds that it defines.
 
     Raises:
-        ConfigError: it cannot be imported, or defines no kind that can be registered.
+        ConfigError: It cannot be imported, or defines no kind that can be registered.
     """
     plugin = import_named(module, f"--plugin {module}")
     kinds = tuple(
@@ -70,20 +70,20 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
 
 
 @lru_cache(maxsize=64)  # a document may use a name ten thousand times
-def offered(name: str) -> EntryPoints:
-    """Return the entry points of installed packages under ``name``."""
+def entry_points_of(name: str) -> EntryPoints:
+    """Return the entry points of installed packages for the kind ``name``."""
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP, name=name)
 
 
-def installed(name: str) -> type[Layer] | None:
+def resolve_installed(name: str) -> type[Layer] | None:
     """Return the kind that an installed package offers under ``name``, or None.
 
     Raises:
-        PydanticCustomError: it cannot be imported, or is not a layer kind of that name.
+        PydanticCustomError: It cannot be imported, or is not a layer kind of that name.
     """
-    for entry in offered(name):
+    for entry in entry_points_of(name):
         label = f"layer {name} is offered by the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
@@ -101,14 +101,14 @@ def installed(name: str) -> type[Layer] | None:
     return None
 
 
-LAYERS.resolve_missing = installed
+LAYERS.resolve_missing = resolve_installed
 
 
 def load_installed() -> None:
     """Register every kind that installed packages offer, as the JSON Schema needs them.
 
     Raises:
-        ConfigError: one of them cannot be imported.
+        ConfigError: One of them cannot be imported.
     """
     from importlib.metadata import entry_points
 

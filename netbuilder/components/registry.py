@@ -27,7 +27,7 @@ class Kinds(MutableMapping[str, type[C]]):
     """The kinds of a family by name; iterating over the names imports nothing.
 
     Args:
-        modules: each module with the names of the kinds that it defines. A module is imported when
+        modules: Each module with the names of the kinds that it defines. A module is imported when
             one of its kinds is first looked up.
     """
 
@@ -76,9 +76,9 @@ class Registry(Generic[C]):
     one of the kinds.
 
     Args:
-        noun: what messages call a component of this family.
-        modules: each module of the family with the names of its kinds.
-        definition: the name of its forms in the JSON Schema; the noun by default.
+        noun: What messages call a component of this family.
+        modules: Each module of the family with the names of its kinds.
+        definition: The name of its forms in the JSON Schema; the noun by default.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class Registry(Generic[C]):
         """Return the component that a value of a document describes.
 
         Raises:
-            ValidationError: an argument is wrong; the kind's name is part of its place.
-            PydanticCustomError: the value is not a component, or its kind is unknown.
+            ValidationError: An argument is wrong; the kind's name is part of its place.
+            PydanticCustomError: The value is not a component, or its kind is unknown.
         """
         if isinstance(value, Component) and type(value) is self.kinds.get(value.kind):
             return value
@@ -150,7 +150,7 @@ class Registry(Generic[C]):
         """Return the kind of that name; its module is imported if need be.
 
         Raises:
-            PydanticCustomError: the name is unknown.
+            PydanticCustomError: The name is unknown.
         """
         if name not in self.kinds:
             kind = self.resolve_missing(name) if name.isidentifier() else None

@@ -102,8 +102,8 @@ def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor]
         digest = digest_of(tensors)
         if digest != (dataset.digest or digest):
             raise DataError(
-                f"{root}: decoding {dataset.kind} gave SHA-256 {digest}, expected {dataset.digest}; "
-                "install another version of torchvision, which decodes the archives"
+                f"{root}: decoding {dataset.kind} gave SHA-256 {digest}, expected "
+                f"{dataset.digest}; install another version of torchvision, which decodes them"
             )
         if writable:
             try:

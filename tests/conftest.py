@@ -16,7 +16,7 @@ from budgets import select_long
 from hypothesis import settings
 
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.plugins import offered
+from netbuilder.components.plugins import entry_points_of
 
 UNSET = (
     "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLORTERM", "GITHUB_ACTIONS",
@@ -83,7 +83,7 @@ def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     sys.path[:] = path
     for name in set(LAYERS.kinds) - kinds:
         del LAYERS.kinds[name]
-    offered.cache_clear()
+    entry_points_of.cache_clear()
     for name in set(sys.modules) - modules:
         if not name.startswith("netbuilder"):
             del sys.modules[name]

@@ -70,20 +70,20 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
 
 
 @lru_cache(maxsize=64)  # a document may use a name ten thousand times
-def offered(name: str) -> EntryPoints:
-    """Return the entry points of installed packages under ``name``."""
+def entry_points_of(name: str) -> EntryPoints:
+    """Return the entry points of installed packages for the kind ``name``."""
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP, name=name)
 
 
-def installed(name: str) -> type[Layer] | None:
+def resolve_installed(name: str) -> type[Layer] | None:
     """Return the kind that an installed package offers under ``name``, or None.
 
     Raises:
         PydanticCustomError: The package cannot be imported, or has no layer kind of that name.
     """
-    for entry in offered(name):
+    for entry in entry_points_of(name):
         label = f"layer {name} is offered by the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
@@ -101,7 +101,7 @@ def installed(name: str) -> type[Layer] | None:
     return None
 
 
-LAYERS.resolve_missing = installed
+LAYERS.resolve_missing = resolve_installed
 
 
 def load_installed() -> None:

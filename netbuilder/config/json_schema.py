@@ -172,9 +172,9 @@ class _Sharing:
         """Return an equivalent schema that shares its repeated subschemas."""
         definitions = list(self._definitions.items())
         sections = {key: part for key, part in self._schema.items() if key != "$defs"}
-        schema = _changed(sections, self._share)
+        schema = _map_subschemas(sections, self._share)
         for name, definition in definitions:
-            self._definitions[name] = _changed(definition, self._share)
+            self._definitions[name] = _map_subschemas(definition, self._share)
         return schema | {"$defs": dict(sorted(self._definitions.items()))}
 
     def _count(self, schema: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ class _Sharing:
 
         for field, part in schema.get("properties", {}).items():
             self._fields.setdefault(_key(part), field)
-        _changed(schema, count)
+        _map_subschemas(schema, count)
 
     def _share(self, schema: dict[str, Any]) -> dict[str, Any]:
         key = _key(schema)
@@ -198,7 +198,7 @@ class _Sharing:
             self._names[key] = self._define(json.loads(key), key) if shared else None
         name = self._names[key]
         if name is None:
-            return _changed(schema, self._share)
+            return _map_subschemas(schema, self._share)
         annotations = {word: schema[word] for word in _ANNOTATIONS if word in schema}
         return {"$ref": f"#/$defs/{name}"} | annotations
 
@@ -209,7 +209,7 @@ class _Sharing:
         if name in self._definitions or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             return None  # the name is in use, or a reference would have to escape it
         self._definitions[name] = {}  # reserves the name
-        self._definitions[name] = _changed(schema, self._share)
+        self._definitions[name] = _map_subschemas(schema, self._share)
         return name
 
 
@@ -219,7 +219,7 @@ def _key(schema: Mapping[str, Any]) -> str:
     return json.dumps(constraint, sort_keys=True)
 
 
-def _changed(
+def _map_subschemas(
     schema: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
     """Return a schema with each of its direct subschemas changed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -142,10 +142,12 @@ def _branch(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], 
         layer = _layer(module, x, path)
         return (layer,), layer.output_shape(x)
     layers = []
-    # named_children() skips repeated modules, such as one ReLU that is used several times
-    for name, child in module._modules.items():
+    # Not named_children(), which skips repeated modules, such as one ReLU that is used twice.
+    for name, child in module.named_modules(remove_duplicate=False):
+        if not name or "." in name:
+            continue  # the module itself, and the children of its children
         child_path = f"{path}.{name}" if path else name
-        layer = _layer(cast("nn.Module", child), x, child_path)
+        layer = _layer(child, x, child_path)
         try:
             x = layer.output_shape(x)
         except ShapeError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -16,8 +16,10 @@ from netbuilder.render.console import show, stdout
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import measured_text, verdict_cell
 from netbuilder.runs.records import Environment, EpochRecord, RunResult
-from netbuilder.training.evaluation import LabeledPredictions
 from netbuilder.training.events import EpochEnded, Event, Finished, Started, Stepped
+
+if TYPE_CHECKING:
+    from netbuilder.training.evaluation import LabeledPredictions
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
 

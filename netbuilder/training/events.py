@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from netbuilder.data.dataset import LoadedData
-from netbuilder.network.analysis import Analysis
-from netbuilder.runs.records import Environment, EpochRecord, Evaluation, RunResult
-from netbuilder.runs.run import Run
-from netbuilder.training.checkpoint import Progress
-from netbuilder.training.device import Device
+if TYPE_CHECKING:  # what shows events need not import torch
+    from netbuilder.data.dataset import LoadedData
+    from netbuilder.network.analysis import Analysis
+    from netbuilder.runs.records import Environment, EpochRecord, Evaluation, RunResult
+    from netbuilder.runs.run import Run
+    from netbuilder.training.checkpoint import Progress
+    from netbuilder.training.device import Device
 
 
 @dataclass(frozen=True)

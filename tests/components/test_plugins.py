@@ -12,7 +12,7 @@ from command import COMMAND, run
 from small import DOCUMENT as TRAINABLE
 
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.plugins import GROUP, load_installed, load_plugin, offered
+from netbuilder.components.plugins import GROUP, entry_points_of, load_installed, load_plugin
 from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
 
@@ -42,7 +42,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
 
     entry = EntryPoint(name, value, GROUP)
     monkeypatch.setattr("importlib.metadata.entry_points", found)
-    offered.cache_clear()
+    entry_points_of.cache_clear()
 
 
 def test_a_module_that_the_command_names_brings_its_kinds(plugin_folder: Path) -> None:

@@ -19,7 +19,9 @@ from archives import COUNTS, PLACE, fashion, write_cifar10
 from torchvision import datasets
 
 from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
+from netbuilder.components.registries import DATASETS
 from netbuilder.data import download
+from netbuilder.data.archives import archives
 from netbuilder.data.open import data_root, open_dataset
 from netbuilder.data.transforms import epoch_order, generator_for, normalize, seed_for, to_unit
 from netbuilder.errors import DataError
@@ -104,6 +106,14 @@ def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(data.test_images, images[5:])
     assert data.train_labels.tolist() == [0, 1, 2, 3, 4]
     assert data.test_labels.dtype == torch.int64
+
+
+@pytest.mark.parametrize("kind", [name for name in DATASETS.kinds if name != "mnist5k"])
+def test_every_data_set_names_its_published_archives(kind: str) -> None:
+    """torchvision has the class that the data set names, with a URL and a checksum per file."""
+    files = archives(kind)
+    assert len(files) in (1, 4)
+    assert all(len(file.md5) == 32 and file.urls for file in files)
 
 
 def test_moved_data_keep_their_facts(fashion: Path) -> None:

@@ -74,9 +74,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (folder / "tensorboard").write_text("mine")
     ran = run("train", "--resume", str(folder), "-q", "--logger", "tensorboard")
     assert ran.code == 3
-    assert ran.err == (
-        f"{folder}/tensorboard: File exists; fix that, or leave out --logger\n"
-    )
+    assert ran.err == (f"{folder}/tensorboard: File exists; fix that, or leave out --logger\n")
     assert (folder / "tensorboard").read_text() == "mine"
     assert run("train", "--resume", str(folder), "-q").code == 0
 

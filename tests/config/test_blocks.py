@@ -117,23 +117,23 @@ def test_blocks_can_be_nested_in_containers_and_blocks() -> None:
 
 USE = "layers:\n  - {}\n"
 WRONG: dict[str, tuple[str, str]] = {
-    "itself": (
+    "a block in itself": (
         "blocks:\n  a: {layers: [a]}\nlayers: [a]\n",
         "net.yaml:4:16: blocks.a.layers[0]: the block a, defined in net.yaml:4:3, uses itself: "
         "a → a; remove one of these uses (used in net.yaml:5:10 layers[0])",
     ),
-    "each other": (
+    "blocks in each other": (
         "blocks:\n  a: {layers: [b]}\n  b: {layers: [{a: }]}\nlayers: [a]\n",
         "net.yaml:5:16: blocks.b.layers[0].a: the block a, defined in net.yaml:4:3, uses itself: "
         "a → b → a; remove one of these uses "
         "(used in net.yaml:4:16 blocks.a.layers[0]; used in net.yaml:6:10 layers[0])",
     ),
-    "a value inside": (
+    "a value in a block": (
         UNIT + "layers: [ReLU, {unit: 0}]\n",
         "net.yaml:7:18: blocks.unit.layers[0].Conv2d.out_channels: found the number 0; "
         "allowed: at least 1 (${channels}) (used in net.yaml:9:16 layers[1].unit)",
     ),
-    "a shape inside": (
+    "a shape in a block": (
         UNIT + "layers: [{MaxPool2d: 8}, {unit: 4}]\n",
         "net.yaml:7:9: blocks.unit.layers[0].Conv2d: kernel 3x3 is larger than its input 3x2x2; "
         "use a smaller kernel, more padding, or less pooling before it "
@@ -148,7 +148,7 @@ WRONG: dict[str, tuple[str, str]] = {
         "net.yaml:9:27: layers[0].unit.chanels: unknown parameter; did you mean channels?; "
         "see net.yaml:4:3",
     ),
-    "too many": (
+    "too many arguments": (
         UNIT + "layers: [{unit: [1, 2, 3]}]\n",
         "net.yaml:9:10: layers[0].unit: found 3 arguments; unit takes at most 2: channels, stride",
     ),
@@ -223,7 +223,7 @@ BOMBS = {
     + "  b0: {layers: [ReLU]}\nlayers: [b11]\n",
     "repetitions": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
     "layers: [{Repeat: {times: 10000, layers: [ReLU]}}]}}]}}]\n",
-    "nothing, often": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
+    "repeated empty lists": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
     "layers: []}}]}}]\n",
 }
 

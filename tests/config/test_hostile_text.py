@@ -74,12 +74,12 @@ TEXTS: dict[str, tuple[Callable[[], str], str]] = {
     "nul": (lambda: SOUND + "title: a\0b", r"f.yaml:4:9: found the character '\\x00'"),
     "bell": (lambda: SOUND + "\a", r"f.yaml:4:1: found the character '\\x07'"),
     "c1 control": (lambda: SOUND + "title: \x9b31m", r"f.yaml:4:8: found the character '\\x9b'"),
-    "tag that runs": (
+    "tag with code": (
         lambda: SOUND + "t: !!python/object/apply:os.system [id]",
         "4:4: found the tag .* plain data",
     ),
     "tag": (lambda: SOUND + "title: !!str 3", "the tag 'tag:yaml.org,2002:str'"),
-    "own tag": (lambda: SOUND + "title: !mine 3", "the tag '!mine'"),
+    "local tag": (lambda: SOUND + "title: !mine 3", "the tag '!mine'"),
     "tagged key": (lambda: SOUND + "!!str title: 3", "a key must be plain text"),
     "only comments": (lambda: "# a\n# b\n", "only comments"),
     "empty": (lambda: "", "it is empty"),

@@ -185,7 +185,7 @@ def _apply_layers(draw: Any, sample: Sample, exact: bool, longest: int) -> Sampl
     kinds = ["along", "along", "flatten", "permute", "join", "gate", "concat"]
     for _ in range(draw(st.integers(0, longest))):
         result = _apply_layer(
-            draw, sample, exact, draw(st.sampled_from(kinds + ["deal"] * (not exact)))
+            draw, sample, exact, draw(st.sampled_from(kinds + ["unflatten"] * (not exact)))
         )
         if result.read.size <= LARGEST * 60 and result.unpadded.size <= LARGEST:
             sample = result
@@ -208,7 +208,7 @@ def _apply_layer(draw: Any, sample: Sample, exact: bool, kind: str) -> Sample:
             )
         case "permute":
             return sample.permute(draw(st.permutations(range(len(x)))))
-        case "deal":
+        case "unflatten":
             parts = [n for n in range(1, x[axis] + 1) if x[axis] % n == 0]
             part = draw(st.sampled_from(parts))
             return sample.unflatten(axis, (part, x[axis] // part)) if len(x) < 4 else sample

@@ -128,7 +128,7 @@ def test_the_first_convolutions_of_iterations_6_and_7_are_pairs() -> None:
 
 
 def test_the_stages_of_resnet18_and_resnet50_are_pairs() -> None:
-    """The four stages are pairs, and of each the shortcut of the first block."""
+    """The four stages are pairs, and so are the shortcuts that both networks have."""
     first, second = (analyse(load(ROOT / f"archs/zoo/resnet{n}.yaml")) for n in (18, 50))
     diff = diff_architectures(first, second)
     stages = [layer for layer in diff.layers if layer.row.depth == 0 and layer.row.is_container]

@@ -201,8 +201,10 @@ def usage_message(error: Any) -> str:
         problem = f"{_display_name(parameter)} is missing; {hint}"
     elif parameter is not None:
         problem = f"{_display_name(parameter)}: {error.message}; see {path} --help"
+    elif match := re.match(r"Got unexpected extra argument\S* \((.*)\)", error.message):
+        problem = f"unexpected argument {match[1]}; {_example(command.help)}"
     else:
-        usage = context.get_usage().replace("Usage: ", "usage: ")
+        usage = " ".join(context.get_usage().replace("Usage: ", "usage: ").split())
         problem = f"{error.message[:1].lower()}{error.message[1:].rstrip('.')}; {usage}"
     return f"{path}: {problem}"
 

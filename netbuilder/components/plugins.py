@@ -84,7 +84,7 @@ def installed(name: str) -> type[Layer] | None:
         PydanticCustomError: it cannot be imported, or is not a layer kind of that name.
     """
     for entry in offered(name):
-        label = f"layer {name} is offered by the installed plugin {entry.value}, which"
+        label = f"layer {name} comes from the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
         except (Exception, SystemExit) as error:  # a module of others can raise anything

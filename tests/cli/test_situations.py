@@ -157,7 +157,7 @@ train small.yaml -q --resume auto --out empty | 0 | best test accuracy | empty/
 evaluate empty                                | 2 | empty: not a run folder: it has no config.json
 evaluate digit.png                            | 2 | digit.png: a file, not a run folder; name a folder
 predict empty digit.png                       | 2 | empty: not a run folder: it has no config.json
-predict runs/small/R empty                    | 2 | empty: no picture in it; allowed: files that end
+predict runs/small/R empty                    | 2 | empty: no image in it; allowed: files that end
 lr-find empty                                 | 2 | empty: it is a folder; name a document in it
 lr-find small.yaml --out digit.png            | 2 | digit.png is a file; name a folder
 diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json

@@ -58,7 +58,7 @@ def test_a_module_that_the_command_names_brings_its_kinds(plugin_folder: Path) -
 
 
 def test_runs_with_a_plugin_are_read_with_it(plugin_folder: Path) -> None:
-    """Reports take the option too, and say so where it is missing."""
+    """`results` needs the option too, and its error names it."""
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     net = TRAINABLE.replace("layers:\n", "layers:\n  - Cubed\n", 1)
     (plugin_folder / "net.yaml").write_text(net)
@@ -76,7 +76,7 @@ def test_runs_with_a_plugin_are_read_with_it(plugin_folder: Path) -> None:
     refused = ran("results", "runs")
     assert refused.returncode == 2
     assert "unknown layer 'Cubed'" in refused.stderr
-    assert "name the module that brings it by --plugin" in refused.stderr
+    assert "name the module that defines it with --plugin" in refused.stderr
 
 
 def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
@@ -207,7 +207,7 @@ def test_an_installed_package_offers_kinds(
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
+        ("missing:Cubed", r"layers\[0\]: layer Cubed comes from .* missing:Cubed, which cannot"),
         ("leaving:Cubed", r"which cannot be imported: SystemExit: 1"),
         ("cubes:Other", r"which cannot be imported: AttributeError"),
         ("cubes:Elementwise", r"cubes:Elementwise, which is not a layer kind"),
@@ -224,5 +224,5 @@ def test_a_broken_package_is_told_where_it_is_used(
     offer(monkeypatch, "Cubed", value)
     with pytest.raises(ConfigError, match=message):
         parse_architecture(DOCUMENT, "net.yaml")
-    with pytest.raises(ConfigError, match="layer Cubed is offered by"):
+    with pytest.raises(ConfigError, match="layer Cubed comes from"):
         load_installed()

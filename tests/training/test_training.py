@@ -351,7 +351,7 @@ def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: flo
 def test_a_network_without_an_output_for_each_class_is_refused(tmp_path: Path) -> None:
     """The shape that the network ends with is compared with the classes before any training."""
     with pytest.raises(
-        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 = 7 values, but mnist5k"
+        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 values, but mnist5k"
     ):
         list(train(small("layers[5].Linear.out_features=7"), out=tmp_path))
     assert not list(tmp_path.iterdir())

@@ -29,18 +29,19 @@ class DocumentError(ConfigError):
 
 
 def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architecture:
-    """Read a document and return its architecture.
+    """The architecture in a YAML file.
 
     Args:
-        path: The document, a YAML file.
-        overrides: Changes to the document, such as ``train.optimizer.SGD.lr=0.05``: the path of a
-            field, and its value in YAML. They are checked like the document itself.
+        path: the document.
+        overrides: changes to it, each as ``train.optimizer.SGD.lr=0.05``: the path of a field of
+            the document, and a value that is read as YAML. The whole is checked as if the document
+            said so.
 
     Raises:
-        ConfigError: The file cannot be read, or is not a document.
-        DocumentError: The document has problems; ``problems`` lists the problems of its values,
-            each with file, line, column and field. `netbuilder.network.check.check_document` also
-            lists those of shapes and classes.
+        ConfigError: the file cannot be read, or it is not a document at all.
+        DocumentError: the document is wrong; ``problems`` holds every problem of its values, each
+            with file, line, column and field. `netbuilder.network.check.check_document` lists the
+            problems of shapes and classes too.
     """
     path = Path(path)
     return parse_architecture(read_text(path), str(path), overrides, path.parent)

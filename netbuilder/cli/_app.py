@@ -45,7 +45,7 @@ COMMANDS = {
     "bench": "Measure how fast a network trains on this machine.",
     "guide": "Show a page of the guide, or list its pages.",
     "import": "Write the document of a network that Python code builds.",
-    "export": "Export a network as Python code, or a trained network as ONNX and others.",
+    "export": "Export a network as Python code, ONNX, torch.export or safetensors.",
     "schema": "Print the JSON Schema of documents, for editors.",
 }
 """Every command with the first line of its help, so that listing them imports none of them."""

@@ -173,7 +173,7 @@ report empty                                  | 2 | empty: no run folder in it; 
 report small.yaml --out digit.png             | 2 | --out digit.png: it is a file; name a folder
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
-bench small.yaml --steps 1 --peers netbuilder | 2 | the document's 1 epochs of mnist5k have 42; use fewer --steps
+bench small.yaml --steps 1 --peers netbuilder | 2 | but the document has 42 on mnist5k; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
 export empty                                  | 2 | empty: not a run folder: it has no config.json
 export empty --to safetensors                 | 2 | empty: not a run folder: it has no config.json

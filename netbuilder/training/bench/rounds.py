@@ -97,8 +97,8 @@ def check_steps(config: TrainConfig, data: LoadedData, peers: Sequence[str], ste
         needed = 1 + warm_up_steps(peer, steps, per_epoch) + steps
         if needed > total:
             raise ConfigError(
-                f"--steps: found {steps}; {peer} then takes {needed} steps, but the document has {total} "
-                f"on {data.dataset.kind}; use fewer --steps, or a document with more epochs"
+                f"--steps: found {steps}; {peer} then takes {needed} steps, but the document has "
+                f"{total} on {data.dataset.kind}; use fewer --steps, or a document with more epochs"
             )
 
 

@@ -45,7 +45,7 @@ COMMANDS = {
     "bench": "Measure how fast a network trains on this machine.",
     "guide": "Show a page of the guide, or list its pages.",
     "import": "Write the document of a network that Python code builds.",
-    "export": "Export a network as Python code, or a trained network as ONNX and others.",
+    "export": "Export a network as Python code, ONNX, torch.export or safetensors.",
     "schema": "Print the JSON Schema of documents, for editors.",
 }
 """Every command with the first line of its help, so that listing them imports none of them."""
@@ -203,8 +203,10 @@ def usage_message(error: Any) -> str:
         problem = f"{_display_name(parameter)} is missing; {hint}"
     elif parameter is not None:
         problem = f"{_display_name(parameter)}: {error.message}; see {path} --help"
+    elif match := re.match(r"Got unexpected extra argument\S* \((.*)\)", error.message):
+        problem = f"unexpected argument {match[1]}; {_example(command.help)}"
     else:
-        usage = context.get_usage().replace("Usage: ", "usage: ")
+        usage = " ".join(context.get_usage().replace("Usage: ", "usage: ").split())
         problem = f"{error.message[:1].lower()}{error.message[1:].rstrip('.')}; {usage}"
     return f"{path}: {problem}"
 

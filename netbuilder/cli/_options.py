@@ -55,7 +55,9 @@ Precision = Annotated[
     PrecisionName, typer.Option("--precision", help="Precision of the computation.")
 ]
 
-Weights = Annotated[WeightsName, typer.Option("--weights", help="The epoch whose weights to use.")]
+Weights = Annotated[
+    WeightsName, typer.Option("--weights", help="Weights of the best or last epoch.")
+]
 
 TableFormat = Annotated[
     Literal["rich", "plain", "markdown", "json"] | None,

@@ -49,7 +49,7 @@ def export(
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Export a network as Python code, or a trained network as ONNX and others.
+    """Export a network as Python code, ONNX, torch.export or safetensors.
 
     Python code is a module with the network as a class; it needs torch but not netbuilder. The
     other formats take a run and contain its trained network, for normalized images in batches of

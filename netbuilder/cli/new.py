@@ -30,7 +30,9 @@ def new(
     template: Annotated[TemplateName | None, typer.Option(help="Start from a template.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Output file; by default NAME.yaml next to the earlier one."),
+        typer.Option(
+            help="Output file; by default NAME.yaml next to the earlier document, or in archs."
+        ),
     ] = None,
     force: Force = False,
     plugins: Plugins = None,

@@ -88,7 +88,7 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"unknown field{did_you_mean(str(error['loc'][-1]), model.model_fields)}"
     if kind == "missing":
-        return "it is required and missing"
+        return "this field is required"
     if kind in _ALLOWED:
         return f"found {value}; allowed: {_ALLOWED[kind]}"
     if kind in _BOUNDS:

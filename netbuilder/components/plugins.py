@@ -84,7 +84,7 @@ def resolve_installed(name: str) -> type[Layer] | None:
         PydanticCustomError: The package cannot be imported, or has no layer kind of that name.
     """
     for entry in entry_points_of(name):
-        label = f"layer {name} is offered by the installed plugin {entry.value}, which"
+        label = f"layer {name} comes from the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
         except (Exception, SystemExit) as error:  # the code of a plugin can raise any exception

@@ -108,7 +108,7 @@ def _verify(path: Path, md5: str) -> None:
         size = path.stat().st_size
         raise DataError(
             f"{path}: not the published archive: its MD5 is {actual} ({size} bytes), "
-            f"expected {md5}; delete it and run again, or replace it by the whole archive"
+            f"expected {md5}; delete it and run again, or replace it with the complete archive"
         )
 
 

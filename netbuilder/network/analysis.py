@@ -335,7 +335,7 @@ def _require_sane(shape: Shape) -> None:
     """Refuse an empty tensor, and one so large that a size must be a typing error."""
     if min(shape, default=1) < 1:
         raise ShapeError(
-            f"its output would be {format_shape(shape)}, which is empty; shrink less before it"
+            f"its output would be {format_shape(shape)}, which is empty; use less pooling before it"
         )
     if prod(shape) > LARGEST_TENSOR:
         raise ShapeError(

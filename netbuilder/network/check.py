@@ -132,8 +132,9 @@ def _class_problems(analysis: Analysis) -> list[Problem]:
     if prod(shape) == classes:
         return []
     last = len(architecture.layers) - 1
+    size = f"{format_shape(shape)} = " if len(shape) > 1 else ""
     message = (
-        f"the network ends with {format_shape(shape)} = {prod(shape)} values, but "
+        f"the network ends with {size}{prod(shape):,} values, but "
         f"{dataset.kind} has {classes} classes; end with {classes} channels of 1x1, "
         f"or with Linear: {classes}"
     )

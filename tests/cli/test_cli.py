@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (("runs", "small.yaml"), "small.yaml: it is a file; name a folder of runs"),
         (("import", "a:b"), "--input is missing; example: netbuilder import mynets.small:net"),
-        (("new", "a", "b"), "extra argument(s) (b); usage: "),
+        (("new", "a", "b"), "unexpected argument b; example: netbuilder new iter11 --from"),
         (
             ("check", "small.yaml", "--format"),
             "requires an argument; see netbuilder COMMAND --help",

@@ -157,7 +157,7 @@ train small.yaml -q --resume auto --out empty | 0 | best test accuracy | empty/
 evaluate empty                                | 2 | empty: not a run folder: it has no config.json
 evaluate digit.png                            | 2 | digit.png: a file, not a run folder; name a folder
 predict empty digit.png                       | 2 | empty: not a run folder: it has no config.json
-predict runs/small/R empty                    | 2 | empty: no picture in it; allowed: files that end
+predict runs/small/R empty                    | 2 | empty: no image in it; allowed: files that end
 lr-find empty                                 | 2 | empty: it is a folder; name a document in it
 lr-find small.yaml --out digit.png            | 2 | digit.png is a file; name a folder
 diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json
@@ -173,7 +173,7 @@ report empty                                  | 2 | empty: no run folder in it; 
 report small.yaml --out digit.png             | 2 | --out digit.png: it is a file; name a folder
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
-bench small.yaml --steps 1 --peers netbuilder | 2 | the document's 1 epochs of mnist5k have 42; use fewer --steps
+bench small.yaml --steps 1 --peers netbuilder | 2 | but the document has 42 on mnist5k; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
 export empty                                  | 2 | empty: not a run folder: it has no config.json
 export empty --to safetensors                 | 2 | empty: not a run folder: it has no config.json

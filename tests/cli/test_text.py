@@ -21,7 +21,7 @@ from matplotlib import cbook
 from PIL import Image
 from small import DOCUMENT, small
 
-from netbuilder._text import printable
+from netbuilder._text import plural, printable
 from netbuilder.components.datasets import Mnist5k
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.scaffold import next_document
@@ -211,3 +211,18 @@ def test_no_path_of_the_user_moves_the_cursor(line: str, odd: Path) -> None:
     ran = run(command, *(paths.get(word, word) for word in words))
     for printed in (ran.out + ran.err).split("\n"):
         assert printed.isprintable(), ascii(printed)
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        (1, "epoch", "1 epoch"),
+        (3, "epoch", "3 epochs"),
+        (0, "branch", "0 branches"),
+        (2, "batch", "2 batches"),
+        (2000, "value", "2,000 values"),
+    ],
+)
+def test_a_noun_agrees_with_its_count(count: int, noun: str, text: str) -> None:
+    """The plural of epoch has no e, unlike that of branch."""
+    assert plural(count, noun) == text

@@ -184,7 +184,7 @@ def test_a_spoilt_record_is_named(trained: Path, name: str) -> None:
         done = run(*arguments)
         assert done.code == 2
         assert f"{name}: " in done.err
-        assert "it is required and missing; put back the one" in done.err
+        assert "this field is required; put back the one" in done.err
         assert len(done.err.splitlines()) == 1
 
 

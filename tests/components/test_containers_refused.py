@@ -69,7 +69,7 @@ def test_a_shape_conflict_of_branches_names_shapes_and_places() -> None:
         ({"Parallel": {"branches": {"a": [], "b": None}}}, r"branches\.b: found nothing"),
         ({"Parallel": {"branches": {"a": [], "b.c": []}}}, r"the branch name 'b\.c'; allowed"),
         ({"Parallel": {"branches": {"a": [], "train": []}}}, r"not an attribute of torch modules"),
-        ({"Residual": {}}, r"body: it is required and missing"),
+        ({"Residual": {}}, r"body: this field is required"),
         ({"Residual": {"body": [], "join": "concat"}}, r"join: found .*'add' or 'multiply'"),
         (
             {"Residual": {"body": ["Identity", {"ReLU": True}]}},

@@ -208,7 +208,7 @@ def test_a_kind_of_an_installed_package_is_imported_on_use(
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
+        ("missing:Cubed", r"layers\[0\]: layer Cubed comes from .* missing:Cubed, which cannot"),
         ("leaving:Cubed", r"which cannot be imported: SystemExit: 1"),
         ("cubes:Other", r"which cannot be imported: AttributeError"),
         ("cubes:Elementwise", r"cubes:Elementwise, which is not a layer kind"),
@@ -225,5 +225,5 @@ def test_a_broken_entry_point_is_reported_where_a_document_uses_it(
     offer(monkeypatch, "Cubed", value)
     with pytest.raises(ConfigError, match=message):
         parse_architecture(DOCUMENT, "net.yaml")
-    with pytest.raises(ConfigError, match="layer Cubed is offered by"):
+    with pytest.raises(ConfigError, match="layer Cubed comes from"):
         load_installed()

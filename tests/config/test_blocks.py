@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a missing parameter": (
         UNIT + "layers: [unit]\n",
-        "net.yaml:9:10: layers[0]: channels is required and missing; unit is in net.yaml:4:3",
+        "net.yaml:9:10: layers[0]: channels is required; unit is defined in net.yaml:4:3",
     ),
     "an unknown parameter": (
         UNIT + "layers: [{unit: {chanels: 3}}]\n",

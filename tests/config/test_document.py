@@ -147,10 +147,10 @@ def test_a_name_with_an_empty_value_equals_the_name_alone() -> None:
     """``- ReLU:`` equals ``- ReLU``, and a missing required argument is reported."""
     assert read("name: a\ninput: [8]\nlayers:\n  - ReLU:\n").layers[0].kind == "ReLU"
     assert refusal("name: a\ninput: [8]\nlayers:\n  - Linear:\n") == (
-        "a.yaml:4:5: layers[0].Linear.out_features: it is required and missing"
+        "a.yaml:4:5: layers[0].Linear.out_features: this field is required"
     )
     assert refusal("name: a\ninput: [8]\nlayers:\n  - Linear\n") == (
-        "a.yaml:4:5: layers[0].Linear.out_features: it is required and missing"
+        "a.yaml:4:5: layers[0].Linear.out_features: this field is required"
     )
 
 
@@ -229,9 +229,9 @@ def test_every_repeated_key_is_reported() -> None:
 def test_missing_required_fields_are_reported() -> None:
     """The place of a missing field is the mapping that lacks it."""
     assert refusal("title: x\n").splitlines() == [
-        "a.yaml:1:1: input: it is required and missing",
-        "a.yaml:1:1: layers: it is required and missing",
-        "a.yaml:1:1: name: it is required and missing",
+        "a.yaml:1:1: input: this field is required",
+        "a.yaml:1:1: layers: this field is required",
+        "a.yaml:1:1: name: this field is required",
     ]
     assert refusal("- 1\n") == "a.yaml:1:1: a document is a mapping with name, input and layers"
 

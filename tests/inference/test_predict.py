@@ -271,8 +271,8 @@ UNUSABLE = {
     "gif": (b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "not a PNG or JPEG file"),
     "cut off": (png(GRADIENT)[:-60], "cannot be read"),
     "damaged": (png(GRADIENT)[:80] + b"damage" + png(GRADIENT)[86:], "cannot be read"),
-    "white": (png(np.full((40, 40), 255, np.uint8)), "nothing in it stands out"),
-    "white as an image": (png(np.full((28, 28), 255, np.uint8)), "nothing in it stands out"),
+    "white": (png(np.full((40, 40), 255, np.uint8)), "its contrast is below"),
+    "white as an image": (png(np.full((28, 28), 255, np.uint8)), "its contrast is below"),
 }
 
 
@@ -309,7 +309,7 @@ def test_a_folder_gives_all_pictures_in_and_below_it(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) for path in found] == [
         "a/2.png", "a/b/1.jpeg", "a/notes.txt", "a/2.png", "a/b/1.jpeg", "z.JPG",
     ]  # fmt: skip
-    with pytest.raises(ConfigError, match=r"missing: no such file(.|\n)*none: no picture in it"):
+    with pytest.raises(ConfigError, match=r"missing: no such file(.|\n)*none: no image in it"):
         find_images([tmp_path / "none", tmp_path / "missing"])
 
 
@@ -318,7 +318,7 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "nothing")
     assert [path.name for path in find_images([tmp_path])] == ["link.png", "pipe.png"]
-    with pytest.raises(UnusableImageError, match="not a regular file; save the picture as one"):
+    with pytest.raises(UnusableImageError, match="not a regular file; save the image as one"):
         read_image(tmp_path / "pipe.png", Mnist())
     with pytest.raises(
         UnusableImageError, match="cannot be opened: No such file or directory; name a readable"

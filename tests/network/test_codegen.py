@@ -339,8 +339,8 @@ def test_an_object_that_no_document_can_express_is_refused(folder: Path, target:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ("1,9,9", "module 3, Linear: its in_features is 144, but its input is 196; is --input"),
-        ("2,8,8", "module 0, Conv2d: its in_channels is 1, but its input is 2x8x8; is --input"),
+        ("1,9,9", "module 3, Linear: its in_features is 144, but its input is 196; check --input"),
+        ("2,8,8", "module 0, Conv2d: its in_channels is 1, but its input is 2x8x8; check --input"),
         ("1,2,2", "module 0, Conv2d: kernel 3x3 is larger than its input 1x2x2"),
         ("none", "--input: found 'none'; allowed: 1 to 4 sizes, such as 1,28,28"),
         ("1,0,2", "--input: found '1,0,2'; allowed: 1 to 4 sizes"),

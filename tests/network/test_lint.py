@@ -382,7 +382,7 @@ def test_a_range_test_of_another_network_is_reported(range_test: RangeTest) -> N
     ("old", "new", "message"),
     [
         (r"(?s).+", "{", "cannot be read: not JSON"),
-        (r"(?s).+", '{"diverged_at": 0.1}', "architecture: it is required and missing"),
+        (r"(?s).+", '{"diverged_at": 0.1}', "architecture: this field is required"),
         (r": 0\.1,", ': "high",', "diverged_at: found the text 'high'; allowed: a"),
     ],
     ids=["not JSON", "missing field", "wrong type"],

@@ -65,7 +65,7 @@ def test_runs_are_listed_the_newest_first(runs: Path) -> None:
     result = json.loads((Path(str(rows[2]["path"])) / "result.json").read_text())
     assert rows[2]["best"] == result["best"]["test_accuracy"]
     assert "metrics.jsonl: line 1: cannot be read: not JSON" in str(rows[3]["fault"])
-    assert "config.json: architecture: it is required and missing" in str(rows[4]["fault"])
+    assert "config.json: architecture: this field is required" in str(rows[4]["fault"])
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
     assert "NaN" not in run("runs", str(tmp_path), "--format", "json").out
     record = json.loads(environment.read_text()) | {"started": "2026-01-01"}
     for data, fault in (
-        ({}, "data.kind: it is required and missing"),
+        ({}, "data.kind: this field is required"),
         ({"kind": 5}, "data.kind: found the number 5; allowed: text"),
         ({"kind": "mnist"}, "data.kind: found the text 'mnist'; allowed: 'mnist5k'"),
     ):

@@ -83,8 +83,8 @@ def test_a_document_with_too_few_epochs_is_refused(tmp_path: Path) -> None:
     ran = run("bench", str(tmp_path / "small.yaml"), "--peers", "ordinary", "--steps", "115")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        "--steps: found 115, with which ordinary takes 127 steps; the document's 3 epochs of "
-        "mnist5k have 126; use fewer --steps or a document with more epochs\n"
+        "--steps: found 115; ordinary then takes 127 steps, but the document has 126 on mnist5k; "
+        "use fewer --steps, or a document with more epochs\n"
     )
 
 

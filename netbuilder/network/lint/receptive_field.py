@@ -91,8 +91,8 @@ def kernel_on_one_position(analysis: Analysis, _evidence: Evidence) -> Iterator[
         if prod(kernel) > 1 and single and row.arguments["padding_mode"] == "zeros":
             yield Finding(
                 (*row.place, "kernel_size"),
-                f"the map is {format_shape(row.input_shape[1:])}: of the {format_shape(kernel)} "
-                "kernel one weight per channel meets it, the others meet padding",
+                f"the map is {format_shape(row.input_shape[1:])}: only one weight per channel of "
+                f"the {format_shape(kernel)} kernel reads it, the others read padding",
                 "write kernel_size: 1 and no padding",
             )
 

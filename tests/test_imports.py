@@ -1,4 +1,4 @@
-"""The rooms of the package: what may import what, and that looking at a document stays light."""
+"""The imports between rooms of the package, and the absence of heavy ones in looking commands."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ HEAVY_MODULES = (
     "network.testing", "data", "training", "inference", "render.plots",
     "components.layers.modules", "components.augmentations.functional",
 )  # fmt: skip
-"""The only modules that may import something heavy when they are imported themselves."""
+"""The only modules that may import a heavy package when they are imported."""
 
 
 def sources() -> dict[str, str]:
@@ -75,7 +75,7 @@ def room_of(module: str) -> str:
 
 
 def imports(nodes: Iterable[ast.AST]) -> set[str]:
-    """The full names that import statements among ``nodes`` name."""
+    """The full names in the import statements among ``nodes``."""
     names = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -93,7 +93,7 @@ def own_imports(text: str) -> set[str]:
 
 
 def at_module_level(tree: ast.AST) -> Iterator[ast.AST]:
-    """What runs when the module is imported: no function bodies, nothing for type checkers."""
+    """Yield the nodes that run at import, without function bodies and type checking blocks."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
@@ -104,11 +104,11 @@ def at_module_level(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def forbidden_imports(texts: Mapping[str, str]) -> list[str]:
-    """Each import of a room that the importing room may not know."""
+    """Each import of a room that the importing room may not import."""
     return [
         f"{module} imports {name}"
         for module, text in texts.items()
-        if module  # the package itself names what it offers, and imports it at its first use
+        if module  # the package itself imports each public name at its first use
         for name in sorted(own_imports(text))
         if room_of(name) in ALLOWED and room_of(name) not in ALLOWED[room_of(module)]
     ]
@@ -126,7 +126,7 @@ def module_graph(texts: Mapping[str, str]) -> dict[str, set[str]]:
 
 
 def cycle(graph: Mapping[str, set[str]]) -> list[str]:
-    """A cycle of a graph, from a node back to itself; empty where there is none."""
+    """A cycle of a graph, from a node back to itself, or an empty list."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -135,9 +135,9 @@ def cycle(graph: Mapping[str, set[str]]) -> list[str]:
 
 
 def heavy_imports(texts: Mapping[str, str]) -> list[str]:
-    """Each module that imports something heavy as soon as it is imported, and what.
+    """Each module that imports a heavy package at module level, with that package.
 
-    An ``__init__`` must not, whatever its room: importing a light neighbor would import it too.
+    No ``__init__`` may do so in any room: importing a light neighbor would import it too.
     """
     return [
         f"{module} imports {room_of(name)}"
@@ -148,25 +148,25 @@ def heavy_imports(texts: Mapping[str, str]) -> list[str]:
 
 
 def heavy_after(*arguments: str, module: str = "netbuilder") -> set[str]:
-    """What heavy packages a process holds behind ``python -m module arguments``."""
+    """The heavy packages that are loaded at the end of ``python -m module arguments``."""
     code = (
         "import runpy, sys\n"
         f"sys.argv = {['', *arguments]!r}\n"
         "try:\n"
         f"    runpy.run_module({module!r}, run_name='__main__', alter_sys=False)\n"
-        "except SystemExit as done:\n"
-        "    assert done.code in (0, None, 2), done.code\n"
+        "except SystemExit as stop:\n"
+        "    assert stop.code in (0, None, 2), stop.code\n"
         "finally:\n"
         f"    print(*sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return set(done.stderr.splitlines()[-1].split())
+    return set(process.stderr.splitlines()[-1].split())
 
 
-def test_every_module_has_its_room() -> None:
-    """A new module at the top of the package is given a room."""
+def test_every_module_belongs_to_a_room() -> None:
+    """Each module and folder at the top of the package is listed with its allowed imports."""
     assert {room_of(module) for module in sources() if module} == set(ALLOWED)
 
 
@@ -199,8 +199,8 @@ def test_a_forbidden_import_is_detected(text: str) -> None:
     assert line.startswith("components.layers.conv imports training")
 
 
-def test_modules_import_each_other_in_no_cycle() -> None:
-    """The graph of all imports, those inside functions and for types included, has no cycle."""
+def test_imports_have_no_cycle() -> None:
+    """The graph of all imports, in functions and for types included, has no cycle."""
     assert cycle(module_graph(sources())) == []
 
 
@@ -214,13 +214,13 @@ def test_a_cycle_is_detected() -> None:
     assert set(cycle(module_graph(texts))) == {"runs.run", "runs.listing"}
 
 
-def test_heavy_packages_are_imported_where_they_are_needed() -> None:
-    """Only modules that compute or draw import torch and the like when they are imported."""
+def test_only_some_modules_import_heavy_packages() -> None:
+    """Only modules that compute or draw import a heavy package at module level."""
     assert heavy_imports(sources()) == []
 
 
 def test_a_heavy_import_is_detected() -> None:
-    """The check can fail, and passes what is inside a function or for types alone."""
+    """The check can fail, and accepts imports in functions or for types alone."""
     texts = {
         "components.shapes": "try:\n    from torch import nn\nexcept ImportError:\n    pass",
         "components.layers.conv": "def f():\n    import torch",
@@ -256,40 +256,40 @@ def test_a_heavy_import_is_detected() -> None:
     ],
     ids=" ".join,
 )
-def test_looking_at_documents_imports_nothing_heavy(
+def test_a_looking_command_imports_nothing_heavy(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Neither torch nor numpy nor matplotlib is loaded when such a command ends."""
+    """No heavy package is loaded when such a command ends."""
     assert heavy_after(*(word.replace("OUT", str(tmp_path)) for word in arguments)) == set()
 
 
-def test_a_heavy_process_is_found(tmp_path: Path) -> None:
-    """The check can fail: a module that imports numpy is seen to have done so."""
+def test_a_heavy_process_is_detected(tmp_path: Path) -> None:
+    """The check can fail: it detects a module that imports numpy."""
     assert heavy_after(str(tmp_path), module="numpy.version") == {"numpy"}
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    """``import netbuilder`` and reading a document by it are light."""
+    """``import netbuilder``, loading and analyzing a document load no heavy package."""
     code = (
         "import sys, netbuilder\n"
         "netbuilder.analyse(netbuilder.load('archs/iter10.yaml'))\n"
         f"print(*sorted({HEAVY!r} & set(sys.modules)))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "\n"
+    assert process.stdout == "\n"
 
 
 @pytest.mark.parametrize("module", [netbuilder, plugin], ids=lambda module: module.__name__)
 def test_every_public_name_can_be_imported(module: ModuleType) -> None:
-    """``__all__`` is sorted and complete, and each name is there at its first use."""
+    """``__all__`` is sorted, and each of its names has a value and is listed by ``dir``."""
     assert module.__all__ == sorted(module.__all__)
     assert all(getattr(module, name) is not None for name in module.__all__)
     assert set(module.__all__) <= set(dir(module))
 
 
-def test_a_name_that_the_package_does_not_offer_is_refused() -> None:
-    """The message says which name and which module."""
+def test_an_unknown_public_name_is_refused() -> None:
+    """The message names the module and the attribute."""
     with pytest.raises(AttributeError, match="'netbuilder' has no attribute 'summarise'"):
         _ = netbuilder.summarise

@@ -195,8 +195,8 @@ def test_a_large_scan_equals_a_small_one(data: LoadedData, tmp_path: Path) -> No
     digit=st.integers(0, 999),
     above=st.integers(2, 30),
     below=st.integers(2, 30),
-    left=st.integers(2, 30),
-    right=st.integers(2, 30),
+    before=st.integers(2, 30),
+    after=st.integers(2, 30),
 )
 def test_a_drawing_is_centered_like_mnist(
     digit: int, above: int, below: int, before: int, after: int, data: LoadedData, tmp_path: Path

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from run_folders import made_run
+from run_folders import write_run
 
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
@@ -375,7 +375,7 @@ def test_an_included_file_defines_blocks_and_values(tmp_path: Path) -> None:
     path = write(tmp_path, net=net, parts=UNIT + "values: {width: 5}\n")
     architecture = load(path)
     assert analyse(architecture).output_shape == (5, 30, 30)
-    run = made_run(tmp_path / "runs", architecture, [], finished=False)
+    run = write_run(tmp_path / "runs", architecture, [], finished=False)
     assert (run.path / "included" / "parts.yaml").read_text() == UNIT + "values: {width: 5}\n"
     assert (run.path / "architecture.yaml").read_text() == net
 

@@ -1,4 +1,4 @@
-"""Run folders with invented values for a test, written as a training writes them."""
+"""Run folders with invented values, in the form that a training writes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def epoch_record(epoch: int, train: float, test: float) -> EpochRecord:
     )
 
 
-def made_run(
+def write_run(
     out: Path,
     architecture: Architecture,
     accuracies: Sequence[tuple[float, float]],
@@ -50,9 +50,9 @@ def made_run(
     fell_back: str = "",
     finished: bool = True,
 ) -> Run:
-    """Create a run with these training and test accuracies, one pair per epoch.
+    """Write a run with these training and test accuracies, one pair per epoch.
 
-    ``confused`` are labels, guesses and counts; without it there is no evaluation.json.
+    ``confused`` lists labels, guesses and counts; without it no evaluation.json is written.
     """
     config = RunConfig(
         architecture=architecture.model_dump(mode="json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -17,6 +18,7 @@ from netbuilder.data.dataset import LoadedData
 from netbuilder.data.loader import StreamingLoader
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import ConfigError, Diverged
+from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
 from netbuilder.runs.lr_curve import Curve, RangeTest, peak_field, suggest
 from netbuilder.runs.values import DeviceName, Precision
@@ -54,7 +56,7 @@ class ExponentialRamp(Scheduler):
 
 
 def range_test(
-    architecture: Architecture,
+    architecture: Architecture | Analysis,
     *,
     lowest: float | None = None,
     highest: float | None = None,
@@ -70,7 +72,8 @@ def range_test(
     run. The schedule is replaced, and there is no moving average.
 
     Args:
-        architecture: The architecture, with a ``train`` section.
+        architecture: An architecture with a ``train`` section, or its analysis, which is then not
+            repeated.
         lowest: The learning rate of the first step; by default 1e-4 for SGD, 1e-5 for others.
         highest: The learning rate of the last step; by default 10 for SGD, 1 for others.
         steps: The number of steps, at most an epoch; by default a fourteenth of one, at most 50.
@@ -89,7 +92,9 @@ def range_test(
         MachineError: The machine ran out of memory.
         Diverged: The loss is not finite at the lowest rate.
     """
-    is_sgd = architecture.train is not None and architecture.train.optimizer.kind == "SGD"
+    analysis = require_trainable(architecture)
+    architecture, config = analysis.architecture, analysis.architecture.trained
+    is_sgd = config.optimizer.kind == "SGD"
     default_lowest, default_highest = SGD_RANGE if is_sgd else ADAPTIVE_RANGE
     lowest = default_lowest if lowest is None else lowest
     highest = default_highest if highest is None else highest
@@ -99,8 +104,8 @@ def range_test(
             "above the first"
         )
     hardware = Device.choose(device, precision)
-    data = prepare(require_trainable(architecture), data_dir)
-    config, images = architecture.trained, len(data.train_labels)
+    data = prepare(analysis, data_dir)
+    images = len(data.train_labels)
     whole = config.steps_per_epoch(images)
     steps = steps or max(2, min(MAX_STEPS, whole // EPOCH_FRACTION))
     if not 2 <= steps <= whole:
@@ -114,7 +119,7 @@ def range_test(
         "ema": None,
     }
     config = config.model_copy(update=changed)
-    tested = architecture.model_copy(update={"train": config})
+    tested = replace(analysis, architecture=architecture.model_copy(update={"train": config}))
     defer_compiler_import()
     curve = Curve(steps)
     with resource_errors(Path(architecture.name)):

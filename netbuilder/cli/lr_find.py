@@ -79,7 +79,7 @@ def lr_find(
     architecture = analysis.architecture
     try:
         test, data = range_test(
-            architecture,
+            analysis,
             lowest=lowest,
             highest=highest,
             steps=steps,

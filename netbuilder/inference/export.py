@@ -114,7 +114,7 @@ def export_run(
                 f"{form} cannot represent {run.architecture.name}: {_reason(error)}; "
                 "use another format"
             ) from error
-        predict = file_format.read(temporary, build(run.architecture).eval())
+        predict = file_format.read(temporary, build(run.analysis).eval())
         difference, agreeing = _compare(model, predict, batch, out)
         size = temporary.stat().st_size
         os.replace(temporary, out)  # noqa: PTH105  # out of the temporary folder

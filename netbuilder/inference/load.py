@@ -19,7 +19,7 @@ def load_model(run: Run, which: str) -> nn.Sequential:
         CheckpointError: The file of weights is missing or damaged.
     """
     path = run.path / f"{which}.safetensors"
-    model = build(run.analysis.architecture)
+    model = build(run.analysis)
     try:
         limit = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
         model.load_state_dict(load_weights(path, limit=limit))

@@ -77,18 +77,20 @@ def check_document(
         return DocumentCheck(tuple(problems), None, is_partial=True)
 
 
-def check_architecture(architecture: Architecture, *, to_train: bool = False) -> DocumentCheck:
+def check_architecture(
+    architecture: Architecture | Analysis, *, to_train: bool = False
+) -> DocumentCheck:
     """Check an architecture: the shapes of its layers and its classes.
 
     Args:
-        architecture: The architecture.
+        architecture: The architecture, or its analysis, which is then not repeated.
         to_train: Report a missing ``train`` section as a problem.
     """
-    analysis = analyse(architecture)
+    analysis = architecture if isinstance(architecture, Analysis) else analyse(architecture)
     problems = [analysis.fault] if analysis.fault else _class_problems(analysis)
-    if to_train and architecture.train is None:
+    if to_train and analysis.architecture.train is None:
         message = "the document has no train section; add one with dataset, epochs and optimizer"
-        problems = sorted([*problems, architecture.problem(("train",), message)])
+        problems = sorted([*problems, analysis.architecture.problem(("train",), message)])
     return DocumentCheck(tuple(problems), analysis, tuple(judge_document(analysis)))
 
 
@@ -112,7 +114,7 @@ def require_sound_documents(
     return [check.require_sound() for check in checks]
 
 
-def require_trainable(architecture: Architecture) -> Analysis:
+def require_trainable(architecture: Architecture | Analysis) -> Analysis:
     """Return the analysis of an architecture, which must be trainable as its document says.
 
     Raises:

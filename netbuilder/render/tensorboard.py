@@ -83,7 +83,7 @@ class TensorBoardLog:
         from netbuilder.network.build import build
 
         with torch.random.fork_rng(devices=[]):  # the initial weights are random
-            model = build(started.analysis.architecture).eval()
+            model = build(started.analysis).eval()
         sample = torch.zeros(1, *started.analysis.architecture.input)
         with catch_warnings():
             simplefilter("ignore")  # torch's export to TensorBoard uses a deprecated function

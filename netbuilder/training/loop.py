@@ -75,9 +75,7 @@ def train(
     if not 0 <= seed <= LARGEST_COUNT:
         raise ConfigError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_COUNT}")
     hardware = Device.choose(device, precision)
-    analysis = (
-        architecture if isinstance(architecture, Analysis) else require_trainable(architecture)
-    )
+    analysis = require_trainable(architecture)
     data = prepare(analysis, data_dir)
     settings = analysis.architecture.trained
     steps = settings.steps_per_epoch(len(data.train_labels))

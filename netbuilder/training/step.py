@@ -15,6 +15,7 @@ from netbuilder.config.schema import Architecture, TrainConfig
 from netbuilder.data.loader import BatchLoader
 from netbuilder.data.transforms import augment, normalize, seed_for, to_unit
 from netbuilder.errors import Diverged
+from netbuilder.network.analysis import Analysis
 from netbuilder.network.build import build
 from netbuilder.training._torch_workarounds import plain_update, skip_updates_if
 from netbuilder.training.compile import Forward, compiled, forward_pass
@@ -36,16 +37,17 @@ class TrainState:
     @classmethod
     def make(
         cls,
-        architecture: Architecture,
+        network: Architecture | Analysis,
         hardware: Device,
         seed: int,
         steps_per_epoch: int,
         scheduled_epochs: int,
     ) -> TrainState:
         """Create the initial state; a seed gives the same weights on every device."""
+        architecture = network.architecture if isinstance(network, Analysis) else network
         config = architecture.trained
         torch.manual_seed(seed_for("weights", seed))
-        model = build(architecture).to(hardware.device)
+        model = build(network).to(hardware.device)
         average = None if config.ema is None else ExponentialMovingAverage(model, config.ema)
         optimizer = config.optimizer.build(model.parameters(), fused=hardware.device.type != "mps")
         schedule = build_schedule(config, optimizer, steps_per_epoch, scheduled_epochs)

@@ -83,7 +83,7 @@ class Trainer:
         self.steps_per_epoch = self.config.steps_per_epoch(len(data.train_labels))
         spe, spanned = self.steps_per_epoch, run.config.schedule_span
         defer_compiler_import()
-        self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
+        self.trainee = TrainState.make(analysis, hardware, seed, spe, spanned)
         end = schedule_end(self.config, spe, spanned)
         # A run that started on a GPU may be resumed on another device.
         graph = run.config.graph and hardware.device.type == "cuda"

@@ -465,6 +465,7 @@ def test_a_training_analyzes_once_and_tests_each_epoch_once(
         monkeypatch.setattr(place, counted)
 
     count("netbuilder.network.check.analyse", analyse)
+    count("netbuilder.network.build.analyse", analyse)
     count("netbuilder.training.trainer.evaluate", evaluate)
     document = tmp_path / "small.yaml"
     document.write_text(DOCUMENT.replace("epochs: 3", "epochs: 2"))

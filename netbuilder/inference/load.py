@@ -30,7 +30,7 @@ def load_model(run: Run, which: str) -> nn.Sequential:
         )
         if run.metrics:  # records may be published without weights
             message = (
-                "no such file; the folder has the records of the run without its weights. "
+                "no such file; the folder has the run's records without its weights. "
                 f"Train it again with: netbuilder train {run.path / 'architecture.yaml'}"
             )
         raise CheckpointError(printable(f"{path}: {message}")) from None

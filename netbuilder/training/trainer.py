@@ -165,7 +165,7 @@ class Trainer:
         empty = not any(self.run.checkpoints.glob("*.safetensors"))
         if empty and self.run.metrics:  # a new start would overwrite the records
             raise CheckpointError(
-                f"{printable(str(self.run.checkpoints))}: no checkpoint in it, although epochs are "
+                f"{printable(str(self.run.checkpoints))}: no checkpoint in it, though epochs are "
                 "recorded; put one back, or train again"
             )
         if self.run.result is None:

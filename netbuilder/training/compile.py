@@ -32,6 +32,10 @@ Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """A function of normalized images and labels that returns the loss and the logits."""
 
 
+COMPILED_FROM_EPOCH_2 = "compiled from epoch 2 (the run is long enough to pay for it)"
+"""What a run records if the compiler pays, but not for the wait before its first step."""
+
+
 def decide_compile(
     choice: str, analysis: Analysis, steps: int, epochs: int, hardware: Device
 ) -> tuple[int | None, str]:
@@ -69,7 +73,7 @@ def decide_compile(
     seconds = steps * (epochs - 1) * (STEP_OVERHEAD_SECONDS + macs / MACS_PER_SECOND)
     if seconds < MIN_EAGER_SECONDS:
         return None, "not compiled (the run is short)"
-    return 1, "compiled from epoch 2 (the run is long enough to pay for it)"
+    return 1, COMPILED_FROM_EPOCH_2
 
 
 def _obstacle(hardware: Device) -> str:

@@ -173,7 +173,7 @@ class Registry(Generic[C]):
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return a reference to the definition of the family, since layers contain layers."""
-        generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
+        generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]  # pydantic's own handler
         name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
         if name not in generator.definitions:
             generator.definitions[name] = {}  # layers refer to it while it is generated
@@ -196,7 +196,7 @@ class Registry(Generic[C]):
 
 def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
     """Return a reference to the definition of a kind."""
-    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
+    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]  # pydantic's own handler
     name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{kind.kind}")
     if name not in generator.definitions:
         generator.definitions[name] = {}  # a kind that contains layers refers to itself

@@ -80,13 +80,13 @@ class Progress(BaseModel):
     history: list[EpochRecord] = Field(default_factory=list)
 
 
-def save(folder: Path, trainee: TrainState, progress: Progress) -> Path:
+def save(folder: Path, train_state: TrainState, progress: Progress) -> Path:
     """Write a checkpoint and remove the oldest.
 
     Raises:
         OSError: The checkpoint cannot be written; earlier ones stay.
     """
-    tensors, numbers = capture(trainee)
+    tensors, numbers = capture(train_state)
     state = json.dumps({"progress": progress.model_dump(by_alias=True), **numbers})
     metadata = {"state": state, "sha256": digest_of(tensors, state)}
     path = folder / f"epoch{progress.epoch:05d}-step{progress.step:07d}.safetensors"
@@ -99,8 +99,8 @@ def save(folder: Path, trainee: TrainState, progress: Progress) -> Path:
     return path
 
 
-def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
-    """Load the newest valid checkpoint into ``trainee``.
+def restore(folder: Path, train_state: TrainState) -> tuple[Progress, list[str]]:
+    """Load the newest valid checkpoint into ``train_state``.
 
     Damaged checkpoints that are newer are renamed, so that no later run tries them again.
 
@@ -119,9 +119,9 @@ def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
         return Progress(), []  # killed before the first checkpoint: start again from the seed
     for path in paths:
         try:
-            tensors, state = _read(path, limit=_max_bytes(trainee))
+            tensors, state = _read(path, limit=_max_bytes(train_state))
             progress = _progress(path, state)
-            _install(trainee, tensors, state)
+            _install(train_state, tensors, state)
         except UNREADABLE as error:
             damaged.append((path, f"{path}: damaged and skipped ({_first_line(error)})"))
             continue
@@ -135,14 +135,15 @@ def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
     )
 
 
-def save_weights(path: Path, trainee: TrainState) -> None:
+def save_weights(path: Path, train_state: TrainState) -> None:
     """Write the weights of the evaluated model, keyed as its ``state_dict``.
 
     Raises:
         OSError: The file cannot be written; an earlier one stays.
     """
     weights = {
-        name: t.detach().cpu().contiguous() for name, t in trainee.eval_model.state_dict().items()
+        name: t.detach().cpu().contiguous()
+        for name, t in train_state.eval_model.state_dict().items()
     }
     write_atomic(path, packed(weights, {"sha256": digest_of(weights)}))
 
@@ -188,17 +189,17 @@ def _first_line(error: Exception) -> str:
     return text if len(text) <= 200 else text[:200] + "…"
 
 
-def _max_bytes(trainee: TrainState) -> int:
+def _max_bytes(train_state: TrainState) -> int:
     """Return an upper bound of the size of a checkpoint, whatever the optimizer."""
-    return 16 * bytes_of(trainee.model.state_dict().values()) + 2 * _HEADER_LIMIT
+    return 16 * bytes_of(train_state.model.state_dict().values()) + 2 * _HEADER_LIMIT
 
 
-def capture(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def capture(train_state: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the state that the next step depends on: tensors on the CPU, and plain numbers."""
-    tensors = {f"model.{name}": t for name, t in trainee.model.state_dict().items()}
-    if trainee.average is not None:
-        tensors |= {f"average.{name}": t for name, t in trainee.average.state_dict().items()}
-    optimizer = trainee.optimizer.state_dict()
+    tensors = {f"model.{name}": t for name, t in train_state.model.state_dict().items()}
+    if train_state.average is not None:
+        tensors |= {f"average.{name}": t for name, t in train_state.average.state_dict().items()}
+    optimizer = train_state.optimizer.state_dict()
     scalars: dict[str, dict[str, Any]] = {}
     for index, state in optimizer["state"].items():
         for name, value in state.items():
@@ -208,20 +209,22 @@ def capture(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any
                 scalars.setdefault(str(index), {})[name] = value
     numbers = {
         "optimizer": {"param_groups": optimizer["param_groups"], "scalars": scalars},
-        "schedule": [_plain(scheduler.state_dict()) for scheduler in trainee.schedule],
+        "schedule": [_plain(scheduler.state_dict()) for scheduler in train_state.schedule],
     }
     # Cloned, because safetensors refuses entries that share memory.
     return {k: t.detach().cpu().clone().contiguous() for k, t in tensors.items()}, numbers
 
 
-def _install(trainee: TrainState, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+def _install(
+    train_state: TrainState, tensors: dict[str, torch.Tensor], state: dict[str, Any]
+) -> None:
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
     for key, tensor in tensors.items():
         part, _, name = key.partition(".")
         parts[part][name] = tensor
-    trainee.model.load_state_dict(parts["model"])
-    if trainee.average is not None:
-        trainee.average.load_state_dict(parts["average"])
+    train_state.model.load_state_dict(parts["model"])
+    if train_state.average is not None:
+        train_state.average.load_state_dict(parts["average"])
     by_index: dict[int, dict[str, Any]] = {
         int(index): dict(values) for index, values in state["optimizer"]["scalars"].items()
     }
@@ -229,8 +232,8 @@ def _install(trainee: TrainState, tensors: dict[str, torch.Tensor], state: dict[
         index, _, field_name = name.partition(".")
         by_index.setdefault(int(index), {})[field_name] = tensor
     groups = state["optimizer"]["param_groups"]
-    trainee.optimizer.load_state_dict({"state": by_index, "param_groups": groups})
-    for scheduler, saved in zip(trainee.schedule, state["schedule"], strict=True):
+    train_state.optimizer.load_state_dict({"state": by_index, "param_groups": groups})
+    for scheduler, saved in zip(train_state.schedule, state["schedule"], strict=True):
         scheduler.load_state_dict(_from_plain(saved))
 
 

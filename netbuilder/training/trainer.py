@@ -74,29 +74,29 @@ class Trainer:
         self.data_dir = data_dir
         streams = must_stream(data.train_images, hardware.memory())
         self.data = data.to(hardware.device, images=not streams)
-        self.feed: BatchLoader = (
+        self.loader: BatchLoader = (
             StreamingLoader(data.train_images, data.train_labels, hardware.device)
             if streams
             else InMemoryLoader(self.data.train_images, self.data.train_labels)
         )
         self.stop = stop
         self.steps_per_epoch = self.config.steps_per_epoch(len(data.train_labels))
-        spe, spanned = self.steps_per_epoch, run.config.schedule_span
+        steps_per_epoch, spanned = self.steps_per_epoch, run.config.schedule_span
         defer_compiler_import()
-        self.trainee = TrainState.make(analysis, hardware, seed, spe, spanned)
-        end = schedule_end(self.config, spe, spanned)
+        self.train_state = TrainState.make(analysis, hardware, seed, steps_per_epoch, spanned)
+        end = schedule_end(self.config, steps_per_epoch, spanned)
         # A run that started on a GPU may be resumed on another device.
         graph = run.config.graph and hardware.device.type == "cuda"
-        tested = self.trainee.eval_model
+        tested = self.train_state.eval_model
         predict = prediction(tested, data.dataset, hardware)
         self.predict = CudaGraphed(predict, tested) if graph else predict
         self.step = Step(
-            self.trainee,
+            self.train_state,
             self.config,
             data.dataset,
             hardware,
             seed,
-            spe,
+            steps_per_epoch,
             end,
             compiled_from=run.config.first_compiled_epoch,
             graph=graph,
@@ -124,7 +124,7 @@ class Trainer:
     def _memory_remedy(self) -> str:
         """Return what to do about a lack of memory."""
         size, memory = self.config.batch_size, self.hardware.memory()
-        streams = isinstance(self.feed, StreamingLoader)
+        streams = isinstance(self.loader, StreamingLoader)
         data_bytes = 0 if streams else sum(getattr(self.data, name).nbytes for name in NAMES)
         fits = batch_that_fits(self.analysis, memory, data_bytes)
         if fits < 1:
@@ -139,7 +139,7 @@ class Trainer:
     def _events(self, *, resumed: Session | None) -> Iterator[Event]:
         warnings = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
         if resumed is not None:
-            self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.trainee)
+            self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.train_state)
             self._record_resumption(resumed)
             warnings += [*damaged, *self._respan()]
         else:
@@ -183,11 +183,11 @@ class Trainer:
         at, spanned = self.progress, self.run.config.schedule_span
         if moves_after_steps(self.config):
             done = at.epoch * self.steps_per_epoch + at.step
-            optimizer = self.trainee.optimizer
-            self.trainee.schedule[:] = rebuild_schedule(
+            optimizer = self.train_state.optimizer
+            self.train_state.schedule[:] = rebuild_schedule(
                 self.config, optimizer, self.steps_per_epoch, spanned, done
             )
-        rate = f"the learning rate is {self.trainee.learning_rate:g}"
+        rate = f"the learning rate is {self.train_state.learning_rate:g}"
         if spanned < epochs:
             return [f"{epochs} epochs, the schedule held at its end after epoch {spanned}; {rate}"]
         return [f"{epochs} epochs instead of {before}, the schedule spans them all; {rate}"]
@@ -200,7 +200,7 @@ class Trainer:
         if at.step == 0 and self.step.compiles_next(at.epoch):
             yield Compiling(at.epoch + 1)
         before, start = at.train_seconds, time.perf_counter()
-        for step in self.step.epoch(self.feed, order, at.epoch, at.step):
+        for step in self.step.epoch(self.loader, order, at.epoch, at.step):
             at.learning_rate = step.learning_rate
             loss_sum += step.loss
             hits += step.hits
@@ -240,9 +240,9 @@ class Trainer:
         self._last_test = test
         # The checkpoint is last: without it, a resumed run trains this epoch again and writes the
         # same files again.
-        checkpoint.save_weights(self.run.path / "last.safetensors", self.trainee)
+        checkpoint.save_weights(self.run.path / "last.safetensors", self.train_state)
         if best:
-            checkpoint.save_weights(self.run.path / "best.safetensors", self.trainee)
+            checkpoint.save_weights(self.run.path / "best.safetensors", self.train_state)
         self.run.write_metrics(self.progress.history)
         self._save()
         return EpochEnded(metrics, best)
@@ -281,7 +281,7 @@ class Trainer:
 
         data = self.data
         return evaluate(
-            self.trainee.eval_model,
+            self.train_state.eval_model,
             self.config,
             data.dataset,
             self.hardware,
@@ -306,4 +306,4 @@ class Trainer:
         )
 
     def _save(self) -> Path:
-        return checkpoint.save(self.run.checkpoints, self.trainee, self.progress)
+        return checkpoint.save(self.run.checkpoints, self.train_state, self.progress)

@@ -56,20 +56,20 @@ def step_seconds(
     """Return the median time of a step over ``images`` synthetic images, optionally from a file."""
     config, hardware = architecture.trained, Device.choose()
     per_epoch = -(-images // config.batch_size)
-    trainee = TrainState.make(architecture, hardware, 0, per_epoch, 1)
-    step = Step(trainee, config, config.dataset, hardware, 0, per_epoch)
+    train_state = TrainState.make(architecture, hardware, 0, per_epoch, 1)
+    step = Step(train_state, config, config.dataset, hardware, 0, per_epoch)
     labels = torch.randint(0, 10, (images,))
     shape = (images, 1, 28, 28)
-    feed: BatchLoader
+    loader: BatchLoader
     if file is None:
         data = torch.randint(0, 256, shape, dtype=torch.uint8, device=hardware.device)
-        feed = InMemoryLoader(data, labels.to(hardware.device))
+        loader = InMemoryLoader(data, labels.to(hardware.device))
     else:
         size = prod(shape)
         mapped = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8)
-        feed = StreamingLoader(mapped.view(shape), labels, hardware.device)
+        loader = StreamingLoader(mapped.view(shape), labels, hardware.device)
     order = epoch_order(0, 0, images)
-    batches = feed.batches(order, config.batch_size, 0)
+    batches = loader.batches(order, config.batch_size, 0)
     durations = []
     start = perf_counter()
     for index, (batch, answers) in zip(range(steps + WARM_UPS), batches, strict=False):

@@ -143,10 +143,10 @@ def state(folder: Path) -> str:
     config = run.architecture.trained
     steps = config.steps_per_epoch(run.environment.data.train or 0)
     hardware = Device.choose("cpu")
-    trainee = TrainState.make(run.architecture, hardware, run.config.seed, steps, config.epochs)
-    progress, damaged = checkpoint.restore(run.checkpoints, trainee)
+    train_state = TrainState.make(run.architecture, hardware, run.config.seed, steps, config.epochs)
+    progress, damaged = checkpoint.restore(run.checkpoints, train_state)
     assert (progress.epoch, progress.step, damaged) == (config.epochs, 0, [])
-    tensors, numbers = checkpoint.capture(trainee)
+    tensors, numbers = checkpoint.capture(train_state)
     return digest_of(tensors, json.dumps(numbers))
 
 

@@ -39,7 +39,7 @@ NEWEST = "epoch00099-step0000000.safetensors"
 """A name newer than every checkpoint of these runs."""
 
 
-def trainee() -> TrainState:
+def train_state() -> TrainState:
     """Create a fresh network of the small document with its optimizer and schedule."""
     return TrainState.make(small("train.epochs=2"), Device.choose("cpu"), 0, STEPS, 2)
 
@@ -96,7 +96,7 @@ def damages(content: bytes) -> list[tuple[str, bytes]]:
 def test_every_damage_to_a_checkpoint_is_detected(folder: Path) -> None:
     """Each of 1,500 damages is reported, and the previous checkpoint is loaded."""
     newest, before = newest_and_before(folder)
-    content, at = newest.read_bytes(), trainee()
+    content, at = newest.read_bytes(), train_state()
     position = tuple(int(part.lstrip("epochst")) for part in before.stem.split("-"))
     for label, damaged_content in damages(content):
         newest.write_bytes(damaged_content)
@@ -292,7 +292,7 @@ def test_a_hostile_checkpoint_is_skipped(
     hostile, mark = folder / "checkpoints" / NEWEST, tmp_path / "executed"
     newest, _ = newest_and_before(folder)
     make(hostile, mark)
-    at = trainee()
+    at = train_state()
     Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = memory("VmRSS")
     position, damaged = checkpoint.restore(hostile.parent, at)
@@ -372,7 +372,7 @@ def test_a_file_with_an_odd_name_is_not_a_checkpoint(folder: Path, name: str) ->
     newest, _ = newest_and_before(folder)
     odd = newest.with_name(name)
     odd.write_bytes(newest.read_bytes())
-    position, damaged = checkpoint.restore(newest.parent, trainee())
+    position, damaged = checkpoint.restore(newest.parent, train_state())
     assert (f"epoch{position.epoch:05d}-step{position.step:07d}", damaged) == (newest.stem, [])
     assert odd.read_bytes() == newest.read_bytes()
 
@@ -381,13 +381,13 @@ def test_a_link_to_a_sound_checkpoint_is_loaded(folder: Path, tmp_path: Path) ->
     """Checkpoints on another disk load through links in their place."""
     newest, _ = newest_and_before(folder)
     newest.symlink_to(newest.rename(tmp_path / "moved"))
-    position, damaged = checkpoint.restore(newest.parent, trainee())
+    position, damaged = checkpoint.restore(newest.parent, train_state())
     assert (f"epoch{position.epoch:05d}-step{position.step:07d}", damaged) == (newest.stem, [])
 
 
 def test_epochs_are_ordered_as_numbers(folder: Path, tmp_path: Path) -> None:
     """Epoch 100,000 is newer than epoch 99,999."""
-    own, checkpoints = trainee(), tmp_path / "checkpoints"
+    own, checkpoints = train_state(), tmp_path / "checkpoints"
     checkpoints.mkdir()
     for epoch in (99_998, 99_999, 100_000):
         checkpoint.save(checkpoints, own, Progress(epoch=epoch, history=[EPOCH] * epoch))
@@ -406,7 +406,7 @@ def test_both_remaining_checkpoints_load_after_a_damage(folder: Path) -> None:
     remaining = sorted((folder / "checkpoints").glob("*.safetensors"))
     assert len(remaining) == 2
     for path in reversed(remaining):
-        _, damaged = checkpoint.restore(path.parent, trainee())
+        _, damaged = checkpoint.restore(path.parent, train_state())
         assert not damaged
         path.unlink()
 
@@ -418,7 +418,7 @@ def test_a_checkpoint_of_another_network_is_skipped(folder: Path) -> None:
         small("layers[0].Conv2d.out_channels=5"), Device.choose("cpu"), 0, STEPS, 2
     )
     checkpoint.save(newest.parent, different, Progress(epoch=1, step=41, history=[EPOCH]))
-    at = trainee()
+    at = train_state()
     position, damaged = checkpoint.restore(newest.parent, at)
     assert (position.epoch, position.step) == (1, 17)
     assert ["size mismatch" in line for line in damaged] == [True]

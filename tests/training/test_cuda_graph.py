@@ -38,9 +38,9 @@ def dataset_of(architecture: Architecture) -> Dataset:
 
 def step_of(architecture: Architecture, hardware: Device, *, graphed: bool = False) -> Step:
     """Create the step of a fresh network."""
-    trainee = TrainState.make(architecture, hardware, 0, STEPS, architecture.trained.epochs)
+    train_state = TrainState.make(architecture, hardware, 0, STEPS, architecture.trained.epochs)
     config, dataset = architecture.trained, dataset_of(architecture)
-    return Step(trainee, config, dataset, hardware, 0, STEPS, graph=graphed)
+    return Step(train_state, config, dataset, hardware, 0, STEPS, graph=graphed)
 
 
 def batch(size: int, seed: int, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,9 +53,12 @@ def batch(size: int, seed: int, device: str = "cpu") -> tuple[torch.Tensor, torc
 
 def state(step: Step) -> list[torch.Tensor]:
     """Return every tensor that an update changes, on the CPU."""
-    trainee = step._state
-    tensors = [*trainee.model.state_dict().values(), *trainee.eval_model.state_dict().values()]
-    for values in trainee.optimizer.state_dict()["state"].values():
+    train_state = step._state
+    tensors = [
+        *train_state.model.state_dict().values(),
+        *train_state.eval_model.state_dict().values(),
+    ]
+    for values in train_state.optimizer.state_dict()["state"].values():
         tensors += [value for value in values.values() if isinstance(value, torch.Tensor)]
     return [tensor.detach().cpu().clone() for tensor in tensors]
 

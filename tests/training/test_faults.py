@@ -106,8 +106,8 @@ def epochs_saved(out: Path) -> int | None:
     if not (out / "tiny").exists() or not list((out / "tiny").iterdir()):
         return None
     run = Run.open(the_run(out))
-    trainee = TrainState.make(run.architecture, Device.choose("cpu"), 0, STEPS, 2)
-    progress, damaged = checkpoint.restore(run.checkpoints, trainee)
+    train_state = TrainState.make(run.architecture, Device.choose("cpu"), 0, STEPS, 2)
+    progress, damaged = checkpoint.restore(run.checkpoints, train_state)
     assert not damaged
     return progress.epoch
 

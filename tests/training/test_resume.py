@@ -109,10 +109,10 @@ def test_a_stop_after_every_step_of_three_epochs_changes_nothing(tmp_path: Path)
 
 def state(folder: Path) -> str:
     """Return the digest of the newest checkpoint, without times."""
-    trainee = TrainState.make(Run.open(folder).architecture, Device.choose("cpu"), 0, 42, 3)
-    progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
+    train_state = TrainState.make(Run.open(folder).architecture, Device.choose("cpu"), 0, 42, 3)
+    progress, damaged = checkpoint.restore(folder / "checkpoints", train_state)
     assert (progress.epoch, progress.step, damaged) == (3, 0, [])
-    tensors, numbers = checkpoint.capture(trainee)
+    tensors, numbers = checkpoint.capture(train_state)
     return digest_of(tensors, json.dumps(numbers))
 
 

@@ -43,13 +43,13 @@ def test_the_step_equals_plain_pytorch() -> None:
     config = architecture.train
     assert config is not None
     hardware = Device.choose("cpu", "fp32")
-    trainee = TrainState.make(
+    train_state = TrainState.make(
         architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3
     )
-    reference = copy.deepcopy(trainee.model)
+    reference = copy.deepcopy(train_state.model)
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, nesterov=True)
     data = open_dataset(config.dataset)
-    step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
+    step = Step(train_state, config, config.dataset, hardware, 0, steps_per_epoch=42)
     for index in range(10):
         images = data.train_images[index * 96 :][:96]
         labels = data.train_labels[index * 96 :][:96]
@@ -63,15 +63,15 @@ def test_the_step_equals_plain_pytorch() -> None:
         optimizer.step()
         torch.testing.assert_close(loss_sum.item(), loss.item() * 96, rtol=1e-4, atol=0)
         assert hits == (logits.argmax(1) == labels).sum()
-    torch.testing.assert_close(trainee.model.state_dict(), dict(reference.state_dict()))
+    torch.testing.assert_close(train_state.model.state_dict(), dict(reference.state_dict()))
 
 
 def first_loss(architecture: Architecture, seed: int, epoch: int, index: int) -> float:
     """Return the loss of fresh weights on the first batch, with the draws of that step and run."""
     hardware = Device.choose("cpu", "fp32")
-    trainee, config = TrainState.make(architecture, hardware, 0, 42, 3), architecture.trained
+    train_state, config = TrainState.make(architecture, hardware, 0, 42, 3), architecture.trained
     data = open_dataset(config.dataset)
-    step = Step(trainee, config, config.dataset, hardware, seed, steps_per_epoch=42)
+    step = Step(train_state, config, config.dataset, hardware, seed, steps_per_epoch=42)
     return step(data.train_images[:96], data.train_labels[:96], epoch, index)[0].item()
 
 
@@ -92,21 +92,21 @@ def test_the_average_is_the_exponential_moving_average() -> None:
     config = architecture.train
     assert config is not None
     hardware = Device.choose("cpu", "fp32")
-    trainee = TrainState.make(
+    train_state = TrainState.make(
         architecture, hardware, seed=0, steps_per_epoch=10, scheduled_epochs=3
     )
-    step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
+    step = Step(train_state, config, config.dataset, hardware, 0, steps_per_epoch=42)
     data = open_dataset(config.dataset)
     expected: dict[str, torch.Tensor] = {}
-    first = {name: value.clone() for name, value in trainee.model.state_dict().items()}
+    first = {name: value.clone() for name, value in train_state.model.state_dict().items()}
     for index in range(40):
         step(data.train_images[:96], data.train_labels[:96], 0, index)
-        for name, value in trainee.model.state_dict().items():
+        for name, value in train_state.model.state_dict().items():
             if value.is_floating_point():
                 decay = min(0.75, (1 + index) / (10 + index))
                 before = expected.get(name, first[name])
                 expected[name] = before * decay + value * (1 - decay)
-    averages = trainee.eval_model.state_dict()
+    averages = train_state.eval_model.state_dict()
     assert "1.running_mean" in expected
     torch.testing.assert_close({name: averages[name] for name in expected}, expected)
 
@@ -119,12 +119,16 @@ def test_a_compiled_step_equals_the_eager_one() -> None:
     data = open_dataset(config.dataset)
     results = []
     for compiled_from in (None, 0):
-        trainee = TrainState.make(architecture, hardware, 0, 42, 3)
-        step = Step(trainee, config, config.dataset, hardware, 0, 42, compiled_from=compiled_from)
+        train_state = TrainState.make(architecture, hardware, 0, 42, 3)
+        step = Step(
+            train_state, config, config.dataset, hardware, 0, 42, compiled_from=compiled_from
+        )
         for index in (*range(6), 41):
             images = data.train_images[index * 96 :][:96]
             loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
-        results.append((loss, hits, trainee.model.state_dict(), trainee.eval_model.state_dict()))
+        results.append(
+            (loss, hits, train_state.model.state_dict(), train_state.eval_model.state_dict())
+        )
     torch.testing.assert_close(results[0], results[1], rtol=1e-3, atol=1e-5)
 
 
@@ -252,10 +256,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
     assert str(excinfo.value).count(str(folder)) == str(excinfo.value).count("stays") == 1
-    trainee = TrainState.make(architecture, Device.choose("cpu", "fp32"), 0, 42, 3)
-    progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
+    train_state = TrainState.make(architecture, Device.choose("cpu", "fp32"), 0, 42, 3)
+    progress, damaged = checkpoint.restore(folder / "checkpoints", train_state)
     assert (progress.epoch, damaged) == (0, [])
-    assert all(bool(p.isfinite().all()) for p in trainee.model.parameters())
+    assert all(bool(p.isfinite().all()) for p in train_state.model.parameters())
 
 
 @pytest.mark.parametrize(
@@ -281,8 +285,8 @@ def test_a_failed_write_keeps_the_previous_checkpoint(
         list(train(small(), out=tmp_path))
     monkeypatch.undo()
     [folder] = (tmp_path / "small").iterdir()
-    trainee = TrainState.make(small(), Device.choose("cpu", "auto"), 0, 42, 3)
-    progress, _ = checkpoint.restore(folder / "checkpoints", trainee)
+    train_state = TrainState.make(small(), Device.choose("cpu", "auto"), 0, 42, 3)
+    progress, _ = checkpoint.restore(folder / "checkpoints", train_state)
     assert progress.epoch == 1
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
 
@@ -322,31 +326,33 @@ def test_a_value_that_is_no_number_stops_the_run_before_the_update(
     """Whatever its source, weights and average do not change."""
     architecture = small("train.scheduler=")
     config, hardware = architecture.trained, Device.choose("cpu", "fp32")
-    trainee = TrainState.make(architecture, hardware, 0, 42, 3)
-    step = Step(trainee, config, config.dataset, hardware, 0, steps_per_epoch=42)
+    train_state = TrainState.make(architecture, hardware, 0, 42, 3)
+    step = Step(train_state, config, config.dataset, hardware, 0, steps_per_epoch=42)
     data = open_dataset(config.dataset)
     images, labels = data.train_images[:96], data.train_labels[:96]
     step(images, labels, 0, 0)
-    first, last = trainee.model[0], trainee.model[5]
+    first, last = train_state.model[0], train_state.model[5]
     if source == "input":
         first.register_forward_pre_hook(lambda module, inputs: (inputs[0] * value,))
     elif source == "weight":
         last.get_parameter("weight").data[3, 3] = value
     elif source == "masked weight":  # after a ReLU whose output is replaced by zeros
-        trainee.model[2].register_forward_hook(lambda module, inputs, out: out.nan_to_num(0, 0, 0))
+        train_state.model[2].register_forward_hook(
+            lambda module, inputs, out: out.nan_to_num(0, 0, 0)
+        )
         first.get_parameter("weight").data[0] = value
     elif source == "gradient":
         hook = last.get_parameter("bias").register_hook
         hook(lambda gradient: gradient * value)  # type: ignore[no-untyped-call]
     else:
         last.register_forward_hook(lambda module, inputs, out: out * value)
-    before = {name: t.clone() for name, t in trainee.model.named_parameters()}
-    average = {name: t.clone() for name, t in trainee.eval_model.state_dict().items()}
+    before = {name: t.clone() for name, t in train_state.model.named_parameters()}
+    average = {name: t.clone() for name, t in train_state.eval_model.state_dict().items()}
     with pytest.raises(Diverged, match=r"not finite|the loss is .* in epoch 1, step 2; the update"):
         step(images, labels, 0, 1)
-    for name, parameter in trainee.model.named_parameters():
+    for name, parameter in train_state.model.named_parameters():
         assert torch.equal(parameter.nan_to_num(7), before[name].nan_to_num(7)), name
-    for name, value_after in trainee.eval_model.state_dict().items():
+    for name, value_after in train_state.eval_model.state_dict().items():
         assert torch.equal(value_after, average[name]), name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
@@ -28,20 +28,20 @@ _BEFORE_TRAINING = ("parameters", "receptive_field", "epochs")
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgment of one target; the fields are keys of ``result.json``.
+    """The judgment of one target, as in ``result.json``.
 
     Attributes:
         target: The target's name in the document.
         bound: The bound in words.
-        found: The measured value; None if nothing was measured.
+        value: The measured value, None if nothing was measured; ``found`` in JSON.
         met: Whether the bound holds; None if it cannot be judged.
-        left: The distance between ``found`` and the bound; negative if the bound is not met.
+        left: The distance between ``value`` and the bound; negative if the bound is not met.
         reason: Why the target cannot be judged, or what decides.
     """
 
     target: str
     bound: str
-    found: float | None
+    value: float | None = field(metadata={"key": "found"})
     met: bool | None
     left: float | None
     reason: str = ""
@@ -138,16 +138,16 @@ def _judge_field(analysis: Analysis, bound: FieldBound) -> Verdict:
     verdicts = []
     reads = analysis.coverage.one
     sizes = spatial(analysis.architecture.input)
-    for axis, (field, size) in enumerate(zip(analysis.receptive_field, sizes, strict=True)):
+    for axis, (span, size) in enumerate(zip(analysis.receptive_field, sizes, strict=True)):
         limits = bound.along(axis)
         demanded = max(
             -inf if limits.at_least is None else limits.at_least,
             -inf if limits.above is None else limits.above + 1,
         )
-        value, reason = field, ""
-        if reads and demanded >= size > reads[axis] and field > reads[axis]:
+        value, reason = span, ""
+        if reads and demanded >= size > reads[axis] and span > reads[axis]:
             value = reads[axis]
-            reason = f"one output position spans {field} and reads at most {value} of {size}"
+            reason = f"one output position spans {span} and reads at most {value} of {size}"
         verdicts.append(replace(_judge("receptive_field", limits, [value]), reason=reason))
     worst = min(verdicts, key=lambda verdict: (verdict.met is True, verdict.left))
     return replace(worst, bound=format_bound(bound))

@@ -45,7 +45,7 @@ def plain_update(optimizer: Optimizer) -> Callable[[], object]:
     update = inspect.unwrap(wrapped)
     if update is wrapped or list(inspect.signature(update).parameters)[:1] != ["self"]:
         return optimizer.step
-    optimizer._opt_called = True  # type: ignore[attr-defined]
+    optimizer._opt_called = True  # type: ignore[attr-defined]  # private
 
     @torch.no_grad()
     def run() -> None:
@@ -61,11 +61,11 @@ def skip_updates_if(optimizer: Optimizer, flag: Tensor) -> None:
     Avoids a transfer to the host in each step. Where torch ignores the attribute, a loss that is
     not finite spoils the weights in memory, but still ends the run before these are saved.
     """
-    optimizer.found_inf = flag  # type: ignore[attr-defined]
+    optimizer.found_inf = flag  # type: ignore[attr-defined]  # private
 
 
 def has_avx512_bf16() -> bool:
-    """Whether the CPU has bfloat16 instructions; False if torch cannot tell.
+    """Whether the CPU has bfloat16 instructions; False if torch does not know.
 
     torch 2.11 to 2.14: the function is private. Autocast with emulated bfloat16 is slower than
     float32.

@@ -14,7 +14,7 @@ from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.lint import advise
 from netbuilder.network.lint.base import Evidence
 from netbuilder.network.targets import judge_document
-from netbuilder.render.network import field_sentence, verdict_line
+from netbuilder.render.network_text import field_sentence, verdict_line
 
 CONV = {"Conv2d": {"out_channels": 1, "kernel_size": 3, "padding": 1}}
 OFFSET = [CONV, {"MaxPool2d": 2}, *[CONV] * 6]
@@ -143,4 +143,4 @@ def test_a_target_of_one_number_is_judged_as_before() -> None:
     """A single number is what documents have always written."""
     text = "name: a\ninput: [1, 8, 8]\nlayers: [ReLU]\ntargets: {receptive_field: {at_least: 2}}\n"
     [verdict] = judge_document(analysis_of(text))
-    assert (verdict.bound, verdict.found, verdict.met) == ("at least 2", 1, False)
+    assert (verdict.bound, verdict.value, verdict.met) == ("at least 2", 1, False)

@@ -69,12 +69,12 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
     return kinds
 
 
-@lru_cache(maxsize=64)  # a document may use a name ten thousand times
-def offered(name: str) -> EntryPoints:
-    """Return the entry points of installed packages under ``name``."""
+@lru_cache(maxsize=1)  # a document may use ten thousand unknown names
+def offered() -> EntryPoints:
+    """Return the entry points of installed packages."""
     from importlib.metadata import entry_points
 
-    return entry_points(group=GROUP, name=name)
+    return entry_points(group=GROUP)
 
 
 def installed(name: str) -> type[Layer] | None:
@@ -83,7 +83,7 @@ def installed(name: str) -> type[Layer] | None:
     Raises:
         PydanticCustomError: it cannot be imported, or is not a layer kind of that name.
     """
-    for entry in offered(name):
+    for entry in (entry for entry in offered() if entry.name == name):
         label = f"layer {name} is offered by the installed plugin {entry.value}, which"
         try:
             kind = entry.load()

@@ -24,6 +24,8 @@ from netbuilder.errors import ConfigError, Problem
 
 MAX_EXPANDED = 120_000
 """Values of a document with its blocks expanded; ten thousand layers have about 70,000."""
+MAX_OPERATIONS = 600_000
+"""Operations and operands of all expressions of a document, each counted when it is computed."""
 CHARACTERS_PER_VALUE = 64
 """Characters of a computed string that count as one value."""
 MAX_USES = 3
@@ -117,10 +119,12 @@ class Interpolator:
 
     Attributes:
         budget: The number of values that the document may still have.
+        operations: The number of operations that its expressions may still take.
     """
 
     def __init__(self) -> None:
         self.budget = MAX_EXPANDED
+        self.operations = MAX_OPERATIONS
 
     def interpolate(self, node: Node, scope: Scope) -> Node:
         """Return a node that holds no layers, with its expressions replaced.
@@ -166,12 +170,23 @@ class Interpolator:
             )
             raise BudgetExceeded([_problem(node, scope, message)])
 
+    def _spend_operations(self, count: int, node: Node, scope: Scope) -> None:
+        self.operations -= count
+        if self.operations < 0:
+            message = (
+                f"the expressions take more than {MAX_OPERATIONS:,} operations with blocks "
+                "expanded; compute a named value once, or repeat less"
+            )
+            raise BudgetExceeded([_problem(node, scope, message)])
+
     def _interpolate_text(self, text: str, node: Node, scope: Scope) -> Node:
         names = names_in(text) if scope.overrides else ()
         override = next((scope.overrides[name] for name in names if name in scope.overrides), "")
         node = replace(node, expression=text, override=override)
         try:
-            value = interpolate(text, scope.names)
+            value = interpolate(
+                text, scope.names, lambda count: self._spend_operations(count, node, scope)
+            )
         except ExpressionError as error:
             raise error_at(node, scope, f"{text[:60]}: {error}") from None
         if isinstance(value, str):

@@ -118,19 +118,23 @@ _LEADING_ZEROS = re.compile(r"(?<![\w.])0+(?=[0-9])")
 _MISPLACED = re.compile(r"\) ?\(|, ?\)")
 
 
-def evaluate(text: str, names: Mapping[str, Value]) -> Value:
+def evaluate(
+    text: str, names: Mapping[str, Value], spend: Callable[[int], None] = lambda operations: None
+) -> Value:
     """Evaluate an expression.
 
     Args:
         text: The expression, without ``${`` and ``}``.
         names: Values by name. Arithmetic takes numbers only; a condition, no strings.
+        spend: Called with the number of operations before they are computed; may raise.
 
     Raises:
         ExpressionError: The expression is invalid, uses an unknown name, divides by zero or
             produces a number out of range.
     """
     try:
-        tree, used = _parse(text)
+        tree, used, operations = _parse(text)
+        spend(operations)
         for name in used:  # also in the part of a condition that is not computed
             _lookup(name, names)
         return _value(tree, names)
@@ -138,7 +142,9 @@ def evaluate(text: str, names: Mapping[str, Value]) -> Value:
         raise ExpressionError("nested too deep; nest less") from None
 
 
-def interpolate(text: str, names: Mapping[str, Value]) -> Value:
+def interpolate(
+    text: str, names: Mapping[str, Value], spend: Callable[[int], None] = lambda operations: None
+) -> Value:
     """Replace each ``${...}`` in a text by its value.
 
     A text that consists of a single ``${...}`` becomes the value itself, of whatever type.
@@ -147,14 +153,14 @@ def interpolate(text: str, names: Mapping[str, Value]) -> Value:
         ExpressionError: As `evaluate`; also if a ``${`` is not closed or the text grows too long.
     """
     if text.startswith("${") and text.find("}") == len(text) - 1:
-        return evaluate(text[2:-1], names)
+        return evaluate(text[2:-1], names, spend)
     parts: list[str] = []
     room, position = MAX_TEXT, 0
     while (start := text.find("${", position)) >= 0:
         end = text.find("}", start)
         if end < 0:
             raise ExpressionError("a '${' is not closed; end it with '}'")
-        parts += [text[position:start], _as_text(evaluate(text[start + 2 : end], names))]
+        parts += [text[position:start], _as_text(evaluate(text[start + 2 : end], names, spend))]
         room -= len(parts[-1])
         if room < 0:
             raise ExpressionError(
@@ -187,8 +193,12 @@ def bounded(number: int | float) -> int | float:
 
 
 @lru_cache(maxsize=2048)
-def _parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
-    """Parse an expression into a tree of whitelisted nodes; return it with the names it uses."""
+def _parse(text: str) -> tuple[ast.expr, tuple[str, ...], int]:
+    """Parse an expression into a tree of whitelisted nodes.
+
+    Returns:
+        The tree, the names that it uses, and the number of its operations and operands.
+    """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(
             f"the expression has {len(text):,} characters; allowed: at most {MAX_LENGTH}"
@@ -208,9 +218,10 @@ def _parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.expr | ast.keyword):
             _check_node(node, text)
-    functions = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    used = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n not in functions]
-    return tree, tuple(dict.fromkeys(used))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr)]
+    functions = {node.func for node in nodes if isinstance(node, ast.Call)}
+    used = [node.id for node in nodes if isinstance(node, ast.Name) and node not in functions]
+    return tree, tuple(dict.fromkeys(used)), len(nodes)
 
 
 def _check_tokens(text: str) -> None:

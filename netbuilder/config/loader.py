@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from netbuilder._text import limited_suggestions
 from netbuilder.config.expansion import Expander, needs_expansion
 from netbuilder.config.overrides import apply_override, split_overrides
 from netbuilder.config.schema import Architecture, Place
@@ -51,6 +52,11 @@ def parse_architecture(
     text: str, file: str, overrides: Iterable[str] = (), folder: Path | None = None
 ) -> Architecture:
     """As `load`, from text; ``file`` names it in messages, ``folder`` holds what it includes."""
+    with limited_suggestions():
+        return _parse(text, file, overrides, folder)
+
+
+def _parse(text: str, file: str, overrides: Iterable[str], folder: Path | None) -> Architecture:
     root, problems = parse(text, file)
     if not isinstance(root.value, dict):
         message = "a document is a mapping with name, input and layers"

@@ -136,13 +136,14 @@ def _require_trainable(
     paths: list[Path], changes: list[str] | None, dataset: str | None, epochs: int | None
 ) -> list[Analysis]:
     """Check all documents, with their changes, before the first is trained."""
+    from netbuilder.config.overrides import OptionOverride
     from netbuilder.network.check import require_sound_documents
 
     overrides = list(changes or [])
     if dataset is not None:
-        overrides.append(f"train.dataset={dataset}")
+        overrides.append(OptionOverride(f"train.dataset={dataset}", f"--dataset {dataset}"))
     if epochs is not None:
-        overrides.append(f"train.epochs={epochs}")
+        overrides.append(OptionOverride(f"train.epochs={epochs}", f"--epochs {epochs}"))
     return require_sound_documents(paths, overrides, to_train=True)
 
 

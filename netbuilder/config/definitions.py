@@ -17,6 +17,7 @@ from netbuilder.config.expressions import (
     interpolate,
     names_in,
 )
+from netbuilder.config.overrides import label
 from netbuilder.config.schema import Place, format_path
 from netbuilder.config.source import read_text
 from netbuilder.config.yaml_nodes import Node, parse
@@ -97,7 +98,7 @@ def _problem(node: Node, scope: Scope, message: str) -> Problem:
         message += f" ({'; '.join(uses)})"
     path = format_path(scope.place)
     if node.override:
-        return Problem(f"--set {node.override}", None, None, path, message)
+        return Problem(label(node.override), None, None, path, message)
     return Problem(scope.file, node.line, node.column, path, message)
 
 
@@ -251,7 +252,7 @@ class Definitions:
         for name, (_, override) in self.changes.items():
             if name not in self._places:
                 message = f"unknown value{did_you_mean(name, self.values)}"
-                problem = Problem(f"--set {override}", None, None, f"values.{name}", message)
+                problem = Problem(label(override), None, None, f"values.{name}", message)
                 self.problems.append(problem)
         if self.problems:
             raise ConfigError(self.problems)

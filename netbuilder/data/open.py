@@ -126,12 +126,17 @@ def _open_fallback(dataset: Dataset, root: Path, reason: str) -> LoadedData:
         data = open_dataset(dataset.fallback_dataset, root)
         why = f"{kind} cannot be downloaded ({reason}); using {data.dataset.kind} instead"
         return replace(data, fallback_for=dataset, fallback_reason=why)
+    ways = []
+    if "fallback" in type(dataset).model_fields:
+        ways.append(
+            "train on the data in the package: dataset: mnist5k, or allow it as fallback: "
+            f"dataset: {{{kind}: {{fallback: mnist5k}}}}"
+        )
     places = "\n".join(f"       {root / archive.path}" for archive in archives(kind))
     raise DataError(
         f"{kind} is not in {root} and cannot be downloaded: {reason}\n"
-        f"Three ways to fix this:\n"
+        f"{'Three' if ways else 'Two'} ways to fix this:\n"
         f"  1. put its archives at these paths:\n{places}\n"
-        f"  2. name a folder that has them: --data-dir FOLDER, or NETBUILDER_DATA=FOLDER\n"
-        f"  3. train on the data in the package: dataset: mnist5k, or allow it as fallback: "
-        f"dataset: {{{kind}: {{fallback: mnist5k}}}}"
+        f"  2. name a folder that has them: --data-dir FOLDER, or NETBUILDER_DATA=FOLDER"
+        + "".join(f"\n  3. {way}" for way in ways)
     )

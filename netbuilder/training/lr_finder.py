@@ -102,6 +102,11 @@ def range_test(
     data = prepare(require_trainable(architecture), data_dir)
     config, images = architecture.trained, len(data.train_labels)
     whole = config.steps_per_epoch(images)
+    if whole < 2:
+        raise ConfigError(
+            f"a range test takes at least 2 steps, but an epoch of {data.dataset.kind} is one "
+            f"batch of {config.batch_size}; lower train.batch_size"
+        )
     steps = steps or max(2, min(MAX_STEPS, whole // EPOCH_FRACTION))
     if not 2 <= steps <= whole:
         raise ConfigError(

@@ -73,9 +73,9 @@ def test_the_names_of_torch_are_served_or_known() -> None:
 )  # fmt: skip
 def test_a_layer_of_another_library_has_its_word(layer: str, message: str) -> None:
     """At the line and column of the layer."""
-    found = problem(f"layers:\n  - {layer}\n")
-    assert found.startswith("net.yaml:4:5: layers[0]: ")
-    assert message in found
+    text = problem(f"layers:\n  - {layer}\n")
+    assert text.startswith("net.yaml:4:5: layers[0]: ")
+    assert message in text
 
 
 @pytest.mark.parametrize(
@@ -129,5 +129,5 @@ def test_the_sections_with_definitions_are_known_names(line: str, message: str) 
 def test_an_override_of_an_option_is_reported_as_the_option() -> None:
     """The user did not write --set."""
     override = OptionOverride("train.dataset=mnist6k", "--dataset mnist6k")
-    found = problem(TRAIN.format("optimizer: {SGD: 0.1}"), override)
-    assert found.startswith("--dataset mnist6k: train.dataset: unknown data set 'mnist6k'")
+    text = problem(TRAIN.format("optimizer: {SGD: 0.1}"), override)
+    assert text.startswith("--dataset mnist6k: train.dataset: unknown data set 'mnist6k'")

@@ -19,8 +19,9 @@ from archives import COUNTS, PLACE, fashion, write_cifar10
 from torchvision import datasets
 
 from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
+from netbuilder.components.registries import DATASETS
 from netbuilder.data import download
-from netbuilder.data.open import data_root, open_dataset
+from netbuilder.data.open import _open_fallback, data_root, open_dataset
 from netbuilder.data.transforms import epoch_order, generator_for, normalise, seed_for, to_unit
 from netbuilder.errors import DataError
 
@@ -188,6 +189,21 @@ def test_no_way(fashion: Path) -> None:
     assert "NETBUILDER_DATA" in text
     assert "dataset: mnist5k" in text
     assert "{fashion_mnist: {fallback: mnist5k}}" in text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DATASETS.kinds if kind != "mnist5k"])
+def test_the_ways_out_are_ways_that_work(kind: str, tmp_path: Path) -> None:
+    """The package's images are proposed only where they fit, and as a document accepts them."""
+    dataset = DATASETS.parse(kind)
+    with pytest.raises(DataError) as caught:
+        _open_fallback(dataset, tmp_path, "no network")
+    text = str(caught.value)
+    if dataset.shape == Mnist5k().shape:
+        assert f"dataset: {{{kind}: {{fallback: mnist5k}}}}" in text
+        assert DATASETS.parse({kind: {"fallback": "mnist5k"}}).fallback_dataset == Mnist5k()
+    else:
+        assert "Two ways to fix this" in text
+        assert "mnist5k" not in text
 
 
 def test_silent_server(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,13 @@ def test_a_range_that_is_none_is_refused(changes: dict[str, float], message: str
         range_test(small(), **changes)  # type: ignore[arg-type]
 
 
+def test_an_epoch_of_one_batch_is_refused_with_what_to_do() -> None:
+    """No range of steps is allowed then, so that none is listed."""
+    message = "at least 2 steps, but an epoch of mnist5k is one batch of 5000; lower train.batch"
+    with pytest.raises(ConfigError, match=message):
+        range_test(small("train.batch_size=5000"), steps=2)
+
+
 def test_a_record_that_is_none_is_told(tmp_path: Path) -> None:
     """With the command that makes it anew."""
     path = tmp_path / "lr-find.json"

@@ -151,10 +151,14 @@ def _train_in_turn(
     analyses: list[Analysis], settings: TrainSettings, stop: Stop, *, auto: bool, quiet: bool
 ) -> Iterator[Generator[Event, None, None]]:
     """Yield the events of one run per document; with ``auto``, resume those that have a run."""
+    from netbuilder.data.open import must_download
     from netbuilder.training.loop import prepare
 
-    if len(analyses) > 1:  # missing data of the last document cost no hours of the first
-        for analysis in analyses:
+    for analysis in analyses:
+        # Missing data of the last document cost no hours of the first, and an error about them
+        # comes before the table of layers.
+        dataset = analysis.architecture.trained.dataset
+        if len(analyses) > 1 or must_download(dataset, settings.data_dir):
             prepare(analysis, settings.data_dir)
     for analysis in analyses:
         if not quiet:

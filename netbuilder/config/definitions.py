@@ -18,7 +18,7 @@ from netbuilder.config.expressions import (
     names_in,
 )
 from netbuilder.config.overrides import label
-from netbuilder.config.schema import Place, format_path
+from netbuilder.config.schema import Architecture, Place, format_path
 from netbuilder.config.source import read_text
 from netbuilder.config.yaml_nodes import Node, parse
 from netbuilder.errors import ConfigError, Problem
@@ -34,7 +34,7 @@ MAX_USES = 3
 BLOCK_NAME = r"[a-z][a-z0-9_]*"
 BLOCK_NAME_RULE = "lowercase letters, digits and underscores, a letter first"
 BLOCK_FIELDS = ("parameters", "layers")
-SECTIONS = ("values", "blocks", "include")
+SECTIONS = Architecture.definitions
 """The sections of a document that hold definitions."""
 INCLUDED_SECTIONS = ("values", "blocks")
 

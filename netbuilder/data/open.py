@@ -74,6 +74,14 @@ def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
     return LoadedData.from_tensors(dataset, tensors, digest)
 
 
+def must_download(dataset: Dataset, root: Path | None = None) -> bool:
+    """Return whether a data set without a fallback is neither in the cache nor in its archives."""
+    if isinstance(dataset, Mnist5k) or dataset.fallback_dataset is not None:
+        return False
+    folder, kind = data_root(root), dataset.kind
+    return not cache.cache_path(folder, kind).is_file() and bool(missing_archives(folder, kind))
+
+
 def _read_cache(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str] | None:
     """The content of the cache; None if it is missing, or damaged while all archives exist."""
     try:

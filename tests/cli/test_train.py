@@ -115,8 +115,9 @@ def test_no_data_and_no_fallback_exits_with_3_and_the_ways_out(folder: Path) -> 
     """Where the data cannot be had, the message says what can be done."""
     done = run("train", "small.yaml", "--dataset", "kmnist", "--data-dir", "none")
     assert done.code == 3
-    assert "Three ways out" in done.err
+    assert "Three ways to fix this" in done.err
     assert "Traceback" not in done.err
+    assert done.out == ""
 
 
 def test_a_stand_in_is_announced_recorded_and_not_judged(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""netbuilder: declarative YAML to torch networks, checked, shown, trained.
+"""netbuilder: torch networks from declarative YAML, checked, shown and trained.
 
 `__all__` is the whole public API. The authors of plugins import from `netbuilder.plugin`. Each name
-is imported at its first use, so that reading a document never waits for torch.
+is imported when it is first used, so that reading a document does not import torch.
 """
 
 from __future__ import annotations

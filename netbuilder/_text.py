@@ -33,7 +33,7 @@ def plural(count: int, noun: str) -> str:
     """Return a count with its noun, such as ``1 branch`` or ``2,000 branches``."""
     if count == 1:
         return f"1 {noun}"
-    suffix = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    suffix = "es" if noun.endswith(("s", "x", "nch", "tch", "sh")) else "s"  # but: epochs
     return f"{count:,} {noun}{suffix}"
 
 

@@ -2,7 +2,7 @@
 
 NetbuilderError
 ├── ConfigError         the user's input is wrong (exit 2)
-│   ├── DocumentError   a document has problems; carries the valid part of its network
+│   ├── DocumentError   a document has problems (in `netbuilder.config.loader`)
 │   └── ShapeError      a layer does not accept the shape of its input
 ├── MachineError        the machine lacks memory, disk space, a device or a package (exit 3)
 │   ├── DataError       a data set is missing, corrupt or unreachable

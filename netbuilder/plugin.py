@@ -1,8 +1,8 @@
-"""Everything that the author of a plugin imports.
+"""The interface for plugins: a plugin imports nothing else of netbuilder.
 
-A plugin is a Python module with kinds of layers: one class per kind, whose fields are the arguments
-in documents and whose methods compute its shapes, parameters, cost and receptive field.
-`check_layer` is the test that every kind passes.
+A plugin is a Python module that defines layer kinds, one class per kind. The fields of the class
+are the arguments in documents; its methods compute shapes, parameters, cost and receptive field.
+`check_layer` tests a kind against torch.
 """
 
 from __future__ import annotations

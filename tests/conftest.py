@@ -1,4 +1,4 @@
-"""What holds for every test: nothing of the machine or of the user's settings is visible to it."""
+"""Isolate every test from the machine and from the user's settings."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from budgets import select_long
 from hypothesis import settings
 
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.plugins import offered
+from netbuilder.components.plugins import entry_points_of
 
 UNSET = (
     "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLORTERM", "GITHUB_ACTIONS",
     "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CDPATH", "PAGER", "MANPAGER", "MPLBACKEND",
     "MATPLOTLIBRC", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "LANGUAGE", "LC_ALL",
 )  # fmt: skip
-"""Variables by which a user's shell would change what commands print."""
+"""Environment variables that change the output of commands."""
 NOWHERE = "http://127.0.0.1:9/"
-"""A port where nothing listens: a connection is refused at once."""
+"""A port that nothing listens on: a connection is refused at once."""
 
 settings.register_profile("any machine", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this process, and those that tests start, the same surroundings everywhere."""
+    """Give this process, and those that tests start, the same environment on every machine."""
     home = tempfile.TemporaryDirectory(prefix="netbuilder-home-")
     config.add_cleanup(home.cleanup)
     for name in UNSET:
         os.environ.pop(name, None)
-    os.environ.setdefault("PYTHONUSERBASE", site.getuserbase())  # packages stay where they are
+    os.environ.setdefault("PYTHONUSERBASE", site.getuserbase())  # packages remain importable
     os.environ |= {
         "HOME": home.name,
         "XDG_CACHE_HOME": f"{home.name}/.cache",
@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Draw the same in each test, whichever ran before it."""
+    """Seed every test alike, whichever ran before it."""
     random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
@@ -70,20 +70,20 @@ def pytest_runtest_setup() -> None:
 
 
 def selects(config: pytest.Config, marker: str) -> bool:
-    """Whether ``-m`` asks for the tests with a marker."""
+    """Whether ``-m`` selects the tests with a marker."""
     return marker in config.option.markexpr.replace(f"not {marker}", "")
 
 
 @pytest.fixture
 def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder; kinds and modules that a test adds are removed after it."""
+    """An empty current folder; kinds and modules that a test adds are removed afterwards."""
     kinds, modules, path = set(LAYERS.kinds), set(sys.modules), list(sys.path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     sys.path[:] = path
     for name in set(LAYERS.kinds) - kinds:
         del LAYERS.kinds[name]
-    offered.cache_clear()
+    entry_points_of.cache_clear()
     for name in set(sys.modules) - modules:
         if not name.startswith("netbuilder"):
             del sys.modules[name]

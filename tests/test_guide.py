@@ -10,6 +10,7 @@ import sys
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -61,40 +62,42 @@ each_page = pytest.mark.parametrize("page", NAMES.values(), ids=NAMES)
 
 # --- transcripts and generated parts -------------------------------------------------------------
 
-SHOWN = [(page, command) for page in PAGES for command in transcripts(page)]
+TRANSCRIPTS = [(page, command) for page in PAGES for command in transcripts(page)]
 
 
-@pytest.mark.parametrize(("page", "command"), SHOWN, ids=[command for _, command in SHOWN])
+@pytest.mark.parametrize(
+    ("page", "command"), TRANSCRIPTS, ids=[command for _, command in TRANSCRIPTS]
+)
 def test_a_transcript_is_the_output_of_its_command(page: Path, command: str) -> None:
-    """Character for character; the training is printed from the record in archs/results."""
+    """Every character matches; the training is printed from the record in archs/results."""
     assert transcripts(page)[command] == transcript(command), REGENERATE
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_generated(name: str) -> None:
-    """The tables of results and of the zoo are on one page each, and up to date."""
+    """Each generated table is on one page and up to date."""
     tables = [text for page in PAGES for text in table(page, name)]
     assert tables == [TABLES[name]()], REGENERATE
 
 
-def test_the_command_of_the_results_is_named_beside_them() -> None:
+def test_the_page_of_the_results_names_their_command() -> None:
     """A reader can print the table again."""
     assert f"`{RESULTS}`" in TEXTS[GUIDE / "iterations.md"]
 
 
 def test_the_catalogue_lists_every_kind() -> None:
-    """Its page is made from the kinds, with their arguments and defaults."""
+    """The page equals the one that is generated from the kinds."""
     assert TEXTS[CATALOGUE] == catalogue(), REGENERATE
 
 
 def test_the_picture_shows_the_first_document_and_its_summary() -> None:
-    """The text in the picture is that of the document and of the command."""
+    """The picture is small, and its text is that of the document and of the command."""
     assert PICTURE.stat().st_size < 100_000
     assert _text_of(PICTURE.read_text(encoding="utf-8")) == _text_of(picture()), REGENERATE
 
 
 def _text_of(svg: str) -> list[str]:
-    """The words of a picture, whose markup varies with the version of rich."""
+    """Return the text of a picture, whose markup varies with the version of rich."""
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
@@ -102,19 +105,19 @@ def _text_of(svg: str) -> list[str]:
 
 
 def test_the_readme_is_short() -> None:
-    """A newcomer reads it to the end."""
+    """It has at most 160 lines."""
     assert len(TEXTS[README].splitlines()) <= 160
 
 
 def test_the_readme_links_to_every_page() -> None:
-    """A page without a link would not be read."""
+    """Each page of the guide is a target of its links."""
     assert {page.relative_to(ROOT).as_posix() for page in PAGES} - set(links(README)) == {
         "README.md"
     }
 
 
 def test_the_training_command_works(tmp_path: Path) -> None:
-    """The README's first command trains: here one epoch of the data inside the package."""
+    """The README's first command trains; the test takes one epoch of the bundled data."""
     assert f".venv/bin/{TRAIN}" in blocks(README, "bash")[0]
     printed = run(f"{TRAIN} --dataset mnist5k --epochs 1 --out {tmp_path}", ROOT)
     assert HEADER in printed
@@ -122,7 +125,7 @@ def test_the_training_command_works(tmp_path: Path) -> None:
 
 
 def test_the_machine_check_runs_the_test_command_of_the_readme() -> None:
-    """.ci/run calls the very line that the README shows."""
+    """.ci/run contains the line of the README."""
     command = blocks(README, "bash")[1].strip()
     assert command.endswith(".venv/bin/pytest")
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
@@ -133,11 +136,11 @@ def test_the_machine_check_runs_the_test_command_of_the_readme() -> None:
 
 @each_page
 def test_a_command_line_names_real_options(page: Path) -> None:
-    """Every command in a block or in the text exists, and so do its options."""
-    root = typer.main.get_command(app)
+    """Each command in a block or in the text exists, and so do its options."""
+    root: Any = typer.main.get_command(app)
     for line in commands(page):
         _, name, *words = line.replace("`", "").split()
-        command = root if name.startswith("-") else root.commands[name]  # type: ignore[attr-defined]
+        command = root if name.startswith("-") else root.get_command(None, name)
         known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         named = {word for word in (name, *words) if word.startswith("--")}
         assert named - known == set(), line
@@ -145,7 +148,7 @@ def test_a_command_line_names_real_options(page: Path) -> None:
 
 @each_page
 def test_a_bash_block_runs(page: Path, tmp_path: Path) -> None:
-    """On the small data set; the two lines of the README that install are not repeated."""
+    """It runs on the small data set; only the README's lines of installation are left out."""
     for block in blocks(page, "bash"):
         for line in block.splitlines():
             if line.startswith("netbuilder"):
@@ -157,7 +160,7 @@ def test_a_bash_block_runs(page: Path, tmp_path: Path) -> None:
 
 @each_page
 def test_a_yaml_example_is_sound(page: Path) -> None:
-    """It loads, and its layers fit together; a part of a document is completed first."""
+    """It loads without a shape error; a part of a document is completed first."""
     for text in blocks(page, "yaml"):
         completed = text
         if not is_document(text):
@@ -167,13 +170,13 @@ def test_a_yaml_example_is_sound(page: Path) -> None:
 
 
 def test_the_lenet_example_meets_its_target() -> None:
-    """The document that shows most sections is one that works."""
+    """The document of the guide has fewer parameters than its target."""
     [text] = [text for text in blocks(GUIDE / "documents.md", "yaml") if is_document(text)]
     assert analyse(parse_architecture(text, "documents.md")).parameters < 62_000
 
 
 def test_the_block_example_repeats() -> None:
-    """The document that shows blocks builds a network of three stages."""
+    """The document of the guide has a repeated block of three stages."""
     [text] = [text for text in blocks(GUIDE / "blocks.md", "yaml") if is_document(text)]
     analysis = analyse(parse_architecture(text, "blocks.md"))
     assert analysis.output_shape == (10,)
@@ -181,8 +184,8 @@ def test_the_block_example_repeats() -> None:
 
 
 @each_page
-def test_a_toml_example_is_sound(page: Path) -> None:
-    """It parses."""
+def test_a_toml_example_parses(page: Path) -> None:
+    """It is valid TOML."""
     for text in blocks(page, "toml"):
         assert tomllib.loads(text)
 
@@ -205,12 +208,12 @@ def python(first: str) -> str:
 
 
 def execute(text: str, names: dict[str, object]) -> None:
-    """Run an example as a module of its own."""
+    """Run an example as a separate module."""
     exec(compile(text, "guide", "exec", dont_inherit=True), names)
 
 
 def test_every_python_example_is_run() -> None:
-    """None is left to the reader."""
+    """Each example of a page is in the table of examples."""
     firsts = [text.partition("\n")[0] for page in PAGES for text in blocks(page, "python")]
     assert sorted(firsts) == sorted(PYTHON)
 
@@ -240,7 +243,7 @@ def test_an_exported_file_is_read_without_netbuilder(
 
 
 def test_a_kind_for_netbuilder_itself_works() -> None:
-    """The example is a kind that passes the contract."""
+    """The kind of the guide passes the contract."""
     from netbuilder.plugin import check_layer
 
     names: dict[str, object] = {}
@@ -249,20 +252,20 @@ def test_a_kind_for_netbuilder_itself_works() -> None:
     check_layer(kind.model_validate({"groups": 3}), (6, 4, 5))  # type: ignore[attr-defined]
 
 
-def test_a_package_of_your_own_passes_the_contract(tmp_path: Path) -> None:
-    """The package of the guide passes its test, and serves a document as a plugin."""
+def test_the_example_package_passes_the_contract(tmp_path: Path) -> None:
+    """The package of the guide passes its test, and works as a plugin."""
     (tmp_path / "scale").mkdir()
     for first in PYTHON:
         if first.startswith("# scale/"):
             (tmp_path / first[2:]).write_text(python(first))
-    tested = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "scale"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "1 passed" in tested.stdout, tested.stdout
+    assert "1 passed" in process.stdout, process.stdout
     document = SMALL.replace("layers:\n", "layers:\n  - Scale: 0.5\n", 1)
     (tmp_path / "net.yaml").write_text(document)
     printed = run("netbuilder summarize net.yaml --plugin scale.layers", tmp_path)
@@ -274,7 +277,7 @@ def test_a_package_of_your_own_passes_the_contract(tmp_path: Path) -> None:
 
 @each_page
 def test_links_resolve(page: Path) -> None:
-    """A relative link leads to a file, and to a heading of it where it names one."""
+    """The file of a relative link exists, and so does the heading that it names."""
     for target in links(page):
         if re.match("https?://", target):
             continue
@@ -284,8 +287,8 @@ def test_links_resolve(page: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
-def test_every_file_that_a_table_of_tests_names_exists() -> None:
-    """The pages on reliability and performance name tests and benchmarks that can be run."""
+def test_every_test_file_that_a_page_names_exists() -> None:
+    """The pages on reliability and performance name existing tests and benchmarks."""
     named = {
         path for page in PAGES for path in re.findall(r"`[^`\n]*?\b(tests/[\w/]+\.py)", TEXTS[page])
     }
@@ -293,8 +296,8 @@ def test_every_file_that_a_table_of_tests_names_exists() -> None:
     assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
 
 
-def test_every_room_has_a_row() -> None:
-    """The table of the architecture has each folder and module of the package, and no other."""
+def test_every_room_has_a_row_in_the_architecture_page() -> None:
+    """The table lists exactly the folders and modules at the top of the package."""
     text = TEXTS[GUIDE / "architecture.md"].partition("\n## ")[0]
     rooms = set(re.findall(r"`([a-z_]+(?:\.py|/))`", text)) - {"__init__.py"}
     entries = {
@@ -309,13 +312,13 @@ def test_every_room_has_a_row() -> None:
 
 
 def test_every_page_is_a_topic() -> None:
-    """The list of topics is the list of files."""
+    """The topics are the files of the guide, each listed once."""
     assert set(TOPICS) == {page.stem for page in GUIDE.glob("*.md")}
     assert len(TOPICS) == len(set(TOPICS))
 
 
-def test_the_list_describes_each_topic_in_one_short_line() -> None:
-    """Its description is the first sentence of the page, in plain text."""
+def test_the_list_describes_each_topic_in_a_short_line() -> None:
+    """The description is the first sentence of the page, in plain text."""
     lines = run_here("guide").out.splitlines()
     assert [line.split()[0] for line in lines] == list(TOPICS)
     for name, line in zip(TOPICS, lines, strict=True):
@@ -326,13 +329,13 @@ def test_the_list_describes_each_topic_in_one_short_line() -> None:
 
 @pytest.mark.parametrize("name", TOPICS)
 def test_a_topic_is_printed_as_markdown_to_a_pipe(name: str) -> None:
-    """The text of the page, unchanged."""
+    """The output is the unchanged text of the page."""
     assert run_here("guide", name).out == TEXTS[GUIDE / f"{name}.md"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is needed")
 def test_a_topic_is_rendered_on_a_terminal() -> None:
-    """Markup and comments are gone, and links to pages are commands."""
+    """Markup and comments are removed, and links to pages are commands."""
     import pty
 
     terminal, other_end = pty.openpty()
@@ -340,20 +343,20 @@ def test_a_topic_is_rendered_on_a_terminal() -> None:
         [*COMMAND, "guide", "iterations"], stdout=other_end, env=os.environ | {"COLUMNS": "220"}
     )
     os.close(other_end)
-    shown = ""
-    with suppress(OSError), os.fdopen(terminal) as output:  # EIO once it is closed
+    text = ""
+    with suppress(OSError), os.fdopen(terminal) as output:  # EIO after it is closed
         for line in output:
-            shown += line
+            text += line
     assert process.wait() == 0
-    assert "The ten iterations" in shown
-    assert "6,379,786" in shown
-    assert "netbuilder guide performance" in shown
+    assert "The ten iterations" in text
+    assert "6,379,786" in text
+    assert "netbuilder guide performance" in text
     for markup in ("# The ten", "<!--", "| --- |", "performance.md"):
-        assert markup not in shown
+        assert markup not in text
 
 
-def test_showing_a_page_imports_nothing_heavy() -> None:
-    """The guide is there before torch could be imported."""
+def test_a_page_imports_nothing_heavy() -> None:
+    """A list of topics and a page load no heavy package."""
     code = (
         "import sys\n"
         "from netbuilder.cli import guide\n"
@@ -375,19 +378,19 @@ def test_the_pages_are_part_of_the_package() -> None:
     assert {path for path in GUIDE.rglob("*") if path.is_file()} <= shipped
 
 
-def test_an_unknown_topic_is_one_line_with_a_suggestion() -> None:
-    """The exit code is that of wrong input."""
-    wrong = run_here("guide", "trainig")
-    assert (wrong.code, wrong.out) == (2, "")
-    assert wrong.err == "guide: no such topic trainig; did you mean training?\n"
+def test_an_unknown_topic_is_refused_with_a_suggestion() -> None:
+    """The exit code is 2, and the message is one line."""
+    result = run_here("guide", "trainig")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "guide: no such topic trainig; did you mean training?\n"
 
 
 def test_a_topic_that_is_a_path_is_refused() -> None:
-    """Only pages of the guide are read."""
-    wrong = run_here("guide", "../../README")
-    assert wrong.code == 2
-    assert len(wrong.err.splitlines()) == 1
-    assert "no such topic" in wrong.err
+    """No file outside the guide is read."""
+    result = run_here("guide", "../../README")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
+    assert "no such topic" in result.err
 
 
 def test_the_python_page_lists_the_public_api() -> None:

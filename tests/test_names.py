@@ -16,7 +16,7 @@ FILLER = {
 
 
 def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Each name that a module binds or declares, with its line."""
+    """Yield each name that a module binds or declares, with its line."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
@@ -34,7 +34,7 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def fillers(text: str) -> list[tuple[int, str]]:
-    """The identifiers of a module that are participles or filler words, with their lines."""
+    """Return the identifiers of a module that are participles or filler words, with their lines."""
     names = identifiers(ast.parse(text))
     return [(line, name) for line, name in names if name.strip("_").lower() in FILLER]
 

@@ -1,4 +1,4 @@
-"""The command line: the table of commands, and what all commands have in common.
+"""The command line: the table of commands, and the code that all commands share.
 
 The module of a command is imported when the command runs or its help is shown.
 """
@@ -45,7 +45,7 @@ COMMANDS = {
     "bench": "Measure how fast a network trains on this machine.",
     "guide": "Show a page of the guide, or list its pages.",
     "import": "Write the document of a network that Python code builds.",
-    "export": "Export a network as Python code, or a trained network as ONNX and others.",
+    "export": "Export a network as Python code, ONNX, torch.export or safetensors.",
     "schema": "Print the JSON Schema of documents, for editors.",
 }
 """Every command with the first line of its help, so that listing them imports none of them."""
@@ -120,7 +120,7 @@ def _handle_output_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _discard_output() -> None:
-    """Drop what is still buffered: Python would try to write it at exit, and complain."""
+    """Discard buffered output, which Python would try to write at exit, with an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -154,7 +154,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Take the options before the command; show the help where there is no command."""
+    """Handle the options before the command; without a command, show the help."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(WRONG_USE)
@@ -163,7 +163,7 @@ def options(
 def main() -> None:
     """Run a command; a user's mistake ends it with one message and an exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # A title may hold characters that the terminal's encoding lacks.
+        # A title may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(standalone_mode=False) or 0)
@@ -171,7 +171,9 @@ def main() -> None:
         echo(usage_message(error), err=True)
         sys.exit(WRONG_USE)
     except NetbuilderError as error:
-        for line in str(error).split("\n"):  # one per problem; the rest of the text is a user's
+        for line in str(error).split(
+            "\n"
+        ):  # one per problem; other control characters come from the user
             echo(line, err=True)
         sys.exit(error.exit_code)
 
@@ -179,8 +181,8 @@ def main() -> None:
 def usage_message(error: Any) -> str:
     """Return a usage error as one line: the command, the mistake, and how to correct it.
 
-    typer's own output takes three lines, suggests commands but not values, and gives no example.
-    It exports only the base class of its usage errors, so their kind is known by attributes.
+    The output of typer has three lines, suggests commands but not values, and has no example.
+    typer exports only the base class of its usage errors, so attributes distinguish them.
     """
     context = getattr(error, "ctx", None)
     if context is None:  # the parser does not attach the command to an option without its value
@@ -201,8 +203,10 @@ def usage_message(error: Any) -> str:
         problem = f"{_display_name(parameter)} is missing; {hint}"
     elif parameter is not None:
         problem = f"{_display_name(parameter)}: {error.message}; see {path} --help"
+    elif match := re.match(r"Got unexpected extra argument\S* \((.*)\)", error.message):
+        problem = f"unexpected argument {match[1]}; {_example(command.help)}"
     else:
-        usage = context.get_usage().replace("Usage: ", "usage: ")
+        usage = " ".join(context.get_usage().replace("Usage: ", "usage: ").split())
         problem = f"{error.message[:1].lower()}{error.message[1:].rstrip('.')}; {usage}"
     return f"{path}: {problem}"
 

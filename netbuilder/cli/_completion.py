@@ -15,11 +15,11 @@ from netbuilder.runs import RUNS
 DOCUMENTS = (".yaml", ".yml")
 
 MARK = "config.json"
-"""The file that every run folder has."""
+"""The file that marks a run folder."""
 
 
 def documents(incomplete: str) -> list[str]:
-    """YAML files, and folders that can hold some."""
+    """YAML files, and folders."""
     return _paths(incomplete, lambda path: path.suffix.lower() in DOCUMENTS)
 
 
@@ -100,7 +100,7 @@ def _matching(incomplete: str) -> Iterator[Path]:
 
 
 def _quoted(name: str) -> str:
-    """Return a name as bash needs it, which inserts completions literally; other shells quote."""
+    """Return a name escaped for bash, which inserts completions literally; other shells quote."""
     if os.environ.get("_NETBUILDER_COMPLETE") != "complete_bash":
         return name
     words = os.environ.get("COMP_WORDS", "").split("\n")

@@ -20,7 +20,7 @@ from netbuilder.training.options import DeviceName, PrecisionName, WeightsName
 def whole(option: str, low: int, meaning: str) -> Any:
     """Return an option that takes a whole number of at least ``low``."""
 
-    def parse(value: str | int) -> int:  # typer passes a default as it is
+    def parse(value: str | int) -> int:  # typer passes a default unchanged
         if not re.fullmatch("[0-9]{1,18}", str(value)) or int(value) < low:
             allowed = f"a whole number of at least {low}"
             raise ConfigError(f"{option}: found {str(value)!r}; allowed: {allowed}")
@@ -55,7 +55,9 @@ Precision = Annotated[
     PrecisionName, typer.Option("--precision", help="Precision of the computation.")
 ]
 
-Weights = Annotated[WeightsName, typer.Option("--weights", help="The epoch whose weights to use.")]
+Weights = Annotated[
+    WeightsName, typer.Option("--weights", help="Weights of the best or last epoch.")
+]
 
 TableFormat = Annotated[
     Literal["rich", "plain", "markdown", "json"] | None,
@@ -82,7 +84,7 @@ DataDir = Annotated[
 
 def _require_existing(folder: Path) -> Path:
     if folder != RUNS and not folder.is_dir():
-        raise ConfigError(f"--runs {folder}: no such folder; name the one that `train` wrote into")
+        raise ConfigError(f"--runs {folder}: no such folder; name the one that `train` wrote to")
     return folder
 
 
@@ -123,7 +125,8 @@ def require_writable(out: Path | None, force: bool) -> None:
     """Check that a file can be written, before anything is computed for it.
 
     Raises:
-        ConfigError: it exists and ``force`` is false, it is a folder, or its folder is missing.
+        ConfigError: The file exists and ``force`` is false; or the path is a folder; or the folder
+            of the file is missing.
     """
     if out is None:
         return
@@ -136,10 +139,10 @@ def require_writable(out: Path | None, force: bool) -> None:
 
 
 def require_folder(out: Path | None) -> None:
-    """Check that a folder can be made.
+    """Check that a folder can be created.
 
     Raises:
-        ConfigError: the path is a file, or below one.
+        ConfigError: The path is a file, or below one.
     """
     for place in (out, *out.parents) if out else ():
         if place.is_file():
@@ -147,10 +150,10 @@ def require_folder(out: Path | None) -> None:
 
 
 def write_output(text: str, out: Path | None) -> None:
-    """Write a text to a file and report its path, or print the text.
+    """Write a text to a file and print its path, or print the text.
 
     Raises:
-        MachineError: the file cannot be written.
+        MachineError: The file cannot be written.
     """
     if out is None:
         print(text, end="")

@@ -8,10 +8,10 @@ from netbuilder._text import printable
 
 
 def echo(message: str, *, err: bool = False) -> None:
-    """Print one line; whatever could move the cursor is escaped.
+    """Print one line; characters that are not printable are escaped.
 
     Args:
-        message: the line; it may hold names from documents, paths and files.
-        err: print to standard error.
+        message: The line; it may contain names from documents, paths and files.
+        err: Print to standard error.
     """
     print(printable(message), file=sys.stderr if err else sys.stdout)

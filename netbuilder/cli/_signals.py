@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Stop:
     """Handles SIGINT and SIGTERM: a training polls it after each step.
 
-    Before the first step, after the last, and at a second signal, the process ends at once: an
-    exception in the middle of an import could be swallowed, or break the import.
+    Before the first step, after the last step and at a second signal, the process ends at once: an
+    exception in the middle of an import could be swallowed or break the import.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
-"""Home, the screen and what has scrolled off it."""
+"""Escape sequence that clears the screen and the lines scrolled off it."""
 
 INTERRUPTED = 130
 
@@ -27,8 +27,8 @@ class Look:
     """A document that is being edited.
 
     Attributes:
-        path: the document.
-        check: the check of its last saved version.
+        path: The document.
+        check: The check of its last saved version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class Look:
     def print_last_valid(self) -> None:
         """Print the totals of the last valid version of a document with problems."""
         from netbuilder.render.console import Line, show
-        from netbuilder.render.network import totals
+        from netbuilder.render.network_text import totals
 
         if not self.check.is_sound and self._last_valid:
             plain = not sys.stdout.isatty()
@@ -64,7 +64,7 @@ class Look:
 
 
 def _included(path: Path) -> tuple[Path, ...]:
-    """Return the files that a document includes, existing or not, in its own folder."""
+    """Return the files that a document includes from its folder, existing or not."""
     from netbuilder.config.definitions import inclusions
     from netbuilder.config.source import read_text
     from netbuilder.config.yaml_nodes import parse
@@ -83,7 +83,7 @@ def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
     """Draw each document now and after each save, until Ctrl-C.
 
     Raises:
-        typer.Exit: Ctrl-C ended it; the exit code is 130.
+        typer.Exit: Ctrl-C was pressed; the exit code is 130.
     """
     looks = [Look(path) for path in paths]
     try:
@@ -104,7 +104,7 @@ POLL = 0.04
 """Seconds between two polls; a poll reads only the size and times of the files."""
 
 PATIENCE = 0.12
-"""Seconds that a save may take: a missing file is being replaced, a growing one is incomplete."""
+"""Seconds that a save may take, while the file is missing or grows."""
 
 
 Stamp = tuple[int, int, int] | None
@@ -114,7 +114,7 @@ def saves(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
     """Yield at once, then after each change of a file or of the terminal's size.
 
     Args:
-        files: called at every poll, because a save can change what a document includes.
+        files: Called at every poll, because a save can change what a document includes.
     """
     known = _stamps(files())
     size = get_terminal_size()

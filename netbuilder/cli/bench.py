@@ -1,4 +1,4 @@
-"""The command that measures: bench."""
+"""``netbuilder bench``."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def bench(
 ) -> None:
     """Measure how fast a network trains on this machine.
 
-    It alternates with other ways to train the same network, each in a process of its own, and
-    prints medians and ranges. Run nothing else meanwhile.
+    Other ways to train the same network are measured in turn, each in a separate process. Prints
+    medians and ranges. Do not run other programs at the same time.
 
     Example: netbuilder bench archs/iter10.yaml --peers netbuilder,ordinary
     """
@@ -59,18 +59,18 @@ def bench(
     data = open_dataset(config.dataset, data_dir)
     check_steps(config, data, names, steps)
     if data.fallback_reason:
-        print(f"note: {data.fallback_reason}", file=sys.stderr)
-    taken: dict[str, list[Measurement]] = {}
+        echo(f"note: {data.fallback_reason}", err=True)
+    measurements: dict[str, list[Measurement]] = {}
     for turn in measure(path, data, names, rounds=rounds, steps=steps, data_dir=data_dir):
         if turn.measured is None:
             echo(f"{turn.peer}: left out, {turn.missing}", err=True)
             continue
-        taken.setdefault(turn.peer, []).append(turn.measured)
+        measurements.setdefault(turn.peer, []).append(turn.measured)
         speed = turn.measured.images_per_second
         echo(f"round {turn.round}: {turn.peer} {speed:,.0f} images/s", err=True)
     count, kind = len(data.train_labels), data.dataset.kind
     bare = import_seconds(rounds)
-    rows = [_row(name, measured, taken, count) for name, measured in taken.items()]
+    rows = [_row(name, turns, measurements, count) for name, turns in measurements.items()]
     if output == "json":
         from netbuilder.render.json import dumps
 
@@ -88,19 +88,20 @@ def bench(
 
     text = "rich" if sys.stdout.isatty() else "plain"
     show_table(bench_table(rows), text if output == "text" else output)
-    device = next(iter(taken.values()))[0].device if taken else "nothing"
-    print(
-        f"\n{path}, {rounds} rounds of {steps} steps of {config.batch_size} images "
+    device = next(iter(measurements.values()))[0].device if measurements else "nothing"
+    print()
+    echo(
+        f"{path}, {rounds} rounds of {steps} steps of {config.batch_size} images "
         f"of {kind} on {device}; load {os.getloadavg()[0]:.1f} at the end; "
         f"importing torch alone takes {median(bare):.2f} s ({min(bare):.2f} to {max(bare):.2f})"
     )
 
 
 def _row(
-    name: str, measured: list[Measurement], taken: dict[str, list[Measurement]], count: int
+    name: str, turns: list[Measurement], measurements: dict[str, list[Measurement]], count: int
 ) -> dict[str, Any]:
-    speeds = [turn.images_per_second for turn in measured]
-    own = [turn.images_per_second for turn in taken.get("netbuilder", [])]
+    speeds = [turn.images_per_second for turn in turns]
+    own = [turn.images_per_second for turn in measurements.get("netbuilder", [])]
     ratios = [ours / theirs for ours, theirs in zip(own, speeds, strict=False)]
     return {
         "peer": name,
@@ -108,9 +109,9 @@ def _row(
         "slowest": min(speeds),
         "fastest": max(speeds),
         "seconds_per_epoch": count / median(speeds),
-        "first_step_seconds": median(turn.first_step_seconds for turn in measured),
-        "total_seconds": median(turn.total_seconds for turn in measured),
-        "peak_memory_bytes": max(turn.peak_memory_bytes for turn in measured),
+        "first_step_seconds": median(turn.first_step_seconds for turn in turns),
+        "total_seconds": median(turn.total_seconds for turn in turns),
+        "peak_memory_bytes": max(turn.peak_memory_bytes for turn in turns),
         "netbuilder_over_it": median(ratios) if ratios else None,
         "ratio_from": min(ratios, default=None),
         "ratio_to": max(ratios, default=None),

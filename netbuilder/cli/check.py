@@ -63,25 +63,25 @@ def check(
 
 
 def _as_data(path: Path, check: DocumentCheck, findings: list[Advice] | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
+    from netbuilder.render.json import record_data
     from netbuilder.render.network import problem_data
 
     data = {
         "file": str(path),
         "problems": [problem_data(problem) for problem in check.problems],
-        "targets": [asdict(verdict) for verdict in check.verdicts],
+        "targets": [record_data(verdict) for verdict in check.verdicts],
     }
     if findings is not None:
         data["advice"] = [
-            asdict(finding) | {"problem": problem_data(finding.problem)} for finding in findings
+            record_data(finding) | {"problem": problem_data(finding.problem)}
+            for finding in findings
         ]
     return data
 
 
 def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> None:
     from netbuilder.render.console import Line, show
-    from netbuilder.render.network import verdict_line
+    from netbuilder.render.network_text import verdict_line
     from netbuilder.render.verdict import verdict_style
 
     for problem in check.problems:

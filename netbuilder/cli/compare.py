@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder._text import printable
+from netbuilder._text import plural
 from netbuilder.cli._completion import either
 from netbuilder.cli._options import (
     Force,
@@ -18,6 +17,7 @@ from netbuilder.cli._options import (
     require_writable,
     table_format,
 )
+from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
 from netbuilder.runs import RUNS
 
@@ -46,8 +46,8 @@ def compare(
     """Compare networks by size, cost and the accuracy of their runs.
 
     Accuracies are means over the seeds of a document, in percent, with their standard deviation. A
-    star marks the networks that no other on their data set beats in both parameters and best test
-    accuracy.
+    star marks the Pareto front: the networks of a data set that none beats in both parameters and
+    best test accuracy.
 
     The rows keep the order of the paths; sorted paths, as a shell expands them, are ordered by
     number: iter2 before iter10.
@@ -67,11 +67,11 @@ def compare(
     rows = compare_networks(subjects)
     show_table(comparison_table(rows), output)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
-        print(printable(line), file=sys.stderr)
+        echo(line, err=True)
     untrained = dict.fromkeys(s.architecture.name for s in subjects if _is_untrained(s))
     if untrained:
         message = f"no runs of {', '.join(untrained)} in {runs}; train them, or name the folder"
-        print(printable(f"{message} of their runs with --runs"), file=sys.stderr)
+        echo(f"{message} of their runs with --runs", err=True)
     if picture is not None:
         from netbuilder._files import report_write_errors
         from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
@@ -88,11 +88,11 @@ def compare(
             raise ConfigError("--out: no network has a finished run to draw; train one first")
         with report_write_errors(picture):
             draw_pareto(picture, points)
-        print(printable(f"wrote {picture}"), file=sys.stderr)
+        echo(f"wrote {picture}", err=True)
 
 
 def _is_untrained(subject: Selection) -> bool:
-    """Whether it can be trained and has no run of its name, left out or not."""
+    """Whether it can be trained and has no run, not even one that is left out."""
     runs = subject.runs or subject.other_runs or subject.unreadable
     return subject.architecture.train is not None and not runs
 
@@ -102,7 +102,7 @@ def _remarks(subject: Selection) -> list[str]:
     lines = list(subject.unreadable)
     if unfinished := len(subject.runs) - len(subject.finished):
         lines.append(
-            f"{subject.path}: {unfinished} run{'s' * (unfinished > 1)} of "
+            f"{subject.path}: {plural(unfinished, 'run')} of "
             f"{subject.architecture.name} left out, not finished"
         )
     if subject.excluded_note:

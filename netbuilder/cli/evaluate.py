@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import DataDir, Device, Plugins, TextOrJson, Weights
+from netbuilder.cli._output import echo
 
 
 def evaluate(
@@ -55,8 +55,8 @@ def evaluate(
     from netbuilder.render.console import show
     from netbuilder.render.progress import evaluation_table
 
-    print(
-        f"{weights} weights of {printable(str(run))} on {len(evaluation.labels):,} test images of "
+    echo(
+        f"{weights} weights of {run} on {len(evaluation.labels):,} test images of "
         f"{data.dataset.kind}: accuracy {evaluation.accuracy:.2f} %, loss {evaluation.loss:.4f}"
     )
     show(evaluation_table(evaluation, data.dataset.classes), plain=not sys.stdout.isatty())

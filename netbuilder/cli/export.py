@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -51,11 +49,11 @@ def export(
     output: TextOrJson = "text",
     plugins: Plugins = None,
 ) -> None:
-    """Export a network as Python code, or a trained network as ONNX and others.
+    """Export a network as Python code, ONNX, torch.export or safetensors.
 
     Python code is a module with the network as a class; it needs torch but not netbuilder. The
-    other formats take a run and hold its trained network, for normalized images in batches of any
-    size, with mean, standard deviation and classes. The file is kept only if its output on test
+    other formats take a run and contain its trained network, for normalized images in batches of
+    any size, with mean, standard deviation and classes. The file is kept only if its output on test
     images is that of the network.
 
     Example: netbuilder export archs/iter10.yaml --to python
@@ -76,7 +74,7 @@ def export(
     if path.is_file():
         raise ConfigError(
             f"{path}: --to {to} needs trained weights, and this is a document; name a run folder "
-            "that `netbuilder train` made from it"
+            "that `netbuilder train` created from it"
         )
     run = Run.open(path)
     out = out or Path(f"{run.architecture.name}{SUFFIXES[to]}")
@@ -89,7 +87,9 @@ def export(
     with resource_errors(out), report_write_errors(out):
         file = export_run(run, to, out, which=weights, data_dir=data_dir)
     if output == "json":
-        print(json.dumps(asdict(file) | {"path": str(file.path)}))
+        from netbuilder.render.json import dumps, record_data
+
+        print(dumps(record_data(file) | {"path": str(file.path)}))
         return
     echo(f"wrote {file.path}, {file.size:,} bytes; {_agreement(file)}")
 
@@ -107,7 +107,7 @@ def _code(path: Path) -> str:
 
 
 def _agreement(file: ExportedFile) -> str:
-    """Describe how close the outputs of an exported file are to those of the network."""
+    """Return how close the outputs of an exported file are to those of the network."""
     if file.agreeing == file.images and not file.difference:
         return f"checked on {file.images} test images: identical output"
     return (

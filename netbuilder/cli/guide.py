@@ -1,4 +1,4 @@
-"""The command that shows the guide in the terminal: guide."""
+"""``netbuilder guide``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOPICS = (
     "contributing",
     "glossary",
 )
-"""The pages of the guide, in the order in which they are best read."""
+"""The pages of the guide, in reading order."""
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -65,7 +65,7 @@ def guide(
 
 
 def description(text: str) -> str:
-    """Return the first sentence of a page, which says what the page is for."""
+    """Return the first sentence of a page, which describes the page."""
     paragraph = text.split("\n\n")[1]
     return re.split(r"(?<=\.)\s", paragraph)[0].replace("\n", " ")
 

@@ -34,7 +34,7 @@ def import_(
 ) -> None:
     """Write the document of a network that Python code builds.
 
-    The code runs. The network of the document is built as well, and its output must be the same.
+    The code is run. The network of the document is built, too, and its output must be the same.
 
     Example: netbuilder import mynets.small:net --input 1,28,28
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,7 +62,7 @@ def lr_find(
 ) -> None:
     """Find the learning rates that a network can be trained with.
 
-    The rate rises with every step until the loss diverges, in less time than a tenth of an epoch.
+    The rate rises with every step until the loss diverges, in less than a tenth of an epoch's time.
     The curve is written to OUT/NAME/lr-find.json and .png; `netbuilder check --advice` reads it.
 
     Example: netbuilder lr-find archs/iter10.yaml --dataset mnist5k --steps 30
@@ -83,7 +82,7 @@ def lr_find(
     architecture = analysis.architecture
     try:
         test, data = range_test(
-            architecture,
+            analysis,
             lowest=lowest,
             highest=highest,
             steps=steps,
@@ -95,7 +94,9 @@ def lr_find(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if output == "json":
-        print(json.dumps(test.model_dump()))
+        from netbuilder.render.json import dumps
+
+        print(dumps(test.model_dump()))
     else:
         epoch = architecture.trained.steps_per_epoch(len(data.train_labels))
         echo(f"{architecture.name} on {data.dataset.kind}: {_summary(test)}")
@@ -123,15 +124,17 @@ def _summary(test: RangeTest) -> str:
 
 def _conclusions(test: RangeTest, epoch: int) -> Iterator[str]:
     """Yield the suggested rate, and how to get a better one; ``epoch`` is in steps."""
-    from netbuilder.runs.lr_curve import FEW, LEAST_FEW
+    from netbuilder.runs.lr_curve import MIN_STEPS, RELIABLE_STEPS
 
-    if test.few:
-        more = f"--steps {FEW} ({FEW / epoch:.0%} of an epoch) or " if epoch >= FEW else ""
+    if test.is_short:
+        more = ""
+        if epoch >= RELIABLE_STEPS:
+            more = f"--steps {RELIABLE_STEPS} ({RELIABLE_STEPS / epoch:.0%} of an epoch) or "
         yield (
             f"{test.steps} steps are too few for a reliable result; use {more}a lower "
             "train.batch_size, which gives an epoch more steps"
         )
-    if test.steps < LEAST_FEW:
+    if test.steps < MIN_STEPS:
         return
     if test.suggestion is None:
         diverged = "" if test.diverged_at is None else " before it diverged"
@@ -142,10 +145,10 @@ def _conclusions(test: RangeTest, epoch: int) -> Iterator[str]:
         return
     rate = f"{test.suggestion:.2g}"
     suggestion = f"{test.field} of {rate}, a tenth of the rate with the lowest loss"
-    if test.few:
+    if test.is_short:
         yield f"a guess: {suggestion}"
     else:
         yield f"suggested: {suggestion}; to try it: --set '{test.field}={rate}'"
-    if test.still_falling and not test.few:
+    if test.still_falling and not test.is_short:
         further = 10 * test.learning_rates[-1]
         yield f"the loss was still falling at the end; extend the range with --to {further:.3g}"

@@ -30,15 +30,16 @@ def new(
     template: Annotated[TemplateName | None, typer.Option(help="Start from a template.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Output file; by default NAME.yaml next to the earlier one."),
+        typer.Option(
+            help="Output file; by default NAME.yaml next to the earlier document, or in archs."
+        ),
     ] = None,
     force: Force = False,
     plugins: Plugins = None,
 ) -> None:
     """Draft a document from a template or from an earlier document.
 
-    A draft from an earlier document carries over what that document taught. Prints what to edit,
-    line by line.
+    A draft from an earlier document repeats its lessons. Prints what to edit, line by line.
 
     Example: netbuilder new iter11 --from archs/iter10.yaml --out iter11.yaml
     """
@@ -51,7 +52,7 @@ def new(
         )
     path = _document(source) if source is not None else None
     archs = Path("archs") if Path("archs").is_dir() else Path()
-    # Nothing is written into a run folder, which is a record.
+    # A run folder is a record, so nothing is written into it.
     is_run = path is not None and completion.is_run(path.parent)
     out = out or (path.parent if path and not is_run else archs) / f"{name}.yaml"
     require_writable(out, force)

@@ -28,10 +28,10 @@ def predict(
 ) -> None:
     """Predict the class of each image.
 
-    Images of any size are converted to those of the data set: drawings become bright on black,
-    centered and scaled, whatever the paper and the light; photographs are cropped around their
-    center. An image of the right size that ranges from black to white keeps its pixels. Unreadable
-    files are listed last.
+    Images of any size are converted to those of the data set: drawings, on any paper and in any
+    light, become bright on black, centered and scaled; photographs are cropped around their center.
+    An image of the right size that ranges from black to white keeps its pixels. Unreadable files
+    are listed last.
 
     Example: netbuilder predict runs/iter10/2026-11-24T12-00-00-seed0 digits/
     """

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from netbuilder._text import plural
 from netbuilder.cli._completion import either
 from netbuilder.cli._options import Plugins, RunsFolder
 from netbuilder.cli._output import echo
@@ -25,7 +26,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("report"),
     runs: RunsFolder = RUNS,
     force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds other files.")
+        bool, typer.Option("--force", help="Write into a folder with other files.")
     ] = False,
     plugins: Plugins = None,
 ) -> None:
@@ -47,12 +48,8 @@ def report(
         echo(str(path))
     remarks = sum(len(iteration.remarks) for iteration in content.iterations)
     totals = [
-        _count(len(content.iterations), "network"),
-        _count(content.runs, "finished run"),
-        *([_count(remarks, "remark") + " on missing results"] if remarks else []),
+        plural(len(content.iterations), "network"),
+        plural(content.runs, "finished run"),
+        *([plural(remarks, "remark") + " on missing results"] if remarks else []),
     ]
     echo(", ".join(totals))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import Plugins, TableFormat, table_format
+from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
 
 
@@ -43,9 +43,8 @@ def results(
         raise ConfigError("\n".join(unreadable))
     summaries = summarize_runs(runs)
     for line in unreadable:
-        print(line, file=sys.stderr)
+        echo(line, err=True)
     if not summaries:
-        message = "no finished run in it; resume one: netbuilder train --resume RUN"
-        print(message, file=sys.stderr)
+        echo("no finished run in it; resume one: netbuilder train --resume RUN", err=True)
     if summaries or output in ("json", "markdown"):
         show_table(results_table(summaries), output)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from netbuilder._text import printable
 from netbuilder.cli._completion import datasets
 from netbuilder.cli._options import TableFormat, table_format, whole
+from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
 from netbuilder.render.console import show_table
 from netbuilder.render.runs import filters_note, runs_table
@@ -43,25 +42,27 @@ def runs(
     output = output or table_format()
     from netbuilder.runs.listing import list_runs
 
-    wanted = verdict.replace("-", " ") if verdict else None
+    state = verdict.replace("-", " ") if verdict else None
     if folder.is_file():
         raise ConfigError(f"{folder}: it is a file; name a folder of runs")
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; `netbuilder train` makes it, or name another")
+        raise ConfigError(
+            f"{folder}: no such folder; `netbuilder train` creates it, or name another"
+        )
     listed = list_runs(folder)
     rows = [
         row
         for row in listed
         if fnmatchcase(row.name or "", name)
-        and wanted in (None, row.verdict)
+        and state in (None, row.verdict)
         and dataset in (None, row.dataset)
     ][:limit]
     if rows or output in ("json", "markdown"):
         show_table(runs_table(rows, folder), output)
     if listed and not rows:
-        print(filters_note(listed, folder), file=sys.stderr)
+        echo(filters_note(listed, folder), err=True)
     elif not rows:
-        print(printable(f"{folder}: no run in it; `netbuilder train` makes them"), file=sys.stderr)
+        echo(f"{folder}: no run in it; `netbuilder train` creates them", err=True)
     for row in rows:
         if row.fault:
-            print(printable(row.fault), file=sys.stderr)
+            echo(row.fault, err=True)

@@ -49,7 +49,7 @@ def summarize(
     _present(analyses, output, depth, several=len(paths) > 1)
     problems = [problem for check in checks for problem in check.problems]
     if output in ("rich", "plain") and sys.stdout.isatty():
-        # A terminal shows a fault already, below the table.
+        # On a terminal, the fault is already below the table.
         faults = {analysis.fault for analysis in analyses}
         problems = [problem for problem in problems if problem not in faults]
     if problems:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train and where to write; what is None takes its default, or that of the run."""
+    """How to train and where to write; None means the default, or the setting of the run."""
 
     out: Path = RUNS
     seed: int = 0
@@ -105,21 +105,21 @@ def train(
     )  # fmt: skip
     run = resume if str(resume) != "auto" else None
     if schedule is not None and not (run and epochs):
-        raise ConfigError("--schedule goes with --resume RUN --epochs N, a run's further epochs")
+        raise ConfigError("--schedule needs --resume RUN --epochs N, which extend a run")
     analyses: list[Analysis] = []
     if run is not None:
         options = (dataset, seed, precision, compile, graph, out)
         if paths or changes or deterministic or any(option is not None for option in options):
             raise ConfigError(
-                "--resume continues a run with its own settings; give it no document and no "
-                "change, only --epochs, --schedule, --device, --data-dir and --quiet"
+                "--resume continues a run with its own settings; use it without documents and "
+                "with no other options than --epochs, --schedule, --device, --data-dir and --quiet"
             )
     elif not paths:
         raise ConfigError("name a document, such as archs/iter10.yaml, or a run with --resume")
     else:
         analyses = _require_trainable(paths, changes, dataset, epochs)
     with Stop() as stop:
-        import netbuilder.training.loop  # noqa: F401  # Ctrl-C during this import ends the process
+        import netbuilder.training.loop  # noqa: F401  # here Ctrl-C ends the process at once
 
         if logger:
             require_extra("tensorboard", "tensorboard")
@@ -155,8 +155,7 @@ def _train_in_turn(
     from netbuilder.training.loop import prepare
 
     for analysis in analyses:
-        # Missing data of the last document cost no hours of the first, and an error about them
-        # comes before the table of layers.
+        # Missing data are reported before the table of layers and before hours of training.
         dataset = analysis.architecture.trained.dataset
         if len(analyses) > 1 or must_download(dataset, settings.data_dir):
             prepare(analysis, settings.data_dir)
@@ -192,7 +191,7 @@ def _resume(
     epochs: int | None = None,
     schedule: ScheduleExtension = "extend",
 ) -> Generator[Event, None, None]:
-    """Resume a run, with more epochs if ``epochs`` is given."""
+    """Resume a run; extend it to ``epochs``, if any."""
     from netbuilder.training.loop import resume
 
     return resume(
@@ -228,28 +227,28 @@ def _show_summary(analysis: Analysis) -> None:
 
 
 def show_run(
-    records: Generator[Event, None, None], stop: Stop, *, quiet: bool, logged: bool
+    events: Generator[Event, None, None], stop: Stop, *, quiet: bool, logged: bool
 ) -> bool | None:
     """Show a run to its end, draw its plots, and return whether its targets are met."""
     from netbuilder.render.progress import RunProgress
     from netbuilder.training.events import Finished
     from netbuilder.training.resources import resource_errors
 
-    # Closing it releases the lock of the run folder.
+    # Closing the generator releases the lock of the run folder.
     with (
-        closing(records),
-        RunProgress(plain=not sys.stdout.isatty(), quiet=quiet) as live,
+        closing(events),
+        RunProgress(plain=not sys.stdout.isatty(), quiet=quiet) as progress,
         _log() if logged else nullcontext() as log,
     ):
-        for record in records:
-            stop.follow(record)
-            live.show(record)
+        for event in events:
+            stop.follow(event)
+            progress.show(event)
             if log:
-                log.show(record)
-            if isinstance(record, Finished):
-                with resource_errors(record.run.path, "; the run itself is recorded"):
-                    draw_run(record)
-                met: bool | None = record.result.met
+                log.show(event)
+            if isinstance(event, Finished):
+                with resource_errors(event.run.path, "; the run itself is recorded"):
+                    draw_run(event)
+                met: bool | None = event.result.met
                 return met
     raise AssertionError("a run ends with Finished or an error")
 

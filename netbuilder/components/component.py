@@ -1,15 +1,15 @@
-"""The one grammar of components: layers, optimizers, schedulers, augmentations, losses, data sets.
+"""The grammar of components: layers, optimizers, schedulers, augmentations, losses, data sets.
 
     Name                   every argument at its default
     Name: scalar           the first positional argument
     Name: [positional]     arguments in torch's order
     Name: {field: value}   arguments by name
 
-A kind is a class whose fields are the arguments; a `Registry` holds the kinds that one place of a
-document accepts. Values are strict: nothing is converted to another type.
+A kind is a class whose fields are the arguments; a `Registry` has the kinds that one place of a
+document accepts. Values are strict: none is converted to another type.
 """
 
-# Annotations are evaluated here once: pydantic would evaluate their strings again for every kind.
+# No `from __future__ import annotations`: pydantic would evaluate the strings for every kind.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -47,17 +47,17 @@ _BOUNDS = {
     "less_than_equal": "le",
 }
 
-_COMPARED = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+_COMPARISONS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_channels")
-"""Sizes of torch's constructors that documents never write."""
+"""Arguments of torch's constructors that are inferred, so that documents never have them."""
 
 FAULT = "netbuilder_fault"
-"""The type of a pydantic error whose message is already the project's own."""
+"""The type of a pydantic error whose message is final."""
 
 
 def validation_error(message: str) -> PydanticCustomError:
-    """Return the error for a validator to raise: pydantic adds the place and keeps the message."""
+    """Return an error for a validator to raise; pydantic adds its place."""
     return PydanticCustomError(FAULT, "{message}", {"message": message})
 
 
@@ -67,7 +67,7 @@ def validation_errors(
     """Return the errors for a validator of a whole model to raise.
 
     Args:
-        faults: for each error its place in the model, its message and the wrong value.
+        faults: The place in the model, the message and the wrong value of each error.
     """
     return ValidationError.from_exception_data(
         "faults",
@@ -79,7 +79,7 @@ def validation_errors(
 
 
 def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return the message of one of pydantic's errors in this project's words."""
+    """Return the message for an error of pydantic."""
     kind, value, context = error["type"], describe(error["input"]), error.get("ctx", {})
     if kind == FAULT:
         return str(context["message"])
@@ -89,19 +89,19 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
         fields = (*model.model_fields, *getattr(model, "definitions", ()))
         return f"unknown field{did_you_mean(str(error['loc'][-1]), fields)}"
     if kind == "missing":
-        return "it is required and missing"
+        return "this field is required"
     if kind in _ALLOWED:
         return f"found {value}; allowed: {_ALLOWED[kind]}"
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
-        return f"found {value}; allowed: {_COMPARED[bound]} {context[bound]}"
+        return f"found {value}; allowed: {_COMPARISONS[bound]} {context[bound]}"
     if kind == "literal_error":
         return f"found {value}; allowed: {context['expected']}"
     return f"found {value}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _distinct(errors: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorDetails]:
-    """Leave out a missing field that is there under a misspelled name."""
+    """Leave out the error of a missing field that is present under a misspelled name."""
     hints = {explain(error, model) for error in errors if error["type"] == "extra_forbidden"}
     return [
         error
@@ -112,15 +112,14 @@ def _distinct(errors: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorD
 
 
 class StrictModel(BaseModel):
-    """A section of the document: unknown keys, coercion and later changes are refused."""
+    """A section of a document: strict, frozen, without unknown keys."""
 
-    # A document uses a few of dozens of kinds: building a validator at its first use shortens the
-    # start of every command.
+    # Validators are built when they are first used, because a document uses few of the kinds.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _explained(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _explain(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return handler(value)
         except ValidationError as error:
@@ -138,10 +137,10 @@ class StrictModel(BaseModel):
 
 
 class Component(StrictModel):
-    """One kind of component; its fields are its arguments, in torch's positional order."""
+    """A kind of component; its fields are its arguments, in the positional order of torch."""
 
     kind: ClassVar[str]
-    """The name in documents: by default the name of the class, which is torch's."""
+    """The name in documents; by default the name of the class, which is that in torch."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -149,13 +148,13 @@ class Component(StrictModel):
             cls.kind = cls.__name__
 
     keyword_only: ClassVar[frozenset[str]] = frozenset()
-    """Arguments that documents write by name only.
+    """Arguments without a position in documents.
 
-    In torch's constructor they come after an argument that documents cannot write.
+    In torch's constructor they follow an argument that documents do not have.
     """
 
     variadic: ClassVar[str] = ""
-    """The argument that collects all positional values, as ``*args`` does in torch."""
+    """The argument that takes all positional values, like ``*args`` in torch."""
 
     @classmethod
     def positional(cls) -> tuple[str, ...]:
@@ -169,10 +168,7 @@ class Component(StrictModel):
 
     @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
-        """Return the form to write instead of positional values that cannot be meant as such.
-
-        Empty if they can.
-        """
+        """Return how to write positional values that must be a mistake; else an empty string."""
         return ""
 
     @classmethod
@@ -187,7 +183,7 @@ class Component(StrictModel):
     def non_default_arguments(self) -> dict[str, Any]:
         """Return the arguments that differ from their defaults.
 
-        Equal numbers for all axes become one number where that means the same.
+        Equal numbers for all axes become a single number if that is equivalent.
         """
         fields = type(self).model_fields
         arguments = {
@@ -198,7 +194,7 @@ class Component(StrictModel):
         for name, value in arguments.items():
             if isinstance(value, tuple) and len(set(value)) == 1 and type(value[0]) is int:
                 shorter = arguments | {name: value[0]}
-                with suppress(ValidationError):  # some lists are not one number per axis
+                with suppress(ValidationError):  # not every list has one number per axis
                     if type(self).model_validate(shorter).arguments() == self.arguments():
                         arguments = shorter
         return arguments
@@ -237,7 +233,7 @@ def by_name(kind: type[Component], arguments: object) -> dict[str, Any]:
     """Return the arguments that a document writes after a kind's name, as a mapping by name.
 
     Raises:
-        PydanticCustomError: more arguments than the kind takes.
+        PydanticCustomError: The kind takes fewer arguments.
     """
     if arguments is None:
         return {}

@@ -21,6 +21,9 @@ class Dataset(Component):
         std: The standard deviation, likewise.
         box: The side of the square that each object fills, bright on black; None for photographs.
         by_mass: Whether objects are centered by their center of mass, not by their box.
+        torchvision_class: The class in `torchvision.datasets` that decodes its archives; empty if
+            it is part of the package.
+        digest: The digest of the decoded tensors, if known; see `netbuilder._files.digest_of`.
     """
 
     shape: ClassVar[Shape]
@@ -29,6 +32,8 @@ class Dataset(Component):
     std: ClassVar[tuple[float, ...]]
     box: ClassVar[int | None] = None
     by_mass: ClassVar[bool] = False
+    torchvision_class: ClassVar[str] = ""
+    digest: ClassVar[str | None] = None
 
     @property
     def fallback_dataset(self) -> Dataset | None:
@@ -44,6 +49,7 @@ class Mnist5k(Dataset):
     """5,000 MNIST images that are part of the package: 4,000 to train, 1,000 to test."""
 
     kind = "mnist5k"
+    digest = "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
     shape = (1, 28, 28)
     classes = _DIGITS
     mean = (0.1307,)
@@ -52,7 +58,7 @@ class Mnist5k(Dataset):
     by_mass = True
 
 
-class LikeMnist(Dataset):
+class _LikeMnist(Dataset):
     """Ten classes of 28 x 28 gray images, so that mnist5k can be their fallback."""
 
     fallback: Literal["mnist5k"] | None = None
@@ -65,10 +71,12 @@ class LikeMnist(Dataset):
         return type(self)()
 
 
-class Mnist(LikeMnist):
+class Mnist(_LikeMnist):
     """MNIST handwritten digits: 60,000 to train, 10,000 to test (LeCun, Cortes, Burges)."""
 
     kind = "mnist"
+    torchvision_class = "MNIST"
+    digest = "cbf860d23226daf9a08a820109ffa918bd240291e27021b444ee35cd3120d5e7"
     shape = (1, 28, 28)
     classes = _DIGITS
     mean = (0.1307,)
@@ -77,10 +85,11 @@ class Mnist(LikeMnist):
     by_mass = True
 
 
-class FashionMnist(LikeMnist):
+class FashionMnist(_LikeMnist):
     """Fashion-MNIST: 60,000 to train, 10,000 to test (Xiao, Rasul, Vollgraf, 2017)."""
 
     kind = "fashion_mnist"
+    torchvision_class = "FashionMNIST"
     shape = (1, 28, 28)
     classes = (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -91,10 +100,11 @@ class FashionMnist(LikeMnist):
     box = 28
 
 
-class KMnist(LikeMnist):
+class KMnist(_LikeMnist):
     """Kuzushiji-MNIST: 60,000 to train, 10,000 to test (Clanuwat et al., 2018)."""
 
     kind = "kmnist"
+    torchvision_class = "KMNIST"
     shape = (1, 28, 28)
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
     mean = (0.1918,)
@@ -106,6 +116,7 @@ class Cifar10(Dataset):
     """CIFAR-10: 50,000 to train, 10,000 to test (Krizhevsky, 2009)."""
 
     kind = "cifar10"
+    torchvision_class = "CIFAR10"
     shape = (3, 32, 32)
     classes = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -118,6 +129,7 @@ class Cifar100(Dataset):
     """CIFAR-100: 50,000 to train, 10,000 to test, 100 classes (Krizhevsky, 2009)."""
 
     kind = "cifar100"
+    torchvision_class = "CIFAR100"
     shape = (3, 32, 32)
     classes = tuple(map(str, range(100)))
     mean = (0.5071, 0.4865, 0.4409)

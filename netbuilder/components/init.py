@@ -13,7 +13,7 @@ from netbuilder.components.registry import Registry
 
 if TYPE_CHECKING:
     from netbuilder.components.initializers import Initializer
-else:  # pydantic reads the registry alone, and the module is imported with the first initializer
+else:  # pydantic uses only the registry, which imports initializers when they are used
     Initializer = Any
 
 INITIALIZERS: Registry[Initializer] = Registry("initializer", kinds.INITIALIZERS)
@@ -34,7 +34,7 @@ class ByParameter(StrictModel):
 
 
 class _Init(Registry[Any]):
-    """The values of ``init``: an initializer of the weight, or one for each parameter."""
+    """The values of ``init``: an initializer for the weight, or one for each parameter."""
 
     def parse(self, value: object) -> ByParameter:
         if isinstance(value, ByParameter):

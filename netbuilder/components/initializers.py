@@ -94,7 +94,7 @@ class Uniform(Initializer):
     b: Number = 1.0
 
     @model_validator(mode="after")
-    def _ordered(self) -> Uniform:
+    def _check_order(self) -> Uniform:
         if self.a > self.b:
             raise validation_error(f"a {self.a} is greater than b {self.b}; swap them")
         return self
@@ -120,7 +120,7 @@ class TruncNormal(Initializer):
     b: Number = 2.0
 
     @model_validator(mode="after")
-    def _ordered(self) -> TruncNormal:
+    def _check_order(self) -> TruncNormal:
         if self.a >= self.b:
             raise validation_error(f"a {self.a} is not below b {self.b}; raise b")
         return self

@@ -1,6 +1,6 @@
-"""Every kind of every family: the names that documents use, by the module that defines them.
+"""The names of all kinds of all families, by the module that defines them.
 
-A module is imported when a document uses one of its kinds; the names are known before that.
+A module is imported when a document uses one of its kinds; the names are known without it.
 """
 
 from __future__ import annotations

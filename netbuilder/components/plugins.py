@@ -1,7 +1,7 @@
-"""Layer kinds of installed packages, and of modules that a command names.
+"""Layer kinds of installed packages and of modules that a command names.
 
-A package offers kinds as entry points of the group ``netbuilder.layers``, each under the kind's
-name; it is imported once a document uses that name. A document itself never names code.
+A package offers kinds as entry points of the group ``netbuilder.layers``, each under the name of
+the kind. It is imported when a document uses that name. A document never names code itself.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ GROUP = "netbuilder.layers"
 
 
 def import_named(module: str, label: str) -> ModuleType:
-    """Import a module that a command names; the current folder is searched too, as ``-m`` does.
+    """Import a module that a command names; like ``python -m``, search the current folder, too.
 
     Raises:
-        ConfigError: it cannot be imported; the message begins with ``label``.
+        ConfigError: The module cannot be imported; the message starts with ``label``.
     """
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
     try:
         return import_module(module)
-    except (Exception, SystemExit) as error:  # a module of others can raise anything
+    except (Exception, SystemExit) as error:  # the code of a plugin can raise any exception
         raise ConfigError(
             f"{label}: cannot be imported: {exception_text(error)}; fix the module or its name"
         ) from None
@@ -44,7 +44,7 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
     """Import a module and register the layer kinds that it defines.
 
     Raises:
-        ConfigError: it cannot be imported, or defines no kind that can be registered.
+        ConfigError: The module cannot be imported, or defines no kind that can be registered.
     """
     plugin = import_named(module, f"--plugin {module}")
     kinds = tuple(
@@ -70,24 +70,24 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
 
 
 @lru_cache(maxsize=1)  # a document may use ten thousand unknown names
-def offered() -> EntryPoints:
-    """Return the entry points of installed packages."""
+def entry_points_of(group: str) -> EntryPoints:
+    """Return the entry points of installed packages in ``group``."""
     from importlib.metadata import entry_points
 
-    return entry_points(group=GROUP)
+    return entry_points(group=group)
 
 
-def installed(name: str) -> type[Layer] | None:
+def resolve_installed(name: str) -> type[Layer] | None:
     """Return the kind that an installed package offers under ``name``, or None.
 
     Raises:
-        PydanticCustomError: it cannot be imported, or is not a layer kind of that name.
+        PydanticCustomError: The package cannot be imported, or has no layer kind of that name.
     """
-    for entry in (entry for entry in offered() if entry.name == name):
-        label = f"layer {name} is offered by the installed plugin {entry.value}, which"
+    for entry in (entry for entry in entry_points_of(GROUP) if entry.name == name):
+        label = f"layer {name} comes from the installed plugin {entry.value}, which"
         try:
             kind = entry.load()
-        except (Exception, SystemExit) as error:  # a module of others can raise anything
+        except (Exception, SystemExit) as error:  # the code of a plugin can raise any exception
             raise validation_error(
                 f"{label} cannot be imported: {exception_text(error)}; fix or uninstall it"
             ) from None
@@ -101,14 +101,14 @@ def installed(name: str) -> type[Layer] | None:
     return None
 
 
-LAYERS.resolve_missing = installed
+LAYERS.resolve_missing = resolve_installed
 
 
 def load_installed() -> None:
-    """Register every kind that installed packages offer, as the JSON Schema needs them.
+    """Register every kind of installed packages, for the JSON Schema.
 
     Raises:
-        ConfigError: one of them cannot be imported.
+        ConfigError: A kind cannot be imported.
     """
     from importlib.metadata import entry_points
 
@@ -122,5 +122,5 @@ def load_installed() -> None:
 
 
 def exception_text(error: BaseException) -> str:
-    """Return an exception of others as one line."""
+    """Return the type and the message of an exception as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,4 +1,4 @@
-"""The families that the ``train`` section of a document names, one registry per family.
+"""The registries of the families in the ``train`` section of documents.
 
 The registry of layers is in `netbuilder.components.layers.base`, that of initializers in
 `netbuilder.components.init`.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from netbuilder.components.losses import Loss
     from netbuilder.components.optimizers import Optimizer
     from netbuilder.components.schedulers import Scheduler
-else:  # pydantic reads the registries alone, and a module is imported with the first of its kinds
+else:  # pydantic uses only the registries, which import kinds when they are used
     Augmentation = Dataset = Loss = Optimizer = Scheduler = Any
 
 DATASETS: Registry[Dataset] = Registry("data set", kinds.DATASETS)

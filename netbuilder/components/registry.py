@@ -1,4 +1,4 @@
-"""Registries: the kinds that one place of a document accepts, each imported when it is used."""
+"""Registries of the kinds that a place in a document accepts; kinds are imported when used."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Kinds(MutableMapping[str, type[C]]):
     """The kinds of a family by name; iterating over the names imports nothing.
 
     Args:
-        modules: each module with the names of the kinds that it defines. A module is imported when
+        modules: Each module with the names of the kinds that it defines. A module is imported when
             one of its kinds is first looked up.
     """
 
@@ -77,15 +77,15 @@ def _defined_kinds(module: ModuleType) -> dict[str, Any]:
 
 
 class Registry(Generic[C]):
-    """The kinds that one place of a document accepts, as an annotation that pydantic reads.
+    """The kinds that a place in a document accepts, as an annotation for pydantic.
 
     A field of type ``Annotated[Layer, LAYERS]`` accepts the component grammar, or an instance of
     one of the kinds.
 
     Args:
-        noun: what messages call a component of this family.
-        modules: each module of the family with the names of its kinds.
-        definition: the name of its forms in the JSON Schema; the noun by default.
+        noun: The word for a component of this family in messages.
+        modules: Each module of the family with the names of its kinds.
+        definition: The name of the family in the JSON Schema; by default the noun.
     """
 
     def __init__(
@@ -101,15 +101,15 @@ class Registry(Generic[C]):
         """Look up a kind that is not among ``kinds``; plugins set it."""
 
     def add(self, kinds: Iterable[type[C]]) -> None:
-        """Accept further kinds."""
+        """Add kinds."""
         self.kinds.update({kind.kind: kind for kind in kinds})
 
     def parse(self, value: object) -> C:
         """Return the component that a value of a document describes.
 
         Raises:
-            ValidationError: an argument is wrong; the kind's name is part of its place.
-            PydanticCustomError: the value is not a component, or its kind is unknown.
+            ValidationError: An argument is wrong; the name of the kind is part of its place.
+            PydanticCustomError: The value is not a component, or its kind is unknown.
         """
         if isinstance(value, Component) and type(value) is self.kinds.get(value.kind):
             return value
@@ -170,10 +170,10 @@ class Registry(Generic[C]):
         return {component.kind: component.model_dump(mode="json")}
 
     def kind(self, name: str) -> type[C]:
-        """Return the kind of that name; its module is imported if need be.
+        """Return the kind ``name``; import its module if necessary.
 
         Raises:
-            PydanticCustomError: the name is unknown.
+            PydanticCustomError: The name is unknown.
         """
         if name not in self.kinds:
             kind = self.resolve_missing(name) if name.isidentifier() else None
@@ -196,11 +196,11 @@ class Registry(Generic[C]):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Return a reference to the family's forms, which are defined once: layers hold layers."""
+        """Return a reference to the definition of the family, since layers contain layers."""
         generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
         name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
         if name not in generator.definitions:
-            generator.definitions[name] = {}  # layers refer to it while their forms are generated
+            generator.definitions[name] = {}  # layers refer to it while it is generated
             generator.definitions[name] = self._forms(handler)
         definition: dict[str, Any] = reference
         return definition
@@ -219,11 +219,11 @@ class Registry(Generic[C]):
 
 
 def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    """Return a reference to the forms of a kind, which are defined under its name."""
+    """Return a reference to the definition of a kind."""
     generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]
     name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{kind.kind}")
     if name not in generator.definitions:
-        generator.definitions[name] = {}  # a kind that holds layers refers to itself
+        generator.definitions[name] = {}  # a kind that contains layers refers to itself
         generator.definitions[name] = {
             "description": inspect.cleandoc(kind.__doc__ or ""),
             "anyOf": _written_forms(kind, handler),
@@ -232,9 +232,9 @@ def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str
 
 
 def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> list[dict[str, Any]]:
-    """Return the JSON Schemas of the values that a document can write after a kind's name.
+    """Return the JSON Schemas of the values that can follow the name of a kind.
 
-    Defaults and descriptions are on the arguments by name alone, where an editor shows them.
+    Only arguments by name have defaults and descriptions, which editors show.
     """
     kind.model_rebuild()
     mapping = dict(handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__)))
@@ -260,7 +260,7 @@ def _constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scalar(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the part of a JSON Schema that allows numbers, strings and booleans, if any."""
+    """Return the part of a JSON Schema that allows numbers, strings and booleans, or None."""
     if schema.keys() == {"anyOf"}:
         parts = [part for part in map(_scalar, schema["anyOf"]) if part]
         return parts[0] if len(parts) == 1 else {"anyOf": parts} if parts else None

@@ -187,7 +187,7 @@ class Expander:
                 raise error_at(part, scope.at(key), message)
         for key in ("times", "layers"):
             if key not in parts:
-                raise error_at(node, scope.at(key), "it is required and missing")
+                raise error_at(node, scope.at(key), "this field is required")
         if not isinstance(parts["layers"].value, list):
             message = f"found {describe(parts['layers'].plain())}; allowed: a list of layers"
             raise error_at(parts["layers"], scope.at("layers"), message)
@@ -292,7 +292,7 @@ class Expander:
             if name in explicit:
                 argument, value = explicit[name]
             elif default.value is None:
-                message = f"{name} is required and missing; {block.name} is in {block.place}"
+                message = f"{name} is required; {block.name} is defined in {block.place}"
                 raise error_at(node, scope, message)
             else:
                 argument, value = self._interpolator.interpolate_scalar(

@@ -1,9 +1,9 @@
 """Expressions in ``${...}``: arithmetic over numbers and named values.
 
-Python's own parser reads an expression, and a whitelist of its syntax nodes evaluates it. Text that
-holds anything but numbers, names, operators and parentheses never reaches the parser. Operators
-mean what they mean in Python. There are no loops or definitions; the length and nesting of an
-expression and the size of every number are bounded, and a power is bounded before it is computed.
+Python's parser parses an expression, and a whitelist of syntax nodes is evaluated. Only text that
+consists of numbers, names, operators and parentheses reaches the parser. Operators have the meaning
+of Python. Loops and definitions do not exist; the length and the nesting of an expression and the
+size of every number are bounded, and a power is bounded before it is computed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_NESTING = 20
 MAX_TEXT = 1024 * 1024
 """Characters that the expressions in a text may produce."""
 MAX_INTEGER = 2**53
-"""Largest integer: up to it, a float represents every integer exactly."""
+"""Largest integer; a float represents all integers up to it exactly."""
 
 NAME = rf"^(?!(?:{'|'.join(keyword.kwlist)})$)[A-Za-z_][A-Za-z0-9_]{{0,59}}$"
 """Pattern of the names of values, parameters and indices. Python keywords are not names."""
@@ -114,7 +114,7 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LEADING_ZEROS = re.compile(r"(?<![\w.])0+(?=[0-9])")
-# Python's grammar has these, and its syntax tree does not show them.
+# Valid in Python, but not visible in its syntax tree.
 _MISPLACED = re.compile(r"\) ?\(|, ?\)")
 
 
@@ -147,7 +147,7 @@ def interpolate(
 ) -> Value:
     """Replace each ``${...}`` in a text by its value.
 
-    A text that consists of a single ``${...}`` becomes the value itself, of whatever type.
+    A text that consists of a single ``${...}`` becomes the value itself, of any type.
 
     Raises:
         ExpressionError: As `evaluate`; also if a ``${`` is not closed or the text grows too long.
@@ -155,14 +155,14 @@ def interpolate(
     if text.startswith("${") and text.find("}") == len(text) - 1:
         return evaluate(text[2:-1], names, spend)
     parts: list[str] = []
-    room, position = MAX_TEXT, 0
+    remaining, position = MAX_TEXT, 0
     while (start := text.find("${", position)) >= 0:
         end = text.find("}", start)
         if end < 0:
             raise ExpressionError("a '${' is not closed; end it with '}'")
         parts += [text[position:start], _as_text(evaluate(text[start + 2 : end], names, spend))]
-        room -= len(parts[-1])
-        if room < 0:
+        remaining -= len(parts[-1])
+        if remaining < 0:
             raise ExpressionError(
                 f"the text grows by more than {MAX_TEXT:,} characters; make it shorter"
             )
@@ -189,7 +189,7 @@ def bounded(number: int | float) -> int | float:
     return number
 
 
-# --- reading --------------------------------------------------------------------------------------
+# --- parse ----------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=2048)
@@ -225,9 +225,9 @@ def _parse(text: str) -> tuple[ast.expr, tuple[str, ...], int]:
 
 
 def _check_tokens(text: str) -> None:
-    """Refuse text that the grammar has no token for, before Python's parser reads it.
+    """Refuse text with other tokens than those of expressions.
 
-    The parser would normalize non-ASCII names and warn about numbers that run into a word.
+    Python's parser would normalize non-ASCII names, and warn about a number that touches a word.
     """
     position = depth = 0
     while position < len(text):
@@ -253,7 +253,7 @@ def _check_tokens(text: str) -> None:
 
 
 def _check_node(node: ast.expr | ast.keyword, text: str) -> None:
-    """Refuse a node of Python's grammar that is not in the grammar of expressions."""
+    """Refuse a syntax node that is not on the whitelist."""
     match node:
         case ast.Constant(value=int() | float() as number):
             bounded(number)
@@ -276,7 +276,7 @@ def _check_node(node: ast.expr | ast.keyword, text: str) -> None:
             raise ExpressionError(f"{source} is not allowed; allowed: {_ALLOWED}")
 
 
-# --- evaluating -----------------------------------------------------------------------------------
+# --- evaluate -------------------------------------------------------------------------------------
 
 
 def _value(node: ast.expr, names: Mapping[str, Value]) -> Value:

@@ -18,16 +18,16 @@ from netbuilder.config.expressions import NAME, NAME_RULE
 from netbuilder.config.schema import COMPONENTS, Architecture
 
 FILE_NAME = "netbuilder.schema.json"
-"""Name of the schema file that the first line of a document refers an editor to."""
+"""Name of the schema file, which the first line of a document names for editors."""
 
 
 class _Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: object) -> bool:
-        """Return False: pydantic's titles repeat the names of the fields in other letters."""
+        """Return False: titles would only repeat the names of the fields."""
         return False
 
     def normalize_name(self, name: str) -> str:
-        """Return the name of a definition: kinds keep theirs, classes get a document's letters."""
+        """Return the name of a definition: kinds keep their name, other classes get snake_case."""
         name = super().normalize_name(name)
         return name if name in COMPONENTS else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
@@ -35,8 +35,8 @@ class _Generator(GenerateJsonSchema):
 def document_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a document.
 
-    It holds every rule except those that relate one value to another, and it does not distinguish
-    ``3.0`` from ``3``; `netbuilder.load` checks these as well.
+    It has every rule except those that relate one value to another, and it does not distinguish
+    ``3.0`` from ``3``; `netbuilder.load` checks the rest.
     """
     schema = _computable(Architecture.model_json_schema(schema_generator=_Generator))
     schema["properties"] |= _SECTIONS
@@ -77,7 +77,7 @@ def _lines(value: object, indent: str = "", key: str | None = None) -> str:
 
 
 _LINE = 100
-"""Characters in a line of the JSON."""
+"""The longest line of the JSON, in characters."""
 _EXPRESSION = r".*\$\{[^{}]*\}.*"
 _NAME = {"type": "string", "pattern": NAME, "description": f"A name: {NAME_RULE}."}
 _SCALAR = {"type": ["number", "string", "boolean"]}
@@ -149,14 +149,14 @@ def _computable(schema: Any) -> Any:
 # --- sharing --------------------------------------------------------------------------------------
 
 _ANNOTATIONS = ("default", "description")
-"""Keywords that go beside a ``$ref``, because they differ where the constraint is the same."""
+"""Keywords next to a ``$ref``: they differ between places that share a constraint."""
 _MIN_SHARED = 50
-"""Length from which a repeated subschema gets a definition, in characters of JSON."""
+"""The shortest repeated subschema that gets a definition, in characters of JSON."""
 _MAX_NAME = 48
 
 
 class _Sharing:
-    """Moves repeated subschemas to definitions, under names that say what they allow."""
+    """Moves repeated subschemas to definitions, named after the values that they allow."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
@@ -169,16 +169,16 @@ class _Sharing:
         self._count(schema)
 
     def shared(self) -> dict[str, Any]:
-        """Return a schema of the same language with its repeated subschemas shared."""
+        """Return an equivalent schema that shares its repeated subschemas."""
         definitions = list(self._definitions.items())
         sections = {key: part for key, part in self._schema.items() if key != "$defs"}
-        schema = _changed(sections, self._share)
+        schema = _map_subschemas(sections, self._share)
         for name, definition in definitions:
-            self._definitions[name] = _changed(definition, self._share)
+            self._definitions[name] = _map_subschemas(definition, self._share)
         return schema | {"$defs": dict(sorted(self._definitions.items()))}
 
     def _count(self, schema: dict[str, Any]) -> None:
-        """Count subschemas; a part of a repeated one counts once, as in its definition."""
+        """Count subschemas; the parts of a repeated subschema count once."""
 
         def count(part: dict[str, Any]) -> dict[str, Any]:
             key = _key(part)
@@ -189,7 +189,7 @@ class _Sharing:
 
         for field, part in schema.get("properties", {}).items():
             self._fields.setdefault(_key(part), field)
-        _changed(schema, count)
+        _map_subschemas(schema, count)
 
     def _share(self, schema: dict[str, Any]) -> dict[str, Any]:
         key = _key(schema)
@@ -198,7 +198,7 @@ class _Sharing:
             self._names[key] = self._define(json.loads(key), key) if shared else None
         name = self._names[key]
         if name is None:
-            return _changed(schema, self._share)
+            return _map_subschemas(schema, self._share)
         annotations = {word: schema[word] for word in _ANNOTATIONS if word in schema}
         return {"$ref": f"#/$defs/{name}"} | annotations
 
@@ -207,9 +207,9 @@ class _Sharing:
         if name is None or len(name) > _MAX_NAME:
             name = self._fields.get(key, "")
         if name in self._definitions or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-            return None  # the name is taken, or a reference would have to escape it
+            return None  # the name is in use, or a reference would have to escape it
         self._definitions[name] = {}  # reserves the name
-        self._definitions[name] = _changed(schema, self._share)
+        self._definitions[name] = _map_subschemas(schema, self._share)
         return name
 
 
@@ -219,7 +219,7 @@ def _key(schema: Mapping[str, Any]) -> str:
     return json.dumps(constraint, sort_keys=True)
 
 
-def _changed(
+def _map_subschemas(
     schema: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
     """Return a schema with each of its direct subschemas changed."""
@@ -235,7 +235,7 @@ def _changed(
 
 
 def _name(schema: dict[str, Any]) -> str | None:
-    """Return a name for what a schema allows, such as ``integer_from_1_or_list_of_2``."""
+    """Return a name for the values of a schema, such as ``integer_from_1_or_list_of_2``."""
     match schema:
         case {"$ref": str() as reference}:
             return reference.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Documents from files: text → checked `Architecture`, every problem with its place."""
+"""Load documents: from the text of a file to a checked `Architecture`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ from netbuilder.config.source import TextSource, read_text, replace_value
 from netbuilder.config.yaml_nodes import parse
 from netbuilder.errors import ConfigError, Problem
 
+USED = " (used in "
+"""Separates a message from the uses of the block in which the problem is."""
+MAX_PROBLEMS = 100
+"""Problems that are listed per document; more of them usually repeat one mistake."""
+
 
 class DocumentError(ConfigError):
-    """A document is wrong; ``network`` is the part of it that is sound.
+    """A document has problems.
 
-    That is its input and the layers before the first problem, or None where there are none.
+    Attributes:
+        network: The valid part of the network: the input, and the layers before the first problem.
+            None if the input is invalid or no layer comes before the problem.
     """
 
     def __init__(self, problems: Iterable[Problem], network: Architecture | None = None) -> None:
@@ -30,19 +37,18 @@ class DocumentError(ConfigError):
 
 
 def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architecture:
-    """The architecture in a YAML file.
+    """Load the architecture that a YAML file describes.
 
     Args:
-        path: the document.
-        overrides: changes to it, each as ``train.optimizer.SGD.lr=0.05``: the path of a field of
-            the document, and a value that is read as YAML. The whole is checked as if the document
-            said so.
+        path: The document.
+        overrides: Changes of single fields, such as ``train.optimizer.SGD.lr=0.05``: the path of a
+            field, and a value in YAML. The document is checked with these changes.
 
     Raises:
-        ConfigError: the file cannot be read, or it is not a document at all.
-        DocumentError: the document is wrong; ``problems`` holds every problem of its values, each
-            with file, line, column and field. `netbuilder.network.check.check_document` lists the
-            problems of shapes and classes too.
+        ConfigError: The file cannot be read, or its top level is not a mapping.
+        DocumentError: The document has problems; ``problems`` lists all problems of its values,
+            each with file, line, column and field. Shapes and classes are not checked; see
+            `netbuilder.network.check.check_document`.
     """
     path = Path(path)
     return parse_architecture(read_text(path), str(path), overrides, path.parent)
@@ -51,7 +57,17 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Architectu
 def parse_architecture(
     text: str, file: str, overrides: Iterable[str] = (), folder: Path | None = None
 ) -> Architecture:
-    """As `load`, from text; ``file`` names it in messages, ``folder`` holds what it includes."""
+    """Return the architecture that a text describes.
+
+    Args:
+        text: The text of the document.
+        file: The name of the document in messages.
+        overrides: As for `load`.
+        folder: The folder of the files that it includes; without one, it can include none.
+
+    Raises:
+        ConfigError: As `load`.
+    """
     with limited_suggestions():
         return _parse(text, file, overrides, folder)
 
@@ -67,12 +83,12 @@ def _parse(text: str, file: str, overrides: Iterable[str], folder: Path | None) 
     included: Mapping[str, str] = {}
     if values or needs_expansion(plain, "".join([text, *changes.values()])):
         if problems:
-            raise DocumentError(_limited(problems))
+            raise DocumentError(_limit(problems))
         expander = Expander(file, folder, values)
         try:
             root = expander.expand(replace_value(root, plain) if changes else root)
         except ConfigError as error:
-            raise DocumentError(_limited(error.problems)) from None
+            raise DocumentError(_limit(error.problems)) from None
         included, plain = expander.included, root.plain()
     source = TextSource(text, file, root, changes, included)
     try:
@@ -80,39 +96,41 @@ def _parse(text: str, file: str, overrides: Iterable[str], folder: Path | None) 
     except ValidationError as error:
         lines = error.errors(include_url=False)
         problems += [source.problem(line["loc"], line["ctx"]["message"]) for line in lines]
-        network = _sound_layers(plain, [line["loc"] for line in lines])
+        network = _valid_part(plain, [line["loc"] for line in lines])
         if network is not None:
             network._source = source
-        raise DocumentError(_limited(problems), network) from None
+        raise DocumentError(_limit(problems), network) from None
     architecture._source = source
     if problems:
-        raise DocumentError(_limited(problems), architecture)
+        raise DocumentError(_limit(problems), architecture)
     return architecture
 
 
-def _sound_layers(plain: Any, places: Iterable[Place]) -> Architecture | None:
-    """The network of the layers before the first problem; None where its input is wrong."""
-    wrong = [place[1] for place in places if place[0] == "layers" and len(place) > 1]
+def _valid_part(plain: Any, places: Iterable[Place]) -> Architecture | None:
+    """Return the network of the layers before the first problem; None if there is none.
+
+    Args:
+        plain: The document.
+        places: The places of its problems.
+    """
+    invalid = [place[1] for place in places if place[0] == "layers" and len(place) > 1]
     try:
         parts = {"name": "network", "input": plain["input"], "layers": plain["layers"]}
-        if wrong:
-            parts["layers"] = parts["layers"][: min(wrong)]
+        if invalid:
+            parts["layers"] = parts["layers"][: min(invalid)]
         return Architecture.model_validate(parts)
     except (LookupError, TypeError, ValidationError):
         return None
 
 
-USED = " (used in "
-
-MAX_PROBLEMS = 100
-"""Problems listed per document: whoever has more has repeated one mistake."""
-
-
-def _limited(problems: list[Problem]) -> list[Problem]:
-    # A problem in a block concerns each of its uses; the first use is enough to find it.
-    distinct = {(p.file, p.line, p.column, p.field, p.message.partition(USED)[0]): p
-                for p in sorted(problems, reverse=True)}  # fmt: skip
-    problems = sorted(distinct.values())
+def _limit(problems: list[Problem]) -> list[Problem]:
+    """Return at most `MAX_PROBLEMS` problems in order, and only the first use of each block."""
+    distinct: dict[object, Problem] = {}
+    for problem in sorted(problems):
+        message = problem.message.partition(USED)[0]
+        key = (problem.file, problem.line, problem.column, problem.field, message)
+        distinct.setdefault(key, problem)
+    problems = list(distinct.values())
     if len(problems) <= MAX_PROBLEMS:
         return problems
     last = problems[MAX_PROBLEMS - 1]

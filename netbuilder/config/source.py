@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
         message = f"cannot be read: {reason}; choose a readable file"
         raise ConfigError.at(path, message) from None
     if len(data) > MAX_BYTES:
-        message = f"larger than {MAX_BYTES:,} bytes; a document is far smaller, choose another file"
+        message = f"larger than {MAX_BYTES:,} bytes; a document is far smaller; choose another file"
         raise ConfigError.at(path, message)
     try:
         text = data.decode("utf-8-sig")

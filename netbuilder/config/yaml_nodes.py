@@ -176,7 +176,7 @@ class _Composer:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent) and root is not None:
                 raise self._error_at(
-                    event, "a second document starts; a file holds one, move it to another file"
+                    event, "a second document starts; a file holds one; move it to another file"
                 )
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event, events, depth=1)
@@ -195,7 +195,7 @@ class _Composer:
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "no other nodes"
         if event.tag is not None:
             raise self._error_at(
-                event, f"found the tag {quoted(event.tag)}; a document is plain data, remove it"
+                event, f"found the tag {quoted(event.tag)}; remove it; documents are plain data"
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = None

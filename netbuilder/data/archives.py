@@ -16,20 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netbuilder.components.registries import DATASETS
 from netbuilder.data.download import DownloadError, download
 from netbuilder.errors import DataError
-
-_CLASSES = {
-    "mnist": "MNIST",
-    "fashion_mnist": "FashionMNIST",
-    "kmnist": "KMNIST",
-    "cifar10": "CIFAR10",
-    "cifar100": "CIFAR100",
-}
-"""torchvision's class for each name in documents."""
-
-DIGESTS = {"mnist": "cbf860d23226daf9a08a820109ffa918bd240291e27021b444ee35cd3120d5e7"}
-"""The digest of the decoded tensors, for data sets where it is known; see `digest_of`."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +87,7 @@ def convert(root: Path, kind: str, work: Path) -> dict[str, Tensor]:
 def _class(kind: str) -> Any:
     from torchvision import datasets
 
-    return getattr(datasets, _CLASSES[kind])
+    return getattr(datasets, DATASETS.kinds[kind].torchvision_class)
 
 
 def _images(data: Any) -> Tensor:
@@ -119,7 +108,7 @@ def _verify(path: Path, md5: str) -> None:
         size = path.stat().st_size
         raise DataError(
             f"{path}: not the published archive: its MD5 is {actual} ({size} bytes), "
-            f"expected {md5}; delete it and run again, or replace it by the whole archive"
+            f"expected {md5}; delete it and run again, or replace it with the complete archive"
         )
 
 

@@ -13,8 +13,6 @@ from netbuilder.components.datasets import Mnist5k
 from netbuilder.data.dataset import LoadedData
 from netbuilder.errors import DataError
 
-DIGEST = "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
-
 _FILE = "mnist5k.xz"
 
 _CLASSES, _TRAIN_PER_CLASS, _TEST_PER_CLASS = 10, 400, 100
@@ -45,8 +43,8 @@ def load_mnist5k() -> LoadedData:
             "test_labels": torch.arange(_CLASSES).repeat(_TEST_PER_CLASS).to(torch.uint8),
         }
         digest = digest_of(tensors)
-        if digest != DIGEST:
-            raise ValueError(f"its SHA-256 is {digest}, expected {DIGEST}")
+        if digest != Mnist5k.digest:
+            raise ValueError(f"its SHA-256 is {digest}, expected {Mnist5k.digest}")
     except (OSError, lzma.LZMAError, RuntimeError, ValueError) as error:
         raise DataError(f"netbuilder/data/{_FILE}: {error}; install netbuilder again") from None
     return LoadedData.from_tensors(Mnist5k(), tensors, digest)

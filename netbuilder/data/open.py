@@ -15,7 +15,7 @@ from torch import Tensor
 from netbuilder._files import digest_of
 from netbuilder.components.datasets import Dataset, Mnist5k
 from netbuilder.data import cache
-from netbuilder.data.archives import DIGESTS, archives, convert, missing_archives
+from netbuilder.data.archives import archives, convert, missing_archives
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.download import DownloadError
 from netbuilder.data.mnist5k import load_mnist5k
@@ -60,7 +60,7 @@ def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
     path = cache.cache_path(folder, kind)
     try:
         cache.remove_stale_work(path.parent)
-        tensors, digest = _read_cache(path, folder, kind) or _decode(path, folder, kind)
+        tensors, digest = _read_cache(path, folder, dataset) or _decode(path, folder, dataset)
     except DownloadError as error:
         return _open_fallback(dataset, folder, str(error))
     except OSError as error:
@@ -82,22 +82,22 @@ def must_download(dataset: Dataset, root: Path | None = None) -> bool:
     return not cache.cache_path(folder, kind).is_file() and bool(missing_archives(folder, kind))
 
 
-def _read_cache(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str] | None:
+def _read_cache(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str] | None:
     """The content of the cache; None if it is missing, or damaged while all archives exist."""
     try:
-        return cache.read(path, DIGESTS.get(kind))
+        return cache.read(path, dataset.digest)
     except cache.DamagedCacheError as error:
-        if missing := missing_archives(root, kind):
+        if missing := missing_archives(root, dataset.kind):
             paths = ", ".join(str(root / archive.path) for archive in missing)
             raise DataError(
-                f"{path}: the cache is damaged: {error}; delete it to download {kind} again, or "
-                f"restore the archives to rebuild it from them (missing: {paths})"
+                f"{path}: the cache is damaged: {error}; delete it to download {dataset.kind} "
+                f"again, or restore the archives to rebuild it from them (missing: {paths})"
             ) from None
         _log.warning("%s: the cache is damaged: %s; rebuilt from the archives", path, error)
         return None
 
 
-def _decode(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str]:
+def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str]:
     """The content of the archives; writes it to the cache if the root is writable."""
     try:
         work, writable = cache.work_folder(path.parent), True
@@ -106,12 +106,12 @@ def _decode(path: Path, root: Path, kind: str) -> tuple[dict[str, Tensor], str]:
         cache.remove_stale_work(temporary)
         work, writable = cache.work_folder(temporary), False
     try:
-        tensors = convert(root, kind, work)
+        tensors = convert(root, dataset.kind, work)
         digest = digest_of(tensors)
-        if digest != DIGESTS.get(kind, digest):
+        if digest != (dataset.digest or digest):
             raise DataError(
-                f"{root}: decoding {kind} gave SHA-256 {digest}, expected {DIGESTS[kind]}; "
-                "install another version of torchvision, which decodes the archives"
+                f"{root}: decoding {dataset.kind} gave SHA-256 {digest}, expected "
+                f"{dataset.digest}; install another version of torchvision, which decodes them"
             )
         if writable:
             try:

@@ -92,20 +92,18 @@ def export_run(
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     for package in file_format.packages:
         require_extra(package, form)
-    import torch
-
-    from netbuilder.data.transforms import normalise, to_unit
+    from netbuilder.data.transforms import normalize, to_unit
     from netbuilder.inference.load import load_model
     from netbuilder.network.build import build
     from netbuilder.training.restore import open_recorded_data
 
     model = load_model(run, which).eval()
     data = open_recorded_data(run, data_dir)
-    content = json.dumps(metadata(run, which))
     images = data.test_images[:TEST_IMAGES]
-    batch = normalise(to_unit(images), data.dataset.mean, data.dataset.std)
+    batch = normalize(to_unit(images), data.dataset.mean, data.dataset.std)
     with TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder:
         temporary = Path(folder) / out.name
+        content = json.dumps(metadata(run, which))
         try:
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
                 file_format.write(model, batch[:2], content, temporary)
@@ -116,20 +114,32 @@ def export_run(
                 f"{form} cannot represent {run.architecture.name}: {_reason(error)}; "
                 "use another format"
             ) from error
-        predict = file_format.read(temporary, build(run.architecture).eval())
-        with torch.no_grad():
-            # In two batches of different sizes, because the file must accept any size.
-            expected, actual = (torch.cat([f(batch[:1]), f(batch[1:])]) for f in (model, predict))
-        difference = float((expected - actual).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
-            raise CheckFailed(
-                f"{out}: not written: on {len(batch)} images its outputs differ from the network's "
-                f"by up to {difference:g}; use another format, and report it"
-            )
+        predict = file_format.read(temporary, build(run.analysis).eval())
+        difference, agreeing = _compare(model, predict, batch, out)
         size = temporary.stat().st_size
         os.replace(temporary, out)  # noqa: PTH105  # out of the temporary folder
+    return ExportedFile(out, size, len(batch), difference, agreeing)
+
+
+def _compare(model: nn.Module, predict: Predict, batch: Tensor, out: Path) -> tuple[float, int]:
+    """Return the largest difference between two outputs, and the number of equal classes.
+
+    Raises:
+        CheckFailed: The difference is larger than float32 explains.
+    """
+    import torch
+
+    with torch.no_grad():
+        # In two batches of different sizes, because the file must accept any size.
+        expected, actual = (torch.cat([f(batch[:1]), f(batch[1:])]) for f in (model, predict))
+    difference = float((expected - actual).abs().max())
+    if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
+        raise CheckFailed(
+            f"{out}: not written: on {len(batch)} images its outputs differ from the network's "
+            f"by up to {difference:g}; use another format, and report it"
+        )
     same = expected.flatten(1).argmax(1) == actual.flatten(1).argmax(1)
-    return ExportedFile(out, size, len(batch), difference, int(same.sum()))
+    return difference, int(same.sum())
 
 
 def _reason(error: BaseException) -> str:

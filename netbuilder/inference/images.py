@@ -45,7 +45,7 @@ Gray = NDArray[np.float32]
 """Brightness in [0, 255] of shape (H, W)."""
 
 
-_BLANK = f"nothing in it stands out by {MIN_CONTRAST} levels of 256; use one with more contrast"
+_BLANK = f"its contrast is below {MIN_CONTRAST} of 256 levels; use an image with more contrast"
 
 
 class UnusableImageError(Exception):
@@ -75,7 +75,7 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
             continue
         pictures = [file for file in path.rglob("*") if _is_picture(file, path)]
         if not pictures:
-            message = f"no picture in it; allowed: files that end with {', '.join(SUFFIXES)}"
+            message = f"no image in it; allowed: files that end with {', '.join(SUFFIXES)}"
             problems.append(Problem(str(path), None, None, "", message))
         files += sorted(pictures)
     if problems:
@@ -123,7 +123,7 @@ def read_image(path: Path, dataset: Dataset) -> Tensor:
 def _load(path: Path) -> Image.Image:
     """Load a picture upright, opaque, with 8 bits per channel and at most `MAX_SIDE` per side."""
     if path.exists() and not path.is_file():  # reading a pipe would block
-        raise UnusableImageError("not a regular file; save the picture as one")
+        raise UnusableImageError("not a regular file; save the image as one")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -19,16 +19,16 @@ def load_model(run: Run, which: str) -> nn.Sequential:
         CheckpointError: The file of weights is missing or damaged.
     """
     path = run.path / f"{which}.safetensors"
-    model = build(run.analysis.architecture)
+    model = build(run.analysis)
     try:
-        most = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
-        model.load_state_dict(load_weights(path, most=most))
+        limit = 2 * bytes_of(model.state_dict().values()) + (64 << 20)
+        model.load_state_dict(load_weights(path, limit=limit))
     except FileNotFoundError:
         message = (
             "no such file; the run has not finished an epoch. "
             f"Resume it with: netbuilder train --resume {run.path}"
         )
-        if run.metrics:  # records are published without large files
+        if run.metrics:  # records may be published without weights
             message = (
                 "no such file; the folder has the run's records without its weights. "
                 f"Train it again with: netbuilder train {run.path / 'architecture.yaml'}"

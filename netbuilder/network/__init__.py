@@ -1,1 +1,1 @@
-"""What is known or made of an architecture without training it."""
+"""Analyze, build, compare and check networks without training them."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from netbuilder.components.layers.base import Layer, require_init
 from netbuilder.components.layers.container import Branch, Container, ShapeMismatch
@@ -166,8 +167,8 @@ def analyse(architecture: Architecture) -> Analysis:
     try:
         with step_budget():
             for position, layer in enumerate(architecture.layers):
-                place: Place = ("layers", position, layer.kind)
-                x, field = walk.visit(layer, "", str(position), place, 0, x, field)
+                place = ("layers", position, layer.kind)
+                x, field = walk.visit(_Position(layer, "", str(position), place, 0), x, field)
     except _Fault as error:
         fault = error.problem
     return Analysis(architecture, tuple(walk.rows), fault)
@@ -181,149 +182,162 @@ class _Fault(Exception):
         self.problem = problem
 
 
+class _Position(NamedTuple):
+    """A layer and its position in the network.
+
+    Attributes:
+        layer: The layer.
+        prefix: The path of its container in the built module, with a trailing dot.
+        name: Its name in the container.
+        place: Its place in the document.
+        depth: The number of containers around it.
+    """
+
+    layer: Layer
+    prefix: str
+    name: str
+    place: Place
+    depth: int
+
+    def child(self, name: str, place: Place, layer: Layer) -> _Position:
+        """Return the position of a layer in this container; ``place`` is relative to it."""
+        prefix = f"{self.prefix}{self.name}."
+        return _Position(layer, prefix, name, (*self.place, *place), self.depth + 1)
+
+    def row(
+        self,
+        x: Shape,
+        y: Shape,
+        field: ReceptiveField,
+        *,
+        descendants: int = 0,
+        parameters: int,
+        macs: int,
+        activation_bytes: int,
+    ) -> Row:
+        """Return the row of the layer; ``x`` is its input, ``y`` its output with ``field``."""
+        return Row(
+            layer=self.layer,
+            depth=self.depth,
+            descendants=descendants,
+            name=self.name,
+            path=self.prefix + self.name,
+            place=self.place,
+            input_shape=x,
+            output_shape=y,
+            receptive_field=field.size,
+            jump=field.jump,
+            parameters=parameters,
+            macs=macs,
+            activation_bytes=activation_bytes,
+        )
+
+
 class _Walk:
-    """Collects the rows of an architecture, layer by layer."""
+    """Collects the rows of an architecture, layer by layer.
+
+    Each method takes the shape and the receptive field of an input, and returns those of the
+    output.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         self.rows: list[Row] = []
         self._architecture = architecture
 
-    def visit(
-        self,
-        layer: Layer,
-        prefix: str,
-        name: str,
-        place: Place,
-        depth: int,
-        x: Shape,
-        field: ReceptiveField,
-    ) -> tuple[Shape, ReceptiveField]:
-        """Add the rows of a layer; return its output shape and receptive field.
-
-        Args:
-            layer: The layer.
-            prefix: The path of its container in the built module, with a trailing dot.
-            name: Its name in the container.
-            place: Its place in the document.
-            depth: The number of containers around it.
-            x: The shape of its input.
-            field: The receptive field of its input.
+    def visit(self, at: _Position, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
+        """Add the rows of a layer.
 
         Raises:
             _Fault: The layer, or a layer in it, cannot take its input.
         """
         try:
-            if isinstance(layer, Container):
-                return self._container(layer, prefix, name, place, depth, x, field)
-            y = layer.output_shape(x)
-            shapes = layer.parameter_shapes(x)
-            for shape in (y, *shapes.values()):
-                _require_sane(shape)
-            require_init(layer, shapes)
-            field, macs = layer.receptive_field(x, field), layer.macs(x)
+            if isinstance(at.layer, Container):
+                return self._container(at, at.layer, x, field)
+            return self._leaf(at, x, field)
         except ShapeError as error:
-            raise _Fault(self._architecture.problem(place, str(error))) from None
+            raise _Fault(self._architecture.problem(at.place, str(error))) from None
         except _Fault:
             raise
-        except Exception as error:
-            if type(layer).__module__.startswith("netbuilder."):
+        except Exception as error:  # a rule of a plugin can raise anything
+            if type(at.layer).__module__.startswith("netbuilder."):
                 raise
             reason = exception_text(error)
             message = f"a rule of this plugin's kind failed for {format_shape(x)}: {reason}"
-            raise _Fault(self._architecture.problem(place, message)) from None
-        self.rows.append(
-            Row(
-                layer=layer,
-                depth=depth,
-                descendants=0,
-                name=name,
-                path=prefix + name,
-                place=place,
-                input_shape=x,
-                output_shape=y,
-                receptive_field=field.size,
-                jump=field.jump,
-                parameters=sum(map(prod, shapes.values())),
-                macs=macs,
-                activation_bytes=BYTES_PER_VALUE * prod(y),
-            )
+            raise _Fault(self._architecture.problem(at.place, message)) from None
+
+    def _leaf(self, at: _Position, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
+        layer = at.layer
+        y = layer.output_shape(x)
+        shapes = layer.parameter_shapes(x)
+        for shape in (y, *shapes.values()):
+            _require_sane(shape)
+        require_init(layer, shapes)
+        field, macs = layer.receptive_field(x, field), layer.macs(x)
+        row = at.row(
+            x,
+            y,
+            field,
+            parameters=sum(map(prod, shapes.values())),
+            macs=macs,
+            activation_bytes=BYTES_PER_VALUE * prod(y),
         )
+        self.rows.append(row)
         return y, field
 
     def _container(
-        self,
-        layer: Container,
-        prefix: str,
-        name: str,
-        place: Place,
-        depth: int,
-        x: Shape,
-        field: ReceptiveField,
+        self, at: _Position, layer: Container, x: Shape, field: ReceptiveField
     ) -> tuple[Shape, ReceptiveField]:
         start = len(self.rows)
-
-        def follow(branch: Branch, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
-            for child_name, child_place, child in branch.named_layers():
-                x, field = self.visit(
-                    child,
-                    f"{prefix}{name}.",
-                    child_name,
-                    (*place, *child_place),
-                    depth + 1,
-                    x,
-                    field,
-                )
-            return x, field
-
-        branch_inputs = zip(
-            layer.child_branches(),
-            layer.inputs(x),
-            layer.branch_receptive_fields(x, field),
-            strict=True,
-        )
-        outputs = [follow(*branch_input) for branch_input in branch_inputs]
-        shapes, fields = zip(*outputs, strict=True)
-        try:
-            y = layer.merge_shapes(shapes)
-            _require_sane(y)
-        except ShapeMismatch as mismatch:
-            first, second = (
-                self._architecture.problem((*place, *branch.place), "").place
-                for branch in (mismatch.first, mismatch.second)
-            )
-            raise ShapeError(f"{mismatch} ({first} and {second})") from None
+        branches, inputs = layer.child_branches(), layer.inputs(x)
+        input_fields = layer.branch_receptive_fields(x, field)
+        triples = zip(branches, inputs, input_fields, strict=True)
+        shapes, fields = zip(*(self._branch(at, *triple) for triple in triples), strict=True)
+        y = self._merge_shapes(at, layer, shapes)
         field = layer.merge_receptive_fields(shapes, fields)
         own_bytes = BYTES_PER_VALUE * prod(y) if layer.allocates_output else 0
         if tail := layer.tail():
-            y, field = follow(tail, y, field)
+            y, field = self._branch(at, tail, y, field)
         descendants = self.rows[start:]
-        children = [row for row in descendants if row.depth == depth + 1]
-        self.rows.insert(
-            start,
-            Row(
-                layer=layer,
-                depth=depth,
-                descendants=len(descendants),
-                name=name,
-                path=prefix + name,
-                place=place,
-                input_shape=x,
-                output_shape=y,
-                receptive_field=field.size,
-                jump=field.jump,
-                parameters=sum(row.parameters for row in children),
-                macs=sum(row.macs for row in children),
-                activation_bytes=own_bytes + sum(row.activation_bytes for row in children),
-            ),
+        children = [row for row in descendants if row.depth == at.depth + 1]
+        row = at.row(
+            x,
+            y,
+            field,
+            descendants=len(descendants),
+            parameters=sum(row.parameters for row in children),
+            macs=sum(row.macs for row in children),
+            activation_bytes=own_bytes + sum(row.activation_bytes for row in children),
         )
+        self.rows.insert(start, row)
         return y, field
+
+    def _branch(
+        self, at: _Position, branch: Branch, x: Shape, field: ReceptiveField
+    ) -> tuple[Shape, ReceptiveField]:
+        """Add the rows of a branch of the container ``at``."""
+        for name, place, layer in branch.named_layers():
+            x, field = self.visit(at.child(name, place, layer), x, field)
+        return x, field
+
+    def _merge_shapes(self, at: _Position, layer: Container, shapes: Sequence[Shape]) -> Shape:
+        """Return the shape of the merged branches; an error names the lines of two of them."""
+        try:
+            y = layer.merge_shapes(shapes)
+        except ShapeMismatch as mismatch:
+            first, second = (
+                self._architecture.problem((*at.place, *branch.place), "").place
+                for branch in (mismatch.first, mismatch.second)
+            )
+            raise ShapeError(f"{mismatch} ({first} and {second})") from None
+        _require_sane(y)
+        return y
 
 
 def _require_sane(shape: Shape) -> None:
     """Refuse an empty tensor, and one so large that a size must be a typing error."""
     if min(shape, default=1) < 1:
         raise ShapeError(
-            f"its output would be {format_shape(shape)}, which is empty; shrink less before it"
+            f"its output would be {format_shape(shape)}, which is empty; use less pooling before it"
         )
     if prod(shape) > LARGEST_TENSOR:
         raise ShapeError(

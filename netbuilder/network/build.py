@@ -15,21 +15,24 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def build(architecture: Architecture) -> nn.Sequential:
+def build(architecture: Architecture | Analysis) -> nn.Sequential:
     """Build the network in training mode, initialized from torch's global random state.
 
     The network maps float batches of shape ``(N, *architecture.input)`` to
     ``(N, *analyse(architecture).output_shape)``. Its children are named ``0``, ``1`` … in the order
     of the document; ``Row.path`` is the name of each layer.
 
+    Args:
+        architecture: The architecture, or its analysis, which is then not repeated.
+
     Raises:
         ShapeError: A layer cannot take its input.
     """
     from torch import nn
 
-    analysis = analyse(architecture)
+    analysis = architecture if isinstance(architecture, Analysis) else analyse(architecture)
     analysis.require_sound()
-    pairs = zip(architecture.layers, analysis.outermost, strict=True)
+    pairs = zip(analysis.architecture.layers, analysis.outermost, strict=True)
     model = nn.Sequential(*(layer.build(row.input_shape) for layer, row in pairs))
     for name, initializer in initializers(analysis):
         initializer.fill(model.get_parameter(name))

@@ -20,11 +20,11 @@ class DocumentCheck:
     """What is wrong with a document, and what is known of its network.
 
     Attributes:
-        problems: every problem, in the order of the text; empty for a sound document.
-        analysis: of the network, or of the layers before the first wrong value; None if there are
-            no such layers.
-        verdicts: of the targets that need no training; empty if a value is wrong.
-        is_partial: whether a value is wrong, so that the analysis lacks layers.
+        problems: Every problem, in the order of the text; empty for a sound document.
+        analysis: The analysis of the network, or of the layers before the first invalid value; None
+            if there are no such layers.
+        verdicts: The verdicts on the targets that need no training; empty if a value is invalid.
+        is_partial: Whether a value is invalid, so that the analysis lacks layers.
     """
 
     problems: tuple[Problem, ...]
@@ -46,7 +46,7 @@ class DocumentCheck:
         """Return the analysis of a sound document.
 
         Raises:
-            ConfigError: the document has problems; the error carries all of them.
+            ConfigError: The document has problems; the error carries all of them.
         """
         if self.problems or self.analysis is None:
             raise ConfigError(self.problems)
@@ -59,9 +59,9 @@ def check_document(
     """Check the document in a file.
 
     Args:
-        path: the document.
-        overrides: changes of single fields, as `netbuilder.load` takes them.
-        to_train: report a missing ``train`` section as a problem.
+        path: The document.
+        overrides: Changes of single fields, as `netbuilder.load` takes them.
+        to_train: Report a missing ``train`` section as a problem.
     """
     try:
         return check_architecture(load(path, overrides), to_train=to_train)
@@ -73,22 +73,24 @@ def check_document(
         problems = sorted([*error.problems, *faults])
         return DocumentCheck(tuple(problems), analysis, is_partial=True)
     except ConfigError as error:
-        problems = error.problems or [Problem(fspath(path), 0, 0, "", str(error))]
+        problems = error.problems or [Problem(fspath(path), None, None, "", str(error))]
         return DocumentCheck(tuple(problems), None, is_partial=True)
 
 
-def check_architecture(architecture: Architecture, *, to_train: bool = False) -> DocumentCheck:
+def check_architecture(
+    architecture: Architecture | Analysis, *, to_train: bool = False
+) -> DocumentCheck:
     """Check an architecture: the shapes of its layers and its classes.
 
     Args:
-        architecture: with values that are sound.
-        to_train: report a missing ``train`` section as a problem.
+        architecture: The architecture, or its analysis, which is then not repeated.
+        to_train: Report a missing ``train`` section as a problem.
     """
-    analysis = analyse(architecture)
+    analysis = architecture if isinstance(architecture, Analysis) else analyse(architecture)
     problems = [analysis.fault] if analysis.fault else _class_problems(analysis)
-    if to_train and architecture.train is None:
+    if to_train and analysis.architecture.train is None:
         message = "the document has no train section; add one with dataset, epochs and optimizer"
-        problems = sorted([*problems, architecture.problem(("train",), message)])
+        problems = sorted([*problems, analysis.architecture.problem(("train",), message)])
     return DocumentCheck(tuple(problems), analysis, tuple(judge_document(analysis)))
 
 
@@ -98,12 +100,12 @@ def require_sound_documents(
     """Return the analyses of documents that are all sound.
 
     Args:
-        paths: the documents.
-        overrides: changes of single fields of every document.
-        to_train: require a ``train`` section.
+        paths: The documents.
+        overrides: Changes of single fields of every document.
+        to_train: Require a ``train`` section.
 
     Raises:
-        ConfigError: a document has problems; the error carries those of all documents.
+        ConfigError: A document has problems; the error carries those of all documents.
     """
     checks = [check_document(path, overrides, to_train=to_train) for path in paths]
     problems = [problem for check in checks for problem in check.problems]
@@ -112,11 +114,11 @@ def require_sound_documents(
     return [check.require_sound() for check in checks]
 
 
-def require_trainable(architecture: Architecture) -> Analysis:
-    """Return the analysis of an architecture that can be trained as its document says.
+def require_trainable(architecture: Architecture | Analysis) -> Analysis:
+    """Return the analysis of an architecture, which must be trainable as its document says.
 
     Raises:
-        ConfigError: it has no ``train`` section, a layer does not accept its input, or the output
+        ConfigError: It has no ``train`` section, a layer does not accept its input, or the output
             does not fit the classes.
     """
     return check_architecture(architecture, to_train=True).require_sound()
@@ -132,8 +134,9 @@ def _class_problems(analysis: Analysis) -> list[Problem]:
     if prod(shape) == classes:
         return []
     last = len(architecture.layers) - 1
+    size = f"{format_shape(shape)} = " if len(shape) > 1 else ""
     message = (
-        f"the network ends with {format_shape(shape)} = {prod(shape)} values, but "
+        f"the network ends with {size}{prod(shape):,} values, but "
         f"{dataset.kind} has {classes} classes; end with {classes} channels of 1x1, "
         f"or with Linear: {classes}"
     )

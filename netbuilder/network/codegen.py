@@ -107,7 +107,7 @@ def _require_torch_classes(analysis: Analysis) -> None:
         if not (has_class and layer.kind in BUILT_IN_KINDS):
             raise ConfigError(
                 f"{analysis.architecture.name}: layer {row.path}, {layer.kind}, comes from a "
-                "plugin, which a standalone module cannot import; replace it by a kind of torch"
+                "plugin, which a standalone module cannot import; replace it with a kind of torch"
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -142,14 +142,16 @@ def _branch(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], 
         layer = _layer(module, x, path)
         return (layer,), layer.output_shape(x)
     layers = []
-    # named_children() skips repeated modules, such as one ReLU that is used several times
-    for name, child in module._modules.items():
+    # Not named_children(), which skips repeated modules, such as one ReLU that is used twice.
+    for name, child in module.named_modules(remove_duplicate=False):
+        if not name or "." in name:
+            continue  # the module itself, and the children of its children
         child_path = f"{path}.{name}" if path else name
-        layer = _layer(cast("nn.Module", child), x, child_path)
+        layer = _layer(child, x, child_path)
         try:
             x = layer.output_shape(x)
         except ShapeError as error:
-            message = f"module {child_path}, {layer.kind}: {error}; is --input right?"
+            message = f"module {child_path}, {layer.kind}: {error}; check --input"
             raise ConfigError(message) from None
         if isinstance(layer, Sequential) and not name.isdigit():
             layer = layer.model_copy(update={"name": name})
@@ -206,13 +208,13 @@ def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str)
     try:
         layer.output_shape(x)
     except ShapeError as error:
-        raise ConfigError(f"{where}: {error}; is --input right?") from None
+        raise ConfigError(f"{where}: {error}; check --input") from None
     for name, size in layer.inferred_arguments(x).items():
         actual = getattr(module, name, size)
         if actual != size:
             raise ConfigError(
                 f"{where}: its {name} is {actual}, but its input is {format_shape(x)}; "
-                "is --input right?"
+                "check --input"
             )
     return layer
 
@@ -266,8 +268,8 @@ def _require_equal_output(model: nn.Module, architecture: Architecture) -> None:
     )
     if shapes != rebuilt_shapes:
         raise ConfigError(
-            f"{architecture.name}: it has weights that its layer kinds lack: {len(shapes)} "
-            f"tensors, the document's network {len(rebuilt_shapes)}; move them into such layers"
+            f"{architecture.name}: it has {len(shapes)} weight tensors, but the network of the "
+            f"document has {len(rebuilt_shapes)}; move the others into layers of known kinds"
         )
     keys = rebuilt.state_dict().keys()
     rebuilt.load_state_dict(dict(zip(keys, state.values(), strict=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from netbuilder._text import format_number, plural
@@ -23,20 +23,20 @@ class Epoch(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgment of one target; the fields are keys of ``result.json``.
+    """The judgment of one target, as in ``result.json``.
 
     Attributes:
         target: The target's name in the document.
         bound: The bound in words.
-        found: The measured value; None if nothing was measured.
+        value: The measured value, None if nothing was measured; ``found`` in JSON.
         met: Whether the bound holds; None if it cannot be judged.
-        left: The distance between ``found`` and the bound; negative if the bound is not met.
+        left: The distance between ``value`` and the bound; negative if the bound is not met.
         reason: Why the target cannot be judged.
     """
 
     target: str
     bound: str
-    found: float | None
+    value: float | None = field(metadata={"key": "found"})
     met: bool | None
     left: float | None
     reason: str = ""

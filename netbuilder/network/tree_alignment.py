@@ -59,7 +59,7 @@ class _Node:
         gap: The cost of leaving the whole subtree unpaired.
         size: The number of rows in the subtree.
         height: The number of levels below this node.
-        expanded: Whether the children were moved up beside this node, which then never pairs.
+        expanded: Whether the children were moved up a level; this node then never pairs.
     """
 
     row: Row

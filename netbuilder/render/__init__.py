@@ -1,1 +1,1 @@
-"""How results look: tables, markdown, plots, progress, reports."""
+"""Render results: tables, markdown, plots, progress, reports."""

@@ -42,5 +42,5 @@ PEERS: tuple[Column[dict[str, Any]], ...] = (
 
 
 def bench_table(rows: Sequence[dict[str, Any]]) -> Table[dict[str, Any]]:
-    """Return what was measured of each peer."""
+    """Return the measurements of each peer."""
     return Table(PEERS, rows, hint="--format markdown shows all")

@@ -1,4 +1,4 @@
-"""What is printed to a terminal, or as plain text to a pipe."""
+"""Print lines and tables to a terminal, or as plain text to a pipe."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 UNBOUNDED = 1_000_000
-"""Wider than any line: text in a pipe is never folded."""
+"""A width beyond that of any line: text in a pipe is never folded."""
 
 
 class Line(NamedTuple):
-    """A line of text in one style; a terminal folds it where it is too long."""
+    """A line of text in one style; a terminal folds a line that is too long."""
 
     text: str
     style: str = ""
 
     def __rich__(self) -> Text:
-        """Return what rich prints."""
+        """Return the line as rich prints it."""
         from rich.text import Text
 
         return Text(printable(self.text), style=self.style)
@@ -32,7 +32,7 @@ Block = Line | Table[Any]
 
 
 def stdout(*, plain: bool) -> Console:
-    """Return a console on stdout: as wide as the terminal, or for a pipe without width or color."""
+    """Return a console on stdout; for a pipe it has no color and no limit of width."""
     from rich.console import Console
 
     if plain:
@@ -51,7 +51,7 @@ def show(*blocks: Block, plain: bool) -> None:
 
 
 def plain_text(*blocks: Block) -> str:
-    """Return lines and tables as text without colors, of any width."""
+    """Return lines and tables as text without color, as wide as it takes."""
     return "".join(
         block.render("plain") if isinstance(block, Table) else f"{printable(block.text).rstrip()}\n"
         for block in blocks
@@ -59,7 +59,7 @@ def plain_text(*blocks: Block) -> str:
 
 
 def show_table(table: Table[Any], output: str) -> None:
-    """Print a table in one of its forms."""
+    """Print a table; ``output`` is ``rich`` or one of `RENDERERS`."""
     if output == "rich":
         show(table, plain=False)
     else:

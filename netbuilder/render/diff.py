@@ -1,13 +1,10 @@
-"""The difference between two documents or runs, as a table, markdown and JSON."""
+"""Render the differences between two documents or runs as table, markdown and JSON."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from statistics import fmean
 from typing import Any
 
 from netbuilder._text import printable
@@ -15,15 +12,22 @@ from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Row
 from netbuilder.network.diff import ArchitectureDiff, FieldChange, LayerChange, json_value
 from netbuilder.render.console import Block, Line
-from netbuilder.render.json import dumps
+from netbuilder.render.diff_text import (
+    SIGNS,
+    accuracy_lines,
+    arguments_text,
+    before_and_after,
+    change_of,
+    field_line,
+)
+from netbuilder.render.json import dumps, record_data
 from netbuilder.render.markdown import escaped, items
-from netbuilder.render.network import layer_labels, memory_text, per_axis_text, problem_data
+from netbuilder.render.network import problem_data
+from netbuilder.render.network_text import layer_labels, memory_text, per_axis_text
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.runs.run import Run
 from netbuilder.runs.selection import Selection
-from netbuilder.runs.statistics import NetworkStatistics, spread_text, summarize_runs
-
-SIGNS = {"added": "+", "removed": "-", "changed": "~", "kept": " "}
+from netbuilder.runs.statistics import summarize_runs
 
 STYLES = {"added": "green", "removed": "red", "changed": "yellow", "kept": ""}
 
@@ -38,7 +42,7 @@ class RenderedDiff:
 
     @property
     def run(self) -> tuple[FieldChange, ...]:
-        """The settings that differ apart from the documents, if both sides are run folders."""
+        """The settings of the runs that differ, if both sides are run folders."""
         if not (self.before.path.is_dir() and self.after.path.is_dir()):
             return ()
         before, after = (_setting(subject.runs[0]) for subject in (self.before, self.after))
@@ -50,12 +54,12 @@ class RenderedDiff:
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
-        """Everything that differs apart from the layers."""
+        """All differences except those of layers."""
         return self.difference.fields + self.run
 
     @property
     def differs(self) -> bool:
-        """Whether anything does."""
+        """Whether there is any difference."""
         return bool(self.difference) or bool(self.run)
 
 
@@ -66,7 +70,7 @@ def _setting(run: Run) -> dict[str, Any]:
 
 
 def as_blocks(compared: RenderedDiff) -> list[Block]:
-    """Show layers, settings, totals and accuracies; signs carry the same meaning as colors."""
+    """Return layers, settings, totals and accuracies; signs have the meaning of colors."""
     difference = compared.difference
     blocks: list[Block] = [Line(heading(compared), "bold")]
     if any(not layer.same for layer in difference.layers):
@@ -76,7 +80,7 @@ def as_blocks(compared: RenderedDiff) -> list[Block]:
 
 
 def as_markdown(compared: RenderedDiff) -> str:
-    """Return the same as a section of markdown."""
+    """Return the difference as a section of markdown."""
     difference = compared.difference
     parts = [f"### {escaped(heading(compared))}\n"]
     if any(not layer.same for layer in difference.layers):
@@ -88,16 +92,16 @@ def as_markdown(compared: RenderedDiff) -> str:
 
 
 def as_json(compared: RenderedDiff) -> str:
-    """Return the same as a JSON object."""
+    """Return the difference as a JSON object."""
     return dumps(as_data(compared), indent=2) + "\n"
 
 
 FORMATS = {"markdown": as_markdown, "json": as_json}
-"""Diffs as text, by name."""
+"""Renderers by name."""
 
 
 def as_data(compared: RenderedDiff) -> dict[str, Any]:
-    """Return the same as JSON values; ``arguments`` are those that differ."""
+    """Return the difference as JSON values; ``arguments`` are those that differ."""
     difference = compared.difference
     return {
         "before": _side_data(compared.before, difference),
@@ -154,23 +158,23 @@ def _side_data(subject: Selection, difference: ArchitectureDiff) -> dict[str, An
         "receptive_field": list(analysis.receptive_field),
         "activation_bytes": analysis.activation_bytes,
         "fault": problem_data(analysis.fault) if analysis.fault else None,
-        "results": [asdict(summary) for summary in summarize_runs(subject.finished)],
+        "results": [record_data(summary) for summary in summarize_runs(subject.finished)],
     }
 
 
 def heading(compared: RenderedDiff) -> str:
-    """Return both names and where they are from."""
+    """Return the names and paths of both sides."""
     sides = (compared.before, compared.after)
     first, second = (f"{s.architecture.name} ({printable(str(s.path))})" for s in sides)
     return f"{first} -> {second}"
 
 
 LayerRow = LayerChange | int
-"""A layer that differs, or how many layers in a row do not."""
+"""A layer that differs, or the number of consecutive layers that do not."""
 
 
 def layer_rows(difference: ArchitectureDiff) -> list[LayerRow]:
-    """Return the layers that differ; those between them are counted."""
+    """Return the layers that differ, and the numbers of layers between them."""
     rows: list[LayerRow] = []
     for layer in difference.layers:
         if not layer.same:
@@ -183,10 +187,10 @@ def layer_rows(difference: ArchitectureDiff) -> list[LayerRow]:
 
 
 def _columns(label: Callable[[LayerRow], str]) -> list[Column[LayerRow]]:
-    """Return the columns of a diff of layers; cells hold the values of both sides."""
+    """Return the columns of a diff of layers; cells have the values of both sides."""
 
     def both(text: Callable[[Row], str]) -> Callable[[LayerRow], Cell]:
-        return lambda row: _cell(row, _both([text(side) for side in _sides(row)]))
+        return lambda row: _cell(row, before_and_after([text(side) for side in _sides(row)]))
 
     folding = partial(Column[LayerRow], folds=True)
     return [
@@ -240,60 +244,8 @@ def _same_layers(count: int) -> str:
     return f"... {count:,} the same"
 
 
-def arguments_text(layer: LayerChange) -> str:
-    """Return the arguments that differ; of a layer of one side those that are not defaults."""
-    if layer.change not in ("added", "removed"):
-        return ", ".join(
-            f"{change.field} {value_text(change.before)} -> {value_text(change.after)}"
-            for change in layer.arguments
-        )
-    return ", ".join(
-        f"{argument} {value_text(json_value(value))}"
-        for argument, value in layer.row.layer.non_default_arguments().items()
-        if argument in layer.row.arguments
-        and (argument, value) != ("name", layer.row.title)  # the first cell says it
-    )
-
-
-def _both(texts: Sequence[str]) -> str:
-    """Return before and after, once where they are the same; nothing for zero on both sides."""
-    both = " -> ".join(dict.fromkeys(texts))
-    return "" if both == "0" else both
-
-
-def change_of(field: FieldChange) -> str:
-    """Return whether it was ``added``, ``removed`` or ``changed``."""
-    if field.before is None:
-        return "added"
-    return "removed" if field.after is None else "changed"
-
-
-def field_line(field: FieldChange) -> str:
-    """Return a setting that differs: ``~ train.optimizer.SGD.lr 0.01 -> 0.1``."""
-    return f"{SIGNS[change_of(field)]} {field_text(field)}"
-
-
-def field_text(field: FieldChange) -> str:
-    """Return the same without the sign."""
-    change, name = change_of(field), printable(field.field)
-    if change == "changed":
-        return f"{name} {value_text(field.before)} -> {value_text(field.after)}"
-    return f"{name} {value_text(field.after if change == 'added' else field.before)}"
-
-
-def value_text(value: Any) -> str:
-    """Return a value of a document in one line; a single number where all axes agree."""
-    if value is None:
-        return "none"
-    if isinstance(value, list | tuple) and value and len(set(map(repr, value))) == 1:
-        return value_text(value[0])
-    if isinstance(value, bool | list | tuple | dict):
-        return printable(json.dumps(json_value(value), ensure_ascii=False)).replace('"', "")
-    return f"{value:g}" if isinstance(value, float) else printable(str(value))
-
-
 def closing(compared: RenderedDiff) -> list[str]:
-    """Return the totals, the faults, and how accuracy changed."""
+    """Return the totals, the faults and the change of accuracy."""
     difference = compared.difference
     sides = (difference.before, difference.after)
     lines = [] if compared.differs else ["no difference"]
@@ -303,8 +255,8 @@ def closing(compared: RenderedDiff) -> list[str]:
     }
     for name, (a, b) in totals.items():
         lines.append(f"{name} {a:,}" if a == b else f"{name} {a:,} -> {b:,} ({b - a:+,})")
-    fields = _both([per_axis_text(side.receptive_field) for side in sides])
-    memory = _both([memory_text(side.activation_bytes) for side in sides])
+    fields = before_and_after([per_axis_text(side.receptive_field) for side in sides])
+    memory = before_and_after([memory_text(side.activation_bytes) for side in sides])
     lines += [f"receptive field {fields}", f"activations {memory}"]
     counts = [f"{difference.count(change)} {change}" for change in SIGNS if change != "kept"]
     if difference:
@@ -313,53 +265,3 @@ def closing(compared: RenderedDiff) -> list[str]:
     if difference.differs_after_fault and all(layer.same for layer in difference.layers):
         lines.append("layers after the fault differ; fix it to see which")
     return lines + accuracy_lines(compared.before, compared.after)
-
-
-def accuracy_lines(before: Selection, after: Selection) -> list[str]:
-    """Return how accuracy changed; for a side without a finished run, how to train it."""
-    lines = []
-    sides = [(subject, summarize_runs(subject.finished)) for subject in (before, after)]
-    for subject, summaries in sides:
-        for summary in summaries:
-            seeds = f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}"
-            lines.append(
-                f"{summary.name} on {printable(summary.dataset)}, {seeds}: test accuracy best "
-                f"{spread_text(summary.best_test)}, last {spread_text(summary.last_test)}; "
-                f"training best {spread_text(summary.best_train)}"
-            )
-        if not summaries and subject.architecture.train is None:
-            lines.append(f"{subject.architecture.name}: cannot be trained, it has no train section")
-        elif not summaries:
-            train_hint = printable(subject.train_hint)
-            lines.append(f"{subject.architecture.name}: no finished run; {train_hint}")
-        if subject.excluded_note:
-            lines.append(printable(subject.excluded_note))
-        lines += [f"skipped: {line}" for line in subject.unreadable]
-    for a in sides[0][1]:
-        lines += [_moved(a, b) for b in sides[1][1] if a.dataset == b.dataset]
-    return lines
-
-
-def _moved(a: NetworkStatistics, b: NetworkStatistics) -> str:
-    best, last = (
-        fmean(getattr(b, name)) - fmean(getattr(a, name)) for name in ("best_test", "last_test")
-    )
-    return f"test accuracy on {printable(a.dataset)}: best {best:+.2f}, last {last:+.2f} points"
-
-
-def change_lines(difference: ArchitectureDiff) -> tuple[str, ...]:
-    """Return added, removed and changed layers, equal ones in one line; then the settings."""
-    lines = []
-    for change in ("added", "removed", "changed"):
-        counts = Counter(_layer(layer) for layer in difference.layers if layer.change == change)
-        for text, count in counts.items():
-            lines.append(f"{change.capitalize()} {f'{count} × ' if count > 1 else ''}{text}")
-    lines += [f"{change_of(field).capitalize()} {field_text(field)}" for field in difference.fields]
-    return tuple(lines)
-
-
-def _layer(layer: LayerChange) -> str:
-    kind, arguments = printable(layer.row.kind), arguments_text(layer)
-    if layer.change == "changed":
-        return f"{kind}: {arguments}"
-    return f"{kind} ({arguments})" if arguments else kind

@@ -1,4 +1,4 @@
-"""Columns of text that fit a width: which stay, how wide they are, where cells are broken."""
+"""Fit columns of text to a width: choose columns, set their widths, wrap their cells."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from rich.cells import cell_len, chop_cells
 GAP = "  "
 
 LONGEST_WORD = 32
-"""Longer words of a column that folds, such as paths, are broken anywhere."""
+"""Longer words of a column that folds, such as paths, are broken at any character."""
 
 NARROWEST = 8
-"""The fewest characters to which a column of text is broken before other columns leave."""
+"""The width to which columns of text shrink before further columns are left out."""
 
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A column whose cells are text, each of one line.
+    """A column whose cells are single lines of text.
 
     Attributes:
-        name: its header.
-        cells: the texts of its rows.
-        justify: the side on which cells line up.
-        priority: columns of the highest leave first, those of one priority together; those of 0
-            leave only where nothing else helps, the last of them first.
-        folds: whether its cells are broken between words before any column leaves.
+        name: The header.
+        cells: The text of each row.
+        justify: The side on which cells line up.
+        priority: Columns of the highest priority are left out first, all of one priority together;
+            those of priority 0 only as a last resort, from the right.
+        folds: Whether its cells are wrapped between words before any column is left out.
     """
 
     name: str
@@ -39,13 +39,13 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class Layout:
-    """What stays of a table.
+    """The columns of a table that fit, and their widths.
 
     Attributes:
-        columns: the positions of the columns that stay.
-        widths: of those columns, in cells of the terminal.
-        left_out: the names of the columns that do not, in the order in which they left.
-        bounded: whether the width is limited, so that headers have one word per line.
+        columns: The positions of the columns that fit.
+        widths: The widths of those columns, in cells of the terminal.
+        left_out: The names of the other columns, in the order in which they were left out.
+        bounded: Whether the width is limited, so that headers have one word per line.
     """
 
     columns: tuple[int, ...]
@@ -85,13 +85,13 @@ class Layout:
 def lay_out(columns: Sequence[TextColumn], width: int | None = None) -> Layout:
     """Fit columns to a width.
 
-    The columns that fold are broken between words; then columns leave by priority; then texts are
-    broken anywhere, down to `NARROWEST`; then the last columns leave. Numbers are never broken,
-    unless a single column is wider than the width.
+    First, the columns that fold are wrapped between words. Then columns are left out by priority.
+    Then columns of text shrink to `NARROWEST`, their words broken at any character. Then the last
+    columns are left out. Numbers are never broken, unless a single column exceeds the width.
 
     Args:
-        columns: all of the table, in order.
-        width: in cells of the terminal; None for as much as it takes.
+        columns: All columns of the table, in order.
+        width: The width in cells of the terminal; None for no limit.
     """
     natural = [max(_header_width(c, width), *map(cell_len, c.cells), 0) for c in columns]
     positions = list(range(len(columns)))
@@ -102,7 +102,7 @@ def lay_out(columns: Sequence[TextColumn], width: int | None = None) -> Layout:
     for priority in sorted({c.priority for c in columns} - {0}, reverse=True):
         if total([minimum[i] for i in positions]) <= width:
             break
-        # A spread leaves with the mean before it, and is not named beside it.
+        # A deviation has the priority of the mean before it, whose name stands for both.
         left_out.append(next(c.name for c in columns if c.priority == priority))
         positions = [i for i in positions if columns[i].priority != priority]
     if total([minimum[i] for i in positions]) > width:
@@ -118,12 +118,12 @@ def lay_out(columns: Sequence[TextColumn], width: int | None = None) -> Layout:
 
 
 def total(widths: Sequence[int]) -> int:
-    """The length of a line with columns of these widths."""
+    """Return the length of a line with columns of these widths."""
     return sum(widths) + len(GAP) * max(0, len(widths) - 1)
 
 
 def fold(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most ``width``, between words where that is possible."""
+    """Wrap a text to lines of at most ``width``, between words if possible."""
     if cell_len(text) <= width:
         return [text]
     lines: list[str] = []
@@ -141,9 +141,9 @@ def fold(text: str, width: int) -> list[str]:
 
 
 def pad(text: str, width: int, justify: Literal["left", "right"]) -> str:
-    """Fill a text up with blanks to ``width``."""
-    blanks = " " * (width - cell_len(text))
-    return text + blanks if justify == "left" else blanks + text
+    """Pad a text with spaces to ``width``."""
+    spaces = " " * (width - cell_len(text))
+    return text + spaces if justify == "left" else spaces + text
 
 
 def _header_width(column: TextColumn, width: int | None) -> int:
@@ -157,7 +157,7 @@ def _longest_word(column: TextColumn) -> int:
 
 
 def _shrink(widths: list[int], minimum: Sequence[int], width: int) -> list[int]:
-    """Take from the widest column that can give, until a line fits."""
+    """Narrow the widest column above its minimum until a line fits."""
     while total(widths) > width:
         wide = [i for i in range(len(widths)) if widths[i] > minimum[i]]
         if not wide:

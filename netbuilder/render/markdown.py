@@ -1,4 +1,4 @@
-"""Text in markdown that a code host shows as it is written."""
+"""Escape text, so that a code host shows its markdown as plain text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable
 
 _REFERENCES = {"<": "&lt;", "|": "&#124;", "&": "&amp;"}
-"""What HTML and tables read before any backslash."""
+"""Characters that need a reference: HTML and tables take precedence over a backslash."""
 
 _MARKUP = re.compile(
     r"[\\`*\[\]~$<|]"
     r"|&(?=#?\w+;)"  # a reference
-    r"|(?<![^\W_])_|_(?![^\W_])"  # inside a word, as in max_lr, it emphasises nothing
-    r"|(?<!\S)#"  # opens a heading, or closes one
-    r"|(?:(?<=http)|(?<=https)|(?<=ftp)):|(?<=www)\."  # a link made of itself
+    r"|(?<![^\W_])_|_(?![^\W_])"  # inside a word, as in max_lr, it is not markup
+    r"|(?<!\S)#"  # a heading
+    r"|(?:(?<=http)|(?<=https)|(?<=ftp)):|(?<=www)\."  # an address becomes a link
     r"|^>|^[-+](?=\s|$)|^[-=](?=[-=\s]*$)",  # a quotation, a list, a line
     re.IGNORECASE,
 )
@@ -22,16 +22,16 @@ _NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 
 
 class Marked(str):
-    """Markdown, which is not escaped again."""
+    """Text that is markdown already."""
 
     __slots__ = ()
 
 
 def escaped(text: str) -> Marked:
-    """One line that is shown as it is, at the beginning of a line and inside a table too.
+    """Escape one line, for any place in markdown, the start of a line and tables included.
 
-    Only what GitHub's flavour would read something into is escaped (its specification, 0.29), so
-    that the source can be read as well. Mail addresses become links there whatever one writes.
+    Only characters that are markup in their place are escaped (GitHub Flavored Markdown Spec 0.29),
+    so that the source stays readable. Mail addresses become links in any case.
     """
     if isinstance(text, Marked):
         return text
@@ -40,5 +40,5 @@ def escaped(text: str) -> Marked:
 
 
 def items(texts: Iterable[str]) -> str:
-    """Return a list, one item per line."""
+    """Return texts as a list, one item per line."""
     return "".join(f"- {escaped(text)}\n" for text in texts)

@@ -1,150 +1,47 @@
-"""An analysis as tables, markdown, CSV and JSON."""
+"""Render an analysis as tables, markdown, CSV and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from netbuilder._text import format_number, printable
-from netbuilder.components.shapes import format_shape, spatial
+from netbuilder._text import printable
+from netbuilder.components.shapes import format_shape
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis, Row
-from netbuilder.network.targets import Verdict, judge_document
+from netbuilder.network.targets import judge_document
 from netbuilder.render.console import Block, Line
-from netbuilder.render.json import dumps
+from netbuilder.render.json import dumps, record_data
 from netbuilder.render.markdown import Marked, escaped, items
+from netbuilder.render.network_text import (
+    field_text,
+    first_whole,
+    layer_labels,
+    memory_text,
+    per_axis_text,
+    share_text,
+    title_text,
+    totals,
+    verdict_line,
+    window_text,
+)
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.torchsummary import as_torchsummary
-from netbuilder.render.verdict import WORDS, tally_cell, verdict_style
-
-BAR_WIDTH = 8
-
-
-# --- values as text ------------------------------------------------------------------------------
-
-
-def title_text(analysis: Analysis, between: str) -> str:
-    """Return name and title of the document, in one line."""
-    architecture = analysis.architecture
-    parts = (architecture.name, printable(architecture.title))
-    return between.join(part for part in parts if part)
-
-
-def totals(analysis: Analysis, depth: int | None = None) -> str:
-    """Return the sums over the layers, and the first layer that sees the whole input."""
-    size = format_shape(spatial(analysis.architecture.input))
-    whole = first_whole(analysis, depth)
-    if whole:
-        field = f"sees all of the {size} input from layer {whole.path} {whole.title} on"
-    else:
-        field = f"sees {format_shape(analysis.receptive_field)} of the {size} input"
-    return (
-        f"{analysis.parameters:,} parameters, {analysis.macs:,} MACs, "
-        f"{memory_text(analysis.activation_bytes)} of activations for one sample; {field}"
-    )
-
-
-def verdict_line(verdict: Verdict) -> str:
-    """Return a target that needs no training, with the distance from its bound, in one line."""
-    target, word = f"target {verdict.target.replace('_', ' ')} {verdict.bound}", WORDS[verdict.met]
-    if verdict.found is None or verdict.left is None:
-        return f"{target}: {word}, {verdict.reason}"
-    value, off = format_number(verdict.found), format_number(abs(verdict.left))
-    if verdict.met:
-        return f"{target}: {value}, {word} with {off} to spare"
-    if verdict.left == 0:
-        return f"{target}: {value}, {word}, the bound itself is not allowed"
-    return f"{target}: {value}, {word}, off by {off}"
-
-
-def first_whole(analysis: Analysis, depth: int | None = None) -> Row | None:
-    """Return the first layer of which every output position sees as much as the whole input.
-
-    A container counts for its layers that are deeper than ``depth``.
-    """
-    size = spatial(analysis.architecture.input)
-    for row in analysis.folded(depth):
-        if row.is_container and row.descendants and row.depth != depth:
-            continue
-        if all(field >= axis for field, axis in zip(row.receptive_field, size, strict=True)):
-            return row
-    return None
-
-
-def window_text(row: Row) -> str:
-    """Return kernel, stride, padding, dilation and groups, without defaults: ``3x3 /2 p1``."""
-    arguments = row.arguments
-    if "output_size" in arguments:
-        return "to " + "x".join("=" if n is None else str(n) for n in arguments["output_size"])
-    if "kernel_size" not in arguments:
-        return ""
-    kernel = arguments["kernel_size"]
-    parts = [format_shape(kernel)]
-    stride = arguments.get("stride") or kernel
-    if set(stride) != {1}:
-        parts.append(f"/{per_axis_text(stride)}")
-    padding = arguments.get("padding", ())
-    if isinstance(padding, str):
-        parts.append(padding)
-    elif any(padding):
-        parts.append(f"p{per_axis_text(padding)}")
-    if set(arguments.get("dilation", (1,))) != {1}:
-        parts.append(f"d{per_axis_text(arguments['dilation'])}")
-    if arguments.get("groups", 1) != 1:
-        parts.append(f"g{arguments['groups']}")
-    return " ".join(parts)
-
-
-def field_text(row: Row, analysis: Analysis) -> str:
-    """Return the receptive field and the input's size: ``22 of 28``, or ``107, all of 32``."""
-    field, size = row.receptive_field, spatial(analysis.architecture.input)
-    larger = field != size and all(f >= axis for f, axis in zip(field, size, strict=True))
-    return f"{per_axis_text(field)}{', all' if larger else ''} of {per_axis_text(size)}"
-
-
-def per_axis_text(values: Sequence[int | Fraction]) -> str:
-    """Return ``3`` where all axes agree, else ``3x5``; a fraction as a decimal."""
-    shown = [f"{float(value):g}" if isinstance(value, Fraction) else str(value) for value in values]
-    return shown[0] if len(set(shown)) == 1 else "x".join(shown)
-
-
-def memory_text(count: int) -> str:
-    """Return bytes in the largest unit that leaves a number of at least 1."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
-
-
-def share_text(share: float, largest: float, *, plain: bool) -> str:
-    """Return a share of the parameters as a percentage and a bar, in line with the ``largest``."""
-    if not share:
-        return ""
-    width = len(f"{largest:.1%}")
-    if plain:
-        bar = "#" * round(share * BAR_WIDTH)
-    else:
-        whole, eighths = divmod(max(1, round(share * BAR_WIDTH * 8)), 8)
-        bar = "█" * whole + ("", *"▏▎▍▌▋▊▉")[eighths]
-    return f"{share:>{width}.1%} {bar}"
-
+from netbuilder.render.verdict import tally_cell, verdict_style
 
 # --- tables --------------------------------------------------------------------------------------
 
 
 def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> list[Block]:
-    """Show one architecture: one row per layer, the totals, the targets, the fault if any.
+    """Return the summary of an architecture: layers, totals, targets, and the fault if any.
 
     A star marks the first layer that sees the whole input.
 
     Args:
-        analysis: of the architecture.
-        plain: whether bars are drawn in ASCII.
-        depth: layers in more than this many containers are summed up in the row of theirs.
+        analysis: The analysis of the architecture.
+        plain: Whether bars are drawn in ASCII.
+        depth: Containers nested more than this deep are folded into one row.
     """
     return [
         Line(title_text(analysis, "  "), "bold"),
@@ -156,7 +53,7 @@ def summary(analysis: Analysis, *, plain: bool, depth: int | None = None) -> lis
 
 
 def layer_table(analysis: Analysis, *, plain: bool, depth: int | None) -> Table[Row]:
-    """Return one row per layer as a terminal shows it."""
+    """Return one row per layer, for a terminal."""
     rows = analysis.folded(depth)
     whole = first_whole(analysis, depth)
     labels = dict(zip(map(id, rows), layer_labels(rows), strict=True))
@@ -190,23 +87,6 @@ def layer_table(analysis: Analysis, *, plain: bool, depth: int | None) -> Table[
     return Table(columns, rows)
 
 
-def layer_labels(rows: Sequence[Row]) -> list[str]:
-    """Return what each layer is called in a table: its number and title, indented by its depth.
-
-    The numbers of one depth line up on the right; a layer's number is below its container's title.
-    """
-    widths: dict[int, int] = {}
-    for row in rows:
-        if row.name.isdecimal():
-            widths[row.depth] = max(widths.get(row.depth, 1), len(row.name))
-    labels = []
-    for row in rows:
-        indent = sum(widths.get(depth, 1) + 1 for depth in range(row.depth))
-        name = row.name.rjust(widths[row.depth]) if row.name.isdecimal() else row.name
-        labels.append(f"{' ' * indent}{name} {printable(row.title)}")
-    return labels
-
-
 def _met_targets(analysis: Analysis) -> Cell:
     if analysis.fault:
         return Cell(None, "fault", "bold red")
@@ -232,7 +112,7 @@ NETWORKS: tuple[Column[Analysis], ...] = (
 def summaries(
     analyses: Sequence[Analysis], depth: int | None, *, plain: bool, several: bool
 ) -> list[Block]:
-    """Show architectures one after the other, then, of several, how they compare."""
+    """Return the summaries of architectures; for several, also one row for each of them."""
     if not several:
         return summary(analyses[0], plain=plain, depth=depth)
     blocks: list[Block] = []
@@ -245,9 +125,9 @@ def summaries(
 
 
 def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
-    """Return the analysis as JSON values; shapes lack the batch axis, memory is in bytes.
+    """Return the analysis as JSON values; shapes have no batch axis, memory is in bytes.
 
-    A container precedes its layers and sums them up; rows in more than ``depth`` containers are
+    A container precedes its layers and has their totals; rows nested more than ``depth`` deep are
     left out.
     """
     return {
@@ -262,14 +142,14 @@ def as_data(analysis: Analysis, depth: int | None = None) -> dict[str, Any]:
             "activation_bytes": analysis.activation_bytes,
             "receptive_field": list(analysis.receptive_field),
         },
-        "targets": [asdict(verdict) for verdict in judge_document(analysis)],
+        "targets": [record_data(verdict) for verdict in judge_document(analysis)],
         "fault": problem_data(analysis.fault) if analysis.fault else None,
     }
 
 
 def problem_data(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON values; line and column count from 1, 0 means none."""
-    return asdict(problem) | {"line": problem.line or 0, "column": problem.column or 0}
+    return record_data(problem) | {"line": problem.line or 0, "column": problem.column or 0}
 
 
 def _row_data(row: Row) -> dict[str, Any]:
@@ -298,11 +178,11 @@ LAYERS: tuple[Column[Row], ...] = (
     Column("parameters", lambda row: row.parameters),
     Column("MACs", lambda row: row.macs),
 )
-"""One row per layer of one document in markdown, but for the receptive field."""
+"""One row per layer in markdown, without the receptive field."""
 
 
 def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
-    """Return a section with the table, the totals and the targets.
+    """Return a section of markdown with the table, the totals and the targets.
 
     The receptive field of the first layer that sees the whole input is bold.
     """
@@ -321,7 +201,7 @@ def as_markdown(analysis: Analysis, depth: int | None = None) -> str:
 
 
 def as_csv(analyses: Sequence[Analysis], depth: int | None = None) -> str:
-    """Return one line per layer, numbers bare, shapes as ``10x26x26``; containers sum up theirs."""
+    """Return one line per layer: plain numbers, shapes as ``10x26x26``, totals for containers."""
     columns: list[Column[tuple[Analysis, Row]]] = [
         Column("name", lambda pair: pair[0].architecture.name),
         Column("path", lambda pair: pair[1].path),
@@ -339,7 +219,7 @@ def as_csv(analyses: Sequence[Analysis], depth: int | None = None) -> str:
 
 
 def as_json(analyses: Sequence[Analysis], depth: int | None, several: bool) -> str:
-    """Return one object per architecture, in a list where several were asked for."""
+    """Return one object per architecture, in a list if there are ``several``."""
     data = [as_data(analysis, depth) for analysis in analyses]
     return dumps(data if several else data[0], indent=2) + "\n"
 
@@ -350,4 +230,4 @@ FORMATS: dict[str, Callable[[Sequence[Analysis], int | None, bool], str]] = {
     "markdown": lambda analyses, depth, _: "\n".join(as_markdown(a, depth) for a in analyses),
     "torchsummary": lambda analyses, *_: "\n".join(map(as_torchsummary, analyses)),
 }
-"""Summaries as text, by name: of architectures, down to a depth, several asked for or one."""
+"""Renderers by name; they take architectures, a depth, and whether there are several."""

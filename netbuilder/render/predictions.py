@@ -14,7 +14,7 @@ Prediction = tuple[Path, Sequence[float]]
 def predictions_table(
     predictions: Sequence[Prediction], classes: Sequence[str]
 ) -> Table[Prediction]:
-    """Return one row per picture: its most probable class, then the second."""
+    """Return one row per picture: its most probable class and the second."""
 
     def ranked(row: Prediction, rank: int) -> int:
         return sorted(range(len(classes)), key=lambda i: -row[1][i])[rank]

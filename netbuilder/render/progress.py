@@ -1,4 +1,4 @@
-"""The progress of a run: a bar on a terminal, one line per epoch, then the verdicts."""
+"""Print the progress of a run: a bar on a terminal, one line per epoch, then the verdicts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -17,8 +16,10 @@ from netbuilder.render.console import show, stdout
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import measured_text, verdict_cell
 from netbuilder.runs.records import Environment, EpochRecord, RunResult
-from netbuilder.training.evaluation import LabeledPredictions
 from netbuilder.training.events import EpochEnded, Event, Finished, Started, Stepped
+
+if TYPE_CHECKING:
+    from netbuilder.training.evaluation import LabeledPredictions
 
 HEADER = "epoch   train loss   train acc   test loss   test acc   learning rate   seconds"
 
@@ -44,35 +45,30 @@ class RunProgress:
         )
         self._steps_per_epoch = 0
         self._batch = 0
-        self._shown = 0.0
+        self._last_refresh = 0.0
         self._first: tuple[float, int] | None = None
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def show(self, record: Event) -> None:
+    def show(self, event: Event) -> None:
         """Print an event."""
-        match record:
+        match event:
             case Stepped():
-                self._advance(record)
+                self._advance(event)
             case Started():
-                self._start(record)
+                self._start(event)
             case EpochEnded():
-                self._print(epoch_row(record.metrics, best=record.best))
+                self._print(epoch_row(event.metrics, best=event.best))
             case Finished():
                 self._bar.stop()
-                if not self._quiet and (record.result.targets or record.result.published):
-                    show(verdict_table(record.result), plain=self._plain)
-                text = closing_line(record.result, record.run.path)
+                if not self._quiet and (event.result.targets or event.result.published):
+                    show(verdict_table(event.result), plain=self._plain)
+                text = closing_line(event.result, event.run.path)
                 self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _print(self, text: str | Text) -> None:
@@ -80,8 +76,7 @@ class RunProgress:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self, started: Started) -> None:
-        config = started.analysis.architecture.train
-        assert config is not None, "it was trained"
+        config = started.analysis.architecture.trained
         self._steps_per_epoch, self._batch = started.steps_per_epoch, config.batch_size
         self._print(opening_line(started.environment, started.run.path))
         for warning in started.warnings:
@@ -102,9 +97,9 @@ class RunProgress:
 
     def _advance(self, stepped: Stepped) -> None:
         now = perf_counter()
-        if self._bar.disable or now - self._shown < REFRESH_SECONDS:
+        if self._bar.disable or now - self._last_refresh < REFRESH_SECONDS:
             return
-        self._shown = now
+        self._last_refresh = now
         done = (stepped.epoch - 1) * self._steps_per_epoch + stepped.step
         if self._first is None:
             self._first = (now, done)
@@ -115,7 +110,7 @@ class RunProgress:
 
 
 def epoch_row(metrics: EpochRecord, *, best: bool) -> str:
-    """Return the line of an epoch below `HEADER`; the best so far has a star."""
+    """Return the line of an epoch under `HEADER`; a star marks the best so far."""
     return (
         f"{metrics.epoch:>5}{metrics.train_loss:>13.4f}{metrics.train_accuracy:>12.2f}"
         f"{metrics.test_loss:>12.4f}{metrics.test_accuracy:>11.2f}"
@@ -124,22 +119,22 @@ def epoch_row(metrics: EpochRecord, *, best: bool) -> str:
 
 
 VERDICTS: tuple[Column[tuple[Cell, ...]], ...] = (
-    Column("target", itemgetter(0), justify="left"),
-    Column("required", itemgetter(1), justify="left", folds=True),
+    Column("metric", itemgetter(0), justify="left"),
+    Column("expected", itemgetter(1), justify="left", folds=True),
     Column("value", itemgetter(2)),
     Column("verdict", itemgetter(3), justify="left", folds=True),
 )
 
 
 def verdict_table(result: RunResult) -> Table[tuple[Cell, ...]]:
-    """Return every target with its verdict, then the published values next to the run's."""
+    """Return one row per target with its verdict, then one row per published value."""
     rows = []
     for verdict in result.targets:
-        name, value = verdict.target, verdict.found
+        name, value = verdict.target, verdict.value
         text = "–" if value is None else measured_text(name, value, verdict.left)
         rows.append(
             (
-                Cell(f"target {name.replace('_', ' ')}"),
+                Cell(name.replace("_", " ")),
                 Cell(verdict.bound),
                 Cell(value, text),
                 verdict_cell(verdict.met, verdict.reason),

@@ -1,14 +1,14 @@
-"""Runs as tables: a list of run folders, results beside published values, networks compared."""
+"""Tables of runs: run folders, results with published values, compared networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netbuilder._text import natural_key, printable
+from netbuilder.render.json import record_data
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import STYLES, tally_cell
 
@@ -23,7 +23,7 @@ NOTHING = "–"
 
 
 def percent(value: float | None) -> str:
-    """Return an accuracy with two decimals; nothing for None."""
+    """Return an accuracy with two decimals; empty for None."""
     return "" if value is None else f"{value:.2f}"
 
 
@@ -39,22 +39,22 @@ def range_text(values: Sequence[int]) -> str:
 
 
 def spread(value: float | None) -> str:
-    """Return a standard deviation: ``± 0.18``; nothing for a single seed."""
+    """Return a standard deviation: ``± 0.18``; empty for a single seed."""
     return "" if value is None else f"± {value:.2f}"
 
 
 def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation over the seeds; None for a single one."""
+    """Return the standard deviation over the seeds; None for a single seed."""
     return stdev(values) if len(values) > 1 else None
 
 
-def spread_column(
-    mean: str, values: Callable[[R], Sequence[float]], *, priority: int = 0
+def deviation_column(
+    mean: str, value: Callable[[R], float | None], *, priority: int = 0
 ) -> Column[R]:
-    """Return the column of the standard deviations next to the one of the means called ``mean``."""
+    """Return the column of standard deviations that follows the column of means ``mean``."""
     return Column(
         "±",
-        lambda row: deviation(values(row)),
+        value,
         text=spread,
         priority=priority,
         style="dim",
@@ -67,7 +67,7 @@ def _texts(values: Sequence[object]) -> str:
     return printable(", ".join(map(str, values)))
 
 
-# --- results beside published values -------------------------------------------------------------
+# --- results with published values ---------------------------------------------------------------
 
 
 def _network(summary: NetworkStatistics) -> str:
@@ -86,7 +86,7 @@ RESULTS: tuple[Column[NetworkStatistics], ...] = (
     Column("best train", lambda s: fmean(s.best_train), text=percent),
     Column("published train", lambda s: s.reference.get("train_accuracy"), text=percent_or_dash),
     Column("best test", lambda s: fmean(s.best_test), text=percent),
-    spread_column("best test", lambda s: s.best_test),
+    deviation_column("best test", lambda s: deviation(s.best_test)),
     Column("published test", lambda s: s.reference.get("test_accuracy"), text=percent_or_dash),
     Column("last test", lambda s: fmean(s.last_test), text=percent, priority=4),
     Column("targets met", lambda s: tally_cell(s.met, len(s.seeds)), priority=2),
@@ -98,11 +98,11 @@ RESULTS: tuple[Column[NetworkStatistics], ...] = (
 
 
 def results_table(summaries: Sequence[NetworkStatistics]) -> Table[NetworkStatistics]:
-    """Return results next to published values."""
-    return Table(RESULTS, summaries, record=asdict)
+    """Return results with published values."""
+    return Table(RESULTS, summaries, record=record_data)
 
 
-# --- networks compared ---------------------------------------------------------------------------
+# --- compared networks ---------------------------------------------------------------------------
 
 
 def _over_seeds(
@@ -117,7 +117,7 @@ def _over_seeds(
         return fmean(of(row)) if row.summary else None
 
     column = Column(name, mean, text=percent, priority=priority)
-    return column, spread_column(name, of, priority=priority)
+    return column, deviation_column(name, lambda row: deviation(of(row)), priority=priority)
 
 
 def _best_test(row: NetworkComparison) -> Any:
@@ -133,10 +133,10 @@ def _first_at_target(row: NetworkComparison) -> str:
     return range_text(firsts) if firsts else "never" if row.summary.first_at_target else NOTHING
 
 
-def _held(row: NetworkComparison) -> str:
+def _target_streak(row: NetworkComparison) -> str:
     if row.summary is None:
         return ""
-    return range_text(row.summary.held) if row.summary.held else NOTHING
+    return range_text(row.summary.target_streak) if row.summary.target_streak else NOTHING
 
 
 COMPARED: tuple[Column[NetworkComparison], ...] = (
@@ -150,8 +150,8 @@ COMPARED: tuple[Column[NetworkComparison], ...] = (
     *_over_seeds("last test", lambda s: s.last_test, 3),
     *_over_seeds("best train", lambda s: s.best_train, 9),
     *_over_seeds("last train", lambda s: s.last_train, 8),
-    Column("at target from", _first_at_target, priority=5),
-    Column("held", _held, priority=4),
+    Column("first at target", _first_at_target, priority=5),
+    Column("target streak", _target_streak, priority=4),
     Column(
         "seconds",
         lambda row: fmean(row.summary.seconds) if row.summary else None,
@@ -178,8 +178,8 @@ COMPARED: tuple[Column[NetworkComparison], ...] = (
 
 
 def comparison_table(rows: Sequence[NetworkComparison]) -> Table[NetworkComparison]:
-    """Return networks one below the other."""
-    return Table(COMPARED, rows, record=asdict)
+    """Return one row per network on a data set."""
+    return Table(COMPARED, rows, record=record_data)
 
 
 # --- run folders ---------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def runs_table(rows: Sequence[RunInfo], folder: Path) -> Table[RunInfo]:
         Column("run", path, justify="left"),
         Column(
             "started",
-            lambda row: f"{row.begun:%Y-%m-%d %H:%M}" if row.started else None,
+            lambda row: f"{row.start:%Y-%m-%d %H:%M}" if row.started else None,
             justify="left",
             priority=5,
         ),
@@ -203,7 +203,7 @@ def runs_table(rows: Sequence[RunInfo], folder: Path) -> Table[RunInfo]:
         Column("device", lambda row: row.device, justify="left", priority=6),
         Column(
             "epochs",
-            lambda row: None if row.epochs is None else f"{row.epochs} of {row.asked}",
+            lambda row: None if row.epochs is None else f"{row.epochs} of {row.total_epochs}",
             priority=2,
         ),
         Column("best test", lambda row: row.best, text=percent, priority=1),
@@ -214,11 +214,11 @@ def runs_table(rows: Sequence[RunInfo], folder: Path) -> Table[RunInfo]:
             justify="left",
         ),
     ]
-    return Table(columns, rows, record=lambda row: asdict(row) | {"path": str(row.path)})
+    return Table(columns, rows, record=lambda row: record_data(row) | {"path": str(row.path)})
 
 
 def filters_note(rows: Sequence[RunInfo], folder: Path) -> str:
-    """Return that no run passes the filters, and what they could ask for."""
+    """Return that no run matches the filters, and the values that would match."""
     names = sorted({row.name for row in rows if row.name}, key=natural_key)
     datasets = sorted({row.dataset for row in rows if row.dataset})
     verdicts = sorted({row.verdict.replace(" ", "-") for row in rows})

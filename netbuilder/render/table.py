@@ -1,4 +1,4 @@
-"""A table, described once and rendered for a terminal, a pipe, a document or a program."""
+"""A table that renders for a terminal, a pipe, a document or a program."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ R = TypeVar("R")
 
 
 class Cell(NamedTuple):
-    """A value with a text or a style of its own, where those of its column do not do.
+    """A value with a text or a style that differs from those of its column.
 
     Attributes:
-        value: for JSON and CSV.
-        text: for people; None for the column's.
-        style: in rich's words; empty for the column's.
+        value: The value in JSON and CSV.
+        text: The text in other forms; None to use the column's.
+        style: The style, as rich names it; empty to use the column's.
     """
 
     value: Any
@@ -36,7 +36,7 @@ class Cell(NamedTuple):
 
 
 def display(value: Any) -> str:
-    """Return a value as people read it: one line, thousands separated, nothing for None."""
+    """Return a value as one line of text: thousands separated, empty for None."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -49,17 +49,17 @@ class Column(Generic[R]):
     """One column.
 
     Attributes:
-        name: its header.
-        cell: returns a row's value, or a `Cell`.
-        text: turns a value into text for people.
-        justify: the side on which cells line up; numbers line up on the right.
-        priority: where a terminal is too narrow, columns of the highest leave first, those of one
-            priority together; those of 0 stay.
-        style: in rich's words.
-        folds: whether long cells are broken between words where a terminal is too narrow.
-        optional: whether it is left out for people where all its cells are empty.
-        key: its name in JSON and CSV; the header if empty.
-        html: returns the element of a row in HTML, where it is more than text.
+        name: The header.
+        cell: Returns a row's value, or a `Cell`.
+        text: Converts a value to text.
+        justify: The side on which cells line up; numbers line up on the right.
+        priority: On a narrow terminal, columns of the highest priority are left out first, all of
+            one priority together; those of priority 0 only as a last resort.
+        style: The style, as rich names it.
+        folds: Whether long cells are wrapped between words on a narrow terminal.
+        optional: Whether the column is left out, except in JSON and CSV, if all cells are empty.
+        key: The name in JSON and CSV; the header if empty.
+        html: Returns the HTML element of a row; None for an element with the text.
     """
 
     name: str
@@ -86,13 +86,13 @@ class Table(Generic[R]):
     """Rows of one kind under columns.
 
     Attributes:
-        columns: from left to right.
-        rows: from top to bottom.
-        footer: rows that sum up the others.
-        record: a row as a JSON value; the columns' values by their keys if None.
-        hint: what shows the columns that a narrow terminal leaves out.
-        caption: what HTML says above the table.
-        css: the classes of the HTML element.
+        columns: The columns from left to right.
+        rows: The rows from top to bottom.
+        footer: Rows that summarize the others.
+        record: Returns a row as a JSON value; None for the columns' values by their keys.
+        hint: How to show the columns that a narrow terminal leaves out.
+        caption: The caption in HTML.
+        css: The classes of the HTML element.
     """
 
     columns: Sequence[Column[R]]
@@ -115,21 +115,21 @@ class Table(Generic[R]):
     ) -> str: ...
 
     def render(self, output: str, *, width: int | None = None) -> RenderableType:
-        """Return the table in a form: one that rich prints, else text.
+        """Return the table as text, or, for ``rich``, as an object that rich prints.
 
         Args:
-            output: one of `RENDERERS`.
-            width: the longest line of plain text; None for as long as it takes.
+            output: ``rich`` or one of `RENDERERS`.
+            width: The longest line of plain text; None for no limit.
         """
         return _Rich(self) if output == "rich" else RENDERERS[output](self, width)
 
     def __rich__(self) -> RenderableType:
-        """Return what rich prints."""
+        """Return the table as rich prints it."""
         return self.render("rich")
 
     @cached_property
     def cells(self) -> list[list[Cell]]:
-        """Every row's cells, those of the footer last."""
+        """The cells of each row, the footer last."""
         return [[c.read(row) for c in self.columns] for row in (*self.rows, *self.footer)]
 
     def records(self) -> list[Any]:
@@ -148,8 +148,8 @@ def _keys(table: Table[Any]) -> list[str]:
     return [column.key or column.name for column in table.columns]
 
 
-def _shown(table: Table[Any]) -> list[int]:
-    """Return the positions of the columns for people: no optional one that is empty."""
+def _visible(table: Table[Any]) -> list[int]:
+    """Return the positions of all columns but the optional ones that are empty."""
     return [
         position
         for position, column in enumerate(table.columns)
@@ -158,7 +158,7 @@ def _shown(table: Table[Any]) -> list[int]:
 
 
 def _text_columns(table: Table[Any]) -> list[TextColumn]:
-    """Return the columns that a terminal shows, as text."""
+    """Return the visible columns as text."""
     return [
         TextColumn(
             column.name,
@@ -167,7 +167,7 @@ def _text_columns(table: Table[Any]) -> list[TextColumn]:
             column.priority,
             column.folds,
         )
-        for position, column in ((p, table.columns[p]) for p in _shown(table))
+        for position, column in ((p, table.columns[p]) for p in _visible(table))
     ]
 
 
@@ -188,12 +188,12 @@ def _plain(table: Table[Any], width: int | None) -> str:
 
 
 def _markdown(table: Table[Any], _: int | None) -> str:
-    shown = _shown(table)
-    columns = [table.columns[position] for position in shown]
+    positions = _visible(table)
+    columns = [table.columns[position] for position in positions]
     lines: list[Sequence[str]] = [
         [escaped(column.name) for column in columns],
         ["---" if column.justify == "left" else "---:" for column in columns],
-        *([escaped(row[position].text or "") for position in shown] for row in table.cells),
+        *([escaped(row[position].text or "") for position in positions] for row in table.cells),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -213,13 +213,13 @@ def _json(table: Table[Any], _: int | None) -> str:
 def _html(table: Table[Any], _: int | None) -> str:
     css = f' class="{escape(table.css)}"' if table.css else ""
     caption = f"<caption><span>{escape(table.caption)}</span></caption>\n" if table.caption else ""
-    shown = _shown(table)
-    columns = [table.columns[position] for position in shown]
+    positions = _visible(table)
+    columns = [table.columns[position] for position in positions]
     heads = "".join(
         f'<th scope="col"{_classes(column)}>{escape(column.name)}</th>' for column in columns
     )
     rows = [
-        f"<tr>{''.join(_elements(columns, row, [cells[p] for p in shown]))}</tr>\n"
+        f"<tr>{''.join(_elements(columns, row, [cells[p] for p in positions]))}</tr>\n"
         for row, cells in zip((*table.rows, *table.footer), table.cells, strict=True)
     ]
     body, foot = "".join(rows[: len(table.rows)]), "".join(rows[len(table.rows) :])
@@ -246,7 +246,7 @@ def _classes(column: Column[Any]) -> str:
 class _Rich:
     """A table as wide as the console.
 
-    The lines are put together by hand: rich's own table takes a second for thousands of rows.
+    It assembles its lines itself, because rich's table takes a second for thousands of rows.
     """
 
     def __init__(self, table: Table[Any]) -> None:
@@ -257,7 +257,7 @@ class _Rich:
         from rich.style import Style
         from rich.text import Text
 
-        positions, columns = _shown(self._table), _text_columns(self._table)
+        positions, columns = _visible(self._table), _text_columns(self._table)
         layout = lay_out(columns, options.max_width)
         last = len(layout.columns) - 1
         gaps = [Segment("\n" if place == last else GAP) for place in range(last + 1)]
@@ -286,4 +286,4 @@ RENDERERS: dict[str, Callable[[Table[Any], int | None], str]] = {
     "json": _json,
     "html": _html,
 }
-"""The forms of text, by name."""
+"""The forms of text by name."""

@@ -1,9 +1,8 @@
-"""A run's records as TensorBoard reads them: scalars, the graph, misclassified images."""
+"""Write a run for TensorBoard: scalars, the graph, misclassified images."""
 
 from __future__ import annotations
 
 from tempfile import TemporaryFile
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from warnings import catch_warnings, simplefilter
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 FOLDER = "tensorboard"
-"""Where the events lie in a run's folder."""
+"""The folder of the event files in a run folder."""
 
 SCALARS = {
     "loss/train": "train_loss",
@@ -28,14 +27,14 @@ SCALARS = {
     "seconds/train": "train_seconds",
     "seconds/test": "test_seconds",
 }
-"""Each tag, and the figure of an epoch that it shows; accuracies are in percent."""
+"""Each tag with the field of an epoch that it shows; accuracies are in percent."""
 
 
 class TensorBoardLog:
-    """Writes what it is shown into ``RUN/tensorboard``; a context manager, for the files' sake.
+    """Writes the events of a run to ``RUN/tensorboard``; a context manager that closes the files.
 
-    A run that is resumed goes on in the same folder; what an epoch that is trained again had left
-    there is passed over by TensorBoard.
+    A resumed run continues in the same folder. TensorBoard ignores the earlier values of an epoch
+    that is trained again.
     """
 
     def __init__(self) -> None:
@@ -44,36 +43,31 @@ class TensorBoardLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._writer is not None:
             self._writer.close()
 
-    def show(self, record: Event) -> None:
-        """Write what happened."""
-        match record:
+    def show(self, event: Event) -> None:
+        """Write an event."""
+        match event:
             case Started():
-                self._start(record)
+                self._start(event)
             case EpochEnded():
-                self._scalars(record.metrics)
+                self._scalars(event.metrics)
             case Finished() if self._writer is not None:
-                self._mistakes(record, self._writer)
+                self._mistakes(event, self._writer)
 
     def _start(self, started: Started) -> None:
         if started.run.result is not None:
-            return  # it is finished, and only shown again
+            return  # the run was finished before
         from torch.utils.tensorboard import SummaryWriter
 
         from netbuilder.training.resources import resource_errors
 
         folder = started.run.path / FOLDER
         new = not folder.exists()
-        # Tried here: the writer fails in a thread of its own, which would tell it by a traceback.
-        with resource_errors(folder, "; put that right, or leave out --logger"):
+        # The writer writes in a thread, where an error would be a traceback, so test it first.
+        with resource_errors(folder, "; fix that, or leave out --logger"):
             folder.mkdir(exist_ok=True)
             TemporaryFile(dir=folder).close()
         done = started.progress.epoch
@@ -88,11 +82,11 @@ class TensorBoardLog:
 
         from netbuilder.network.build import build
 
-        with torch.random.fork_rng(devices=[]):  # building draws first weights
-            model = build(started.analysis.architecture).eval()
+        with torch.random.fork_rng(devices=[]):  # the initial weights are random
+            model = build(started.analysis).eval()
         sample = torch.zeros(1, *started.analysis.architecture.input)
         with catch_warnings():
-            simplefilter("ignore")  # torch's own way to TensorBoard is deprecated by torch
+            simplefilter("ignore")  # torch's export to TensorBoard uses a deprecated function
             writer.add_graph(model, sample)
 
     def _scalars(self, metrics: EpochRecord) -> None:
@@ -100,7 +94,7 @@ class TensorBoardLog:
             return
         for tag, name in SCALARS.items():
             self._writer.add_scalar(tag, getattr(metrics, name), metrics.epoch)
-        self._writer.flush()  # a run is watched while it trains
+        self._writer.flush()  # so that a run can be watched while it trains
 
     def _mistakes(self, finished: Finished, writer: SummaryWriter) -> None:
         for rank, mistake in enumerate(finished.evaluation.mistakes, 1):

@@ -1,4 +1,4 @@
-"""The layout of the torchsummary package, for those who compare with its output."""
+"""The output format of the torchsummary package, for comparison."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis, Row
 
 
 def _in_order_of_hooks(analysis: Analysis) -> Iterator[Row]:
-    """Yield the rows that torchsummary has, in its order: in that of calls, without Sequential."""
-    around: list[tuple[int, Row]] = []
+    """Yield the rows of torchsummary in the order of its hooks: that of calls, no Sequential."""
+    containers: list[tuple[int, Row]] = []
     for position, row in enumerate(analysis.rows):
-        while around and around[-1][0] <= position:
-            yield around.pop()[1]
+        while containers and containers[-1][0] <= position:
+            yield containers.pop()[1]
         if not row.is_container:
             yield row
         elif row.kind != "Sequential":
-            around.append((position + 1 + row.descendants, row))
-    while around:
-        yield around.pop()[1]
+            containers.append((position + 1 + row.descendants, row))
+    while containers:
+        yield containers.pop()[1]
 
 
 def as_torchsummary(analysis: Analysis) -> str:
-    """Return the layout of the torchsummary package 1.5.1, character for character."""
+    """Return the output of torchsummary 1.5.1, character for character."""
     line, double = "-" * 64, "=" * 64
     hooked = list(_in_order_of_hooks(analysis))
     values = sum(prod(row.output_shape) for row in hooked)

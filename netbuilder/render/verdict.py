@@ -1,4 +1,4 @@
-"""How a verdict looks: the same words and colors wherever one is printed."""
+"""The words and colors of verdicts, the same in all outputs."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ STYLES = {
     "unfinished": "yellow",
     "damaged": "red",
 }
-"""What has become of a run, or of a target; the words alone say it too."""
+"""The color of the state of a run or a target; the word itself is always printed, too."""
 
 
 def verdict_style(met: bool | None) -> str:
-    """Return the style of a verdict, in rich's words."""
+    """Return the style of a verdict, as rich names it."""
     return STYLES[WORDS[met]]
 
 
 def verdict_cell(met: bool | None, reason: str = "") -> Cell:
-    """Return a verdict, with the reason if there is one."""
+    """Return a verdict, with its reason if any."""
     word = WORDS[met]
     return Cell(met, f"{word}: {reason}" if reason else word, verdict_style(met))
 
 
 def tally_cell(met: int | None, of: int, unit: str = "") -> Cell:
-    """Return how many of several verdicts are met: ``4 of 5``; a dash where none is judged."""
+    """Return how many of several verdicts are met: ``4 of 5``; a dash if none is judged."""
     if met is None:
         return Cell(None, "–")
     return Cell(met, f"{met} of {of}{unit}", verdict_style(met == of))
 
 
 def measured_text(target: str, value: float, left: float | None = None) -> str:
-    """Return what a target was held against: accuracies with two decimals, unless these hide it.
+    """Return a measured value: accuracies with two decimals, unless these hide the distance.
 
     Args:
-        target: the name of the target.
-        value: what was measured.
-        left: the distance from the bound.
+        target: The name of the target.
+        value: The measured value.
+        left: The distance from the bound.
     """
     hidden = left is not None and left != 0 and round(abs(left), 2) == 0
     return f"{value:.2f}" if "accuracy" in target and not hidden else format_number(value)

@@ -1,6 +1,6 @@
-"""What training leaves on disk: records, statistics, selection."""
+"""Run folders on disk: records, statistics, selection."""
 
 from pathlib import Path
 
 RUNS = Path("runs")
-"""The default folder of runs; it need not exist."""
+"""The default folder of runs; it may not exist."""

@@ -1,4 +1,4 @@
-"""Networks side by side, each with the statistics of its runs."""
+"""Compare networks by the statistics of their runs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from netbuilder.runs.statistics import NetworkStatistics, on_pareto_front, summa
 
 @dataclass(frozen=True)
 class NetworkComparison:
-    """A network among others; values that only runs have are None without a finished run.
+    """A network in a comparison; values that need a finished run are None without one.
 
     Attributes:
         name: The architecture's name.
         dataset: The data set that was trained on.
         parameters: The number of learnable values.
         macs: Multiply-accumulates for one sample.
-        epochs: How many epochs were trained; without a run, how many the document asks for.
+        epochs: The number of epochs trained; without a run, the number in the document.
         best: The mean over the seeds of the best test accuracy, percent.
         worst_seed: The lowest best test accuracy of a seed, percent.
-        best_seed: The highest.
+        best_seed: The highest best test accuracy of a seed, percent.
         summary: The statistics of its finished runs.
-        unfinished: How many of its runs are not finished.
-        front: Whether no other on that data set has both fewer parameters and a higher best
-            accuracy, or one of them with the other alike.
+        unfinished: The number of its unfinished runs.
+        front: Whether it is on the Pareto front of parameters and best test accuracy of its data
+            set; see `on_pareto_front`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class NetworkComparison:
 
 
 def compare_networks(selections: Iterable[Selection]) -> list[NetworkComparison]:
-    """Return one row per network and data set, in the given order, however often it is named."""
+    """Return one row per network and data set, in the order of the first mention of a network."""
     networks: dict[str, tuple[Architecture, dict[Path, Run]]] = {}
     for selection in selections:
         key = experiment(selection.architecture.model_dump(mode="json"))
@@ -58,11 +58,11 @@ def compare_networks(selections: Iterable[Selection]) -> list[NetworkComparison]
         finished = [run for run in runs.values() if run.result is not None]
         unfinished = len(runs) - len(finished)
         summaries: Sequence[NetworkStatistics | None] = summarize_runs(finished) or [None]
-        rows += [_compared(architecture, summary, unfinished) for summary in summaries]
+        rows += [_comparison(architecture, summary, unfinished) for summary in summaries]
     return [replace(row, front=_on_front(row, rows)) for row in rows]
 
 
-def _compared(
+def _comparison(
     architecture: Architecture, summary: NetworkStatistics | None, unfinished: int
 ) -> NetworkComparison:
     analysis = analyse(architecture)
@@ -83,9 +83,9 @@ def _compared(
 
 
 def _on_front(row: NetworkComparison, rows: Iterable[NetworkComparison]) -> bool:
-    among = [
+    points = [
         (other.parameters, other.best)
         for other in rows
         if other.best is not None and other.dataset == row.dataset
     ]
-    return row.best is not None and on_pareto_front((row.parameters, row.best), among)
+    return row.best is not None and on_pareto_front((row.parameters, row.best), points)

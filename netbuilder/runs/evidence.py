@@ -1,4 +1,4 @@
-"""The evidence that `check --advice` uses beside a document: its newest run and its range test."""
+"""The evidence that `check --advice` adds to a document: its newest run and its range test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError, MachineError
 from netbuilder.network.lint.base import Evidence
-from netbuilder.runs.lr_curve import AGAIN, JSON_NAME, RangeTest
+from netbuilder.runs.lr_curve import JSON_NAME, REMEDY, RangeTest
 
 if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
@@ -42,16 +42,16 @@ def _newest_metrics(
 
 
 def _network(architecture: Architecture) -> tuple[Any, ...]:
-    """What two documents must share for runs of one to be evidence on the other."""
+    """Return what two documents must share for a run of one to be evidence on the other."""
     train = architecture.train
-    recipe = train.model_copy(update={"epochs": 1}) if train else None  # more epochs change nothing
+    recipe = train.model_copy(update={"epochs": 1}) if train else None  # epochs may differ
     return architecture.input, architecture.layers, architecture.init, recipe
 
 
 def _range_test(
     architecture: Architecture, path: Path, notes: list[str]
 ) -> tuple[float | None, float | None]:
-    """The rate at which the range test at ``path`` diverged, and the rate that it suggests."""
+    """Return the rate at which the range test at ``path`` diverged, and its suggested rate."""
     try:
         test = RangeTest.read(path)
         if test is None:
@@ -61,15 +61,15 @@ def _range_test(
         notes.append(str(error))
         return None, None
     tested["train.dataset"] = test.dataset  # it may be the fallback
-    wanted = _swept(architecture)
-    if others := [name for name in wanted if wanted[name] != tested.get(name)]:
-        notes.append(printable(f"{path}: it was run with another {', '.join(others)}; {AGAIN}"))
+    current = _swept(architecture)
+    if differing := [name for name in current if current[name] != tested.get(name)]:
+        notes.append(printable(f"{path}: it was run with another {', '.join(differing)}; {REMEDY}"))
         return None, None
     return test.diverged_at, test.suggestion
 
 
 def _swept(architecture: Architecture) -> dict[str, Any]:
-    """The fields that a range test depends on, by name; rate and schedule are its own."""
+    """Return the fields that a range test depends on, by name; it replaces rate and schedule."""
     swept = {name: getattr(architecture, name) for name in ("input", "layers", "init")}
     if train := architecture.train:
         optimizer = {k: v for k, v in train.optimizer.arguments().items() if k != "lr"}

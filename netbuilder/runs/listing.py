@@ -1,8 +1,8 @@
-"""Run folders as a list: what each trains, how far it is, and its verdict."""
+"""List run folders: the network of each run, its progress and its verdict."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,26 +11,26 @@ from netbuilder.runs.records import best_epoch
 from netbuilder.runs.run import Run, run_folders
 
 VERDICTS = ("met", "not met", "not judged", "running", "unfinished", "damaged")
-"""The states of a run; "not judged" is a finished one without targets, or on a fallback's data."""
+"""The states of a run; "not judged": it is finished, without targets or on a fallback data set."""
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run folder in a list; all but path and fault are None for a damaged one.
+    """A run folder in a list; of a damaged one only path, verdict and fault are set.
 
     Attributes:
         path: The folder.
         verdict: One of `VERDICTS`.
         name: The architecture's name.
-        started: When the run started, in ISO 8601 with its offset.
+        started: The time at which the run started, in ISO 8601 and UTC.
         seed: The run's seed.
         dataset: The data set that it trains on.
         device: The device with the precision, as ``cpu bf16``.
-        epochs: The number of epochs done.
-        asked: The number of epochs that the run is to have.
+        epochs: The number of epochs trained so far.
+        total_epochs: The number of epochs that the run is to train; ``asked`` in JSON.
         best: The best test accuracy, percent.
         last: The test accuracy after the newest epoch, percent.
-        fault: Why it is damaged; empty where it is not.
+        fault: Why the folder is damaged; empty if it is not.
     """
 
     path: Path
@@ -41,25 +41,25 @@ class RunInfo:
     dataset: str | None = None
     device: str | None = None
     epochs: int | None = None
-    asked: int | None = None
+    total_epochs: int | None = field(default=None, metadata={"key": "asked"})
     best: float | None = None
     last: float | None = None
     fault: str = ""
 
     @property
-    def begun(self) -> datetime:
-        """When it started, in this machine's time zone; the earliest of times if unknown."""
+    def start(self) -> datetime:
+        """The time at which it started, in this machine's time zone; if unknown, the earliest."""
         earliest = datetime.min.replace(tzinfo=UTC)
         return datetime.fromisoformat(self.started).astimezone() if self.started else earliest
 
 
 def list_runs(folder: Path) -> list[RunInfo]:
-    """List every run folder below ``folder``, the newest first, damaged ones after all others.
+    """List every run folder below ``folder``, newest first, damaged ones last.
 
-    Documents are not checked again, so that hundreds of runs are listed at once.
+    Documents are not checked again, so that listing hundreds of runs is fast.
     """
     rows = [_describe(Run(path)) for path in run_folders(folder)]
-    rows.sort(key=lambda row: (row.started is not None, row.begun, str(row.path)), reverse=True)
+    rows.sort(key=lambda row: (row.started is not None, row.start, str(row.path)), reverse=True)
     return rows
 
 
@@ -82,7 +82,7 @@ def _describe(run: Run) -> RunInfo:
         dataset=environment.data.kind,
         device=config.hardware,
         epochs=len(metrics),
-        asked=config.epochs,
+        total_epochs=config.epochs,
         best=best_epoch(metrics).test_accuracy if metrics else None,
         last=metrics[-1].test_accuracy if metrics else None,
     )

@@ -16,11 +16,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from netbuilder._files import write_atomic
-from netbuilder._text import describe
-from netbuilder.components.component import validation_errors
 from netbuilder.config.schema import Architecture, Place
 from netbuilder.runs.parse import parse_architecture, read_record
-from netbuilder.runs.records import (
+from netbuilder.runs.values import (
     Count,
     DeviceName,
     Loss,
@@ -28,41 +26,42 @@ from netbuilder.runs.records import (
     Rate,
     Record,
     Text,
+    contradiction,
 )
 
 MEMORY = 1 / 15
-"""The memory of the moving average over losses, as a part of all steps. In a short test, a fixed
-decay such as the 0.98 of fastai and Lightning would average over all of it."""
+"""The span of the moving average over losses, as a fraction of all steps. A fixed decay, such as
+0.98 in fastai and Lightning, would average over the whole of a short test."""
 
-LEAST_MEMORY = 2.0
-"""In steps; less is not an average."""
+MIN_MEMORY = 2.0
+"""The shortest span of the moving average, in steps."""
 
-RUNAWAY = 4.0
-"""A smoothed loss of so many times the lowest one has diverged, as in fastai and Lightning."""
+DIVERGED = 4.0
+"""A smoothed loss above this multiple of the lowest has diverged, as in fastai and Lightning."""
 
-LOST = 0.5
-"""So has one that lost this part of its fall: after batch normalization a loss stays near that of
-guessing however high the rate is, which is less than the multiple above."""
+REGAINED = 0.5
+"""A smoothed loss that regained this fraction of its fall has diverged, too. After batch
+normalization a loss stays near that of guessing at any rate, below the multiple above."""
 
 MARGIN = 10.0
 """The rate of the lowest loss, divided by the suggested rate."""
 
-FALLEN = 0.9
-"""The lowest loss must be below so much of the first ones: a smaller fall is noise."""
+MIN_FALL = 0.1
+"""The fall of the loss, as a fraction of the initial loss, below which it is noise."""
 
-FIRST = 5
-"""Steps whose average is the initial loss; fewer in a test of fewer than four times that."""
+INITIAL_STEPS = 5
+"""Steps whose average is the initial loss; fewer in a test of less than four times as many."""
 
-FEW = 30
-"""Steps below which neighboring rates are so far apart that the curve is mostly chance."""
+RELIABLE_STEPS = 30
+"""With fewer steps, neighboring rates are so far apart that the curve is mostly chance."""
 
-LEAST_FEW = 10
-"""Steps below which a suggestion is not even a guess."""
+MIN_STEPS = 10
+"""With fewer steps, no rate is suggested."""
 
 JSON_NAME, PICTURE_NAME = "lr-find.json", "lr-find.png"
 
-AGAIN = "run `netbuilder lr-find` again"
-"""What to do about a record that is damaged, or of another document."""
+REMEDY = "run `netbuilder lr-find` again"
+"""What to do about a record that is damaged or of another document."""
 
 
 @dataclass
@@ -71,10 +70,10 @@ class Curve:
 
     Attributes:
         steps: The number of steps that span the whole range.
-        learning_rates: The rates, rising.
-        losses: The loss at each.
+        learning_rates: The rates, in ascending order.
+        losses: The loss at each rate.
         smoothed: The bias-corrected moving average of the losses.
-        diverged_at: The rate at which the loss diverged; None as long as it has not.
+        diverged_at: The rate at which the loss diverged; None until it does.
     """
 
     steps: int
@@ -85,11 +84,11 @@ class Curve:
     _average: float = 0.0
 
     def add(self, learning_rate: float, loss: float) -> None:
-        """Add a step; it sets ``diverged_at`` if its loss has diverged or is not finite."""
+        """Add a step; set ``diverged_at`` if its loss has diverged or is not finite."""
         if not math.isfinite(loss):
             self.diverged_at = learning_rate
             return
-        decay = 1 - 1 / max(LEAST_MEMORY, MEMORY * self.steps)
+        decay = 1 - 1 / max(MIN_MEMORY, MEMORY * self.steps)
         self._average = decay * self._average + (1 - decay) * loss
         self.learning_rates.append(learning_rate)
         self.losses.append(loss)
@@ -99,47 +98,47 @@ class Curve:
 
     def _has_diverged(self) -> bool:
         last, lowest = self.smoothed[-1], min(self.smoothed)
-        # A loss may be negative, where multiples mean nothing.
-        if last > RUNAWAY * lowest > 0:
+        # A loss may be negative, and then a multiple means nothing.
+        if last > DIVERGED * lowest > 0:
             return True
         fall = _initial(self.smoothed) - lowest
-        return has_fallen(self.smoothed) and last - lowest > LOST * fall
+        return has_fallen(self.smoothed) and last - lowest > REGAINED * fall
 
 
 def _initial(smoothed: Sequence[float]) -> float:
-    return smoothed[min(FIRST - 1, len(smoothed) // 4)]
+    return smoothed[min(INITIAL_STEPS - 1, len(smoothed) // 4)]
 
 
 def has_fallen(smoothed: Sequence[float]) -> bool:
-    """Whether a loss fell by more than noise."""
+    """Whether a loss fell by more than `MIN_FALL`."""
     initial = _initial(smoothed)
-    return initial - min(smoothed) > (1 - FALLEN) * abs(initial)
+    return initial - min(smoothed) > MIN_FALL * abs(initial)
 
 
 def suggest(learning_rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
     """Suggest a peak learning rate: a tenth of the rate at which the loss is lowest.
 
-    At the lowest loss the rate is already too high for a whole run: a few steps survive it, and the
-    average lags by some. A tenth avoids both; it is the ``minimum`` of fastai's ``lr_find``
-    (``fastai/callback/schedule.py``). The point of the steepest fall, which Lightning's
-    ``LRFinder.suggestion`` takes, is in the first steps of a network with batch normalization,
-    which learns at any rate, and moves by decades with the seed.
+    The rate of the lowest loss is too high for a whole run: training survives it for a few steps,
+    and the average lags. A tenth of it is safe; it is the ``minimum`` of fastai's ``lr_find``
+    (``fastai/callback/schedule.py``). The point of the steepest fall, as in Lightning's
+    ``LRFinder.suggestion``, moves by decades with the seed: a network with batch normalization
+    learns at any rate, and its loss falls fastest in the first steps.
 
     Args:
-        learning_rates: The rates, rising.
-        smoothed: The smoothed loss at each.
+        learning_rates: The rates, in ascending order.
+        smoothed: The smoothed loss at each rate.
 
     Returns:
-        None where the loss did not fall, or there are hardly any steps.
+        The suggested rate; None if the loss did not fall or there are fewer than `MIN_STEPS` steps.
     """
-    if len(smoothed) < LEAST_FEW or not has_fallen(smoothed):
+    if len(smoothed) < MIN_STEPS or not has_fallen(smoothed):
         return None
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
     return learning_rates[lowest] / MARGIN
 
 
 def peak_field(architecture: Architecture) -> str:
-    """Return the field of a document that holds the highest rate, as ``--set`` names it."""
+    """Return the field of a document that sets the highest rate, as ``--set`` names it."""
     config = architecture.trained
     place: Place = ("train", "optimizer", config.optimizer.kind, "lr")
     for position, scheduler in enumerate(config.scheduler):
@@ -154,11 +153,11 @@ class RangeTest(Record):
     Attributes:
         architecture: The resolved document.
         dataset: The data set that was trained on, which may be the document's fallback.
-        seed: The seed of weights, order and everything drawn.
+        seed: The seed of the weights and of all random draws.
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``fp32`` or ``bf16``.
-        learning_rates: The rate of each step whose loss is finite; so are the two that follow.
-        losses: The mean loss over the batch.
+        learning_rates: The rate of each step with a finite loss.
+        losses: The mean loss over the batch of each of these steps.
         smoothed: The bias-corrected moving average of the losses.
         field: The field of the document that the suggestion is for.
         suggestion: See `suggest`.
@@ -184,15 +183,13 @@ class RangeTest(Record):
         steps = len(self.learning_rates)
         for name in ("losses", "smoothed"):
             if len(values := getattr(self, name)) != steps:
-                allowed = f"one value for each of {steps} learning rates"
-                message = f"found {describe(values)}; allowed: {allowed}"
-                raise validation_errors([((name,), message, values)])
+                raise contradiction((name,), values, f"one for each of {steps} learning rates")
         return self
 
     @property
-    def few(self) -> bool:
-        """Whether its steps are too few to trust the suggestion."""
-        return self.steps < FEW
+    def is_short(self) -> bool:
+        """Whether the test has too few steps for a reliable suggestion."""
+        return self.steps < RELIABLE_STEPS
 
     @property
     def still_falling(self) -> bool:
@@ -200,15 +197,15 @@ class RangeTest(Record):
         return self.diverged_at is None and self.smoothed[-1] == min(self.smoothed)
 
     def parse_architecture(self, path: Path) -> Architecture:
-        """Check the document that was tested; ``path`` is the record's file, for messages.
+        """Return the tested document, checked; ``path`` is the record's file, for messages.
 
         Raises:
-            ConfigError: The first value of it that is wrong.
+            ConfigError: The document is wrong; the message names its first wrong value.
         """
-        return parse_architecture(self.architecture, path, AGAIN)
+        return parse_architecture(self.architecture, path, REMEDY)
 
     def save(self, path: Path) -> None:
-        """Write the record; it replaces the one of an earlier test.
+        """Write the record; replace that of an earlier test.
 
         Raises:
             OSError: The file cannot be written.
@@ -217,10 +214,10 @@ class RangeTest(Record):
 
     @classmethod
     def read(cls, path: Path) -> RangeTest | None:
-        """Read a record; None where there is no file.
+        """Read a record; return None if the file does not exist.
 
         Raises:
             ConfigError: It is damaged.
             MachineError: The disk fails to read it.
         """
-        return read_record(path, cls, AGAIN) if path.exists() else None
+        return read_record(path, cls, REMEDY) if path.exists() else None

@@ -1,4 +1,4 @@
-"""Read and check the files of a run folder; a damaged file is one line that names its field."""
+"""Read and check the files of a run folder; the error of a damaged file names its field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from netbuilder._text import describe, printable
 from netbuilder.components.component import explain
 from netbuilder.errors import ConfigError, MachineError, Problem
-from netbuilder.runs.records import EpochRecord, Record
+from netbuilder.runs.records import EpochRecord
+from netbuilder.runs.values import Record
 
 if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
@@ -24,11 +25,11 @@ def read_bytes(path: Path, remedy: str) -> bytes:
 
     Args:
         path: The file.
-        remedy: What to do where it is unusable; the end of the message.
+        remedy: What to do if the file is unusable; the end of the message.
 
     Raises:
-        ConfigError: It is missing, or not a file.
-        MachineError: The disk fails to read it; it may be sound.
+        ConfigError: The file is missing, or it is not a regular file.
+        MachineError: The disk fails to read the file, which may be sound.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
@@ -68,11 +69,12 @@ def parse_record(content: bytes, path: Path, model: type[R], remedy: str, part: 
         content: JSON in UTF-8.
         path: The file, for messages.
         model: The record's model.
-        remedy: What to do where it is unusable; the end of the message.
-        part: The part of the file that holds it, such as ``line 3``.
+        remedy: What to do if the file is unusable; the end of the message.
+        part: The part of the file that is the record, such as ``line 3``.
 
     Raises:
-        ConfigError: It is not JSON, or a value is not allowed; the first such value is named.
+        ConfigError: The content is not JSON, or a value is not allowed; the message names the
+            first such value.
     """
     try:
         return model.model_validate_json(content.removeprefix(b"\xef\xbb\xbf"))
@@ -83,7 +85,7 @@ def parse_record(content: bytes, path: Path, model: type[R], remedy: str, part: 
 def record_error(
     error: ValidationError, path: Path, model: type[BaseModel], remedy: str, part: str = ""
 ) -> ConfigError:
-    """Return the error that names a file and the first field of it that is wrong."""
+    """Return the error that names a file and its first wrong field."""
     from netbuilder.config.schema import format_path
 
     first = error.errors(include_url=False)[0]
@@ -95,12 +97,12 @@ def record_error(
 
 
 def parse_architecture(document: dict[str, Any], path: Path, remedy: str) -> Architecture:
-    """Check the resolved document that a record holds as ``architecture``.
+    """Check the resolved document in the field ``architecture`` of a record.
 
     Raises:
-        ConfigError: The first value of it that is wrong.
+        ConfigError: The document is wrong; the message names its first wrong value.
     """
-    # Imported here: a list of hundreds of runs checks no document.
+    # Imported here: listing hundreds of runs checks no document.
     from netbuilder.config.schema import Architecture
 
     try:

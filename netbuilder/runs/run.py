@@ -1,23 +1,20 @@
-"""Run folders: created, opened, read and written.
+"""Run folders: find, read and write them.
 
-A `Run` is a handle on a folder. Its properties read the files of `netbuilder.runs.records`, and
-refuse what contradicts another file: anybody may have edited them.
+A `Run` is a handle on a folder. Its properties read the files of `netbuilder.runs.records` and
+refuse a file that contradicts another one, since a user may edit any of them.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, sync_folder, write_atomic
+from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, write_atomic
 from netbuilder._text import describe, quoted
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.runs.parse import damaged, parse_architecture, read_epochs, read_record
@@ -33,9 +30,6 @@ from netbuilder.runs.records import (
 if TYPE_CHECKING:
     from netbuilder.config.schema import Architecture
     from netbuilder.network.analysis import Analysis
-
-RUNS = Path("runs")
-"""The folder that `train` creates run folders in by default; it may not exist."""
 
 RESTORE = "put back the one that `train` wrote, or train again"
 """What to do about a damaged file that only the start of a run writes."""
@@ -56,13 +50,13 @@ class Run:
 
     Attributes:
         path: The folder.
-        pending: A configuration that `write_config` has not put into the folder yet.
+        pending: A configuration that `write_config` has yet to write.
     """
 
     path: Path
     pending: RunConfig | None = field(default=None, compare=False, repr=False)
 
-    # --- reading ---------------------------------------------------------------------------------
+    # --- read ------------------------------------------------------------------------------------
 
     @cached_property
     def config(self) -> RunConfig:
@@ -91,7 +85,7 @@ class Run:
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The architecture that is trained, with the changes of the command line.
+        """The architecture that is trained, with the changes by options.
 
         Raises:
             ConfigError: config.json is damaged, or its document needs a plugin.
@@ -125,12 +119,12 @@ class Run:
         """
         path = self.path / "metrics.jsonl"
         epochs = read_epochs(path, REWRITE) if path.exists() else ()
-        asked, result = self.config.epochs, self._recorded_result
+        total, result = self.config.epochs, self._recorded_result
         if result and len(epochs) < result.epochs:
             message = f"cannot be read: it has {len(epochs)} of {result.epochs} epochs"
             raise damaged(path, message, REWRITE)
-        if len(epochs) > asked:
-            message = f"found {len(epochs)} epochs; allowed: the {asked} epochs of config.json"
+        if len(epochs) > total:
+            message = f"found {len(epochs)} epochs; allowed: the {total} epochs of config.json"
             raise damaged(path, message, REWRITE)
         return epochs
 
@@ -138,7 +132,7 @@ class Run:
     def result(self) -> RunResult | None:
         """Best and last epoch and the verdicts; None while the run is unfinished.
 
-        The result of a run that has got more epochs since does not count.
+        The result of a run that was extended since does not count.
 
         Raises:
             ConfigError: result.json is damaged.
@@ -148,7 +142,7 @@ class Run:
 
     @property
     def _recorded_result(self) -> RunResult | None:
-        """The result in the folder, which may be of fewer epochs than the run has now."""
+        """The result in the folder; it has fewer epochs than the run if that was extended since."""
         path = self.path / "result.json"
         if not path.exists():
             return None
@@ -163,7 +157,7 @@ class Run:
 
     @property
     def evaluation(self) -> Evaluation | None:
-        """The test set after the last epoch; None where the run is unfinished, or an older one.
+        """The test set after the last epoch; None if the run is unfinished or of an older version.
 
         Raises:
             ConfigError: evaluation.json is damaged.
@@ -182,7 +176,7 @@ class Run:
 
     @property
     def experiment(self) -> str:
-        """What is trained on what; runs that agree on it differ only in seed and machine."""
+        """The trained document as text; runs that agree in it differ only in seed and machine."""
         return experiment(self.config.architecture)
 
     @property
@@ -192,17 +186,17 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """Whether a process of this machine trains the run now."""
+        """Whether a process on this machine is training the run."""
         return is_locked(self.path)
 
-    # --- finding ---------------------------------------------------------------------------------
+    # --- find ------------------------------------------------------------------------------------
 
     @classmethod
     def open(cls, path: Path) -> Run:
         """Return the run in ``path``.
 
         Raises:
-            ConfigError: There is no run folder.
+            ConfigError: The path is not a run folder.
         """
         if not (path / "config.json").exists():
             reason = (
@@ -216,10 +210,10 @@ class Run:
 
     @classmethod
     def find(cls, paths: Iterable[Path]) -> list[Run]:
-        """Return every run in ``paths``, run folders or folders that hold some, by name.
+        """Return every run at or below ``paths``, sorted by path within each of them.
 
         Raises:
-            ConfigError: A path holds no run folder.
+            ConfigError: There is no run folder at or below a path.
         """
         runs: list[Run] = []
         for path in paths:
@@ -242,73 +236,35 @@ class Run:
     ) -> Run | None:
         """Return the newest unfinished run below ``out`` of the same resolved document and seed.
 
-        Where none is unfinished, return the newest that is finished; None where there is no run.
+        If all are finished, return the newest of them; None if there is no run.
 
         Args:
-            out: The folder that run folders are created in.
+            out: The folder of run folders.
             architecture: The document.
             seed: The seed.
             precision: ``fp32`` or ``bf16``; None or ``auto`` for either.
             skip: Called with the error of each run whose records are damaged.
 
         Raises:
-            MachineError: A run may be that one, and cannot be read.
+            MachineError: The disk fails to read a run, which may be the newest.
         """
-        wanted = architecture.model_dump(mode="json")
+        document = architecture.model_dump(mode="json")
         candidates = []
-        # Names that begin with a dot are of folders still being created, or never completed.
-        for path in (out / architecture.name).glob("[!.]*/config.json"):
-            run = cls(path.parent)
+        for folder in folders_of(architecture.name, out):
+            run = cls(folder)
             try:
                 config = run.config
-                same = config.architecture == wanted and config.seed == seed
+                same = config.architecture == document and config.seed == seed
                 if same and precision in (None, "auto", config.precision):
                     candidates.append((run.result is None, run.environment.start, run.path.name))
             except ConfigError as error:
                 skip(error)
         return cls(out / architecture.name / max(candidates)[2]) if candidates else None
 
-    # --- writing ---------------------------------------------------------------------------------
-
-    @classmethod
-    def create(
-        cls, out: Path, architecture: Architecture, config: RunConfig, environment: Environment
-    ) -> Run:
-        """Create ``out/<name>/<time>-seed<n>``; it appears complete and overwrites nothing.
-
-        Raises:
-            OSError: The folder cannot be created or written.
-        """
-        parent = out / architecture.name
-        parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(parent)
-        stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config.seed}"
-        aside = parent / f".{stem}.{os.getpid()}.tmp"
-        try:
-            aside.mkdir()
-            (aside / "checkpoints").mkdir()
-            write_atomic(aside / "architecture.yaml", architecture.text().encode())
-            for name, text in architecture.included().items():
-                path = aside / "included" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, text.encode())
-            write_atomic(aside / "config.json", config.as_json())
-            write_atomic(aside / "environment.json", environment.as_json())
-            folder = _rename_to_free(aside, parent / stem)
-        except BaseException as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            if isinstance(error, OSError):  # the user does not know the temporary name
-                raise OSError(error.errno, error.strerror, str(parent / stem)) from error
-            raise
-        try:
-            sync_folder(parent)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return cls(folder)
+    # --- write -----------------------------------------------------------------------------------
 
     def write_metrics(self, metrics: Iterable[EpochRecord]) -> None:
-        """Replace the epochs; the file is small, and one whole file cannot be torn."""
+        """Replace metrics.jsonl as a whole, so that no line of it is ever incomplete."""
         path = self.path / "metrics.jsonl"
         content = b"".join(epoch.as_json(indent=None) for epoch in metrics)
         if not path.is_file() or path.read_bytes() != content:
@@ -326,34 +282,34 @@ class Run:
         """Return the run with more epochs, which `write_config` then records.
 
         Args:
-            epochs: How many epochs it then has.
-            scheduled: How many of them the schedule spans.
+            epochs: The new number of epochs.
+            scheduled: The number of epochs that the schedule spans.
         """
         return replace(self, pending=self.config.extended(epochs, scheduled))
 
     def write_config(self) -> None:
-        """Record the document and the settings as this run has them."""
+        """Write config.json."""
         write_atomic(self.path / "config.json", self.config.as_json())
 
     def add_session(self, session: Session) -> None:
-        """Record that the run was resumed, where and with what."""
+        """Record that the run was resumed."""
         environment = self.environment.with_session(session)
         write_atomic(self.path / "environment.json", environment.as_json())
 
     def remove_leftovers(self) -> None:
-        """Remove files that a killed process did not complete."""
+        """Remove the incomplete files of killed processes."""
         for folder in (self.path, self.checkpoints):
             remove_leftovers(folder)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep every other process from writing into the folder.
+        """Lock the folder, so that no other process trains the run.
 
         Raises:
-            ConfigError: Another process writes into it.
+            ConfigError: Another process trains the run.
         """
-        with exclusive_lock(self.path) as alone:
-            if not alone:
+        with exclusive_lock(self.path) as locked:
+            if not locked:
                 message = "another process trains this run; let it end, or stop it first"
                 raise ConfigError.at(self.path, message)
             yield
@@ -362,20 +318,11 @@ class Run:
 def run_folders(folder: Path) -> Iterator[Path]:
     """Yield each run folder at or below ``folder``, in no order."""
     for config in folder.rglob("config.json"):
-        # Names that begin with a dot are of folders still being created, or never completed.
-        if not config.parent.name.startswith("."):
+        if not config.parent.name.startswith("."):  # such a folder is not complete
             yield config.parent
 
 
-def _rename_to_free(aside: Path, wanted: Path) -> Path:
-    """Rename to the first of ``wanted``, ``wanted-2``, ``wanted-3`` … that does not exist."""
-    for attempt in range(1, 1000):
-        path = wanted if attempt == 1 else wanted.with_name(f"{wanted.name}-{attempt}")
-        if path.exists():
-            continue
-        try:
-            return aside.rename(path)  # fails where a folder with files has appeared meanwhile
-        except OSError:
-            if not path.exists():
-                raise
-    raise FileExistsError(f"{wanted}: 1,000 runs of one second")
+def folders_of(name: str, runs: Path) -> Iterator[Path]:
+    """Yield each run folder of the architecture ``name`` below ``runs``, in no order."""
+    for config in (runs / name).glob("[!.]*/config.json"):  # a leading dot: not complete
+        yield config.parent

@@ -1,4 +1,4 @@
-"""The documents and run folders that a command is given, with the runs of each."""
+"""Select documents and run folders by the paths of a command, each with its runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from netbuilder._text import natural_key
+from netbuilder._text import natural_key, plural
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.runs import RUNS
-from netbuilder.runs.run import Run, experiment, run_folders
+from netbuilder.runs.run import Run, experiment, folders_of, run_folders
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Selection:
 
     Attributes:
         path: The document or the run folder.
-        architecture: The document as it is now; of a run folder, as it was trained.
-        runs: The runs of exactly this document, the newest first; of a run folder, that run.
-        other_runs: Runs of the same name that trained something else: the document has changed
-            since, or was changed for them on the command line.
+        architecture: The current document; for a run folder, the trained one.
+        runs: The runs of exactly this document, newest first; for a run folder, that run.
+        other_runs: Runs of the same name with another document or other settings: the document has
+            changed since, or options changed it for them.
         unreadable: A line for each damaged run folder.
     """
 
@@ -37,12 +37,12 @@ class Selection:
 
     @property
     def finished(self) -> tuple[Run, ...]:
-        """The finished runs, the newest first."""
+        """The finished runs, newest first."""
         return tuple(run for run in self.runs if run.result is not None)
 
     @property
     def train_hint(self) -> str:
-        """The command that gives it a finished run; empty where there is none."""
+        """The command that leads to a finished run; empty if there is none."""
         unfinished = next((run.path for run in self.runs if run.result is None), None)
         if unfinished:
             return f"to resume it: netbuilder train --resume {quote(str(unfinished))}"
@@ -52,13 +52,12 @@ class Selection:
 
     @property
     def excluded_note(self) -> str:
-        """A line on the runs of its name that trained something else; empty without such."""
-        count = len(self.other_runs)
-        if not count:
+        """A line on `other_runs`; empty without any."""
+        if not self.other_runs:
             return ""
         return (
-            f"{self.path}: {count} run{'s' * (count > 1)} of its name left out, trained from "
-            "another text or with other settings; name their folders to see them"
+            f"{self.path}: {plural(len(self.other_runs), 'run')} of its name left out, trained "
+            "from another text or with other settings; name their folders to see them"
         )
 
     @classmethod
@@ -66,27 +65,25 @@ class Selection:
         """Return the document at ``path`` with its runs below ``runs``, or the run at ``path``.
 
         Raises:
-            ConfigError: It is neither, or cannot be read.
+            ConfigError: The path is neither, or cannot be read.
         """
         if path.is_dir():
             run = Run.open(path)
             return cls(path, run.analysis.architecture, (run,))
         architecture = load(path)
-        wanted = experiment(architecture.model_dump(mode="json"))
-        # Names that begin with a dot are of folders still being created, or never completed.
-        configs = (runs / architecture.name).glob("[!.]*/config.json")
-        readable, unreadable = readable_runs(config.parent for config in configs)
-        same = tuple(run for run in readable if _trained(run, wanted))
+        document = experiment(architecture.model_dump(mode="json"))
+        readable, unreadable = readable_runs(folders_of(architecture.name, runs))
+        same = tuple(run for run in readable if _trained(run, document))
         others = tuple(run for run in readable if run not in same)
         return cls(path, architecture, same, others, unreadable)
 
     @classmethod
     def open_all(cls, paths: Iterable[Path], runs: Path = RUNS) -> list[Selection]:
-        """Open each path; a folder of runs gives one selection per document that was trained.
+        """Open each path; a folder of runs becomes one selection per trained document.
 
         Raises:
-            ConfigError: A path is neither a document, a run nor a folder of runs; all such paths
-                are named.
+            ConfigError: A path is neither a document, a run folder nor a folder of runs; the
+                message names all such paths.
         """
         selections, problems = [], []
         for path in paths:
@@ -119,31 +116,31 @@ class Selection:
 
 
 def natural_order(paths: Sequence[Path]) -> list[Path]:
-    """Order paths that a shell's pattern has sorted so that iter2 comes before iter10."""
+    """Sort paths by number, iter2 before iter10, if they are sorted as a shell expands them."""
     if list(paths) != sorted(paths):
         return list(paths)
     return sorted(paths, key=lambda path: natural_key(path.name))
 
 
-def _trained(run: Run, wanted: str) -> bool:
-    """Whether a run is of the experiment ``wanted``."""
-    if run.experiment == wanted:
+def _trained(run: Run, document: str) -> bool:
+    """Whether a run trained ``document``, which is the text that `experiment` returns."""
+    if run.experiment == document:
         return True
     try:
-        # An older record lacks the fields that came since; they count at their defaults.
-        return experiment(run.architecture.model_dump(mode="json")) == wanted
-    except ConfigError:  # a plugin's kind that is not loaded, so it is not in this document
+        # A record of an older version lacks newer fields, which count at their defaults.
+        return experiment(run.architecture.model_dump(mode="json")) == document
+    except ConfigError:  # it has a plugin's kind that is not loaded, which the document lacks
         return False
 
 
 def readable_runs(
     folders: Iterable[Path], *, analyzed: bool = False
 ) -> tuple[list[Run], tuple[str, ...]]:
-    """Return the runs whose records can be read, the newest first, and a line for each other.
+    """Return the runs whose records can be read, newest first, and a line for each other run.
 
     Args:
         folders: The run folders.
-        analyzed: Whether runs whose network cannot be analyzed count as unreadable, too.
+        analyzed: Whether a run whose network cannot be analyzed is unreadable, too.
     """
     readable, unreadable = [], []
     for folder in sorted(folders):

@@ -1,9 +1,9 @@
-"""Statistics of finished runs: of the epochs of one, and over the runs of several seeds."""
+"""Statistics of finished runs: over the epochs of one run, and over the runs of several seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from statistics import fmean, stdev
@@ -24,20 +24,21 @@ from netbuilder.runs.run import Run, experiment
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A finished run: what it recorded, and what follows from it.
+    """A finished run: its records, and the values that follow from them.
 
     Attributes:
         run: The run folder.
-        started: When the run started.
+        started: The time at which the run started.
         seed: The run's seed.
         device: The device with the precision, as ``cpu bf16``.
         dataset: The data set that it trained on.
-        fallback: Why accuracies prove nothing about the document's data set; empty where they do.
+        fallback: Why accuracies do not count for the document's data set; empty if they do.
         metrics: The epochs; at least one.
-        met_then: Whether it met every target of its own document; None where that was not judged.
-        verdicts: One per target of the document as it is now.
-        at_target: For each epoch whether its test accuracy meets the target; empty without such a
-            target, and on a fallback's data.
+        recorded_met: Whether it met every target of the document that it was trained from; None if
+            that was not judged.
+        verdicts: One per target of the current document.
+        at_target: For each epoch, whether its test accuracy meets the target; empty without such a
+            target and on a fallback data set.
     """
 
     run: Run
@@ -47,13 +48,13 @@ class RunRecord:
     dataset: str
     fallback: str
     metrics: tuple[EpochRecord, ...]
-    met_then: bool | None
+    recorded_met: bool | None
     verdicts: tuple[Verdict, ...]
     at_target: tuple[bool, ...]
 
     @classmethod
     def read(cls, run: Run, analysis: Analysis) -> Self | None:
-        """Read a run, judged by the targets of ``analysis``; None where it is not finished.
+        """Read a run and judge it by the targets of ``analysis``; None if it is not finished.
 
         Raises:
             ConfigError: A record is damaged.
@@ -72,7 +73,7 @@ class RunRecord:
             dataset=kind,
             fallback=fallback,
             metrics=metrics,
-            met_then=result.met,
+            recorded_met=result.met,
             verdicts=tuple(judge_run(analysis, metrics, fallback)),
             at_target=()
             if target is None or fallback
@@ -90,7 +91,7 @@ class RunRecord:
 
     @property
     def met(self) -> bool | None:
-        """Whether every target is met; None where none is missed and some cannot be judged."""
+        """Whether every target is met; None if none is missed and some cannot be judged."""
         return all_met(self.verdicts)
 
     @cached_property
@@ -115,12 +116,12 @@ class RunRecord:
 
     @property
     def first_at_target(self) -> int | None:
-        """The first epoch at the target, from 1; None where there is none."""
+        """The first epoch at the target, from 1; None if no epoch is."""
         return self.at_target.index(True) + 1 if True in self.at_target else None
 
     @property
-    def held(self) -> int:
-        """How many epochs are at the target without a break up to the last."""
+    def target_streak(self) -> int:
+        """The number of consecutive epochs at the target, counted back from the last epoch."""
         missed = [epoch for epoch, at_target in enumerate(self.at_target, 1) if not at_target]
         return len(self.at_target) - max(missed, default=0)
 
@@ -135,7 +136,7 @@ def newest_per_seed(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 @dataclass(frozen=True)
 class MeanStd:
-    """A value over the seeds; ``deviation`` is the standard deviation, None of a single seed."""
+    """A value over the seeds; ``deviation``, the standard deviation, is None for a single seed."""
 
     mean: float
     deviation: float | None
@@ -149,15 +150,16 @@ class MeanStd:
         return cls(fmean(values), deviation, min(values), max(values))
 
     def __str__(self) -> str:
-        """Mean and deviation in percent: ``99.55 ± 0.02``, or ``99.55`` of a single seed."""
+        """Mean and deviation in percent: ``99.55 ± 0.02``, or ``99.55`` for a single seed."""
         mean = f"{self.mean:.2f}"
         return mean if self.deviation is None else f"{mean} ± {self.deviation:.2f}"
 
 
 def on_pareto_front(point: tuple[int, float], others: Iterable[tuple[int, float]]) -> bool:
-    """Whether a network is on the Pareto front: none of the others is both smaller and better.
+    """Whether a network is on the Pareto front: no other beats it.
 
-    Each is its parameters and an accuracy; being alike in one of them and ahead in the other beats.
+    A network is a pair of its number of parameters and its accuracy. It beats another if it is
+    better in one of them and not worse in the other.
     """
     size, accuracy = point
     return not any(other != point and other[0] <= size and other[1] >= accuracy for other in others)
@@ -172,19 +174,20 @@ class NetworkStatistics:
         dataset: The data set that was trained on.
         parameters: The number of learnable values.
         macs: Multiply-accumulates for one sample.
-        epochs: How many epochs each run trained.
-        seeds: One per run.
+        epochs: The number of epochs of each run.
+        seeds: The seed of each run.
         devices: Each device and precision, as ``cpu bf16``.
         best_train: Each run's best training accuracy, percent, over augmented batches.
         best_test: Each run's best test accuracy, percent.
         last_test: Each run's test accuracy after the last epoch, percent.
         last_train: Each run's training accuracy in the last epoch, percent.
-        seconds: How long each run trained and tested.
-        first_at_target: Each run's first epoch at the target test accuracy; None where there is
-            none. Empty without such a target, or on a fallback's data.
-        held: How many epochs each run is at the target up to the last; empty as the one before.
-        met: How many runs met every target; None where none could be judged.
-        reference: The published values that the document states.
+        seconds: The duration of each run, tests included.
+        first_at_target: Each run's first epoch at the target test accuracy, None if no epoch is;
+            empty without such a target and on a fallback data set.
+        target_streak: Each run's number of consecutive epochs at the target, counted back from the
+            last; empty as ``first_at_target``. ``held`` in JSON.
+        met: The number of runs that met every target; None if none could be judged.
+        reference: The published values in the document.
     """
 
     name: str
@@ -200,7 +203,7 @@ class NetworkStatistics:
     last_train: tuple[float, ...]
     seconds: tuple[float, ...]
     first_at_target: tuple[int | None, ...]
-    held: tuple[int, ...]
+    target_streak: tuple[int, ...] = field(metadata={"key": "held"})
     met: int | None
     reference: dict[str, float]
 
@@ -208,8 +211,8 @@ class NetworkStatistics:
 def summarize_runs(runs: Iterable[Run]) -> list[NetworkStatistics]:
     """Summarize the finished runs of each architecture as it was trained, by name.
 
-    Unfinished runs are left out. Runs share a row if their documents agree in everything but title,
-    reference, targets and notes; the newest run of a seed counts.
+    Unfinished runs are left out. Runs belong together if their documents agree in everything but
+    title, reference, targets and notes; the newest run of a seed counts.
 
     Raises:
         ConfigError: A record is damaged.
@@ -230,7 +233,7 @@ def summarize_runs(runs: Iterable[Run]) -> list[NetworkStatistics]:
 def _summarize(records: Sequence[RunRecord]) -> NetworkStatistics:
     first = records[0]
     analysis = first.run.analysis
-    judged = [record.met_then for record in records if record.met_then is not None]
+    judged = [record.recorded_met for record in records if record.recorded_met is not None]
     targeted = [record for record in records if record.at_target]
     return NetworkStatistics(
         name=analysis.architecture.name,
@@ -246,18 +249,12 @@ def _summarize(records: Sequence[RunRecord]) -> NetworkStatistics:
         last_train=tuple(record.last.train_accuracy for record in records),
         seconds=tuple(record.seconds for record in records),
         first_at_target=tuple(record.first_at_target for record in targeted),
-        held=tuple(record.held for record in targeted),
+        target_streak=tuple(record.target_streak for record in targeted),
         met=sum(judged) if judged else None,
         reference=analysis.architecture.reference.model_dump(exclude_none=True),
     )
 
 
 def spread_text(values: Sequence[float]) -> str:
-    """The mean in percent and, over several seeds, the standard deviation: ``99.55 ± 0.02``."""
+    """Return the mean in percent and, over several seeds, the deviation: ``99.55 ± 0.02``."""
     return str(MeanStd.of(values))
-
-
-def range_text(values: Sequence[int]) -> str:
-    """The lowest and the highest value: ``3 to 5``."""
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"

@@ -65,7 +65,7 @@ def skip_updates_if(optimizer: Optimizer, flag: Tensor) -> None:
 
 
 def has_avx512_bf16() -> bool:
-    """Whether the CPU has bfloat16 instructions; False if torch cannot tell.
+    """Whether the CPU has bfloat16 instructions; False if torch does not know.
 
     torch 2.11 to 2.14: the function is private. Autocast with emulated bfloat16 is slower than
     float32.

@@ -1,8 +1,8 @@
-"""Checkpoints: one file each, with everything that the next step depends on.
+"""Checkpoints: files with everything that the next step depends on.
 
 A checkpoint is a safetensors file: weights, average and optimizer as tensors, the rest as JSON in
-its metadata, which also holds a SHA-256 over both. The file is renamed into place, so tensors and
-numbers are always of one moment. Random states are not part of it: everything drawn is a function
+the metadata, together with a SHA-256 of both. The file is renamed into place, so tensors and
+numbers always belong to the same step. It has no random states, because random draws are functions
 of (seed, epoch, step).
 """
 
@@ -26,12 +26,12 @@ from netbuilder._text import printable
 from netbuilder.components.component import explain
 from netbuilder.config.schema import format_path
 from netbuilder.errors import CheckpointError
-from netbuilder.runs.records import Count, EpochRecord
+from netbuilder.runs.records import EpochRecord
+from netbuilder.runs.values import Count
 from netbuilder.training.step import TrainState
 
-KEPT = 2
-"""Checkpoints of a run: the newest, and one to fall back to if the disk damages it."""
-
+MAX_CHECKPOINTS = 2
+"""Checkpoints of a run: the newest, and an earlier one in case that is damaged."""
 
 UNREADABLE = (
     OSError,
@@ -42,9 +42,9 @@ UNREADABLE = (
     AttributeError,
     RuntimeError,
 )
-"""What reading a damaged file can raise, except for a lack of memory.
+"""The errors that reading a damaged file can raise.
 
-A text nested too deeply and tensors of another network raise a RuntimeError.
+RuntimeError is that of JSON nested too deep and of the tensors of another network.
 """
 
 _NAME = re.compile(r"epoch([0-9]{5,18})-step([0-9]{7,18})\.safetensors")
@@ -53,17 +53,17 @@ _HEADER_LIMIT = 32 << 20
 
 
 class Progress(BaseModel):
-    """How far a run is, and what it has measured in the current epoch.
+    """The progress of a run, with the sums of the current epoch.
 
     Attributes:
         epoch: The current epoch, from 0.
-        step: How many steps of it are taken.
-        loss_sum: The sum of the losses of its images.
-        hits: How many of its images were classified correctly.
-        images: How many images it has trained on.
+        step: The number of steps in the epoch so far.
+        loss_sum: The sum of the losses of the epoch's images.
+        hits: The number of the epoch's images that were classified correctly.
+        images: The number of the epoch's images so far; ``seen`` in JSON.
         learning_rate: The rate of the last update.
-        train_seconds: How long it has trained.
-        history: The epochs before.
+        train_seconds: The duration of the epoch so far.
+        history: The records of the earlier epochs.
     """
 
     model_config = ConfigDict(
@@ -84,31 +84,31 @@ def save(folder: Path, trainee: TrainState, progress: Progress) -> Path:
     """Write a checkpoint and remove the oldest.
 
     Raises:
-        OSError: It cannot be written; the earlier ones stay.
+        OSError: The checkpoint cannot be written; earlier ones stay.
     """
     tensors, numbers = capture(trainee)
     state = json.dumps({"progress": progress.model_dump(by_alias=True), **numbers})
     metadata = {"state": state, "sha256": digest_of(tensors, state)}
     path = folder / f"epoch{progress.epoch:05d}-step{progress.step:07d}.safetensors"
     write_atomic(path, packed(tensors, metadata))
-    # Newer ones were damaged, and do not count among those to keep.
+    # Newer files are damaged and do not count.
     older = [other for other in _newest_first(folder) if _position(other) < _position(path)]
-    for old in older[KEPT - 1 :]:
+    for old in older[MAX_CHECKPOINTS - 1 :]:
         if not old.is_dir():
             old.unlink(missing_ok=True)
     return path
 
 
 def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
-    """Bring ``trainee`` to the newest checkpoint that is not damaged.
+    """Load the newest valid checkpoint into ``trainee``.
 
-    Newer ones are renamed, so that none of them is a fallback later.
+    Damaged checkpoints that are newer are renamed, so that no later run tries them again.
 
     Returns:
-        How far the run is, and a line for each newer file that is damaged.
+        The progress of the run, and a line for each damaged file.
 
     Raises:
-        CheckpointError: All checkpoints are damaged; or there is no folder of them.
+        CheckpointError: All checkpoints are damaged, or the folder is missing.
         OSError: The folder cannot be read.
     """
     damaged: list[tuple[Path, str]] = []
@@ -116,17 +116,17 @@ def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
         raise CheckpointError(printable(f"{folder}: no such folder; put it back, or train again"))
     paths = _newest_first(folder)
     if not paths:
-        return Progress(), []  # killed before the first: the seed determines the first weights
+        return Progress(), []  # killed before the first checkpoint: start again from the seed
     for path in paths:
         try:
-            tensors, state = _read(path, most=_most_bytes(trainee))
+            tensors, state = _read(path, limit=_max_bytes(trainee))
             progress = _progress(path, state)
             _install(trainee, tensors, state)
         except UNREADABLE as error:
             damaged.append((path, f"{path}: damaged and skipped ({_first_line(error)})"))
             continue
         for other, _ in damaged:
-            with suppress(OSError):  # it does no harm where it cannot be renamed
+            with suppress(OSError):  # a damaged file does no harm under its name
                 other.rename(other.with_name(f"{other.name}.damaged"))
         return progress, [printable(line) for _, line in damaged]
     lines = "\n".join(printable(line) for _, line in damaged)
@@ -136,10 +136,10 @@ def restore(folder: Path, trainee: TrainState) -> tuple[Progress, list[str]]:
 
 
 def save_weights(path: Path, trainee: TrainState) -> None:
-    """Write the tested weights alone, keyed as the built module's ``state_dict``.
+    """Write the weights of the evaluated model, keyed as its ``state_dict``.
 
     Raises:
-        OSError: They cannot be written; the earlier ones stay.
+        OSError: The file cannot be written; an earlier one stays.
     """
     weights = {
         name: t.detach().cpu().contiguous() for name, t in trainee.eval_model.state_dict().items()
@@ -147,25 +147,25 @@ def save_weights(path: Path, trainee: TrainState) -> None:
     write_atomic(path, packed(weights, {"sha256": digest_of(weights)}))
 
 
-def load_weights(path: Path, *, most: int) -> dict[str, torch.Tensor]:
-    """Read and check what `save_weights` wrote; weights without a checksum are not checked.
+def load_weights(path: Path, *, limit: int) -> dict[str, torch.Tensor]:
+    """Read the weights in a safetensors file, and check their digest if it has one.
 
     Args:
         path: The file.
-        most: How many bytes it may hold.
+        limit: The largest size of the file in bytes.
 
     Raises:
-        OSError: It cannot be read, or is missing.
-        ValueError: It is damaged; so may the others of `UNREADABLE` say.
+        OSError: The file cannot be read, or is missing.
+        ValueError: The file is damaged; other errors of `UNREADABLE` mean the same.
     """
-    tensors, metadata = _open(path, most)
+    tensors, metadata = _open(path, limit)
     if not metadata.keys() <= {"format"}:  # the one key that other writers add
         _require_digest(tensors, "", metadata)
     return tensors
 
 
 def bytes_of(tensors: Iterable[torch.Tensor]) -> int:
-    """Return how many bytes tensors take."""
+    """Return the size of tensors in bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -177,7 +177,7 @@ def _position(path: Path) -> tuple[int, int]:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    # Not by glob(), for which a folder that cannot be read is empty.
+    # glob() would treat a folder that cannot be read as empty.
     paths = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
     return sorted(paths, key=_position, reverse=True)
 
@@ -188,13 +188,13 @@ def _first_line(error: Exception) -> str:
     return text if len(text) <= 200 else text[:200] + "…"
 
 
-def _most_bytes(trainee: TrainState) -> int:
-    """Return more bytes than a checkpoint of ``trainee`` takes with any optimizer's state."""
+def _max_bytes(trainee: TrainState) -> int:
+    """Return an upper bound of the size of a checkpoint, whatever the optimizer."""
     return 16 * bytes_of(trainee.model.state_dict().values()) + 2 * _HEADER_LIMIT
 
 
 def capture(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return what the next step depends on: tensors, copied to the CPU, and plain numbers."""
+    """Return the state that the next step depends on: tensors on the CPU, and plain numbers."""
     tensors = {f"model.{name}": t for name, t in trainee.model.state_dict().items()}
     if trainee.average is not None:
         tensors |= {f"average.{name}": t for name, t in trainee.average.state_dict().items()}
@@ -210,7 +210,7 @@ def capture(trainee: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any
         "optimizer": {"param_groups": optimizer["param_groups"], "scalars": scalars},
         "schedule": [_plain(scheduler.state_dict()) for scheduler in trainee.schedule],
     }
-    # Clones: two entries may share memory, which safetensors refuses.
+    # Cloned, because safetensors refuses entries that share memory.
     return {k: t.detach().cpu().clone().contiguous() for k, t in tensors.items()}, numbers
 
 
@@ -242,21 +242,21 @@ def _progress(path: Path, state: dict[str, Any]) -> Progress:
         place = format_path(("progress", *first["loc"]))
         raise ValueError(f"{place}: {explain(first, Progress)}") from None
     if (progress.epoch, progress.step) != _position(path):
-        raise ValueError(f"it holds epoch {progress.epoch}, step {progress.step}")
+        raise ValueError(f"its content is of epoch {progress.epoch}, step {progress.step}")
     if len(progress.history) != progress.epoch:
-        raise ValueError(f"it holds the metrics of {len(progress.history)} epochs")
+        raise ValueError(f"it has the metrics of {len(progress.history)} epochs")
     return progress
 
 
-def _read(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    tensors, metadata = _open(path, most)
+def _read(path: Path, limit: int) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    tensors, metadata = _open(path, limit)
     _require_digest(tensors, metadata["state"], metadata)
     state: dict[str, Any] = json.loads(metadata["state"])
     return tensors, state
 
 
-def _open(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read the tensors of a safetensors file and its metadata; other files are refused quickly."""
+def _open(path: Path, limit: int) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read the tensors and the metadata of a safetensors file; refuse other files early."""
     if not path.is_file():
         path.stat()
         raise ValueError("not a file")  # a pipe would block
@@ -264,12 +264,12 @@ def _open(path: Path, most: int) -> tuple[dict[str, torch.Tensor], dict[str, str
         header = int.from_bytes(file.read(8), "little")
     if header > _HEADER_LIMIT:
         raise ValueError(f"its header claims {header:,} bytes")
-    if (size := path.stat().st_size) > most:
+    if (size := path.stat().st_size) > limit:
         raise ValueError(f"it has {size:,} bytes, more than the network and its optimizer take")
     with safe_open(path, "pt") as tensors_file:
         metadata = tensors_file.metadata() or {}
-        # Clones: what is checked is what is used, whatever happens to the file.
-        tensors = {name: tensors_file.get_tensor(name).clone() for name in tensors_file.keys()}  # noqa: SIM118  # it has keys and is not a mapping
+        # Cloned, so that a change of the file cannot change checked tensors.
+        tensors = {name: tensors_file.get_tensor(name).clone() for name in tensors_file.keys()}  # noqa: SIM118  # not a mapping
     return tensors, metadata
 
 
@@ -279,7 +279,7 @@ def _require_digest(tensors: dict[str, torch.Tensor], text: str, metadata: dict[
 
 
 def _plain(value: Any) -> Any:
-    """Return a scheduler's state as JSON; mappings with numbers as keys become lists of pairs."""
+    """Return a scheduler's state as JSON; a mapping with numeric keys becomes a list of pairs."""
     if isinstance(value, dict):
         if any(not isinstance(key, str) for key in value):
             name = "counter" if isinstance(value, Counter) else "mapping"

@@ -32,6 +32,10 @@ Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """A function of normalized images and labels that returns the loss and the logits."""
 
 
+COMPILED_FROM_EPOCH_2 = "compiled from epoch 2 (the run is long enough to pay for it)"
+"""What a run records if the compiler pays, but not for the wait before its first step."""
+
+
 def decide_compile(
     choice: str, analysis: Analysis, steps: int, epochs: int, hardware: Device
 ) -> tuple[int | None, str]:
@@ -57,19 +61,19 @@ def decide_compile(
     """
     require_choice("--compile", choice, SWITCH)
     if choice == "off":
-        return None, "not compiled, as asked"
+        return None, "not compiled (--compile off)"
     obstacle = _obstacle(hardware)
     if choice == "on":
         if obstacle:
             raise MachineError(f"--compile on: {obstacle}; use auto or off")
-        return 0, "compiled, as asked"
+        return 0, "compiled (--compile on)"
     if obstacle:
-        return None, f"not compiled, {obstacle}"
+        return None, f"not compiled ({obstacle})"
     macs = analysis.macs * analysis.architecture.trained.batch_size
     seconds = steps * (epochs - 1) * (STEP_OVERHEAD_SECONDS + macs / MACS_PER_SECOND)
     if seconds < MIN_EAGER_SECONDS:
-        return None, "not compiled, a short run"
-    return 1, "compiled from epoch 2 (the run is long enough to pay for it)"
+        return None, "not compiled (the run is short)"
+    return 1, COMPILED_FROM_EPOCH_2
 
 
 def _obstacle(hardware: Device) -> str:
@@ -78,7 +82,7 @@ def _obstacle(hardware: Device) -> str:
         case "cuda":
             return ""
         case "cpu":
-            return "" if has_compiler() else "no C++ compiler here"
+            return "" if has_compiler() else "no C++ compiler found"
         case other:
             return f"not supported on {other}"
 

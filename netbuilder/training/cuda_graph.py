@@ -72,7 +72,7 @@ class CudaGraphed:
         Args:
             body: Reads no value on the host; may set gradients and buffers of ``model``.
             model: The network that ``body`` uses.
-            generators: The generators that ``body`` draws from, beside the global one.
+            generators: The generators that ``body`` draws from, in addition to the global one.
         """
         self._body = body
         self._model = model

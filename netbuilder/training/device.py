@@ -46,7 +46,7 @@ class Device:
         if device == "auto":
             device = next(name for name in available if available[name])
         elif not available[device]:
-            raise MachineError(f"--device {device}: torch finds none here; use auto or cpu")
+            raise MachineError(f"--device {device}: torch finds no such device; use auto or cpu")
         if precision == "auto":
             precision = "bf16" if _computes_bf16(device) else "fp32"
         return cls(torch.device(device), precision)

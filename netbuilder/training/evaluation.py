@@ -10,17 +10,17 @@ from torch import nn
 
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import TrainConfig
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.runs.records import Evaluation, Mistake
 from netbuilder.training.cuda_graph import Body
 from netbuilder.training.device import Device
 
 BATCH = 1000
-"""Batches of 100 to 1,000 images take the same time per test set within 10 %; batches of 2,000 take
-1.6 times as long (the tenth and the fourth iteration, one core of a server's CPU)."""
+"""Images per batch. From 100 to 1,000, a test set takes the same time within 10 %; with 2,000 it
+takes 1.6 times as long (measured with iter10 and iter4, one core of a server's CPU)."""
 
-WORST = 25
-"""How many mistakes a run records and draws."""
+MAX_MISTAKES = 25
+"""The number of mistakes that a run records and draws."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class LabeledPredictions:
         loss: The mean of the document's loss.
         accuracy: Percent.
         guesses: The class with the highest logit, int64 of shape (N).
-        confidences: Its probability, float32 of shape (N).
-        labels: int64 of shape (N).
+        confidences: The probability of that class, float32 of shape (N).
+        labels: The correct classes, int64 of shape (N).
         classes: The number of classes.
     """
 
@@ -65,11 +65,7 @@ class LabeledPredictions:
         return [int(i) for i in wrong[order][:count]]
 
     def evaluation(self, classes: Sequence[str]) -> Evaluation:
-        """Return the record of the predictions.
-
-        Args:
-            classes: The names of the classes.
-        """
+        """Return the predictions as a record; ``classes`` are the names of the classes."""
         mistakes = tuple(
             Mistake(
                 index=index,
@@ -77,7 +73,7 @@ class LabeledPredictions:
                 guess=classes[int(self.guesses[index])],
                 confidence=float(self.confidences[index]),
             )
-            for index in self.worst(WORST)
+            for index in self.worst(MAX_MISTAKES)
         )
         return Evaluation(
             classes=tuple(classes),
@@ -88,10 +84,10 @@ class LabeledPredictions:
 
 
 def prediction(model: nn.Module, dataset: Dataset, hardware: Device) -> Body:
-    """Return what maps uint8 images (N, C, H, W) to a tuple of float32 logits (N, classes)."""
+    """Return a function from uint8 images (N, C, H, W) to ``(float32 logits (N, classes),)``."""
 
     def predict(images: torch.Tensor) -> tuple[torch.Tensor]:
-        unit = normalise(to_unit(images), dataset.mean, dataset.std)
+        unit = normalize(to_unit(images), dataset.mean, dataset.std)
         with hardware.autocast():
             logits = model(unit).flatten(1)
         return (logits.float(),)
@@ -112,17 +108,17 @@ def evaluate(
 ) -> LabeledPredictions:
     """Evaluate ``model`` in evaluation mode.
 
-    Nothing returns to the host before the last batch.
+    Results stay on the device until the last batch, so that batches do not wait for the host.
 
     Args:
-        model: The network; its mode is restored.
+        model: The network; its mode is restored at the end.
         config: The training section, whose loss is measured.
         dataset: The data set, whose mean and deviation normalize the images.
         hardware: The device and the precision.
         images: uint8 of shape (N, C, H, W), on the device or streamed to it.
         labels: int64 of shape (N), on the device.
         between: Called after each batch; it may raise to end a long evaluation.
-        predict: A faster form of the model's `prediction`.
+        predict: A faster equivalent of the model's `prediction`.
     """
     loss = config.loss.build()
     was_training = model.training

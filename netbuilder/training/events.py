@@ -1,22 +1,24 @@
-"""Events of a training, which carry their values: nobody reads the run folder to show them."""
+"""Events of a training; they carry their values, so that showing them reads no files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from netbuilder.data.dataset import LoadedData
-from netbuilder.network.analysis import Analysis
-from netbuilder.runs.records import Environment, EpochRecord, Evaluation, RunResult
-from netbuilder.runs.run import Run
-from netbuilder.training.checkpoint import Progress
-from netbuilder.training.device import Device
+if TYPE_CHECKING:  # what shows events need not import torch
+    from netbuilder.data.dataset import LoadedData
+    from netbuilder.network.analysis import Analysis
+    from netbuilder.runs.records import Environment, EpochRecord, Evaluation, RunResult
+    from netbuilder.runs.run import Run
+    from netbuilder.training.checkpoint import Progress
+    from netbuilder.training.device import Device
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run is about to take its first step, or its next one if it was resumed.
+    """The run is about to take its first step, or the next one if it is resumed.
 
-    ``warnings`` are lines that the user must see: a fallback data set, damaged checkpoints.
+    ``warnings`` are lines for the user: a fallback data set, damaged checkpoints.
     """
 
     run: Run
@@ -32,14 +34,20 @@ class Started:
 
 @dataclass(frozen=True)
 class Compiling:
-    """The next step takes as long as compiling does; all before ``epoch``, from 1, is saved."""
+    """The next step compiles the model, which takes long; epochs before ``epoch`` are saved."""
 
     epoch: int
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """An optimizer step was taken; ``epoch`` and ``step`` count from 1."""
+    """The optimizer took a step.
+
+    Attributes:
+        epoch: The current epoch, from 1.
+        step: The number of steps in the epoch so far.
+        images: The number of images in the epoch so far.
+    """
 
     epoch: int
     step: int
@@ -48,7 +56,7 @@ class Stepped:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch was trained, tested and saved; ``best`` if none before it tested better."""
+    """An epoch was trained, tested and saved; ``best`` if its test accuracy is a new maximum."""
 
     metrics: EpochRecord
     best: bool

@@ -1,4 +1,4 @@
-"""Start or resume a training, which yields its events and writes the run folder."""
+"""Start or resume a run: write its folder and yield its events."""
 
 from __future__ import annotations
 
@@ -17,17 +17,10 @@ from netbuilder.data.open import open_dataset
 from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
-from netbuilder.runs.records import (
-    LARGEST_COUNT,
-    LONGEST_REASON,
-    DataRecord,
-    DeviceName,
-    Environment,
-    Precision,
-    RunConfig,
-    Session,
-)
+from netbuilder.runs.create import create_run
+from netbuilder.runs.records import DataRecord, Environment, RunConfig, Session
 from netbuilder.runs.run import Run
+from netbuilder.runs.values import LARGEST_COUNT, MAX_REASON, DeviceName, Precision
 from netbuilder.training.compile import decide_compile
 from netbuilder.training.cuda_graph import decide_graph
 from netbuilder.training.device import Device
@@ -51,29 +44,29 @@ def train(
     data_dir: str | PathLike[str] | None = None,
     stop: Callable[[], int] = never,
 ) -> Generator[Event, None, None]:
-    """Train a network as its document says and record it in a new folder below ``out``.
+    """Train a network as its document describes and record the run in a new folder.
 
     Args:
         architecture: An architecture with a ``train`` section, or its analysis by
-            `netbuilder.network.check.require_trainable`, which saves another one.
-        out: The folder for run folders, which are ``out/<name>/<time>-seed<n>``.
-        seed: Determines the first weights and everything drawn; it seeds torch's global state.
+            `netbuilder.network.check.require_trainable`, which is then not repeated.
+        out: The folder of run folders; the new one is ``out/<name>/<time>-seed<n>``.
+        seed: The seed of the initial weights and of all random draws; it seeds torch's global
+            state.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16`` (autocast).
-        compile: ``on``, ``off``, or ``auto``: from the second epoch on, where the run is long
-            enough to pay for it.
-        graph: ``on``, ``off``, or ``auto``: each step's passes are replayed as a CUDA graph where
-            there is a CUDA device and the optimizer's update is one kernel.
-        deterministic: Use only operations that sum in a fixed order, which some on a GPU do not.
-        data_dir: A torchvision-style root; else NETBUILDER_DATA, else the user's cache.
-        stop: Called after each step; anything but 0 is a signal's number: the state is saved and
-            `Interrupted` raised.
+        compile: ``on``, ``off``, or ``auto``: from epoch 2, if the run is long enough to gain time.
+        graph: ``on``, ``off``, or ``auto``: replay each step as a CUDA graph, if the device is a
+            CUDA device and the optimizer updates in one kernel.
+        deterministic: Use only deterministic operations, or raise an error.
+        data_dir: A torchvision-style root; by default NETBUILDER_DATA, or the user's cache folder.
+        stop: Called after each step; returns 0, or the number of a signal. The state is then saved
+            and `Interrupted` raised.
 
     Yields:
         `Started`, then `Stepped` for each step and `EpochEnded` for each epoch, then `Finished`.
 
     Raises:
-        ConfigError: The network cannot be trained as the document says.
+        ConfigError: The document does not describe a network that can be trained.
         DataError: The data set is not available.
         MachineError: Memory or disk is full; the last checkpoint stays.
         Diverged: The loss is not finite.
@@ -82,13 +75,11 @@ def train(
     if not 0 <= seed <= LARGEST_COUNT:
         raise ConfigError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_COUNT}")
     hardware = Device.choose(device, precision)
-    analysis = (
-        architecture if isinstance(architecture, Analysis) else require_trainable(architecture)
-    )
+    analysis = require_trainable(architecture)
     data = prepare(analysis, data_dir)
     settings = analysis.architecture.trained
     steps = settings.steps_per_epoch(len(data.train_labels))
-    compiled_from, why = decide_compile(compile, analysis, steps, settings.epochs, hardware)
+    compiled_from, reason = decide_compile(compile, analysis, steps, settings.epochs, hardware)
     graphed = decide_graph(graph, settings.optimizer, hardware)
     config = RunConfig(
         architecture=analysis.architecture.model_dump(mode="json"),
@@ -107,11 +98,11 @@ def train(
         seed=seed,
         data=_data_record(data, hardware.memory()),
         started=_now(),
-        compile=why,
+        compile=reason,
         **optional,
     )
     with resource_errors(Path(out), f"; {OUT_HINT}"):
-        run = Run.create(Path(out), analysis.architecture, config, environment)
+        run = create_run(Path(out), analysis.architecture, config, environment)
     with resource_errors(run.path, RESUME_HINT), run.in_use():
         trainer = Trainer(run, environment, analysis, hardware, seed, data, data_dir, stop)
         yield from trainer.events(resumed=None)
@@ -126,35 +117,36 @@ def resume(
     epochs: int | None = None,
     schedule: str = "extend",
 ) -> Generator[Event, None, None]:
-    """Resume the run in ``path`` from its newest undamaged checkpoint, to the same bits.
+    """Resume the run in ``path`` from its newest valid checkpoint.
 
-    On the same CPU, thread count and versions, the bits are those of a run that was never stopped;
-    elsewhere, and on a GPU, some of whose kernels sum in no fixed order, rounding differs. A run
-    that was killed before its first checkpoint starts again; a finished one yields `Started` and
-    `Finished` again.
+    With the same CPU, number of threads and versions, the result has the bits of an uninterrupted
+    run. Otherwise, and on a GPU, some of whose kernels add in no fixed order, rounding differs. A
+    run that was killed before its first checkpoint starts again. A finished run yields `Started`
+    and `Finished` again.
 
     Args:
         path: The run folder.
-        device: The device, in place of the one that the run started on.
+        device: The device; by default the one that the run started on.
         data_dir: As for `train`.
         stop: As for `train`.
-        epochs: How many epochs the run is to have, more than it has; they are recorded.
-        schedule: How the learning rate continues then: ``extend`` spans the schedule over all
-            epochs and continues at its new place, ``hold`` stays at its end.
+        epochs: The new number of epochs, to extend the run; it is recorded.
+        schedule: How to extend the learning-rate schedule: ``extend`` stretches it over all epochs,
+            ``hold`` keeps the rate at its end.
 
     Yields:
         As `train`.
 
     Raises:
-        ConfigError: There is no run folder, it is in use, damaged, or cannot be extended so.
-        CheckpointError: No checkpoint of it can be loaded.
+        ConfigError: The path is not a run folder, the run is in use or damaged, or it cannot be
+            extended.
+        CheckpointError: No checkpoint of the run can be loaded.
         DataError: The data are missing, or differ from those of the run.
     """
     run = Run.open(Path(path))
     hardware = Device.choose(device or run.config.device, run.config.precision)
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
     with resource_errors(run.path, RESUME_HINT), run.in_use():
-        run = Run.open(run.path)  # again, now that no other process writes into it
+        run = Run.open(run.path)  # read again, now that it is locked
         changes: dict[str, Any] = {}
         if epochs:
             run = extended(run, epochs, schedule, len(data.train_labels))
@@ -166,10 +158,10 @@ def resume(
 
 
 def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:
-    """Return the run with more epochs, which are not recorded yet.
+    """Return the run with more epochs; nothing is written.
 
     Raises:
-        ConfigError: They are not more, or the schedule cannot span them.
+        ConfigError: The run has as many epochs, or the schedule cannot span them.
     """
     config = run.architecture.trained
     require_choice("--schedule", schedule, SCHEDULES)
@@ -186,10 +178,10 @@ def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:
 
 
 def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> LoadedData:
-    """Open the data of a training, and check everything that depends on them.
+    """Open the data set of a training, and check batches and schedule against it.
 
     Args:
-        analysis: A network that can be trained, see `netbuilder.network.check.require_trainable`.
+        analysis: A network that can be trained; see `netbuilder.network.check.require_trainable`.
         data_dir: As for `train`.
 
     Raises:
@@ -209,7 +201,7 @@ def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> 
 
 
 def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) -> None:
-    """Refuse a last batch of one image where batch statistics need more."""
+    """Refuse a last batch of one image if batch normalization needs more."""
     count, size = len(data.train_labels), config.batch_size
     if (count % size or min(size, count)) > 1:
         return
@@ -233,7 +225,7 @@ def _data_record(data: LoadedData, memory: int) -> DataRecord:
         sha256=data.digest,
         train=len(data.train_labels),
         test=len(data.test_labels),
-        fallback=data.fallback_reason[:LONGEST_REASON] if data.fallback_for else "",
+        fallback=data.fallback_reason[:MAX_REASON] if data.fallback_for else "",
         **optional,
     )
 

@@ -1,4 +1,4 @@
-"""The options of a training that take a name from a closed list."""
+"""The allowed values of training options."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 
 Switch = Literal["auto", "on", "off"]
-"""``auto`` leaves the choice to the program: compiling, CUDA graphs."""
+"""Whether to compile or to use CUDA graphs; ``auto`` lets netbuilder decide."""
 
 ScheduleExtension = Literal["extend", "hold"]
-"""How a schedule continues when a run gets more epochs."""
+"""How to continue the learning-rate schedule of an extended run."""
 
 WeightsName = Literal["best", "last"]
-"""The epoch whose weights are used."""
+"""The epoch whose weights to use."""
 
 DEVICES: tuple[str, ...] = get_args(DeviceName)
 PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
 SWITCH: tuple[str, ...] = get_args(Switch)
 SCHEDULES: tuple[str, ...] = get_args(ScheduleExtension)
-WEIGHTS: tuple[str, ...] = get_args(WeightsName)

@@ -1,4 +1,4 @@
-"""Reopen the data that a run was trained on."""
+"""Open the data set that a run was trained on."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ def recorded_dataset(run: Run) -> Dataset:
 
 
 def open_recorded_data(run: Run, data_dir: Path | None) -> LoadedData:
-    """Open the data that the run started with; the fallback's, if it trained on those.
+    """Open the data set that the run was trained on.
 
     Raises:
-        DataError: They are missing, or differ from the recorded ones.
+        DataError: The data set is missing, or differs from the recorded one.
     """
     recorded = run.environment.data
     data = open_dataset(recorded_dataset(run), data_dir)
     if data.digest != recorded.sha256:
         raise DataError(
             f"{run.path}: the data differ from those of the run: SHA-256 {data.digest[:16]}…, "
-            f"recorded {printable(recorded.sha256[:16])}…; name the folder that has them with "
-            "--data-dir"
+            f"recorded {printable(recorded.sha256[:16])}…; name the right folder with --data-dir"
         )
     if recorded.fallback:
         return replace(

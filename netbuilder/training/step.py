@@ -13,8 +13,9 @@ from torch.optim import Optimizer, lr_scheduler
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import Architecture, TrainConfig
 from netbuilder.data.loader import BatchLoader
-from netbuilder.data.transforms import augment, normalise, seed_for, to_unit
+from netbuilder.data.transforms import augment, normalize, seed_for, to_unit
 from netbuilder.errors import Diverged
+from netbuilder.network.analysis import Analysis
 from netbuilder.network.build import build
 from netbuilder.training._torch_workarounds import plain_update, skip_updates_if
 from netbuilder.training.compile import Forward, compiled, forward_pass
@@ -36,16 +37,17 @@ class TrainState:
     @classmethod
     def make(
         cls,
-        architecture: Architecture,
+        network: Architecture | Analysis,
         hardware: Device,
         seed: int,
         steps_per_epoch: int,
         scheduled_epochs: int,
     ) -> TrainState:
         """Create the initial state; a seed gives the same weights on every device."""
+        architecture = network.architecture if isinstance(network, Analysis) else network
         config = architecture.trained
         torch.manual_seed(seed_for("weights", seed))
-        model = build(architecture).to(hardware.device)
+        model = build(network).to(hardware.device)
         average = None if config.ema is None else ExponentialMovingAverage(model, config.ema)
         optimizer = config.optimizer.build(model.parameters(), fused=hardware.device.type != "mps")
         schedule = build_schedule(config, optimizer, steps_per_epoch, scheduled_epochs)
@@ -202,7 +204,7 @@ class Step:
         dataset = self._dataset
         batch = augment(to_unit(images), self._config.augment, self._augment_generator)
         loss, logits = self._forward_for(len(labels))(
-            normalise(batch, dataset.mean, dataset.std), labels
+            normalize(batch, dataset.mean, dataset.std), labels
         )
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         with torch.no_grad():
@@ -252,7 +254,7 @@ class Step:
         )
 
     def _has_ended(self, moves: int) -> bool:
-        """Whether the schedule has reached its end after so many moves."""
+        """Whether the schedule is at its end after this number of moves."""
         return self._schedule_end is not None and moves >= self._schedule_end
 
     def end_epoch(self, epoch: int, test_loss: float) -> None:

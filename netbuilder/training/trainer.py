@@ -1,11 +1,10 @@
-"""The trainer: epochs, tests and checkpoints of a run in one process, and its result."""
+"""The trainer: train, test and save the epochs of a run in one process."""
 
 from __future__ import annotations
 
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -18,19 +17,12 @@ from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader,
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import CheckpointError, Diverged, Interrupted
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.targets import all_met, judge_run
 from netbuilder.runs.parse import damaged
 from netbuilder.runs.records import (
     Environment,
     EpochRecord,
     Evaluation,
-    Reference,
-    RunResult,
     Session,
-    VerdictRecord,
-    best_epoch,
-    best_train_accuracy,
-    total_seconds,
 )
 from netbuilder.runs.run import REWRITE, Run
 from netbuilder.training import checkpoint
@@ -42,11 +34,12 @@ from netbuilder.training.evaluation import LabeledPredictions, evaluate, predict
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
 from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
+from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
 
 
 def signal_name(signum: int) -> str:
-    """Return a signal's name as users know it."""
+    """Return the name of a signal, as users know it."""
     if signum == signal.SIGINT:
         return "Ctrl-C"
     try:
@@ -56,12 +49,12 @@ def signal_name(signum: int) -> str:
 
 
 def never() -> int:
-    """Return 0: no signal asks for a stop."""
+    """Return 0, which means that no signal arrived."""
     return 0
 
 
 class Trainer:
-    """Trains a run in this process, from its start or from where an earlier process left it."""
+    """Trains a run in this process, from its start or from its last checkpoint."""
 
     def __init__(
         self,
@@ -90,9 +83,9 @@ class Trainer:
         self.steps_per_epoch = self.config.steps_per_epoch(len(data.train_labels))
         spe, spanned = self.steps_per_epoch, run.config.schedule_span
         defer_compiler_import()
-        self.trainee = TrainState.make(analysis.architecture, hardware, seed, spe, spanned)
-        held = schedule_end(self.config, spe, spanned)
-        # A run that started on a GPU may be resumed elsewhere.
+        self.trainee = TrainState.make(analysis, hardware, seed, spe, spanned)
+        end = schedule_end(self.config, spe, spanned)
+        # A run that started on a GPU may be resumed on another device.
         graph = run.config.graph and hardware.device.type == "cuda"
         tested = self.trainee.eval_model
         predict = prediction(tested, data.dataset, hardware)
@@ -104,7 +97,7 @@ class Trainer:
             hardware,
             seed,
             spe,
-            held,
+            end,
             compiled_from=run.config.first_compiled_epoch,
             graph=graph,
         )
@@ -115,20 +108,20 @@ class Trainer:
         """Train to the end of the run, and yield each event.
 
         Args:
-            resumed: The entry for environment.json if an earlier process started the run.
+            resumed: The session of this process, if it resumes the run; None if it starts it.
         """
         exact = self.run.config.deterministic
         with (
-            resource_errors(self.run.path, RESUME_HINT, self._smaller),
+            resource_errors(self.run.path, RESUME_HINT, self._memory_remedy),
             deterministic(enabled=exact),
         ):
             try:
                 yield from self._events(resumed=resumed)
             except Diverged as error:
-                saved = "everything saved before it stays"
+                saved = "the last checkpoint stays"
                 raise Diverged(f"{self.run.path}: {error}; {saved}") from None
 
-    def _smaller(self) -> str:
+    def _memory_remedy(self) -> str:
         """Return what to do about a lack of memory."""
         size, memory = self.config.batch_size, self.hardware.memory()
         streams = isinstance(self.feed, StreamingLoader)
@@ -136,11 +129,11 @@ class Trainer:
         fits = batch_that_fits(self.analysis, memory, data_bytes)
         if fits < 1:
             return f"not even one image fits into {memory / 2**30:.1f} GiB; use a smaller network"
-        if fits >= size:  # other programs use memory, too
+        if fits >= size:  # other programs take memory, too
             fits = max(1, size // 2)
         return (
-            f"batches of {size} do not fit into {memory / 2**30:.1f} GiB; by the summary's memory "
-            f"rows {fits} should: train again with --set train.batch_size={fits}"
+            f"batches of {size} do not fit into {memory / 2**30:.1f} GiB; batches of {fits} "
+            f"should: train again with --set train.batch_size={fits}"
         )
 
     def _events(self, *, resumed: Session | None) -> Iterator[Event]:
@@ -168,9 +161,9 @@ class Trainer:
         yield self._finish()
 
     def _record_resumption(self, session: Session) -> None:
-        """Write into the folder, once it is known where the run continues."""
+        """Record the session, now that a checkpoint is restored."""
         empty = not any(self.run.checkpoints.glob("*.safetensors"))
-        if empty and self.run.metrics:  # training would start again, over what is recorded
+        if empty and self.run.metrics:  # a new start would overwrite the records
             raise CheckpointError(
                 f"{printable(str(self.run.checkpoints))}: no checkpoint in it, though epochs are "
                 "recorded; put one back, or train again"
@@ -182,7 +175,7 @@ class Trainer:
             self.run.add_session(session)
 
     def _respan(self) -> list[str]:
-        """Bring the schedule of a run that got more epochs to its place in the longer run."""
+        """Adapt the schedule of an extended run to its new length; return what changed."""
         epochs = self.config.epochs
         before = self.run.config.epochs_begun or epochs
         if before == epochs or not self.config.scheduler:
@@ -197,7 +190,7 @@ class Trainer:
         rate = f"the learning rate is {self.trainee.learning_rate:g}"
         if spanned < epochs:
             return [f"{epochs} epochs, the schedule held at its end after epoch {spanned}; {rate}"]
-        return [f"{epochs} epochs in place of {before}, the schedule spans them all; {rate}"]
+        return [f"{epochs} epochs instead of {before}, the schedule spans them all; {rate}"]
 
     def _train_epoch(self) -> Iterator[Compiling | Stepped]:
         at, device = self.progress, self.hardware.device
@@ -206,7 +199,7 @@ class Trainer:
         hits = torch.tensor(at.hits, device=device)
         if at.step == 0 and self.step.compiles_next(at.epoch):
             yield Compiling(at.epoch + 1)
-        before, began = at.train_seconds, time.perf_counter()
+        before, start = at.train_seconds, time.perf_counter()
         for step in self.step.epoch(self.feed, order, at.epoch, at.step):
             at.learning_rate = step.learning_rate
             loss_sum += step.loss
@@ -218,13 +211,13 @@ class Trainer:
             if stopped or at.step == self.steps_per_epoch:
                 self.step.raise_if_diverged()
                 at.loss_sum, at.hits = float(loss_sum), int(hits)
-                at.train_seconds = before + time.perf_counter() - began
+                at.train_seconds = before + time.perf_counter() - start
             if stopped:
                 self._pause()
 
     def _end_epoch(self) -> EpochEnded:
         at = self.progress
-        began = time.perf_counter()
+        start = time.perf_counter()
         test = self._evaluate()
         if not isfinite(test.loss):
             raise Diverged(
@@ -239,14 +232,14 @@ class Trainer:
             test_accuracy=test.accuracy,
             learning_rate=at.learning_rate,
             train_seconds=at.train_seconds,
-            test_seconds=time.perf_counter() - began,
+            test_seconds=time.perf_counter() - start,
         )
         best = all(test.accuracy > before.test_accuracy for before in at.history)
         self.step.end_epoch(at.epoch, test.loss)
         self.progress = Progress(epoch=at.epoch + 1, history=[*at.history, metrics])
         self._last_test = test
-        # The checkpoint comes last: until it is written, this epoch counts as not yet trained, and
-        # training it again writes the same files again.
+        # The checkpoint is last: without it, a resumed run trains this epoch again and writes the
+        # same files again.
         checkpoint.save_weights(self.run.path / "last.safetensors", self.trainee)
         if best:
             checkpoint.save_weights(self.run.path / "best.safetensors", self.trainee)
@@ -256,7 +249,7 @@ class Trainer:
 
     def _finish(self) -> Finished:
         history = self.progress.history
-        self.run.write_metrics(history)  # they may have been lost since
+        self.run.write_metrics(history)  # a user may have deleted the file
         evaluation, result = self._recorded_evaluation(), self.run.result
         if evaluation is None:
             test = self._last_test or self._evaluate()
@@ -268,7 +261,7 @@ class Trainer:
         return Finished(self.run, self.analysis, tuple(history), result, evaluation, self.full_data)
 
     def _recorded_evaluation(self) -> Evaluation | None:
-        """The evaluation that a finished run has recorded, of this data set."""
+        """Return the recorded evaluation of a finished run; check that it fits the data set."""
         evaluation = self.run.evaluation
         if evaluation is not None:
             path = self.run.path / "evaluation.json"
@@ -299,38 +292,18 @@ class Trainer:
         )
 
     def _pause(self) -> None:
-        """Save the state of the run and end it."""
+        """Save the state of the run, and raise `Interrupted`."""
         at, signum = self.progress, self.stop()
         path = self._save()
-        done = f"in epoch {at.epoch + 1}, step {at.step}"
+        position = f"in epoch {at.epoch + 1}, step {at.step}"
         if at.epoch == self.config.epochs:
-            done = "after the last epoch"
-        where = f" --data-dir {self.data_dir}" if self.data_dir else ""
+            position = "after the last epoch"
+        option = f" --data-dir {self.data_dir}" if self.data_dir else ""
         raise Interrupted(
             signum,
-            f"stopped by {signal_name(signum)} {done}; saved as {path}\n"
-            f"resume with: netbuilder train --resume {self.run.path}{where}",
+            f"stopped by {signal_name(signum)} {position}; saved as {path}\n"
+            f"resume with: netbuilder train --resume {self.run.path}{option}",
         )
 
     def _save(self) -> Path:
         return checkpoint.save(self.run.checkpoints, self.trainee, self.progress)
-
-
-def run_result(analysis: Analysis, history: list[EpochRecord], data: LoadedData) -> RunResult:
-    """Return the result of a run: best and last epoch, and every target's verdict."""
-    unjudged = ""
-    if data.fallback_for:
-        unjudged = f"trained on {data.dataset.kind} in place of {data.fallback_for.kind}"
-    verdicts = judge_run(analysis, history, unjudged)
-    met = all_met(verdicts)
-    return RunResult(
-        epochs=len(history),
-        parameters=analysis.parameters,
-        best=best_epoch(history),
-        best_train_accuracy=best_train_accuracy(history),
-        last=history[-1],
-        targets=tuple(VerdictRecord(**asdict(verdict)) for verdict in verdicts),
-        met=None if unjudged and met else met,
-        reference=Reference(**analysis.architecture.reference.model_dump(exclude_none=True)),
-        seconds=total_seconds(history),
-    )

@@ -1,4 +1,4 @@
-"""Measure the commands that only look, relative to a script that imports torch and calls torchinfo.
+"""Measure the looking commands relative to a script that imports torch and calls torchinfo.
 
     python tests/benchmarks/bench_looks.py [--rounds 9] [--arch archs/iter10.yaml]
 
@@ -26,7 +26,7 @@ BOUNDS = {"summarize": 0.15, "check": 0.15, "--help": 0.12, "runs": 0.12}
 
 
 def torchinfo_script(architecture: Architecture) -> str:
-    """The network in plain torch, from the modules' own representation, and its summary."""
+    """Return a script that builds the network in plain torch and prints torchinfo's summary."""
     modules = "".join(f"    nn.{module!r},\n" for module in build(architecture))
     return (
         "from torch import nn\nfrom torchinfo import summary\n\n"
@@ -36,7 +36,7 @@ def torchinfo_script(architecture: Architecture) -> str:
 
 
 def commands(arch: str) -> dict[str, list[str]]:
-    """The commands by the name of their row; the first is what the others are compared with."""
+    """Return the commands by the name of their row; the others are compared with the first."""
     python = [sys.executable]
     netbuilder = [*python, "-m", "netbuilder"]
     return {
@@ -50,7 +50,7 @@ def commands(arch: str) -> dict[str, list[str]]:
 
 
 def seconds(command: list[str]) -> float:
-    """Wall time of a process that must succeed."""
+    """Return the wall time of a process that must succeed."""
     # An installed package has its bytecode compiled, and so does torch.
     environment = {name: os.environ[name] for name in os.environ if "BYTECODE" not in name}
     start = perf_counter()
@@ -67,16 +67,16 @@ def main() -> None:
     times: dict[str, list[float]] = {name: [] for name in lines}
     for number in range(options.rounds + 1):
         for name, command in lines.items():
-            taken = seconds(command)
+            duration = seconds(command)
             if number:
-                times[name].append(taken)
+                times[name].append(duration)
     print("| command | median s | range s | of torchinfo | at most |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for name, taken_by in times.items():
-        ratio = median(a / b for a, b in zip(taken_by, times["torchinfo"], strict=True))
+    for name, durations in times.items():
+        ratio = median(a / b for a, b in zip(durations, times["torchinfo"], strict=True))
         bound = f"{BOUNDS[name]:.2f}" if name in BOUNDS else ""
-        spread = f"{min(taken_by):.3f} – {max(taken_by):.3f}"
-        print(f"| {name} | {median(taken_by):.3f} | {spread} | {ratio:.3f} | {bound} |")
+        spread = f"{min(durations):.3f} – {max(durations):.3f}"
+        print(f"| {name} | {median(durations):.3f} | {spread} | {ratio:.3f} | {bound} |")
     print(
         f"\n{options.arch}, {options.rounds} rounds; Python {platform.python_version()}, torch "
         f"{torch.__version__}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"

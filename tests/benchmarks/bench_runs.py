@@ -1,8 +1,8 @@
-"""How long a list of 500 run folders takes, beside Python doing nothing.
+"""Measure a list of 500 run folders, with the start of Python as the floor.
 
     python tests/benchmarks/bench_runs.py [--rounds 5]
 
-Whole processes in turn, from start to exit; the folders are copies of a record of iter10.
+Times are those of processes from start to exit; the folders are copies of a record of iter10.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def main() -> None:
             "netbuilder runs": [sys.executable, "-m", "netbuilder", "runs", folder],
             "python": [sys.executable, "-c", "pass"],
         }
-        taken = {
+        durations = {
             name: [seconds(command) for _ in range(rounds)] for name, command in commands.items()
         }
     print(f"{FOLDERS} run folders, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
-    for name, times in taken.items():
+    for name, times in durations.items():
         print(f"{name:<16} median {median(times):.3f} s, {min(times):.3f} to {max(times):.3f} s")
 
 

@@ -1,8 +1,8 @@
-"""What showing a run costs its training: steps under the live display beside steps unseen.
+"""Measure the cost of the live display: training steps with it and without it.
 
     python tests/benchmarks/bench_shown.py [ARCH] [--rounds 60] [--steps 30]
 
-One training, whose steps are shown and not shown by turns, on a terminal that throws all away.
+One training alternates between both, on a terminal that discards its output.
 Nothing else should run meanwhile.
 """
 
@@ -30,45 +30,45 @@ def main() -> None:
     parser.add_argument("arch", nargs="?", type=Path, default=ITER10)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--steps", type=int, default=30)
-    chosen = parser.parse_args()
-    os.environ["FORCE_COLOR"] = "1"  # rich takes what it writes to for a terminal
+    options = parser.parse_args()
+    os.environ["FORCE_COLOR"] = "1"  # rich treats its output as a terminal
     with (
         tempfile.TemporaryDirectory() as out,
-        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
-        redirect_stdout(nowhere),
+        Path(os.devnull).open("w", encoding="utf-8") as null_device,
+        redirect_stdout(null_device),
     ):
-        records = train(load(chosen.arch), out=out)
+        records = train(load(options.arch), out=out)
         started = next(records)
-        for _ in range(chosen.steps):
+        for _ in range(options.steps):
             next(records)
-        unseen, shown = [], []
-        for _ in range(chosen.rounds):
-            unseen.append(seconds(records, chosen.steps, None))
-            shown.append(seconds(records, chosen.steps, started))
+        without_display, with_display = [], []
+        for _ in range(options.rounds):
+            without_display.append(seconds(records, options.steps, None))
+            with_display.append(seconds(records, options.steps, started))
         records.close()
-    ratios = [after / before for before, after in zip(unseen, shown, strict=True)]
+    ratios = [after / before for before, after in zip(without_display, with_display, strict=True)]
     print(
-        f"{chosen.arch.name}: {1e3 * median(unseen) / chosen.steps:.2f} ms a step unseen, "
-        f"{1e3 * median(shown) / chosen.steps:.2f} ms shown; ratio {median(ratios):.3f} "
-        f"({min(ratios):.3f} to {max(ratios):.3f}) over {chosen.rounds} rounds of {chosen.steps} "
-        f"steps; load {os.getloadavg()[0]:.1f}"
+        f"{options.arch.name}: {1e3 * median(without_display) / options.steps:.2f} ms per step "
+        f"without display, {1e3 * median(with_display) / options.steps:.2f} ms with it; "
+        f"ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) over "
+        f"{options.rounds} rounds of {options.steps} steps; load {os.getloadavg()[0]:.1f}"
     )
 
 
 def seconds(records: Iterator[Event], steps: int, started: Event | None) -> float:
-    """How long so many steps take, shown behind ``started`` if that is given."""
+    """Return the time of this number of steps, with the display if ``started`` is not None."""
     assert started is None or isinstance(started, Started)
     with RunProgress(plain=False, quiet=started is None) as live:
         if started:
             live.show(started)
-        began = time.perf_counter()
-        taken = 0
-        while taken < steps:
+        start = time.perf_counter()
+        count = 0
+        while count < steps:
             record = next(records)
             if started:
                 live.show(record)
-            taken += isinstance(record, Stepped)
-        return time.perf_counter() - began
+            count += isinstance(record, Stepped)
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How long a look at DenseNet-121 takes, beside a script that asks torchvision and torchinfo.
+"""Measure a summary of DenseNet-121 relative to a script that uses torchvision and torchinfo.
 
     python tests/benchmarks/bench_zoo.py [--rounds 9]
 
-Whole processes in turn, from start to exit: ``netbuilder summarize archs/zoo/densenet121.yaml``,
-torchinfo's summary of torchvision's model, and Python doing nothing, which is the floor of both.
-The first round warms the disk cache and is not counted. Nothing else should run meanwhile.
+Times are those of alternating processes from start to exit: ``netbuilder summarize``,
+torchinfo's summary of torchvision's model, and the start of Python, the floor of both. The
+first round warms the disk cache and is not counted. Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ COMMANDS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=9)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     print(
-        f"{DOCUMENT.name}, {chosen.rounds} rounds; python {platform.python_version()}, "
+        f"{DOCUMENT.name}, {options.rounds} rounds; python {platform.python_version()}, "
         f"torch {version('torch')}, torchvision {version('torchvision')}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     rounds = [
         {name: seconds(command) for name, command in COMMANDS.items()}
-        for _ in range(1 + chosen.rounds)
+        for _ in range(1 + options.rounds)
     ][1:]
     for name in COMMANDS:
-        taken = [times[name] for times in rounds]
-        print(f"{name:<11} median {median(taken):.3f} s, {min(taken):.3f} to {max(taken):.3f} s")
+        column = [times[name] for times in rounds]
+        print(f"{name:<11} median {median(column):.3f} s, {min(column):.3f} to {max(column):.3f} s")
     ratios = [times["torchinfo"] / times["netbuilder"] for times in rounds]
     print(f"torchinfo / netbuilder: {median(ratios):.1f}, {min(ratios):.1f} to {max(ratios):.1f}")
 

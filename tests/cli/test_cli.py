@@ -1,4 +1,4 @@
-"""The frame of the command line: usage, errors, exit codes, output that nobody reads."""
+"""The command line as a whole: usage, errors, exit codes and closed pipes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import COMMAND, WRONGS, run, write_documents
+from command import COMMAND, PROBLEMS, run, write_documents
 from documents import SMALL
 
 import netbuilder
@@ -19,7 +19,7 @@ from netbuilder.errors import ConfigError, DataError, MachineError
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a document that is sound, one with a fault and one that is wrong."""
+    """The working folder, with a sound document, one with a shape error and an invalid one."""
     write_documents(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (("runs", "small.yaml"), "small.yaml: it is a file; name a folder of runs"),
         (("import", "a:b"), "--input is missing; example: netbuilder import mynets.small:net"),
-        (("new", "a", "b"), "extra argument(s) (b); usage: "),
+        (("new", "a", "b"), "unexpected argument b; example: netbuilder new iter11 --from"),
         (
             ("check", "small.yaml", "--format"),
             "requires an argument; see netbuilder COMMAND --help",
@@ -49,23 +49,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...], message: str) -> None:
-    """The message names what is wrong and goes to stderr."""
-    done = run(*arguments)
-    assert (done.code, done.out) == (2, "")
-    assert message in done.err
+    """The message names the mistake and goes to stderr."""
+    result = run(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
 
 
-def test_a_line_without_a_command_shows_the_help() -> None:
-    """On stderr, for nothing was done."""
-    done = run()
-    assert (done.code, done.out) == (2, "")
-    assert "Example: netbuilder summarize archs/iter10.yaml" in done.err
+def test_a_line_without_a_command_prints_the_help() -> None:
+    """The help goes to stderr, and the exit code is 2."""
+    result = run()
+    assert (result.code, result.out) == (2, "")
+    assert "Example: netbuilder summarize archs/iter10.yaml" in result.err
 
 
-def test_the_version_is_told() -> None:
-    """The program's name and the package's version."""
-    done = run("--version")
-    assert (done.code, done.out) == (0, f"netbuilder {netbuilder.__version__}\n")
+def test_the_version_is_printed() -> None:
+    """The line has the program's name and the package's version."""
+    result = run("--version")
+    assert (result.code, result.out) == (0, f"netbuilder {netbuilder.__version__}\n")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_version_is_told() -> None:
 def test_an_error_exits_with_its_code(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ) -> None:
-    """Its message is printed as it is, once, and no traceback; Ctrl-C needs no words."""
+    """Its message is printed once without a traceback; Ctrl-C has no message."""
 
     def raises() -> None:
         raise error
@@ -90,7 +90,7 @@ def test_an_error_exits_with_its_code(
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that no user made comes out as it is, for whoever has to find it."""
+    """An error of the program keeps its traceback."""
 
     def broken() -> None:
         raise ZeroDivisionError("a fault of the program")
@@ -100,10 +100,10 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -
         run("schema")
 
 
-def test_a_title_beyond_the_encoding_is_shown_all_the_same(
+def test_a_title_beyond_the_encoding_is_escaped(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    """What the output's encoding lacks is escaped."""
+    """A character that the output's encoding lacks is printed as an escape."""
     (folder / "small.yaml").write_text(SMALL.replace("A small one", "Schön ☃"), encoding="utf-8")
     output = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="latin-1"))
@@ -114,20 +114,20 @@ def test_a_title_beyond_the_encoding_is_shown_all_the_same(
 
 
 @pytest.mark.parametrize("arguments", [("schema",), ("check", "small.yaml")])
-def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: tuple[str, ...]) -> None:
-    """Nothing is said, whether the output fills the pipe or waits in the buffer till the end."""
+def test_a_closed_pipe_is_not_an_error(folder: Path, arguments: tuple[str, ...]) -> None:
+    """No message is printed, for output that fills the pipe and for output in the buffer."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
+    result = subprocess.run(
         [*COMMAND, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False
     )
     os.close(writer)
-    assert (done.returncode, done.stderr) == (cli.PIPE_CLOSED, b"")
+    assert (result.returncode, result.stderr) == (cli.PIPE_CLOSED, b"")
 
 
-def test_it_runs_as_a_module(folder: Path) -> None:
-    """``python -m netbuilder`` is the command line, exit codes included."""
-    done = subprocess.run(
+def test_the_package_runs_as_a_module(folder: Path) -> None:
+    """``python -m netbuilder`` is the command line with its exit codes."""
+    result = subprocess.run(
         [*COMMAND, "check", "wrong.yaml"], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (2, WRONGS, "")
+    assert (result.returncode, result.stdout.splitlines(), result.stderr) == (2, PROBLEMS, "")

@@ -1,4 +1,4 @@
-"""Every failure ends with what to do next."""
+"""Every message of a failure ends with the next step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEXT = re.compile(
     r"[:;,] (or )?(add|change|check|choose|copy|crop|fix|give|leave|make|move|name|nest|put|remove|"
     r"repeat|save|set|swap|take|use|write)\b|a document (has|is) "
 )
-"""What tells somebody what to do: what may stand there, a command, an option, or a verb."""
+"""Forms of a next step: allowed values, a command, an option, or a verb."""
 
 DOCUMENTS = {
     "small": SMALL,
@@ -92,7 +92,7 @@ LINES = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all the documents."""
+    """A folder with all documents."""
     folder = tmp_path_factory.mktemp("wrong")
     for name, text in DOCUMENTS.items():
         (folder / f"{name}.yaml").write_text(text)
@@ -100,17 +100,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_failure_ends_with_what_to_do(
+def test_a_failure_ends_with_a_next_step(
     line: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its last line names what is allowed, a command, an option, or what to change."""
+    """The last line names allowed values, a command, an option, or a change."""
     monkeypatch.chdir(folder)
-    ran = run(*line.split())
-    assert ran.code in (2, 3), ran
-    last = ran.err.splitlines()[-1]
+    result = run(*line.split())
+    assert result.code in (2, 3), result
+    last = result.err.splitlines()[-1]
     assert NEXT.search(last), last
 
 
-def test_a_message_without_a_next_step_is_found() -> None:
-    """The check can fail."""
+def test_a_message_without_a_next_step_is_detected() -> None:
+    """The check can fail: it detects a message that only states the problem."""
     assert not NEXT.search("small.yaml:3:1: layers[2].Conv2d: padding is more than half the kernel")

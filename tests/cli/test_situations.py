@@ -1,7 +1,7 @@
-"""Each command where there is nothing, half a run, a changed document, or a read-only disk.
+"""Each command in an empty folder, on an incomplete run, a changed document and a read-only disk.
 
-The tables are the documentation: a command line, its exit code, and the words of the one line that
-tells. Whatever the command, the folder is the same behind it, but for what the row says it made.
+A row of a table has a command line, its exit code, words of exactly one line of its output, and
+optionally the path that it creates. Apart from that path the folder stays unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from command import Ran, run
+from command import Result, run
 from PIL import Image
 from small import DOCUMENT
 
@@ -27,53 +27,53 @@ TEXT = DOCUMENT.replace("epochs: 3", "epochs: 1").split("targets:")[0]
 RUN = Path("runs/small/R")
 CODE = "from torch import nn\n\nnet = nn.Sequential(nn.Conv2d(1, 4, 3))\n"
 NEEDED = {"onnx": "onnxruntime", "tensorboard": "tensorboard"}
-"""What a row needs that is in no plain installation."""
+"""Packages of extras that some rows need, by a word of the command line."""
 
 
 def rows(table: str) -> list[tuple[str, ...]]:
-    """The cells of a table's lines."""
+    """Return the cells of a table's lines."""
     lines = [line for line in table.splitlines() if line.strip()]
     return [tuple(cell.strip() for cell in line.split(" | ")) for line in lines]
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Everything below a folder, with a hash of what is in it."""
-    found = {}
+    """Return each path below a folder with a hash of its content."""
+    digests = {}
     for path in folder.rglob("*"):
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
-        found[str(path.relative_to(folder))] = content
-    return found
+        digests[str(path.relative_to(folder))] = content
+    return digests
 
 
-def told(line: str, code: str, words: str, made: str = "") -> Ran:
-    """Run a command line here, and hold it against its row."""
+def check_row(line: str, code: str, words: str, created: str = "") -> Result:
+    """Run a command line in the current folder and compare it with its row."""
     for word, package in NEEDED.items():
         if word in line and find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     before, work = tree(Path()), Path(os.environ["TMPDIR"])
-    ran = run(*line.split())
+    result = run(*line.split())
     after = tree(Path())
-    assert ran.code == int(code), ran
-    said = (ran.out + ran.err).splitlines()
-    assert sum(words in text for text in said) == 1, ran
-    if ran.code in (2, 3) and not line.startswith("bench"):  # which tells of its rounds
-        lines = (ran.err or ran.out).splitlines()
-        assert len([one for one in lines if "left out, not finished" not in one]) == 1, ran
+    assert result.code == int(code), result
+    lines = (result.out + result.err).splitlines()
+    assert sum(words in text for text in lines) == 1, result
+    if result.code in (2, 3) and not line.startswith("bench"):  # which prints its rounds
+        lines = (result.err or result.out).splitlines()
+        assert len([text for text in lines if "left out, not finished" not in text]) == 1, result
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert {name for name in changed if not (made and name.startswith(made))} == set()
-    assert changed or not made
+    assert {name for name in changed if not (created and name.startswith(created))} == set()
+    assert changed or not created
     assert list(work.iterdir()) == []
-    return ran
+    return result
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A document, a run of it, an empty folder, a picture and a module."""
+    """A folder with documents, a run, an empty folder, a picture and a module."""
     base = tmp_path_factory.mktemp("base")
     (base / "small.yaml").write_text(TEXT)
     assert run("train", str(base / "small.yaml"), "-q", "--out", str(base / "runs")).code == 0
-    [made] = (base / "runs" / "small").iterdir()
-    made.rename(base / RUN)
+    [folder] = (base / "runs" / "small").iterdir()
+    folder.rename(base / RUN)
     (base / "two.yaml").write_text(TEXT.replace("epochs: 1", "epochs: 2"))
     (base / "nets.py").write_text(CODE)
     (base / "empty").mkdir()
@@ -83,7 +83,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files go; what is left there is left over."""
+    """The folder of temporary files, which must be empty after a command."""
     work = tmp_path / "tmp"
     work.mkdir()
     monkeypatch.setenv("TMPDIR", str(work))
@@ -93,17 +93,17 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def here(base: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(base: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the base as the working folder."""
-    here = tmp_path / "here"
-    shutil.copytree(base, here)
-    monkeypatch.chdir(here)
-    monkeypatch.syspath_prepend(here)
+    folder = tmp_path / "copy"
+    shutil.copytree(base, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
-    return here
+    return folder
 
 
-# --- nothing there -------------------------------------------------------------------------------
+# --- an empty folder -----------------------------------------------------------------------------
 
 NOTHING = """
 new b --from small                  | 2 | no such document; . and archs have none
@@ -120,7 +120,7 @@ evaluate runs/small/R               | 2 | no such folder; name a folder that `tr
 predict runs/small/R digit.png      | 2 | no such folder; name a folder that `train` created
 lr-find small.yaml                  | 2 | small.yaml: no such file; check the path
 diff small.yaml small.yaml          | 2 | small.yaml: no such file; check the path
-runs                                | 2 | runs: no such folder; `netbuilder train` makes it
+runs                                | 2 | runs: no such folder; `netbuilder train` creates it
 compare runs                        | 2 | runs: no such file; check the path
 results runs                        | 2 | runs: no such folder; `netbuilder train` creates them
 report runs                         | 2 | runs: no such file; check the path
@@ -133,13 +133,13 @@ schema --out none/s.json            | 2 | there is no folder none; make it, or n
 
 
 @pytest.mark.parametrize("row", rows(NOTHING), ids=lambda row: row[0])
-def test_an_empty_working_folder(
+def test_a_command_in_an_empty_working_folder(
     row: tuple[str, ...], work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user is told what is missing and what to name; nothing is made."""
+    """The message names the missing path and the one to give; nothing is created."""
     (tmp_path / "nothing").mkdir()
     monkeypatch.chdir(tmp_path / "nothing")
-    told(*row)
+    check_row(*row)
 
 
 EMPTY = """
@@ -157,12 +157,12 @@ train small.yaml -q --resume auto --out empty | 0 | best test accuracy | empty/
 evaluate empty                                | 2 | empty: not a run folder: it has no config.json
 evaluate digit.png                            | 2 | digit.png: a file, not a run folder; name a folder
 predict empty digit.png                       | 2 | empty: not a run folder: it has no config.json
-predict runs/small/R empty                    | 2 | empty: no picture in it; allowed: files that end
+predict runs/small/R empty                    | 2 | empty: no image in it; allowed: files that end
 lr-find empty                                 | 2 | empty: it is a folder; name a document in it
 lr-find small.yaml --out digit.png            | 2 | digit.png is a file; name a folder
 diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json
-runs empty                                    | 0 | no run in it; `netbuilder train` makes them
-runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` makes them
+runs empty                                    | 0 | no run in it; `netbuilder train` creates them
+runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` creates them
 compare empty                                 | 2 | empty: no run folder in it; `netbuilder train` creates them
 compare small.yaml --runs empty               | 0 | no runs of small in empty; train them, or name the folder of their runs
 compare small.yaml --runs none                | 2 | --runs none: no such folder; name the one that
@@ -173,27 +173,27 @@ report empty                                  | 2 | empty: no run folder in it; 
 report small.yaml --out digit.png             | 2 | --out digit.png: it is a file; name a folder
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
-bench small.yaml --steps 1 --peers netbuilder | 2 | the document's 1 epochs of mnist5k have 42; use fewer --steps
+bench small.yaml --steps 1 --peers netbuilder | 2 | but the document has 42 on mnist5k; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
 export empty                                  | 2 | empty: not a run folder: it has no config.json
 export empty --to safetensors                 | 2 | empty: not a run folder: it has no config.json
 export small.yaml --out empty                 | 2 | --out empty: it is a folder; name a file in it
 export runs/small/R --to onnx --out none/o    | 2 | there is no folder none; make it, or name another
 schema --out empty                            | 2 | --out empty: it is a folder; name a file, such as
-"""  # noqa: E501  # a line a row
+"""  # noqa: E501  # one line per row
 
 
 @pytest.mark.parametrize("row", rows(EMPTY), ids=lambda row: row[0])
-def test_an_empty_folder_that_a_command_is_pointed_at(row: tuple[str, ...], here: Path) -> None:
-    """It is no document, no run, no file to replace, and a fine place to write into."""
-    told(*row)
+def test_a_command_on_an_empty_folder(row: tuple[str, ...], folder: Path) -> None:
+    """It is neither a document nor a run nor a file to replace, but a place to write into."""
+    check_row(*row)
 
 
-# --- half a run ----------------------------------------------------------------------------------
+# --- an incomplete run ---------------------------------------------------------------------------
 
 
 def without(*names: str) -> Callable[[Path], None]:
-    """Take files out of the run."""
+    """Remove files of the run."""
 
     def change(folder: Path) -> None:
         for name in names:
@@ -204,7 +204,7 @@ def without(*names: str) -> Callable[[Path], None]:
 
 
 def cut(*names: str) -> Callable[[Path], None]:
-    """Leave the first half of files."""
+    """Truncate files to their first half."""
 
     def change(folder: Path) -> None:
         for pattern in names:
@@ -214,8 +214,8 @@ def cut(*names: str) -> Callable[[Path], None]:
     return change
 
 
-def both(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
-    """One after the other."""
+def chain(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Apply changes in turn."""
 
     def change(folder: Path) -> None:
         for each in changes:
@@ -225,20 +225,20 @@ def both(*changes: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def hidden(folder: Path) -> None:
-    """As it is called until all of its first files are there; no process has such a number."""
+    """Rename the run to its name during creation; no process has this number."""
     folder.rename(folder.with_name(".R.999999999.tmp"))
 
 
 def emptied(folder: Path) -> None:
-    """As records are kept without what is large."""
+    """Remove the checkpoints, as in records without large files."""
     for path in (folder / "checkpoints").iterdir():
         path.unlink()
 
 
 UNFINISHED = without("result.json", "evaluation.json", "curves.png", "misclassified.png")
 STAGES: dict[str, Callable[[Path], None]] = {
-    "being made": hidden,
-    "begun": both(UNFINISHED, without("metrics.jsonl", "best.safetensors", "last.safetensors")),
+    "in creation": hidden,
+    "started": chain(UNFINISHED, without("metrics.jsonl", "best.safetensors", "last.safetensors")),
     "unfinished": UNFINISHED,
     "no environment": without("environment.json"),
     "config cut": cut("config.json"),
@@ -248,28 +248,28 @@ STAGES: dict[str, Callable[[Path], None]] = {
     "evaluation cut": cut("evaluation.json"),
     "weights lost": without("best.safetensors", "last.safetensors"),
     "best cut": cut("best.safetensors"),
-    "checkpoints lost": both(UNFINISHED, without("checkpoints")),
+    "checkpoints lost": chain(UNFINISHED, without("checkpoints")),
     "checkpoints empty": emptied,
-    "checkpoints cut": both(UNFINISHED, cut("checkpoints/*")),
+    "checkpoints cut": chain(UNFINISHED, cut("checkpoints/*")),
 }
 
 
 HALF = """
-being made        | train --resume runs/small/R -q     | 2 | no such folder; name a folder that `train` created
-being made        | runs                               | 0 | no run in it; `netbuilder train` makes them
-being made        | compare small.yaml                 | 0 | no runs of small in runs; train them, or name the folder of their runs
-being made        | results runs                       | 2 | runs: no run folder in it; `netbuilder train` creates them
-begun             | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
-begun             | train small.yaml --resume auto -q  | 0 | best test accuracy | runs/small/R/
-begun             | evaluate runs/small/R              | 3 | the run has not finished an epoch. Resume it with: netbuilder train --resume
-begun             | predict runs/small/R digit.png     | 3 | the run has not finished an epoch
-begun             | export runs/small/R --to onnx      | 3 | the run has not finished an epoch
-begun             | runs                               | 0 | unfinished
-begun             | results runs                       | 0 | no finished run in it; resume one: netbuilder train --resume
-begun             | compare runs --out c.png           | 2 | --out: no network has a finished run to draw; train one first
-begun             | diff small.yaml runs/small/R       | 0 | no difference
-begun             | check small.yaml --advice          | 0 | small.yaml: ok
-begun             | report runs --out rep              | 0 | 0 finished runs, 2 remarks on missing results | rep
+in creation       | train --resume runs/small/R -q     | 2 | no such folder; name a folder that `train` created
+in creation       | runs                               | 0 | no run in it; `netbuilder train` creates them
+in creation       | compare small.yaml                 | 0 | no runs of small in runs; train them, or name the folder of their runs
+in creation       | results runs                       | 2 | runs: no run folder in it; `netbuilder train` creates them
+started           | train --resume runs/small/R -q     | 0 | best test accuracy | runs/small/R/
+started           | train small.yaml --resume auto -q  | 0 | best test accuracy | runs/small/R/
+started           | evaluate runs/small/R              | 3 | the run has not finished an epoch. Resume it with: netbuilder train --resume
+started           | predict runs/small/R digit.png     | 3 | the run has not finished an epoch
+started           | export runs/small/R --to onnx      | 3 | the run has not finished an epoch
+started           | runs                               | 0 | unfinished
+started           | results runs                       | 0 | no finished run in it; resume one: netbuilder train --resume
+started           | compare runs --out c.png           | 2 | --out: no network has a finished run to draw; train one first
+started           | diff small.yaml runs/small/R       | 0 | no difference
+started           | check small.yaml --advice          | 0 | small.yaml: ok
+started           | report runs --out rep              | 0 | 0 finished runs, 2 remarks on missing results | rep
 unfinished        | evaluate runs/small/R              | 0 | best weights of runs/small/R
 unfinished        | results runs                       | 0 | no finished run in it
 no environment    | train --resume runs/small/R -q     | 2 | environment.json: cannot be read: no such file; put back the one that `train` wrote, or train again
@@ -299,36 +299,36 @@ best cut          | export runs/small/R --to onnx      | 3 | use --weights last
 best cut          | evaluate runs/small/R --weights last | 0 | last weights of runs/small/R
 checkpoints lost  | train --resume runs/small/R -q     | 3 | checkpoints: no such folder; put it back, or train again
 checkpoints empty | train --resume runs/small/R -q     | 3 | no checkpoint in it, though epochs are recorded; put one back, or train again
-"""  # noqa: E501  # a line a row
+"""  # noqa: E501  # one line per row
 
 
 @pytest.mark.parametrize("row", rows(HALF), ids=lambda row: f"{row[0]}: {row[1]}")
-def test_a_run_that_is_half_there(row: tuple[str, ...], here: Path) -> None:
-    """What is there serves; what is missing is named, with the way out; the rest stays."""
+def test_a_command_on_an_incomplete_run(row: tuple[str, ...], folder: Path) -> None:
+    """Complete parts are used; a missing part is named with the way out; other files stay."""
     stage, *cells = row
-    STAGES[stage](here / RUN)
-    told(*cells)
+    STAGES[stage](folder / RUN)
+    check_row(*cells)
 
 
 @pytest.mark.parametrize("more", ["", " --epochs 2"])
-def test_a_run_without_a_sound_checkpoint_is_not_written_into(here: Path, more: str) -> None:
-    """Each damaged file is named; no session, and no epochs that it will never have, are noted."""
-    STAGES["checkpoints cut"](here / RUN)
-    before = tree(here)
-    ran = run("train", "--resume", str(RUN), "-q", *more.split())
-    assert (ran.code, ran.out) == (3, "")
-    first, *others = ran.err.splitlines()
+def test_a_run_without_a_sound_checkpoint_stays_unchanged(folder: Path, more: str) -> None:
+    """Each damaged file is named; neither a session nor more epochs are recorded."""
+    STAGES["checkpoints cut"](folder / RUN)
+    before = tree(folder)
+    result = run("train", "--resume", str(RUN), "-q", *more.split())
+    assert (result.code, result.out) == (3, "")
+    first, *damaged = result.err.splitlines()
     assert first == f"{RUN}/checkpoints: no checkpoint can be loaded; train again"
-    assert len(others) == 2
-    assert tree(here) == before
+    assert len(damaged) == 2
+    assert tree(folder) == before
 
 
-def test_lost_figures_come_back_as_they_were(here: Path) -> None:
-    """The checkpoint knows them: a finished run that is taken up has its metrics again."""
-    kept = (RUN / "metrics.jsonl").read_bytes()
-    STAGES["metrics lost"](here / RUN)
+def test_lost_metrics_are_restored_from_the_checkpoint(folder: Path) -> None:
+    """A finished run that is resumed has the same metrics.jsonl."""
+    metrics = (RUN / "metrics.jsonl").read_bytes()
+    STAGES["metrics lost"](folder / RUN)
     assert run("train", "--resume", str(RUN), "-q").code == 0
-    assert (RUN / "metrics.jsonl").read_bytes() == kept
+    assert (RUN / "metrics.jsonl").read_bytes() == metrics
 
 
 IN_USE = """
@@ -338,14 +338,14 @@ evaluate runs/small/R             | 0 | best weights of runs/small/R
 predict runs/small/R digit.png    | 0 | digit.png
 runs                              | 0 | small/R
 compare small.yaml                | 0 | small    mnist5k
-"""  # noqa: E501  # a line a row
+"""  # noqa: E501  # one line per row
 
 
 @pytest.mark.parametrize("row", rows(IN_USE), ids=lambda row: row[0])
-def test_a_run_that_another_process_trains(row: tuple[str, ...], here: Path) -> None:
-    """It may be read, and is written by the other alone."""
+def test_a_command_on_a_run_in_use(row: tuple[str, ...], folder: Path) -> None:
+    """Commands may read the run; only the other process writes it."""
     with exclusive_lock(RUN):
-        told(*row)
+        check_row(*row)
 
 
 # --- another document ----------------------------------------------------------------------------
@@ -367,15 +367,15 @@ export runs/small/R                  | 0 | nn.Conv2d(1, 4,
 export small.yaml                    | 0 | nn.Conv2d(1, 8,
 export runs/small/R --to safetensors | 0 | wrote small.safetensors | small.safetensors
 new b --from small.yaml              | 0 | wrote b.yaml | b.yaml
-"""  # noqa: E501  # a line a row
+"""  # noqa: E501  # one line per row
 
 
 @pytest.mark.parametrize("row", rows(CHANGED), ids=lambda row: row[0])
-def test_a_document_that_has_changed_since_its_run(row: tuple[str, ...], here: Path) -> None:
-    """A run stays what was trained; the document is what it says now; neither stands for both."""
+def test_a_command_on_a_changed_document(row: tuple[str, ...], folder: Path) -> None:
+    """A run has the architecture that was trained; the document has the current one."""
     text = TEXT.replace("out_channels: 4", "out_channels: 8").replace("Small $enough", "Wider")
-    (here / "small.yaml").write_text(text)
-    told(*row)
+    (folder / "small.yaml").write_text(text)
+    check_row(*row)
 
 
 # --- a read-only disk ----------------------------------------------------------------------------
@@ -384,13 +384,13 @@ def test_a_document_that_has_changed_since_its_run(row: tuple[str, ...], here: P
 def _mount(*arguments: str) -> bool:
     if (tool := shutil.which("mount")) is None:
         return False
-    done = subprocess.run([tool, *arguments], capture_output=True, check=False)
-    return done.returncode == 0
+    process = subprocess.run([tool, *arguments], capture_output=True, check=False)
+    return process.returncode == 0
 
 
 @pytest.fixture(scope="module")
 def read_only(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the base that nobody can write: by its modes, and for root by a mount."""
+    """A copy of the base without write permission: by its modes, and for root by a mount."""
     folder = tmp_path_factory.mktemp("disk") / "disk"
     shutil.copytree(base, folder)
     half = folder / "runs" / "small" / "U"
@@ -405,10 +405,10 @@ def read_only(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             path.chmod(0o755)
         return
     if not _mount("--bind", str(folder), str(folder)):
-        pytest.skip("modes do not stop root, and it may not mount here")
+        pytest.skip("modes do not restrict root, and it may not mount")
     try:
         if not _mount("-o", "remount,ro,bind", str(folder)):
-            pytest.skip("modes do not stop root, and nothing can be mounted read-only here")
+            pytest.skip("modes do not restrict root, and a read-only mount fails")
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
@@ -444,24 +444,24 @@ export runs/small/R --to onnx                 | 3 | small.onnx: cannot be writte
 export runs/small/R --to torch-export         | 3 | small.pt2: cannot be written: REASON; choose another path with --out
 export runs/small/R --to safetensors          | 3 | small.safetensors: cannot be written: REASON; choose another path
 schema --out s.json                           | 3 | s.json: cannot be written: REASON; choose another path with --out
-"""  # noqa: E501  # a line a row
+"""  # noqa: E501  # one line per row
 
 
 @pytest.mark.parametrize("row", rows(READ_ONLY), ids=lambda row: row[0])
-def test_a_read_only_disk(
+def test_a_command_on_a_read_only_disk(
     row: tuple[str, ...], read_only: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What only reads works; what writes says what it could not write, and where else it could."""
+    """Reading works; a write is refused with the path, the reason and an alternative."""
     monkeypatch.chdir(read_only)
     monkeypatch.syspath_prepend(read_only)
     line, code, words = row
     reason = "the folder is not writable" if os.geteuid() else "the folder is read-only"
-    told(line, code, words.replace("REASON", reason))
+    check_row(line, code, words.replace("REASON", reason))
 
 
-def test_what_a_range_test_found_is_told_where_it_cannot_be_kept(
+def test_a_range_test_prints_its_result_before_the_error_of_the_disk(
     read_only: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The steps are made: what they speak for comes before the line about the disk."""
+    """The result is on stdout even if it cannot be saved."""
     monkeypatch.chdir(read_only)
     assert "small on mnist5k: 3 of 3 steps" in run("lr-find", "small.yaml", "--steps", "3").out

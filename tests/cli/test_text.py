@@ -1,4 +1,4 @@
-"""A title, a note and a name are text in every form: each form's own reader gives them back."""
+"""Titles, notes and names are text in every format: a reader of the format returns them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from matplotlib import cbook
 from PIL import Image
 from small import DOCUMENT, small
 
-from netbuilder._text import printable
+from netbuilder._text import plural, printable
 from netbuilder.components.datasets import Mnist5k
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.scaffold import next_document
@@ -56,31 +56,31 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 def hostile(test: Callable[..., None]) -> Callable[..., None]:
-    """Give a test these texts, and any."""
+    """Run a test with the hostile texts and with random ones."""
     for text in HOSTILE:
         test = example(text=text)(test)
     return settings(deadline=None, max_examples=60)(given(text=texts)(test))
 
 
-def titled(title: str) -> Architecture:
-    """A document of this title."""
+def with_title(title: str) -> Architecture:
+    """Return the small document with this title."""
     return small().model_copy(update={"title": title})
 
 
 def one_space(text: str) -> str:
-    """As a page shows it, whose lines and spaces run together."""
+    """Collapse white space like a page."""
     return " ".join(text.split())
 
 
-def shown(markdown: str) -> str:
-    """The text of a page that is written in markdown, as a reader sees it."""
+def page_text(markdown: str) -> str:
+    """Return the visible text of a page in markdown."""
     page = html5lib.parse(MarkdownIt("commonmark").enable("table").render(markdown))
     return one_space("".join(page.itertext()))
 
 
 @hostile
-def test_a_line_for_a_terminal_moves_nothing_on_it(text: str) -> None:
-    """It is one printable line, whose letters stay in their order, and stays as it is."""
+def test_a_printable_text_is_one_line(text: str) -> None:
+    """Printable parts are unchanged, and a second call changes nothing."""
     line = printable(text)
     assert line.isprintable()
     assert printable(line) == line
@@ -89,56 +89,58 @@ def test_a_line_for_a_terminal_moves_nothing_on_it(text: str) -> None:
 
 
 @hostile
-def test_json_holds_a_title_as_it_is(text: str) -> None:
-    """Whatever the sign."""
-    data = json.dumps(formats.as_data(analyse(titled(text))))
+def test_json_contains_the_exact_title(text: str) -> None:
+    """Reading the JSON returns the title."""
+    data = json.dumps(formats.as_data(analyse(with_title(text))))
     assert json.loads(data)["title"] == text
 
 
 @hostile
-def test_a_terminal_shows_a_title_as_text(text: str) -> None:
-    """In the first line, with nothing taken for colours or a layout."""
+def test_a_terminal_prints_a_title_as_text(text: str) -> None:
+    """The first line has the title without interpreted markup."""
     with redirect_stdout(io.StringIO()) as out:
-        show(*tables.summary(analyse(titled(text)), plain=True), plain=True)
+        show(*tables.summary(analyse(with_title(text)), plain=True), plain=True)
     first = out.getvalue().split("\n")[0]
     assert first.rstrip() == f"small  {printable(text)}".rstrip()
 
 
 @hostile
-def test_markdown_shows_a_title_as_text(text: str) -> None:
-    """In the heading, with nothing taken for markup or HTML."""
-    page = shown(formats.as_markdown(analyse(titled(text))))
+def test_markdown_renders_a_title_as_text(text: str) -> None:
+    """The rendered heading has the title without interpreted markup or HTML."""
+    page = page_text(formats.as_markdown(analyse(with_title(text))))
     heading = ": ".join(filter(None, ("small", printable(text))))
     assert page.startswith(one_space(heading))
 
 
 @hostile
-def test_markdown_keeps_a_cell_a_cell(text: str) -> None:
-    """A table of two columns has two in each line."""
+def test_markdown_renders_a_cell_as_one_cell(text: str) -> None:
+    """A rendered row of two columns has the text of two cells."""
     columns: list[Column[str]] = [Column("a", str), Column("b", lambda _: "c")]
-    assert shown(Table(columns, [text]).render("markdown")) == one_space(f"a b {printable(text)} c")
+    assert page_text(Table(columns, [text]).render("markdown")) == one_space(
+        f"a b {printable(text)} c"
+    )
 
 
 @hostile
-def test_python_holds_a_title_in_its_docstring(text: str) -> None:
-    """No quote or backslash of it ends the docstring, or is more than itself."""
-    module = ast.parse(python_code(titled(text)))
+def test_python_code_has_the_title_in_its_docstring(text: str) -> None:
+    """Quotes and backslashes of the title do not change or end the docstring."""
+    module = ast.parse(python_code(with_title(text)))
     title = f"{printable(text)} " if text else ""
     assert ast.get_docstring(module, clean=False) == f"{title}(netbuilder)"
 
 
 @hostile
-def test_a_picture_writes_a_title_as_text(text: str) -> None:
-    """No dollar sign of it begins a formula, and nothing turns what stands beside it."""
-    drawn = plain(text)
-    assert not cbook.is_math_text(drawn)
-    wanted = "\n".join(map(printable, text.split("\n")))
-    assert all(a in (b, "?") for a, b in zip(drawn.replace(r"\$", "$"), wanted, strict=True))
+def test_a_picture_shows_a_title_as_text(text: str) -> None:
+    """No dollar sign starts a formula, and unprintable characters are escaped or replaced."""
+    label = plain(text)
+    assert not cbook.is_math_text(label)
+    expected = "\n".join(map(printable, text.split("\n")))
+    assert all(a in (b, "?") for a, b in zip(label.replace(r"\$", "$"), expected, strict=True))
 
 
 @hostile
-def test_a_draft_keeps_the_notes_of_the_document_before(text: str) -> None:
-    """They become what was learned, in words that the loader reads as they were."""
+def test_a_draft_keeps_the_notes_of_the_previous_document(text: str) -> None:
+    """They become the notes on what was learned, and load unchanged."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "small.yaml"
         # PyYAML writes YAML 1.1, in which 0E0 is not a number and needs no quotes.
@@ -156,7 +158,7 @@ NAME = f"=1 [red] <b> 日本 שלום {RED}{TURNED}"
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of an odd name, with a document, a run of it and a picture."""
+    """A folder with an odd name, with a document, a run of it and a picture."""
     folder = tmp_path_factory.mktemp("odd") / NAME
     folder.mkdir()
     words = yaml.safe_dump({"title": " ".join(HOSTILE)}, allow_unicode=True, default_style='"')
@@ -199,8 +201,8 @@ schema --out .
 
 
 @pytest.mark.parametrize("line", COMMANDS.split("\n")[1:-1])
-def test_no_path_of_the_user_moves_the_cursor(line: str, odd: Path) -> None:
-    """Titles, folders and pictures of odd names are escaped in all that a command says."""
+def test_output_with_odd_names_is_printable(line: str, odd: Path) -> None:
+    """Titles, folders and pictures with odd names are escaped in all output of a command."""
     [run_folder] = (odd / "runs" / "small").iterdir()
     paths = {"RUN": str(run_folder)} | {
         word: str(odd / word)
@@ -208,6 +210,21 @@ def test_no_path_of_the_user_moves_the_cursor(line: str, odd: Path) -> None:
         if word in (".", "runs", "none", "new", "report", "weights") or "." in word
     }
     command, *words = line.split()
-    ran = run(command, *(paths.get(word, word) for word in words))
-    for printed in (ran.out + ran.err).split("\n"):
+    result = run(command, *(paths.get(word, word) for word in words))
+    for printed in (result.out + result.err).split("\n"):
         assert printed.isprintable(), ascii(printed)
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        (1, "epoch", "1 epoch"),
+        (3, "epoch", "3 epochs"),
+        (0, "branch", "0 branches"),
+        (2, "batch", "2 batches"),
+        (2000, "value", "2,000 values"),
+    ],
+)
+def test_a_noun_agrees_with_its_count(count: int, noun: str, text: str) -> None:
+    """The plural of epoch has no e, unlike that of branch."""
+    assert plural(count, noun) == text

@@ -1,4 +1,4 @@
-"""A look that is taken again at each save, as an editor would make it."""
+"""``--watch``: a document is shown again after each save of an editor."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ BLOCKS = "values: {width: 4}\n"
 
 
 class Watcher:
-    """A command that watches, and what it prints."""
+    """A command that watches, with its output."""
 
     def __init__(self, *arguments: str, cwd: Path) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "netbuilder", *arguments, "--watch"],
             cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            # What runs in a shell's background hands on that it ignores Ctrl-C.
+            # A process in the background of a shell inherits that Ctrl-C is ignored.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
 
     def until(self, words: str) -> list[str]:
-        """The lines up to the one with ``words`` in it."""
+        """Return the lines up to the first that contains ``words``."""
         assert self._process.stdout is not None
         lines = []
         for line in self._process.stdout:
@@ -43,14 +43,14 @@ class Watcher:
         raise AssertionError(f"{words!r} was not printed: {lines}")
 
     def end(self) -> tuple[int, str]:
-        """Interrupt it; its exit code and what it complained of."""
+        """Interrupt it, and return its exit code and its errors."""
         self._process.send_signal(signal.SIGINT)
         _, errors = self._process.communicate(timeout=300)
         return self._process.returncode, errors
 
 
 def save(path: Path, text: str) -> None:
-    """Replace a file at once, so that no look finds half of it."""
+    """Replace a file atomically, so that no incomplete file is read."""
     aside = path.with_suffix(".new")
     aside.write_text(text)
     aside.replace(path)
@@ -58,7 +58,7 @@ def save(path: Path, text: str) -> None:
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
-    """A document to be edited."""
+    """A document to edit."""
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
@@ -66,15 +66,15 @@ def document(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watcher(document: Path) -> Iterator[Watcher]:
-    """The document's summary, drawn once."""
+    """A watching summary of the document after its first output."""
     watcher = Watcher("summarize", "small.yaml", cwd=document.parent)
     watcher.until("target receptive field")
     yield watcher
     assert watcher.end() == (130, "")
 
 
-def test_each_save_is_drawn_however_it_is_made(document: Path, watcher: Watcher) -> None:
-    """Written in place, renamed over, moved aside and written anew."""
+def test_every_kind_of_save_is_shown(document: Path, watcher: Watcher) -> None:
+    """The file is written in place, replaced by a rename, or moved and written again."""
     texts = {n: SMALL.replace("below: 1500", f"below: {n}") for n in (1501, 1502, 1503)}
     document.write_text(texts[1501])
     watcher.until("below 1,501")
@@ -87,10 +87,8 @@ def test_each_save_is_drawn_however_it_is_made(document: Path, watcher: Watcher)
     watcher.until("below 1,503")
 
 
-def test_a_save_that_is_half_written_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that is away, or still grows, is looked at again before it is drawn."""
+def test_an_incomplete_save_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is missing or still grows is read again before it is shown."""
     path = tmp_path / "small.yaml"
     path.write_text("first")
     steps: Iterator[Callable[[], object]] = iter(
@@ -108,8 +106,8 @@ def test_a_save_that_is_half_written_is_waited_for(
     assert list(steps) == []
 
 
-def test_several_documents_stand_apart(document: Path) -> None:
-    """An empty line behind each, as without --watch."""
+def test_several_documents_are_separated(document: Path) -> None:
+    """An empty line follows each document, as without --watch."""
     (document.parent / "other.yaml").write_text(SMALL.replace("name: small", "name: other"))
     watcher = Watcher("summarize", "small.yaml", "other.yaml", cwd=document.parent)
     watcher.until("target receptive field")
@@ -117,10 +115,10 @@ def test_several_documents_stand_apart(document: Path) -> None:
     assert watcher.end() == (130, "")
 
 
-def test_a_broken_document_shows_what_stands_before_the_fault(
+def test_an_invalid_document_shows_the_layers_before_the_fault(
     document: Path, watcher: Watcher
 ) -> None:
-    """Its rows up to there, the fault with its line, and the totals when it was last right."""
+    """It shows the rows, the fault with its line, and the totals of the last valid version."""
     save(document, SMALL.replace("- ReLU", "- Relu"))
     lines = watcher.until("last valid version: ")
     assert any(line.startswith("1 BatchNorm2d") for line in lines)
@@ -139,8 +137,8 @@ def test_a_broken_document_shows_what_stands_before_the_fault(
     watcher.until("met with 6 to spare")
 
 
-def test_what_a_document_includes_is_watched_too(tmp_path: Path) -> None:
-    """A value in another file changes the check of this one."""
+def test_an_included_file_is_watched(tmp_path: Path) -> None:
+    """A changed value in the included file changes the check of the document."""
     (tmp_path / "blocks.yaml").write_text(BLOCKS)
     text = SMALL.replace("out_channels: 4", 'out_channels: "${width}"')
     (tmp_path / "small.yaml").write_text(text + "include: blocks.yaml\n")
@@ -152,8 +150,8 @@ def test_what_a_document_includes_is_watched_too(tmp_path: Path) -> None:
     assert watcher.end() == (130, "")
 
 
-def test_a_wrong_included_file_is_watched_from_the_start(tmp_path: Path) -> None:
-    """Whether it is wrong or not there."""
+def test_an_invalid_included_file_is_watched(tmp_path: Path) -> None:
+    """Its errors and its absence are reported until it is valid."""
     (tmp_path / "blocks.yaml").write_text("values: {width: 4")
     text = SMALL.replace("out_channels: 4", 'out_channels: "${width}"')
     (tmp_path / "small.yaml").write_text(text + "include: blocks.yaml\n")
@@ -166,8 +164,8 @@ def test_a_wrong_included_file_is_watched_from_the_start(tmp_path: Path) -> None
     assert watcher.end() == (130, "")
 
 
-def test_a_watched_check_says_what_a_check_says(document: Path) -> None:
-    """The classes that the data set has, and the advice where it is asked for."""
+def test_a_watched_check_equals_a_check(document: Path) -> None:
+    """It counts the classes of the data set and prints the advice with --advice."""
     train = "train: {dataset: mnist, epochs: 1, batch_size: 64, optimizer: {SGD: {lr: 0.1}}}\n"
     text = SMALL.replace("[1, 12, 12]", "[1, 28, 28]").replace("below: 1500", "below: 9000")
     document.write_text(text.replace("Linear: 10", "Linear: 7") + train)
@@ -185,36 +183,36 @@ def test_a_watched_check_says_what_a_check_says(document: Path) -> None:
     assert watcher.end() == (130, "")
 
 
-def test_a_terminal_that_changes_its_size_is_drawn_anew(document: Path) -> None:
-    """For a table that no longer fits leaves columns out, and says which."""
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (24, 120))
+def test_a_resized_terminal_is_drawn_again(document: Path) -> None:
+    """A table that no longer fits leaves out columns and names them."""
+    parent, child = os.openpty()
+    termios.tcsetwinsize(child, (24, 120))
     with subprocess.Popen(
         [sys.executable, "-m", "netbuilder", "summarize", document, "--watch"],
-        stdout=theirs, env={k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")},
+        stdout=child, env={k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")},
     ) as process:  # fmt: skip
-        shown = b""
-        while b"target receptive field" not in shown:
-            shown += os.read(ours, 4096)
-        assert b"too narrow" not in shown
-        termios.tcsetwinsize(theirs, (24, 70))
-        while b"too narrow for memory" not in shown:
-            shown += os.read(ours, 4096)
+        output = b""
+        while b"target receptive field" not in output:
+            output += os.read(parent, 4096)
+        assert b"too narrow" not in output
+        termios.tcsetwinsize(child, (24, 70))
+        while b"too narrow for memory" not in output:
+            output += os.read(parent, 4096)
         process.kill()
-    os.close(theirs)
-    os.close(ours)
+    os.close(child)
+    os.close(parent)
 
 
 def test_only_text_is_watched(document: Path) -> None:
-    """Other formats are for programs, which ask again themselves."""
+    """Formats for programs are refused."""
     for command in ("summarize", "check"):
-        ran = run(command, str(document), "--watch", "--format", "json")
-        told = "--watch shows text; leave --format json out\n"
-        assert (ran.code, ran.err) == (2, told)
+        result = run(command, str(document), "--watch", "--format", "json")
+        message = "--watch shows text; leave --format json out\n"
+        assert (result.code, result.err) == (2, message)
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "count"),
     [
         (SMALL, 6),
         (SMALL.replace("Linear: 10", "Linear: ten"), 5),
@@ -227,10 +225,12 @@ def test_only_text_is_watched(document: Path) -> None:
         ("[", None),
     ],
 )
-def test_the_layers_before_a_mistake_are_kept(text: str, kept: int | None, tmp_path: Path) -> None:
-    """As many as are right; none where nothing can be told."""
+def test_the_layers_before_a_mistake_are_analyzed(
+    text: str, count: int | None, tmp_path: Path
+) -> None:
+    """The valid layers before it are analyzed; a document without any has no analysis."""
     path = tmp_path / "some.yaml"
     path.write_text(text)
     analysis = check_document(path).analysis
-    assert (analysis and len(analysis.architecture.layers)) == kept
+    assert (analysis and len(analysis.architecture.layers)) == count
     assert os.listdir(tmp_path) == ["some.yaml"]  # noqa: PTH208

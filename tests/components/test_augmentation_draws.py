@@ -1,4 +1,4 @@
-"""What augmentations draw, and that each sample is changed by its own draw alone."""
+"""Random draws of augmentations, and their effect on each sample of a batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from netbuilder.components.registries import AUGMENTATIONS
 from netbuilder.data.transforms import augment, generator_for
 
 COUNT = 6
-WRITTEN: list[dict[str, Any]] = [
+DOCUMENTS: list[dict[str, Any]] = [
     {"RandomRotation": 7},
     {"RandomRotation": {"degrees": 30, "interpolation": "bilinear", "fill": [0.1, 0.5, 0.9]}},
     {"RandomAffine": {"degrees": 7, "translate": [0.1, 0.2]}},
@@ -31,8 +31,7 @@ WRITTEN: list[dict[str, Any]] = [
     {"RandomErasing": 0.8},
     {"RandomErasing": {"p": 0.8, "value": "random"}},
 ]
-READ = AUGMENTATIONS.parse
-EXAMPLES = [READ(written) for written in WRITTEN]
+EXAMPLES = [AUGMENTATIONS.parse(document) for document in DOCUMENTS]
 SHAPE = (3, 9, 12)
 
 
@@ -41,40 +40,40 @@ def pictures() -> Tensor:
     return torch.rand((COUNT, *SHAPE), generator=generator_for("cpu", 0))
 
 
-def test_examples_are_all_kinds() -> None:
-    """The kinds that the tests below walk are all there are, and fit the images."""
+def test_examples_cover_every_kind() -> None:
+    """The examples cover every augmentation and fit the images of these tests."""
     assert {type(example) for example in EXAMPLES} == set(AUGMENTATIONS.kinds.values())
     assert [example.problem(SHAPE) for example in EXAMPLES] == [None] * len(EXAMPLES)
 
 
-def test_erased_areas_are_torchvisions() -> None:
-    """Heights, widths and corners of erased rectangles have torchvision's mean and deviation."""
+def test_erased_areas_have_the_distribution_of_torchvision() -> None:
+    """Corners, heights and widths have the mean and standard deviation of torchvision's."""
     shape, count = (1, 28, 20), 4000
     kind = RandomErasing(p=1, scale=(0.1, 0.6), ratio=(0.5, 3))
-    drawn = kind.draw(count, shape, generator_for("cpu", 0))
-    assert drawn["erased"].all()
+    draws = kind.draw(count, shape, generator_for("cpu", 0))
+    assert draws["erased"].all()
     torch.manual_seed(0)
     blank = torch.zeros(shape)
-    theirs = torch.tensor(
+    expected = torch.tensor(
         [
             TorchvisionErasing.get_params(blank, (0.1, 0.6), (0.5, 3), [0.0])[:4]
             for _ in range(count)
         ],
         dtype=torch.float32,
     )
-    mine = torch.stack([drawn[n] for n in ("top", "left", "height", "width")], 1).float()
-    # Four deviations of the difference of two means.
-    error = 4 * theirs.std(0) * math.sqrt(2 / count)
-    assert ((mine.mean(0) - theirs.mean(0)).abs() < error).all()
-    torch.testing.assert_close(mine.std(0), theirs.std(0), rtol=0.08, atol=0)
+    actual = torch.stack([draws[n] for n in ("top", "left", "height", "width")], 1).float()
+    # Four standard deviations of the difference of two means.
+    error = 4 * expected.std(0) * math.sqrt(2 / count)
+    assert ((actual.mean(0) - expected.mean(0)).abs() < error).all()
+    torch.testing.assert_close(actual.std(0), expected.std(0), rtol=0.08, atol=0)
 
 
-def test_draws_fill_their_ranges() -> None:
-    """Each argument is drawn evenly over its own range, apart for every sample."""
+def test_affine_arguments_are_uniform_and_independent() -> None:
+    """Each argument is uniform over its range and independent of the other arguments."""
     kind = RandomAffine(
         degrees=(-3, 9), translate=(0.1, 0.5), scale=(0.5, 2), shear=(-20, -10, 5, 15)
     )
-    drawn = kind.draw(4000, (1, 20, 40), generator_for("cpu", 0))
+    draws = kind.draw(4000, (1, 20, 40), generator_for("cpu", 0))
     ranges = {
         "angle": (-3, 9),
         "shift_x": (-4, 4),
@@ -83,64 +82,64 @@ def test_draws_fill_their_ranges() -> None:
         "shear_x": (-20, -10),
         "shear_y": (5, 15),
     }
-    assert list(drawn) == list(ranges)
+    assert list(draws) == list(ranges)
     for name, (low, high) in ranges.items():
-        values, span = drawn[name], high - low
+        values, span = draws[name], high - low
         assert values.shape == (4000,)
         assert (values.min() >= low) & (values.max() <= high)
         assert values.min() < low + span / 100
         assert values.max() > high - span / 100
         assert abs(float(values.mean()) - (low + high) / 2) < span / 50
-    # Shifts are whole pixels, and those at the ends are drawn half as often.
-    assert torch.equal(drawn["shift_x"], drawn["shift_x"].round())
-    correlated = torch.corrcoef(torch.stack(list(drawn.values()))).fill_diagonal_(0)
-    assert correlated.abs().max() < 0.1
+    # Shifts are rounded to whole pixels.
+    assert torch.equal(draws["shift_x"], draws["shift_x"].round())
+    correlation = torch.corrcoef(torch.stack(list(draws.values()))).fill_diagonal_(0)
+    assert correlation.abs().max() < 0.1
 
 
-def test_corners_and_flips_are_even() -> None:
-    """Every corner of a crop is drawn as often, and p of the images are flipped."""
+def test_crop_corners_are_uniform_and_flips_have_probability_p() -> None:
+    """Each crop corner is equally likely, and a fraction p of the images is flipped."""
     crop = RandomCrop(size=(28, 28), padding=(1, 0, 2, 1))
-    drawn = crop.draw(8000, (1, 28, 28), generator_for("cpu", 0))
-    corners = (drawn["top"] * 4 + drawn["left"]).bincount()
+    draws = crop.draw(8000, (1, 28, 28), generator_for("cpu", 0))
+    corners = (draws["top"] * 4 + draws["left"]).bincount()
     assert corners.tolist() == pytest.approx([1000] * 8, abs=130)
-    flipped = RandomHorizontalFlip(p=0.2).draw(8000, (1, 28, 28), generator_for("cpu", 0))
-    assert float(flipped["flipped"].float().mean()) == pytest.approx(0.2, abs=0.02)
+    flips = RandomHorizontalFlip(p=0.2).draw(8000, (1, 28, 28), generator_for("cpu", 0))
+    assert float(flips["flipped"].float().mean()) == pytest.approx(0.2, abs=0.02)
 
 
-def test_batch_is_no_more_than_its_samples() -> None:
-    """What happens to one sample depends on its own draw alone, and inputs are left as they are."""
+def test_each_sample_depends_on_its_own_draw_alone() -> None:
+    """A sample alone gives the same result as within a batch, and inputs are not changed."""
     for kind in EXAMPLES:
         images = pictures()
         before = images.clone()
-        drawn = kind.draw(COUNT, SHAPE, generator_for("cpu", 1))
-        together = kind.apply(images, drawn)
+        draws = kind.draw(COUNT, SHAPE, generator_for("cpu", 1))
+        batch = kind.apply(images, draws)
         for i in range(COUNT):
-            one = kind.apply(images[i : i + 1], {n: v[i : i + 1] for n, v in drawn.items()})
-            assert torch.equal(one[0], together[i]), kind
+            single = kind.apply(images[i : i + 1], {n: v[i : i + 1] for n, v in draws.items()})
+            assert torch.equal(single[0], batch[i]), kind
         assert torch.equal(images, before), kind
-        assert together.shape == images.shape
+        assert batch.shape == images.shape
 
 
-def test_draws_come_from_the_generator() -> None:
-    """The same generator state gives the same draws, another other ones, for every kind."""
+def test_draws_depend_on_the_generator_alone() -> None:
+    """Generators with the same seed give the same draws, and another seed gives other draws."""
     for kind in EXAMPLES:
-        first, again, other = (
+        first, repeated, other = (
             kind.draw(COUNT, SHAPE, generator_for("cpu", seed)) for seed in (1, 1, 2)
         )
-        assert all(torch.equal(first[n], again[n]) for n in first), kind
+        assert all(torch.equal(first[n], repeated[n]) for n in first), kind
         assert any(not torch.equal(first[n], other[n]) for n in first), kind
 
 
-def test_applying_never_reads_a_value() -> None:
-    """Applying needs no value on the host: tensors that hold none will do, so a graph can too."""
+def test_applying_never_reads_a_value_on_the_host() -> None:
+    """`apply` works on meta tensors, so it can run within a CUDA graph."""
     for kind in EXAMPLES:
-        drawn = kind.draw(COUNT, SHAPE, generator_for("cpu", 1))
-        nowhere = {name: value.to("meta") for name, value in drawn.items()}
-        assert kind.apply(torch.empty(COUNT, *SHAPE, device="meta"), nowhere).is_meta
+        draws = kind.draw(COUNT, SHAPE, generator_for("cpu", 1))
+        meta = {name: value.to("meta") for name, value in draws.items()}
+        assert kind.apply(torch.empty(COUNT, *SHAPE, device="meta"), meta).is_meta
 
 
-def test_augmentations_in_turn() -> None:
-    """`augment` draws and applies one kind after the other from one generator."""
+def test_augment_applies_the_kinds_in_order() -> None:
+    """`augment` draws for each kind and applies it before the next, from one generator."""
     images, kinds = pictures(), EXAMPLES[:3]
     generator, expected = generator_for("cpu", 5), images
     for kind in kinds:

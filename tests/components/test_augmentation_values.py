@@ -1,4 +1,4 @@
-"""What a document may write for an augmentation, and what it is told otherwise."""
+"""Arguments of augmentations in documents: which are accepted, and the errors for others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netbuilder.components.registries import AUGMENTATIONS, AnyAugmentation
 
 READER: TypeAdapter[Augmentation] = TypeAdapter(AnyAugmentation)
 SCHEMA = READER.json_schema()
-MNIST, COLOUR = (1, 28, 28), (3, 32, 32)
+MNIST, COLOR = (1, 28, 28), (3, 32, 32)
 
 GOOD: list[tuple[Any, dict[str, Any]]] = [
     ({"RandomRotation": 7}, {"degrees": (-7, 7)}),
@@ -79,50 +79,50 @@ BAD: list[tuple[Any, str]] = [
 ]
 
 NOT_IN_JSON = ("the lower first", "inf", "nan")
-"""What JSON Schema has no words for, or JSON no numbers."""
+"""Messages about values that JSON Schema or JSON cannot express."""
 
 
-@pytest.mark.parametrize(("written", "values"), GOOD, ids=str)
-def test_accepted(written: Any, values: dict[str, Any]) -> None:
-    """What torchvision takes is read as torchvision reads it, and an editor's schema agrees."""
-    read = READER.validate_python(written)
-    assert {name: read.arguments()[name] for name in values} == values
-    jsonschema.validate(written, SCHEMA)
-    again = READER.dump_python(read, mode="json")
-    assert READER.validate_python(again) == read
-    jsonschema.validate(again, SCHEMA)
+@pytest.mark.parametrize(("value", "expected"), GOOD, ids=str)
+def test_a_valid_augmentation_is_accepted(value: Any, expected: dict[str, Any]) -> None:
+    """The loader and the schema accept the value, and its dump reads back as equal."""
+    augmentation = READER.validate_python(value)
+    assert {name: augmentation.arguments()[name] for name in expected} == expected
+    jsonschema.validate(value, SCHEMA)
+    dumped = READER.dump_python(augmentation, mode="json")
+    assert READER.validate_python(dumped) == augmentation
+    jsonschema.validate(dumped, SCHEMA)
 
 
-@pytest.mark.parametrize(("written", "message"), BAD, ids=str)
-def test_refused(written: Any, message: str) -> None:
-    """What cannot be served is refused with what is allowed, and an editor's schema agrees."""
+@pytest.mark.parametrize(("value", "message"), BAD, ids=str)
+def test_an_invalid_augmentation_is_refused(value: Any, message: str) -> None:
+    """The error lists the allowed values, and the schema for editors refuses the value too."""
     with pytest.raises(ValidationError, match=message):
-        READER.validate_python(written)
+        READER.validate_python(value)
     if not any(words in message for words in NOT_IN_JSON):
-        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(written)
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(value)
 
 
 @pytest.mark.parametrize("kind", AUGMENTATIONS.kinds.values(), ids=lambda kind: kind.kind)
-def test_arguments_are_torchvisions(kind: type[Augmentation]) -> None:
-    """Names, order and defaults are those of torchvision's class."""
+def test_arguments_match_torchvision(kind: type[Augmentation]) -> None:
+    """Names, order and defaults of arguments match torchvision's class."""
     signature = inspect.signature(getattr(transforms, kind.kind))
     assert list(kind.positional()) == list(signature.parameters)
-    for name, theirs in signature.parameters.items():
+    for name, parameter in signature.parameters.items():
         field = kind.model_fields[name]
-        if theirs.default is inspect.Parameter.empty:
+        if parameter.default is inspect.Parameter.empty:
             assert field.is_required()
             continue
-        expected = getattr(theirs.default, "value", theirs.default)
+        expected = getattr(parameter.default, "value", parameter.default)
         if name in ("fill", "value"):
             expected = (expected,)
         assert field.default == expected
-        # As written in a document, torchvision's default is this one too.
+        # The default has the same meaning when a document contains it.
         arguments = dict.fromkeys(kind.required(), 7) | {name: field.default}
         assert kind.model_validate(arguments).arguments()[name] == field.default
 
 
 @pytest.mark.parametrize(
-    ("written", "shape", "message"),
+    ("value", "shape", "message"),
     [
         (
             {"RandomCrop": 24},
@@ -141,42 +141,48 @@ def test_arguments_are_torchvisions(kind: type[Augmentation]) -> None:
             "at most 28",
         ),
         ({"RandomRotation": {"degrees": 7, "fill": [0, 1, 0]}}, MNIST, "found 3 values for fill"),
-        ({"RandomAffine": {"degrees": 7, "fill": [0, 1]}}, COLOUR, "each of the 3 channels"),
-        ({"RandomErasing": {"value": [0, 1]}}, COLOUR, "found 2 values for value"),
+        ({"RandomAffine": {"degrees": 7, "fill": [0, 1]}}, COLOR, "each of the 3 channels"),
+        ({"RandomErasing": {"value": [0, 1]}}, COLOR, "found 2 values for value"),
         ("RandomHorizontalFlip", (784,), "found samples of 784"),
     ],
     ids=str,
 )
-def test_problem(written: Any, shape: tuple[int, ...], message: str) -> None:
-    """An augmentation that does not fit the images says why, and what would."""
-    problem = READER.validate_python(written).problem(shape)
+def test_an_augmentation_that_does_not_fit_the_images_has_a_problem(
+    value: Any, shape: tuple[int, ...], message: str
+) -> None:
+    """The problem names what does not fit and what is allowed."""
+    problem = READER.validate_python(value).problem(shape)
     assert problem is not None
     assert re.search(message.replace("[", r"\["), problem)
 
 
 @pytest.mark.parametrize(
-    ("written", "shape"),
+    ("value", "shape"),
     [
         ({"RandomCrop": [28, 2]}, MNIST),
         ({"RandomCrop": {"size": 28, "padding": 27, "padding_mode": "reflect"}}, MNIST),
         ({"RandomCrop": {"size": 28, "padding": 28, "padding_mode": "symmetric"}}, MNIST),
         ({"RandomCrop": {"size": 28, "padding": 99, "padding_mode": "edge"}}, MNIST),
-        ({"RandomRotation": {"degrees": 7, "fill": [0, 1, 0]}}, COLOUR),
-        ({"RandomErasing": {"value": [0.5]}}, COLOUR),
+        ({"RandomRotation": {"degrees": 7, "fill": [0, 1, 0]}}, COLOR),
+        ({"RandomErasing": {"value": [0.5]}}, COLOR),
     ],
     ids=str,
 )
-def test_no_problem(written: Any, shape: tuple[int, ...]) -> None:
-    """An augmentation that fits the images has no problem."""
-    assert READER.validate_python(written).problem(shape) is None
+def test_an_augmentation_that_fits_the_images_has_no_problem(
+    value: Any, shape: tuple[int, ...]
+) -> None:
+    """`problem` returns None for arguments at the limits of what fits."""
+    assert READER.validate_python(value).problem(shape) is None
 
 
-def test_reading_needs_no_torch() -> None:
-    """Documents with augmentations are read without torch."""
+def test_augmentations_are_read_without_torch() -> None:
+    """Reading an augmentation imports neither torch, torchvision nor numpy."""
     script = (
         "import sys; from netbuilder.components.registries import AUGMENTATIONS; "
         "AUGMENTATIONS.kinds['RandomCrop'](size=28).problem((1, 28, 28)); "
         "print(sorted({'torch', 'torchvision', 'numpy'} & set(sys.modules)))"
     )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

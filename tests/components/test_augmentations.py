@@ -1,4 +1,4 @@
-"""Augmentations against torchvision: the same pixels for the same draws."""
+"""Augmentations compared with torchvision: the same pixels for the same draws."""
 
 from __future__ import annotations
 
@@ -35,43 +35,45 @@ def pictures(shape: tuple[int, ...], seed: int = 0) -> Tensor:
 
 
 def constant(value: float) -> Tensor:
-    """The same draw for every sample."""
+    """Return the same draw for every sample."""
     return torch.full((COUNT,), float(value))
 
 
 NUDGE = 1e-3
 
 
-def agree(mine: Tensor, theirs: Tensor, interpolation: str, nudged: Iterable[Tensor]) -> None:
-    """Equal up to rounding: a pixel whose source lies on an edge between two may take either.
+def assert_agree(
+    actual: Tensor, expected: Tensor, interpolation: str, nudged: Iterable[Tensor]
+) -> None:
+    """Compare up to rounding: a pixel whose source is on the edge of two may take either.
 
-    Such a pixel is one that changes in ``nudged``, the same map moved by next to nothing.
+    Such a pixel changes in ``nudged``, outputs of the same map moved by a small amount.
     """
     if interpolation == "bilinear":
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=2e-3)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=2e-3)
         return
-    settled = torch.stack([(mine == other).all(1) for other in nudged]).all(0)
-    different = (mine != theirs).any(1) & settled
+    settled = torch.stack([(actual == other).all(1) for other in nudged]).all(0)
+    different = (actual != expected).any(1) & settled
     assert not different.any(), f"{int(different.sum())} pixels differ"
 
 
 @settings(max_examples=60, deadline=None)
 @given(shape=shapes, degrees=angles, center=centers, fill=fills, interpolation=interpolations)
-def test_rotation(
+def test_rotation_matches_torchvision(
     shape: tuple[int, int, int], degrees: float, center: Any, fill: float, interpolation: str
 ) -> None:
-    """A rotation is torchvision's, sample by sample."""
+    """Each sample is rotated by its own angle as torchvision rotates it."""
     kind = RandomRotation.model_validate(
         {"degrees": 180, "center": center, "fill": fill, "interpolation": interpolation}
     )
     images = pictures(shape)
-    drawn = {"angle": torch.linspace(degrees / 7, degrees, COUNT)}
+    draws = {"angle": torch.linspace(degrees / 7, degrees, COUNT)}
     expected = [
         tv.rotate(image, float(angle), InterpolationMode(interpolation), False, center, [fill])
-        for image, angle in zip(images, drawn["angle"], strict=True)
+        for image, angle in zip(images, draws["angle"], strict=True)
     ]
-    nudged = (kind.apply(images, {"angle": drawn["angle"] + by}) for by in (-0.01, 0.01))
-    agree(kind.apply(images, drawn), torch.stack(expected), interpolation, nudged)
+    nudged = (kind.apply(images, {"angle": draws["angle"] + by}) for by in (-0.01, 0.01))
+    assert_agree(kind.apply(images, draws), torch.stack(expected), interpolation, nudged)
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,7 +87,7 @@ def test_rotation(
     fill=fills,
     interpolation=interpolations,
 )
-def test_affine(
+def test_affine_matches_torchvision(
     shape: tuple[int, int, int],
     degrees: float,
     shift: tuple[int, int] | None,
@@ -95,21 +97,21 @@ def test_affine(
     fill: float,
     interpolation: str,
 ) -> None:
-    """An affine map is torchvision's, whichever of its parts are drawn."""
+    """Any combination of rotation, shift, scale and shear matches torchvision's affine map."""
     kind = RandomAffine.model_validate(
         {"degrees": 180, "center": center, "fill": fill, "interpolation": interpolation}
     )
     images = pictures(shape)
-    drawn = {"angle": torch.linspace(degrees / 7, degrees, COUNT)}
+    draws = {"angle": torch.linspace(degrees / 7, degrees, COUNT)}
     if shift is not None:
-        drawn |= {
+        draws |= {
             f"shift_{axis}": torch.full((COUNT,), float(n))
             for axis, n in zip("xy", shift, strict=True)
         }
     if scale is not None:
-        drawn["scale"] = constant(scale)
+        draws["scale"] = constant(scale)
     if shear is not None:
-        drawn |= {
+        draws |= {
             f"shear_{axis}": torch.full((COUNT,), n) for axis, n in zip("xy", shear, strict=False)
         }
     shears = [*(shear or []), 0.0, 0.0][:2]
@@ -124,36 +126,36 @@ def test_affine(
             [fill],
             center,
         )
-        for image, angle in zip(images, drawn["angle"], strict=True)
+        for image, angle in zip(images, draws["angle"], strict=True)
     ]
-    still = torch.zeros(COUNT)
+    zeros = torch.zeros(COUNT)
     nudged = (
         kind.apply(
             images,
-            drawn
+            draws
             | {
-                "shift_x": drawn.get("shift_x", still) + x,
-                "shift_y": drawn.get("shift_y", still) + y,
+                "shift_x": draws.get("shift_x", zeros) + x,
+                "shift_y": draws.get("shift_y", zeros) + y,
             },
         )
         for x in (-NUDGE, NUDGE)
         for y in (-NUDGE, NUDGE)
     )
-    agree(kind.apply(images, drawn), torch.stack(expected), interpolation, nudged)
+    assert_agree(kind.apply(images, draws), torch.stack(expected), interpolation, nudged)
 
 
-def test_fill_by_channel() -> None:
-    """A fill a channel colours what comes from outside, as torchvision does."""
+def test_fill_sets_each_channel_outside_the_image() -> None:
+    """Pixels from outside the image take one fill value per channel, as in torchvision."""
     images, fill = pictures((3, 9, 9)), [0.1, 0.5, 0.9]
     for interpolation in ("nearest", "bilinear"):
         kind = RandomRotation.model_validate(
             {"degrees": 45, "fill": fill, "interpolation": interpolation}
         )
-        mine = kind.apply(images, {"angle": constant(45)})
+        actual = kind.apply(images, {"angle": constant(45)})
         expected = tv.rotate(images, 45.0, InterpolationMode(interpolation), fill=fill)
         nudged = (kind.apply(images, {"angle": constant(45 + by)}) for by in (-0.01, 0.01))
-        agree(mine, expected, interpolation, nudged)
-        assert torch.allclose(mine[0, :, 0, 0], torch.tensor(fill))
+        assert_agree(actual, expected, interpolation, nudged)
+        assert torch.allclose(actual[0, :, 0, 0], torch.tensor(fill))
 
 
 @settings(max_examples=60, deadline=None)
@@ -164,56 +166,56 @@ def test_fill_by_channel() -> None:
     fill=fills,
     seed=st.integers(0, 99),
 )
-def test_crop(
+def test_crop_matches_torchvision(
     shape: tuple[int, int, int], padding: list[int], mode: str, fill: float, seed: int
 ) -> None:
-    """A crop is torchvision's padding followed by its crop at the drawn corner."""
+    """A crop equals torchvision's padding followed by its crop at the same corner."""
     size = list(shape[1:])
     kind = RandomCrop.model_validate(
         {"size": size, "padding": padding, "padding_mode": mode, "fill": fill}
     )
     assert kind.problem(shape) is None
     images = pictures(shape)
-    drawn = kind.draw(COUNT, shape, generator_for("cpu", seed))
+    draws = kind.draw(COUNT, shape, generator_for("cpu", seed))
     padded = tv.pad(images, padding, fill if mode == "constant" else 0, mode)
     expected = [
         tv.crop(image, int(top), int(left), *size)
-        for image, top, left in zip(padded, drawn["top"], drawn["left"], strict=True)
+        for image, top, left in zip(padded, draws["top"], draws["left"], strict=True)
     ]
-    assert torch.equal(kind.apply(images, drawn), torch.stack(expected))
+    assert torch.equal(kind.apply(images, draws), torch.stack(expected))
 
 
-def test_flip() -> None:
-    """A drawn image is mirrored as torchvision does, another is left as it is."""
+def test_flip_matches_torchvision() -> None:
+    """Selected images are mirrored as by torchvision, and the others are unchanged."""
     images = pictures((3, 5, 8))
     flipped = torch.tensor([True, False] * (COUNT // 2))
-    mine = RandomHorizontalFlip().apply(images, {"flipped": flipped})
-    assert torch.equal(mine[flipped], tv.hflip(images[flipped]))
-    assert torch.equal(mine[~flipped], images[~flipped])
+    actual = RandomHorizontalFlip().apply(images, {"flipped": flipped})
+    assert torch.equal(actual[flipped], tv.hflip(images[flipped]))
+    assert torch.equal(actual[~flipped], images[~flipped])
 
 
 @settings(max_examples=40, deadline=None)
 @given(shape=shapes, value=st.sampled_from([0.0, 0.5, "random"]), seed=st.integers(0, 99))
-def test_erasing(shape: tuple[int, int, int], value: Any, seed: int) -> None:
-    """The drawn rectangle is erased as torchvision does it, inside the image."""
+def test_erasing_matches_torchvision(shape: tuple[int, int, int], value: Any, seed: int) -> None:
+    """The rectangle lies within the image and is erased as by torchvision."""
     kind = RandomErasing(p=0.7, value=value)
     images = pictures(shape)
-    drawn = kind.draw(COUNT, shape, generator_for("cpu", seed))
-    for i, (image, mine) in enumerate(zip(images, kind.apply(images, drawn), strict=True)):
-        top, left, height, width = (int(drawn[n][i]) for n in ("top", "left", "height", "width"))
-        if not drawn["erased"][i]:
-            assert torch.equal(mine, image)
+    draws = kind.draw(COUNT, shape, generator_for("cpu", seed))
+    for i, (image, actual) in enumerate(zip(images, kind.apply(images, draws), strict=True)):
+        top, left, height, width = (int(draws[n][i]) for n in ("top", "left", "height", "width"))
+        if not draws["erased"][i]:
+            assert torch.equal(actual, image)
             continue
         assert 0 <= top <= top + height <= shape[1]
         assert 0 <= left <= left + width <= shape[2]
-        patch = torch.full(shape, value) if value != "random" else drawn["value"][i]
+        patch = torch.full(shape, value) if value != "random" else draws["value"][i]
         patch = patch[:, top : top + height, left : left + width]
-        assert torch.equal(mine, tv.erase(image, top, left, height, width, patch))
+        assert torch.equal(actual, tv.erase(image, top, left, height, width, patch))
 
 
-def test_rectangle_that_never_fits() -> None:
-    """Where no rectangle of the asked area fits the image stays as it is, as in torchvision."""
+def test_an_image_is_unchanged_when_no_rectangle_fits() -> None:
+    """Nothing is erased if no rectangle of the requested area fits, as in torchvision."""
     images = pictures((1, 4, 4))
     kind = RandomErasing(p=1, scale=(1, 1), ratio=(1, 1))
-    drawn = kind.draw(COUNT, (1, 4, 4), generator_for("cpu", 0))
-    assert torch.equal(kind.apply(images, drawn), images)
+    draws = kind.draw(COUNT, (1, 4, 4), generator_for("cpu", 0))
+    assert torch.equal(kind.apply(images, draws), images)

@@ -1,4 +1,4 @@
-"""The catalogue held against torch.nn's own list: what is missing is missing by name."""
+"""The layer kinds compared with the modules of torch.nn."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import nn
 from netbuilder.components.layers.base import LAYERS, Layer
 from netbuilder.components.layers.container import Container
 
-OURS = {"Parallel", "Permute", "Residual", "SqueezeExcitation", "StochasticDepth"}
-"""Kinds beside torch.nn: containers, and layers of torchvision.ops."""
+EXTRA_KINDS = {"Parallel", "Permute", "Residual", "SqueezeExcitation", "StochasticDepth"}
+"""Kinds that torch.nn lacks: containers, and layers of torchvision.ops."""
 
 
-def offered() -> set[str]:
-    """Every module class that torch.nn offers."""
+def torch_modules() -> set[str]:
+    """Return the name of every module class in torch.nn."""
     return {
         name
         for name, value in vars(nn).items()
@@ -21,20 +21,20 @@ def offered() -> set[str]:
     }
 
 
-def test_all_of_torch_is_served_or_left_out_by_name() -> None:
-    """A module of torch.nn is a kind or stands in the list of what is left out, never both."""
+def test_every_torch_module_is_a_kind_or_a_listed_omission() -> None:
+    """Each module of torch.nn is either a kind or in the list of omissions, never both."""
     kinds = set(LAYERS.kinds)
-    assert offered() - kinds - set(LEFT_OUT) == set()
+    assert torch_modules() - kinds - set(LEFT_OUT) == set()
     assert kinds & set(LEFT_OUT) == set()
 
 
-def test_every_kind_is_one_of_torch_or_said_to_be_ours() -> None:
-    """No kind has a name of its own but those that are listed."""
-    assert set(LAYERS.kinds) - offered() == OURS
+def test_kinds_that_torch_lacks_are_listed() -> None:
+    """A kind has the name of a module of torch.nn unless it is in EXTRA_KINDS."""
+    assert set(LAYERS.kinds) - torch_modules() == EXTRA_KINDS
 
 
-def test_every_kind_says_what_it_is() -> None:
-    """Each has a docstring of its own, which editors show."""
+def test_every_kind_has_a_docstring() -> None:
+    """Each kind has a docstring of its own, which editors show."""
     for kind in LAYERS.kinds.values():
         assert kind.__doc__
         assert kind.__doc__ not in (Layer.__doc__, Container.__doc__), kind

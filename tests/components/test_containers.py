@@ -1,4 +1,4 @@
-"""Layers that hold layers: what they compute, and how they are summed up."""
+"""Containers: what they compute, and how an analysis sums them up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def outputs(*layers: object, shape: Shape = (4, 8, 8)) -> tuple[Any, Tensor, Tensor]:
-    """The built network, a batch and what comes of it."""
+    """Return the built network, a batch and the output for it."""
     torch.manual_seed(0)
     model = build(network(*layers, shape=shape)).eval()
     x = torch.randn(2, *shape)
@@ -39,31 +39,31 @@ def outputs(*layers: object, shape: Shape = (4, 8, 8)) -> tuple[Any, Tensor, Ten
 CONV: dict[str, Any] = {"Conv2d": [4, 3, 1, 1]}
 
 
-def test_a_residual_adds_its_body_to_its_input() -> None:
-    """Without a shortcut the input itself is added, and the activation comes behind."""
+def test_a_residual_adds_its_input_to_its_body() -> None:
+    """Without a shortcut the input itself is added, and the activation follows the sum."""
     model, x, y = outputs({"Residual": {"body": [CONV, "Tanh"], "activation": "ReLU"}})
     assert torch.equal(y, torch.relu(model[0].body(x) + x))
 
 
-def test_a_shortcut_takes_the_place_of_the_input() -> None:
-    """A shortcut reads the input beside the body, and may change its shape as the body does."""
+def test_a_shortcut_replaces_the_input() -> None:
+    """A shortcut is applied to the input, and may change its shape as the body does."""
     strided = {"body": [{"Conv2d": [6, 3, 2, 1]}], "shortcut": [{"Conv2d": [6, 1, 2]}]}
     model, x, y = outputs({"Residual": strided})
     assert torch.equal(y, model[0].body(x) + model[0].shortcut(x))
 
 
-def test_a_gate_multiplies_every_position() -> None:
-    """Multiplying takes a body of one position an image, which scales all of them."""
+def test_a_gate_multiplies_all_positions() -> None:
+    """A body with one position per image scales every position of the input."""
     gate = [{"AdaptiveAvgPool2d": 1}, {"Conv2d": [4, 1]}, "Sigmoid"]
     model, x, y = outputs({"Residual": {"body": gate, "join": "multiply"}})
     assert torch.equal(y, model[0].body(x) * x)
 
 
-@pytest.mark.parametrize("how", ["concat", "add", "multiply", "mean"])
-def test_branches_are_joined_in_their_order(how: str) -> None:
-    """Each way to join is torch's operation on the branches' outputs."""
+@pytest.mark.parametrize("join", ["concat", "add", "multiply", "mean"])
+def test_branches_are_joined_by_the_operation_of_torch(join: str) -> None:
+    """Each join equals torch's operation on the branch outputs, in their order."""
     branches = {"one": [CONV], "two": [], "three": [CONV, "ReLU"]}
-    model, x, y = outputs({"Parallel": {"branches": branches, "join": how}})
+    model, x, y = outputs({"Parallel": {"branches": branches, "join": join}})
     parts = torch.stack([model[0].one(x), x, model[0].three(x)])
     expected = {
         "concat": torch.cat(list(parts), dim=1),
@@ -71,18 +71,18 @@ def test_branches_are_joined_in_their_order(how: str) -> None:
         "multiply": parts.prod(0),
         "mean": parts.mean(0),
     }
-    torch.testing.assert_close(y, expected[how])
+    torch.testing.assert_close(y, expected[join])
 
 
-def test_a_split_gives_each_branch_its_share() -> None:
-    """The channels are dealt out in order, each branch working on its own."""
+def test_a_split_divides_the_channels_among_branches() -> None:
+    """Each branch reads its own consecutive part of the channels."""
     branches = {"left": [], "right": ["Tanh"]}
     _, x, y = outputs({"Parallel": {"branches": branches, "split": True}})
     assert torch.equal(y, torch.cat([x[:, :2], torch.tanh(x[:, 2:])], dim=1))
 
 
-def test_rows_show_the_nesting_and_containers_sum_up() -> None:
-    """A container's row stands before those inside it, and totals count each layer once."""
+def test_a_container_has_a_row_with_the_totals_of_its_layers() -> None:
+    """The row of a container precedes those of its layers, and totals count each layer once."""
     inner = {"Residual": {"body": [CONV, "BatchNorm2d"], "activation": "ReLU"}}
     analysis = analyse(network(CONV, {"Sequential": {"layers": [inner, CONV], "name": "stage"}}))
     assert [(row.depth, row.path, row.title) for row in analysis.rows] == [
@@ -99,20 +99,20 @@ def test_rows_show_the_nesting_and_containers_sum_up() -> None:
         conv, 2 * conv + 8, conv + 8, conv, 8, 0, conv,
     ]  # fmt: skip
     assert analysis.parameters == 3 * conv + 8
-    one = 4 * 8 * 8 * 4
-    assert analysis.activation_bytes == 6 * one, "five layers and the sum of the residual"
+    activation = 4 * 8 * 8 * 4
+    assert analysis.activation_bytes == 6 * activation, "five layers and the sum of the residual"
 
 
-def test_folding_leaves_out_what_is_deeper() -> None:
-    """With a depth, rows in more containers are left to the sums of theirs."""
+def test_folding_omits_rows_below_a_depth() -> None:
+    """Rows deeper than the depth are omitted, and their containers include their totals."""
     analysis = analyse(network({"Sequential": {"layers": [{"Residual": {"body": [CONV]}}]}}, CONV))
     assert [row.path for row in analysis.folded(0)] == ["0", "1"]
     assert [row.path for row in analysis.folded(1)] == ["0", "0.0", "1"]
     assert sum(row.parameters for row in analysis.folded(0)) == analysis.parameters
 
 
-def test_the_activation_takes_what_is_joined() -> None:
-    """Behind a body that widens, an activation with a weight a channel has those of the sum."""
+def test_an_activation_takes_its_channels_from_the_joined_output() -> None:
+    """An activation with one weight per channel has as many as the sum has channels."""
     wide: dict[str, Any] = {"body": [{"Conv2d": [6, 1]}], "shortcut": [{"Conv2d": [6, 1]}]}
     residual = {"Residual": wide | {"activation": "BatchNorm2d"}}
     model, _, y = outputs(residual)
@@ -128,14 +128,14 @@ def test_the_activation_takes_what_is_joined() -> None:
         {"Sequential": [CONV, {"Parallel": {"branches": {"a": [CONV, CONV], "b": []}}}]},
     ],
 )
-def test_containers_keep_the_contract_of_layers(container: dict[str, Any]) -> None:
-    """Shape, parameters, multiply-accumulates, field and canonical form hold against torch."""
+def test_containers_fulfill_the_contract_of_layers(container: dict[str, Any]) -> None:
+    """Shape, parameters, multiply-accumulates, receptive field and canonical form match torch."""
     layer = network(container, shape=(4, 12, 10)).layers[0]
     check_layer(layer, (4, 12, 10))
 
 
-def test_arguments_of_containers_hold_no_layers() -> None:
-    """What a row shows of a container is how it joins; its layers have rows of their own."""
+def test_arguments_of_a_container_exclude_its_layers() -> None:
+    """The arguments of a container state how it joins, since its layers have their own rows."""
     residual = {"body": [CONV], "activation": "ReLU", "join": "multiply"}
     parallel = {"branches": {"a": [], "b": []}, "split": True}
     layers = network(
@@ -148,24 +148,24 @@ def test_arguments_of_containers_hold_no_layers() -> None:
     ]
 
 
-def test_layers_keep_what_is_written_behind_a_container_in_json() -> None:
-    """The canonical form holds the layers inside, and reads back as the same."""
+def test_the_canonical_form_of_a_container_contains_its_layers() -> None:
+    """Nested layers are in the canonical form, which reads back as an equal architecture."""
     before = network({"Parallel": {"branches": {"a": [CONV], "b": [{"Residual": {"body": []}}]}}})
-    again = Architecture.model_validate(before.model_dump(mode="json"))
-    assert again == before
+    after = Architecture.model_validate(before.model_dump(mode="json"))
+    assert after == before
     assert isinstance(before.layers[0], Parallel)
     assert isinstance(before.layers[0].branches["b"][0], Residual)
 
 
-def test_the_widest_branch_is_the_field() -> None:
-    """What a position sees through branches is all that one of them sees."""
+def test_the_receptive_field_covers_every_branch() -> None:
+    """The field along each axis is that of the widest branch."""
     branches = {"a": [{"Conv2d": [1, 3, 1, 1]}], "b": [{"Conv2d": [1, [5, 1], 1, [2, 0]]}]}
     analysis = analyse(network({"Parallel": {"branches": branches}}))
     assert analysis.receptive_field == (5, 3)
 
 
-def test_a_gate_sees_what_it_was_made_of_everywhere() -> None:
-    """Each scaled position sees all that the gate saw, once, and nothing beyond the input."""
+def test_the_field_of_a_gate_is_the_whole_input() -> None:
+    """Each scaled position sees all that the gate sees, and nothing beyond the input."""
     gate = [{"AdaptiveAvgPool2d": 1}, {"Conv2d": [4, 1]}, "Sigmoid"]
     layers = [{"Residual": {"body": gate, "join": "multiply"}}, CONV]
     architecture = network(*layers)
@@ -174,8 +174,8 @@ def test_a_gate_sees_what_it_was_made_of_everywhere() -> None:
     assert list(analysis.receptive_field) == measured == [8, 8]
 
 
-def test_a_branch_that_sees_a_part_is_joined_with_one_that_sees_all_of_another() -> None:
-    """What sees everything left by a stride and what sees its own place see both together."""
+def test_joining_a_local_and_a_strided_global_branch_sees_both() -> None:
+    """A pooled strided branch and the identity together see the whole input."""
     strided = [{"Conv2d": [4, 1, 3]}, {"AdaptiveAvgPool2d": 1}]
     architecture = network({"Residual": {"body": strided, "join": "multiply"}}, shape=(4, 6, 6))
     measured = widest(read_along(build(architecture), (4, 6, 6), 0))
@@ -187,10 +187,10 @@ def test_a_branch_that_sees_a_part_is_joined_with_one_that_sees_all_of_another()
 @pytest.mark.parametrize(
     ("shape", "before"), [((8,), []), ((2, 8, 3), [{"Flatten": [1, 2]}]), ((1, 8, 3), ["Flatten"])]
 )
-def test_each_share_of_a_split_is_of_other_positions(
+def test_split_branches_after_flatten_see_different_positions(
     shape: Shape, before: list[Any], branch: list[Any], join: str
 ) -> None:
-    """Where channels are positions, as behind Flatten, the branches see different ones."""
+    """Where channels are positions, as after Flatten, the field matches the measured one."""
     split = {"branches": {"a": branch, "b": branch}, "join": join, "split": True}
     architecture = network(*before, {"Parallel": split}, "Identity", shape=shape)
     model = build(architecture)
@@ -198,8 +198,8 @@ def test_each_share_of_a_split_is_of_other_positions(
         assert size == widest(read_along(model, shape, axis))
 
 
-def test_vectors_are_put_behind_one_another() -> None:
-    """Behind Flatten, concat puts positions behind one another, each seeing what it saw."""
+def test_concatenated_vectors_keep_the_fields_of_their_positions() -> None:
+    """After Flatten, concat appends positions, and each keeps its own span."""
     branches = {"near": ["Flatten"], "far": [{"MaxPool2d": 4}, "Flatten"]}
     architecture = network({"Parallel": {"branches": branches}}, shape=(1, 8, 8))
     measured = widest(read_along(build(architecture), (1, 8, 8), 0))
@@ -209,25 +209,29 @@ def test_vectors_are_put_behind_one_another() -> None:
 
 
 def _spans(architecture: Architecture) -> list[tuple[int, int]]:
-    """Rows that each position of the output of the only layer sees."""
+    """Return the rows that each output position of the only layer sees."""
     [layer], x = architecture.layers, architecture.input
     field = layer.receptive_field(x, ReceptiveField.of_input(x))
     return [field.windows[0].span_at(i) for i in range(layer.output_shape(x)[0])]
 
 
-def test_columns_that_were_flattened_are_read_in_turns() -> None:
-    """A window over rows laid behind one another sees columns at both ends of a row."""
+def test_a_window_over_flattened_rows_sees_both_ends_of_a_row() -> None:
+    """A window over concatenated rows can span the end of a row and the start of the next."""
     architecture = network({"Flatten": [2, 3]}, {"GLU": 2}, shape=(2, 3, 4))
     model, analysis = build(architecture), analyse(architecture)
     measured = tuple(widest(read_along(model, (2, 3, 4), axis)) for axis in (0, 1))
     assert analysis.receptive_field == measured == (3, 3)
 
 
-def test_a_bare_list_is_a_sequential_of_it() -> None:
-    """As torch's own takes its modules by position; faults inside are told with their place."""
+def test_a_sequential_accepts_a_bare_list_of_layers() -> None:
+    """A list in place of the arguments is the argument `layers`."""
     assert network({"Sequential": ["ReLU", CONV]}) == network(
         {"Sequential": {"layers": ["ReLU", CONV]}}
     )
+
+
+def test_a_fault_in_a_bare_list_names_its_place() -> None:
+    """The field of a fault has the name `layers`, which the document omits."""
     text = """\
 name: a
 input: [1, 8, 8]
@@ -243,7 +247,7 @@ layers:
 
 
 @pytest.mark.parametrize(
-    "written",
+    "layer",
     [
         "Sequential: [{Conv2d: [4, 3]}, ReLU]",
         "Sequential: []",
@@ -251,8 +255,8 @@ layers:
         "Parallel: [{a: [{Repeat: {times: 2, layers: [Tanh]}}], b: ['${kind}']}, add]",
     ],
 )
-def test_containers_take_their_arguments_by_position(written: str) -> None:
-    """Lists of layers that stand by position are written out as those that stand by name."""
-    text = f"name: a\nvalues: {{kind: ReLU}}\ninput: [4, 8, 8]\nlayers:\n  - {written}\n"
+def test_containers_accept_arguments_by_position(layer: str) -> None:
+    """Positional lists of layers are expanded as named ones are, and the schema allows them."""
+    text = f"name: a\nvalues: {{kind: ReLU}}\ninput: [4, 8, 8]\nlayers:\n  - {layer}\n"
     assert analyse(parse_architecture(text, "a.yaml")).fault is None
     assert Draft202012Validator(document_schema()).is_valid(parse(text, "a.yaml")[0].plain())

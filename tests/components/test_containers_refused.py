@@ -1,4 +1,4 @@
-"""Layers that hold layers: what they refuse, and what is told of it."""
+"""Containers: what they refuse, and with which message."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.filterwarnings(
 CONV: dict[str, Any] = {"Conv2d": [4, 3, 1, 1]}
 
 
-def test_a_fault_inside_leaves_the_rows_before_it() -> None:
-    """What is known of an unfinished container are its layers up to the fault."""
+def test_a_fault_in_a_container_keeps_the_rows_before_it() -> None:
+    """The analysis of a container with a fault has the rows of its layers up to the fault."""
     body = [CONV, {"Linear": 3}, {"Conv2d": [4, 9]}]
     analysis = analyse(network("ReLU", {"Residual": {"body": body}}, CONV))
     assert [row.path for row in analysis.rows] == ["0", "1.body.0", "1.body.1"]
@@ -52,8 +52,8 @@ layers:
 """
 
 
-def test_branches_that_do_not_fit_are_told_with_both_shapes_and_places() -> None:
-    """The message holds what each branch gives and where it stands."""
+def test_a_shape_conflict_of_branches_names_shapes_and_places() -> None:
+    """The message contains the output shape and the place of each branch."""
     fault = analyse(parse_architecture(DOCUMENT, "net.yaml")).fault
     assert str(fault) == (
         "net.yaml:4:5: layers[0].Parallel: add cannot join 4x6x6 of one and 5x6x6 of two; "
@@ -69,7 +69,7 @@ def test_branches_that_do_not_fit_are_told_with_both_shapes_and_places() -> None
         ({"Parallel": {"branches": {"a": [], "b": None}}}, r"branches\.b: found nothing"),
         ({"Parallel": {"branches": {"a": [], "b.c": []}}}, r"the branch name 'b\.c'; allowed"),
         ({"Parallel": {"branches": {"a": [], "train": []}}}, r"not an attribute of torch modules"),
-        ({"Residual": {}}, r"body: it is required and missing"),
+        ({"Residual": {}}, r"body: this field is required"),
         ({"Residual": {"body": [], "join": "concat"}}, r"join: found .*'add' or 'multiply'"),
         (
             {"Residual": {"body": ["Identity", {"ReLU": True}]}},
@@ -78,8 +78,10 @@ def test_branches_that_do_not_fit_are_told_with_both_shapes_and_places() -> None
         ({"Sequential": {"layers": ["Relu"]}}, r"layers\[0\]: unknown layer 'Relu'"),
     ],
 )
-def test_wrong_containers_are_refused(container: dict[str, Any], message: str) -> None:
-    """Each mistake is told where it stands."""
+def test_a_mistake_in_a_container_is_reported_with_its_field(
+    container: dict[str, Any], message: str
+) -> None:
+    """The error message names the field and what is allowed."""
     text = json.dumps({"name": "a", "input": [4, 8, 8], "layers": [container]})
     with pytest.raises(ConfigError, match=message):
         parse_architecture(text, "net.yaml")
@@ -98,43 +100,48 @@ IN_PLACE: dict[str, Any] = {"ReLU": True}
         ([{"Sequential": ["Identity", IN_PLACE]}], "body[0].Sequential.layers[1].ReLU"),
         ([{"Sequential": []}, IN_PLACE], "body[1].ReLU"),
         ([{"Sequential": [{"Sequential": ["Identity"]}]}, IN_PLACE], "body[1].ReLU"),
-        (["Tanh", IN_PLACE], ""),
-        ([{"Sequential": ["Identity", "Tanh"]}, IN_PLACE], ""),
-        ([{"Residual": {"body": []}}, IN_PLACE], ""),
     ],
 )
-def test_in_place_is_refused_where_it_would_reach_the_input(body: list[Any], place: str) -> None:
-    """What only hands its input on does not shield it; what makes a tensor of its own does."""
+def test_inplace_is_refused_where_it_would_change_the_input(body: list[Any], place: str) -> None:
+    """Layers that may return their own input do not protect it."""
     text = json.dumps({"name": "a", "input": [4], "layers": [{"Residual": {"body": body}}]})
-    if place:
-        with pytest.raises(
-            ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace would")
-        ):
-            parse_architecture(text, "net.yaml")
-    else:
-        model = build(parse_architecture(text, "net.yaml")).eval()
-        x = torch.randn(2, 4)
-        model(before := x.clone())
-        assert torch.equal(before, x)
+    with pytest.raises(ConfigError, match=re.escape(f"Residual.{place}.inplace: inplace would")):
+        parse_architecture(text, "net.yaml")
 
 
-def test_uneven_splits_are_refused() -> None:
-    """Channels that cannot be dealt out evenly are a fault of the shape."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["Tanh", IN_PLACE],
+        [{"Sequential": ["Identity", "Tanh"]}, IN_PLACE],
+        [{"Residual": {"body": []}}, IN_PLACE],
+    ],
+)
+def test_inplace_is_allowed_after_a_layer_with_a_new_output(body: list[Any]) -> None:
+    """The network loads, and running it leaves its input unchanged."""
+    model = build(network({"Residual": {"body": body}}, shape=(4,))).eval()
+    x = torch.randn(2, 4)
+    model(batch := x.clone())
+    assert torch.equal(batch, x)
+
+
+def test_an_uneven_split_is_refused() -> None:
+    """A number of channels that the branches do not divide is a fault."""
     branches: dict[str, Any] = {"a": [], "b": [], "c": []}
     fault = analyse(network({"Parallel": {"branches": branches, "split": True}})).fault
     assert fault is not None
     assert fault.message.startswith("split cannot divide 4 channels evenly among 3 branches")
 
 
-def test_names_of_branches_have_at_most_forty_characters() -> None:
-    """Forty are taken, one more is refused."""
+def test_a_branch_name_has_at_most_forty_characters() -> None:
+    """A name of 40 characters is accepted, and one of 41 is refused."""
     assert network({"Parallel": {"branches": {"a" * 40: [], "b": []}}}).layers
     with pytest.raises(ValueError, match=r"found the branch name 'a+…?'"):
         network({"Parallel": {"branches": {"a" * 41: [], "b": []}}})
 
 
-def test_names_of_torch_modules_are_no_branches() -> None:
-    """Whatever the built module has for itself is taken, so that no branch hides a method."""
+def test_attributes_of_torch_modules_are_reserved_names() -> None:
+    """Every public attribute of the built module is reserved, so no branch hides a method."""
     module = ParallelModule({"a": nn.Identity(), "b": nn.Identity()}, "add", split=False)
     own = {name for name in dir(module) if not name.startswith("_")} - {"a", "b"}
     assert own <= RESERVED_NAMES
@@ -147,24 +154,24 @@ def test_names_of_torch_modules_are_no_branches() -> None:
         ({"a": [], "b": ["Flatten"]}, "4x8x8 of a and 256 of b"),
     ],
 )
-def test_only_channels_may_differ_where_they_are_joined(branches: Any, shapes: str) -> None:
-    """concat asks for the same size along all other axes, and the same number of them."""
+def test_concat_requires_equal_shapes_except_for_channels(branches: Any, shapes: str) -> None:
+    """Branches must have the same number of axes, and equal sizes along all but the first."""
     fault = analyse(network({"Parallel": {"branches": branches}})).fault
     assert fault is not None
     assert fault.message.startswith(f"concat cannot join {shapes}; it concatenates channels")
 
 
-@pytest.mark.parametrize("how", ["add", "multiply"])
-def test_a_vector_and_an_image_are_joined_by_no_position(how: str) -> None:
-    """Samples of different numbers of axes have no positions in common, as a gate that is flat."""
+@pytest.mark.parametrize("join", ["add", "multiply"])
+def test_a_vector_cannot_be_joined_with_an_image(join: str) -> None:
+    """A flattened gate has fewer axes than the input, so positions do not correspond."""
     gate = [{"AdaptiveAvgPool2d": 1}, "Flatten"]
-    fault = analyse(network({"Residual": {"body": gate, "join": how}})).fault
+    fault = analyse(network({"Residual": {"body": gate, "join": join}})).fault
     assert fault is not None
-    assert fault.message.startswith(f"{how} cannot join 4 of body and 4x8x8 of shortcut")
+    assert fault.message.startswith(f"{join} cannot join 4 of body and 4x8x8 of shortcut")
 
 
-def test_a_gate_that_is_no_gate_is_refused() -> None:
-    """multiply takes one position for all of an axis, but not two for eight."""
+def test_multiply_broadcasts_only_axes_of_size_one() -> None:
+    """A gate with 2 positions for the 8 of the input is refused."""
     body = [{"MaxPool2d": 4}]
     fault = analyse(network({"Residual": {"body": body, "join": "multiply"}})).fault
     assert fault is not None
@@ -178,15 +185,15 @@ def test_a_gate_that_is_no_gate_is_refused() -> None:
         ({"Conv2d": [2**30, 1]}, "it needs a tensor of 1073741824x8x8 = 68,719,476,736 values"),
     ],
 )
-def test_what_no_machine_holds_is_refused(layer: Any, message: str) -> None:
-    """Outputs and parameters beyond 2,147,483,647 values are a fault, told with the number."""
+def test_a_tensor_beyond_the_size_limit_is_refused(layer: Any, message: str) -> None:
+    """Outputs and parameters of more than 2,147,483,647 values are a fault with their size."""
     fault = analyse(network(layer)).fault
     assert fault is not None
     assert fault.message.startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("written", "message"),
+    ("layer", "message"),
     [
         (
             "Residual: [ReLU, Tanh]",
@@ -207,16 +214,18 @@ def test_what_no_machine_holds_is_refused(layer: Any, message: str) -> None:
         ("Repeat: ReLU", r"found the text 'ReLU'; write Repeat: \{times: 2, layers: \["),
     ],
 )
-def test_layers_by_position_are_told_what_to_write_instead(written: str, message: str) -> None:
-    """Where a list of layers would mean two things it is refused, as by the schema for editors."""
-    text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {written}\n"
+def test_ambiguous_positional_layers_are_refused_with_the_named_form(
+    layer: str, message: str
+) -> None:
+    """The message shows the form to write instead, and the schema for editors refuses it too."""
+    text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {layer}\n"
     with pytest.raises(ConfigError, match=message):
         parse_architecture(text, "a.yaml")
     assert not Draft202012Validator(document_schema()).is_valid(parse(text, "a.yaml")[0].plain())
 
 
-def test_faults_in_lists_by_position_are_told_with_the_names_of_the_arguments() -> None:
-    """Inside a repetition in a body that stands by position, the place is that by name."""
+def test_a_mistake_in_a_positional_list_names_the_arguments() -> None:
+    """The field of a mistake has the names of arguments where the document has positions."""
     layer = "Residual: [[{Repeat: {times: 2, layers: [ReLU, Relu]}}]]"
     text = f"name: a\ninput: [4, 8, 8]\nlayers:\n  - {layer}\n"
     place = r"a\.yaml:4:52: layers\[0\]\.Residual\.body\[0\]\.Repeat\.layers\[1\]: unknown layer"

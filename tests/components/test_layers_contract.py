@@ -1,4 +1,4 @@
-"""Every layer kind held against the torch module that it stands for."""
+"""Every layer kind compared with the torch module of its name."""
 
 from __future__ import annotations
 
@@ -27,74 +27,74 @@ from netbuilder.network.testing import (
 )
 
 EXCLUDED = {
-    "bias of BatchNorm3d": "newer than the oldest torch served; affine covers it",
-    "bias of InstanceNorm1d": "newer than the oldest torch served; affine covers it",
-    "bias of InstanceNorm2d": "newer than the oldest torch served; affine covers it",
-    "bias of InstanceNorm3d": "newer than the oldest torch served; affine covers it",
-    "bias of GroupNorm": "newer than the oldest torch served; affine covers it",
+    "bias of BatchNorm3d": "newer than the oldest supported torch; affine covers it",
+    "bias of InstanceNorm1d": "newer than the oldest supported torch; affine covers it",
+    "bias of InstanceNorm2d": "newer than the oldest supported torch; affine covers it",
+    "bias of InstanceNorm3d": "newer than the oldest supported torch; affine covers it",
+    "bias of GroupNorm": "newer than the oldest supported torch; affine covers it",
     "return_indices": "nn.Sequential takes one output",
-    "bias of BatchNorm1d": "newer than the oldest torch served; affine covers it",
-    "bias of BatchNorm2d": "newer than the oldest torch served; affine covers it",
+    "bias of BatchNorm1d": "newer than the oldest supported torch; affine covers it",
+    "bias of BatchNorm2d": "newer than the oldest supported torch; affine covers it",
     "min_value of Hardtanh": "deprecated name of min_val",
     "max_value of Hardtanh": "deprecated name of max_val",
-    "device": "the command's to say",
-    "dtype": "the command's to say",
+    "device": "an option of the command",
+    "dtype": "an option of the command",
 }
-"""Arguments of torch's that no document has, and why."""
+"""Arguments of torch that documents do not accept, and why."""
 
 
 LEAVES = [kind for kind in LAYERS.kinds.values() if not issubclass(kind, Container)]
-"""Containers hold these; what they make of them is tested apart."""
+"""Every kind except containers, which have tests of their own."""
 
 
-def example(kind: str, written: object, x: Shape) -> tuple[Layer, nn.Module]:
-    """The layer, and its module on the meta device."""
-    layer = LAYERS.parse({kind: written})
+def layer_and_module(kind: str, arguments: object, x: Shape) -> tuple[Layer, nn.Module]:
+    """Return the layer, and its module on the meta device."""
+    layer = LAYERS.parse({kind: arguments})
     with torch.device("meta"):
         return layer, layer.build(x)
 
 
 def examples() -> list[Any]:
     return [
-        pytest.param(kind.kind, written, x, id=f"{kind.kind}-{written}-{x}")
+        pytest.param(kind.kind, arguments, x, id=f"{kind.kind}-{arguments}-{x}")
         for kind in LEAVES
-        for written, x in EXAMPLES.get(kind.kind, [])
+        for arguments, x in EXAMPLES.get(kind.kind, [])
     ]
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:Implicit dimension choice:UserWarning")
-every_example = pytest.mark.parametrize(("kind", "written", "x"), examples())
+every_example = pytest.mark.parametrize(("kind", "arguments", "x"), examples())
 every_kind = pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.kind)
 
 
 @every_kind
 def test_every_kind_has_an_example(kind: type[Layer]) -> None:
-    """A kind without an example would pass this contract unseen."""
+    """A kind without an example would skip every test of this file."""
     assert EXAMPLES.get(kind.kind)
 
 
-def test_kinds_are_the_examples_and_no_two_share_a_name() -> None:
-    """The table of examples and the tuple of kinds name the same, each once."""
+def test_examples_and_kinds_have_the_same_unique_names() -> None:
+    """The examples name exactly the layer kinds, each once."""
     assert sorted(EXAMPLES) == sorted(kind.kind for kind in LEAVES)
 
 
 @every_kind
-def test_arguments_are_those_of_torch(kind: type[Layer]) -> None:
-    """Names, positional order and defaults are torch's, but for what is inferred or excluded."""
-    written, x = EXAMPLES[kind.kind][0]
-    layer = LAYERS.parse({kind.kind: written})
+def test_arguments_match_torch(kind: type[Layer]) -> None:
+    """Names, order and defaults match torch, except for inferred and excluded arguments."""
+    arguments, x = EXAMPLES[kind.kind][0]
+    layer = LAYERS.parse({kind.kind: arguments})
     inferred = (
         layer.inferred_arguments(x) if isinstance(layer, TorchLayer) else {"input_channels": 4}
     )
     signature = {
         name: argument.default
-        for name, argument in inspect.signature(torchs(kind.kind).__init__).parameters.items()
+        for name, argument in inspect.signature(torch_class(kind.kind).__init__).parameters.items()
         if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
         and name != "self"
         and name not in inferred
     }
 
-    def served(name: str) -> bool:
+    def supported(name: str) -> bool:
         return name not in EXCLUDED and f"{name} of {kind.kind}" not in EXCLUDED
 
     signature = {
@@ -107,56 +107,58 @@ def test_arguments_are_those_of_torch(kind: type[Layer]) -> None:
         for name, field in kind.model_fields.items()
         if not (issubclass(kind, Weighted) and name == "init")  # torch's constructors have none
     }
-    assert defaults == {name: default for name, default in signature.items() if served(name)}
-    assert kind.positional() == tuple(takewhile(served, signature))
+    assert defaults == {name: default for name, default in signature.items() if supported(name)}
+    assert kind.positional() == tuple(takewhile(supported, signature))
 
 
-def torchs(kind: str) -> type[nn.Module]:
-    """The class of a kind's name in torch, or else in torchvision."""
-    found: type[nn.Module] = getattr(nn, kind, None) or getattr(ops, kind)
-    return found
+def torch_class(kind: str) -> type[nn.Module]:
+    """Return the class of a kind's name in torch, or else in torchvision."""
+    module: type[nn.Module] = getattr(nn, kind, None) or getattr(ops, kind)
+    return module
 
 
 def _scalar(value: object) -> object:
-    """A pair of one number as torch's signatures write it."""
+    """Return the number of a tuple of equal numbers, as torch's signatures have it."""
     value = tuple(value) if isinstance(value, list) else value
     return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 @every_example
-def test_output_shape_is_that_of_torch(kind: str, written: object, x: Shape) -> None:
-    """The output has the shape that the built module gives on the meta device."""
-    layer, module = example(kind, written, x)
+def test_output_shape_matches_torch(kind: str, arguments: object, x: Shape) -> None:
+    """The output shape equals that of the built module on the meta device."""
+    layer, module = layer_and_module(kind, arguments, x)
     assert layer.output_shape(x) == output_shape(module, x)
 
 
 @every_example
-def test_parameters_are_those_of_torch(kind: str, written: object, x: Shape) -> None:
-    """Parameters have torch's names, shapes and order."""
-    layer, module = example(kind, written, x)
+def test_parameters_match_torch(kind: str, arguments: object, x: Shape) -> None:
+    """Names, shapes and order of parameters equal those of the built module."""
+    layer, module = layer_and_module(kind, arguments, x)
     assert list(layer.parameter_shapes(x).items()) == parameters(module)
 
 
 @every_example
-def test_macs_are_those_of_the_flop_counter(kind: str, written: object, x: Shape) -> None:
-    """Multiply-accumulates are half of what torch's flop counter counts for one sample."""
-    layer, module = example(kind, written, x)
+def test_macs_match_the_flop_counter(kind: str, arguments: object, x: Shape) -> None:
+    """Multiply-accumulates are half of the operations that torch's flop counter reports."""
+    layer, module = layer_and_module(kind, arguments, x)
     assert layer.macs(x) == macs(module, x)
 
 
 @every_example
-def test_the_module_is_the_one_of_that_name(kind: str, written: object, x: Shape) -> None:
-    """What is built is torch's class of the kind's name, with the values that were written."""
-    layer, module = example(kind, written, x)
-    assert type(module) is torchs(kind)
+def test_the_built_module_has_the_class_and_values_of_the_document(
+    kind: str, arguments: object, x: Shape
+) -> None:
+    """The module is of torch's class of that name, with the arguments as attributes."""
+    layer, module = layer_and_module(kind, arguments, x)
+    assert type(module) is torch_class(kind)
     for name, value in layer.arguments().items():
         if (kind == "PReLU" and name == "init") or name == "bias" or kind == "SqueezeExcitation":
             continue  # torch keeps these as parameters and modules
-        found = getattr(module, name)
+        actual = getattr(module, name)
         if kind == "Upsample" and name == "scale_factor":
-            continue  # torch forgets it where the factor is computed anew; the output's shape tells
+            continue  # torch clears it where it recomputes the factor; the output shape covers it
         default = layer.arguments()["kernel_size"] if value is None and name == "stride" else value
-        assert _scalar(found) in (_scalar(default), _scalar(value)), name
+        assert _scalar(actual) in (_scalar(default), _scalar(value)), name
 
 
 def field_of(layer: Layer, x: Shape) -> ReceptiveField:
@@ -164,24 +166,24 @@ def field_of(layer: Layer, x: Shape) -> ReceptiveField:
 
 
 @every_example
-def test_receptive_field_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
-    """An output reads, from the first row to the last, as many as its receptive field says."""
-    layer = LAYERS.parse({kind: written})
+def test_receptive_field_matches_the_measured_one(kind: str, arguments: object, x: Shape) -> None:
+    """The rows from the first to the last that an output reads are as many as the field has."""
+    layer = LAYERS.parse({kind: arguments})
     module, reported = layer.build(x), field_of(layer, x)
     for axis, size in enumerate(reported.size):
         measured = widest(_by_position(kind, read_along(module, x, axis), layer.output_shape(x)))
-        if kind in DEALT_OUT:
+        if kind in SPLITTING:
             assert measured <= size
         else:
             assert measured == size
 
 
-DEALT_OUT = ("Fold", "Unflatten")
-"""Kinds that can deal one axis of positions out over two, behind which the field is a bound."""
+SPLITTING = ("Fold", "Unflatten")
+"""Kinds that can split one axis of positions into two, so that the field is a bound."""
 
 
 def _by_position(kind: str, read: Tensor, y: Shape) -> Tensor:
-    """What each output reads; all channels together where positions are dealt out over them."""
+    """Combine what the channels of an output read where positions are spread over channels."""
     return (
         read.reshape(len(read), *y).any(1).flatten(1)
         if kind in ("PixelUnshuffle", "Unfold")
@@ -190,32 +192,34 @@ def _by_position(kind: str, read: Tensor, y: Shape) -> Tensor:
 
 
 @every_example
-def test_no_pixel_reaches_beyond_the_field(kind: str, written: object, x: Shape) -> None:
-    """Changing single pixels at random changes no output whose field lies elsewhere."""
-    layer = LAYERS.parse({kind: written})
+def test_changed_pixels_affect_no_output_beyond_the_field(
+    kind: str, arguments: object, x: Shape
+) -> None:
+    """Random changes of single rows change outputs within the receptive field alone."""
+    layer = LAYERS.parse({kind: arguments})
     module, reported = layer.build(x), field_of(layer, x)
     for axis, size in enumerate(reported.size):
         assert widest(changed_along(module, x, axis, seed=axis)) <= size
 
 
 @every_example
-def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
-    """The middle of what two neighbouring outputs read lies one jump apart, away from borders."""
-    layer = LAYERS.parse({kind: written})
+def test_jump_matches_the_measured_one(kind: str, arguments: object, x: Shape) -> None:
+    """Away from borders, the windows of neighboring outputs start one jump apart."""
+    layer = LAYERS.parse({kind: arguments})
     reported, y = field_of(layer, x), layer.output_shape(x)
     if len(x) != len(y) or len(x) == 1 or kind == "Permute":
-        return  # Flatten leaves no neighbours, and a vector's outputs all read all of it
+        return  # Flatten leaves no neighbors, and a vector's outputs all read all of it
     for axis, size in enumerate(reported.size):
         read = read_along(layer.build(x), x, axis).reshape(-1, *y)
         along = read.movedim(axis + 2, 1).flatten(2).any(2)  # (rows, positions)
-        inside = [
+        is_inner = [
             a >= 0 and b < x[axis + 1]
             for a, b in map(reported.windows[axis].span_at, range(along.shape[1]))
         ]
         starts = [
             int(p.int().argmax())
-            for p, whole in zip(along.T, inside, strict=True)
-            if whole and widest(p[:, None]) == size
+            for p, inner in zip(along.T, is_inner, strict=True)
+            if inner and widest(p[:, None]) == size
         ]
         jumps = {b - a for a, b in pairwise(starts)}
         if reported.jump[axis].denominator == 1:
@@ -223,24 +227,26 @@ def test_jump_is_the_measured_one(kind: str, written: object, x: Shape) -> None:
 
 
 @every_example
-def test_what_hands_its_input_on_is_known(kind: str, written: object, x: Shape) -> None:
-    """A layer whose output is its input's memory, trained or evaluated, is among those that may."""
-    layer = LAYERS.parse({kind: written})
-    given = torch.randn(2, *x)
-    memory = [layer.build(x).train(mode)(given).untyped_storage() for mode in (True, False)]
-    if any(one.data_ptr() == given.untyped_storage().data_ptr() for one in memory):
+def test_kinds_that_may_return_their_input_are_listed(
+    kind: str, arguments: object, x: Shape
+) -> None:
+    """A layer whose output shares memory with its input, in either mode, is in the list."""
+    layer = LAYERS.parse({kind: arguments})
+    inputs = torch.randn(2, *x)
+    storages = [layer.build(x).train(mode)(inputs).untyped_storage() for mode in (True, False)]
+    if any(storage.data_ptr() == inputs.untyped_storage().data_ptr() for storage in storages):
         assert kind in ALIASING_KINDS or getattr(layer, "inplace", False)
 
 
 @pytest.mark.parametrize("rule", Layer.RULES)
-def test_a_kind_without_a_rule_is_refused(rule: str) -> None:
-    """A class that answers every rule but one is refused when it is made."""
+def test_a_kind_must_define_every_rule(rule: str) -> None:
+    """A class without one of the rules raises an error at its definition."""
     rules = {name: vars(Layer)[name] if name == rule else lambda *_: None for name in Layer.RULES}
-    with pytest.raises(TypeError, match=rf"Forgetful does not define: {rule}$"):
-        type("Forgetful", (Layer,), {**rules, "__module__": __name__})
+    with pytest.raises(TypeError, match=rf"Partial does not define: {rule}$"):
+        type("Partial", (Layer,), {**rules, "__module__": __name__})
 
 
-def test_a_family_leaves_rules_to_its_kinds_and_a_kind_may_not() -> None:
-    """What a family leaves open is asked of each class below it that is not a family itself."""
-    with pytest.raises(TypeError, match=r"Open does not define: output_shape, receptive_field$"):
-        type("Open", (Unparametrized,), {"__module__": __name__})
+def test_a_kind_must_define_the_rules_that_its_family_leaves_open() -> None:
+    """A subclass of an abstract family must define the rules that the family does not."""
+    with pytest.raises(TypeError, match=r"Partial does not define: output_shape, receptive_field$"):
+        type("Partial", (Unparametrized,), {"__module__": __name__})

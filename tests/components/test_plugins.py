@@ -1,4 +1,4 @@
-"""Layer kinds from outside: named on the command line, or offered by an installed package."""
+"""Layer kinds of plugins: named on the command line, or offered by an installed package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from command import COMMAND, run
 from small import DOCUMENT as TRAINABLE
 
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.plugins import GROUP, load_installed, load_plugin, offered
+from netbuilder.components.plugins import GROUP, entry_points_of, load_installed, load_plugin
 from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
 
@@ -35,57 +35,59 @@ def write(folder: Path, module: str, text: str) -> None:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """An installed package with this entry point, and no other."""
+    """Simulate an installed package with this entry point and no other."""
 
-    def found(group: str, name: str | None = None) -> list[EntryPoint]:
+    def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:
         return [entry] if group == GROUP and name in (None, entry.name) else []
 
     entry = EntryPoint(name, value, GROUP)
-    monkeypatch.setattr("importlib.metadata.entry_points", found)
-    offered.cache_clear()
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
+    entry_points_of.cache_clear()
 
 
-def test_a_module_that_the_command_names_brings_its_kinds(plugin_folder: Path) -> None:
-    """The command finds the module in the current folder and serves its kinds to documents."""
+def test_plugin_adds_the_kinds_of_a_module(plugin_folder: Path) -> None:
+    """`--plugin` imports a module of the current folder, and documents can use its kinds."""
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     (plugin_folder / "net.yaml").write_text(DOCUMENT)
-    done = run("summarize", "net.yaml", "--plugin", "cubes")
-    assert done.code == 0, done.err
-    assert "0 Cubed" in done.out
+    result = run("summarize", "net.yaml", "--plugin", "cubes")
+    assert result.code == 0, result.err
+    assert "0 Cubed" in result.out
     assert run("check", "net.yaml", "--plugin", "cubes").code == 0
     schema = run("schema", "--plugin", "cubes").out
     assert '"Cubed"' in schema
 
 
-def test_runs_with_a_plugin_are_read_with_it(plugin_folder: Path) -> None:
-    """Reports take the option too, and say so where it is missing."""
+def test_runs_with_a_plugin_are_read_with_the_same_option(plugin_folder: Path) -> None:
+    """`results` accepts `--plugin`, and its error names the option where it is missing."""
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     net = TRAINABLE.replace("layers:\n", "layers:\n  - Cubed\n", 1)
     (plugin_folder / "net.yaml").write_text(net)
 
-    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments], cwd=plugin_folder, capture_output=True, text=True, check=False
         )
 
-    trained = ran("train", "net.yaml", "--plugin", "cubes", "--quiet", "--set", "targets={}")
+    trained = run_command(
+        "train", "net.yaml", "--plugin", "cubes", "--quiet", "--set", "targets={}"
+    )
     assert trained.returncode == 0, trained.stderr
-    reported = ran("results", "runs", "--plugin", "cubes", "--format", "markdown")
+    reported = run_command("results", "runs", "--plugin", "cubes", "--format", "markdown")
     assert reported.returncode == 0, reported.stderr
     assert "| small on mnist5k | 2,678 |" in reported.stdout
-    refused = ran("results", "runs")
+    refused = run_command("results", "runs")
     assert refused.returncode == 2
     assert "unknown layer 'Cubed'" in refused.stderr
-    assert "name the module that brings it by --plugin" in refused.stderr
+    assert "name the module that defines it with --plugin" in refused.stderr
 
 
-def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
-    """A document alone brings no code in, and the message is that of any unknown layer."""
+def test_a_kind_is_unknown_without_its_plugin(plugin_folder: Path) -> None:
+    """A document alone never imports code, and the error is that of any unknown layer."""
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     (plugin_folder / "net.yaml").write_text(DOCUMENT)
-    done = run("summarize", "net.yaml")
-    assert (done.code, done.out) == (2, "")
-    assert "net.yaml:3:10: layers[0]: unknown layer 'Cubed'" in done.err
+    result = run("summarize", "net.yaml")
+    assert (result.code, result.out) == (2, "")
+    assert "net.yaml:3:10: layers[0]: unknown layer 'Cubed'" in result.err
 
 
 @pytest.mark.parametrize(
@@ -117,15 +119,14 @@ def test_without_the_plugin_the_kind_is_unknown(plugin_folder: Path) -> None:
         ),
     ],
 )
-def test_a_module_that_cannot_be_served_is_refused(
-    plugin_folder: Path, text: str, message: str
-) -> None:
-    """One line says which module and what is wrong with it."""
+def test_an_unusable_plugin_module_is_refused(plugin_folder: Path, text: str, message: str) -> None:
+    """The error is one line with the module and its mistake, and the kinds are unchanged."""
     write(plugin_folder, "bad", text)
-    with pytest.raises(ConfigError, match=message) as caught:
+    kinds = set(LAYERS.kinds)
+    with pytest.raises(ConfigError, match=message) as error:
         load_plugin("bad")
-    assert "\n" not in str(caught.value)
-    assert set(LAYERS.kinds) >= {"ReLU", "Conv2d"}
+    assert "\n" not in str(error.value)
+    assert set(LAYERS.kinds) == kinds
 
 
 BROKEN = """\
@@ -138,29 +139,29 @@ class Broken(Elementwise):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("raise RuntimeError('oops\\nand more')", "RuntimeError: oops and more"),
         ("return 'abc'", "TypeError: "),
         ("return x[7]", "IndexError: "),
     ],
 )
-def test_a_rule_that_fails_is_told_with_its_place(
-    plugin_folder: Path, body: str, said: str
+def test_an_error_in_a_rule_of_a_plugin_is_reported_with_its_place(
+    plugin_folder: Path, body: str, message: str
 ) -> None:
-    """A plugin's mistake is no traceback: the layer, what reached it, and what was raised."""
+    """The error is one line with the place, the layer and the exception, not a traceback."""
     write(plugin_folder, "bad", BROKEN.format(body))
     (plugin_folder / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Broken"))
-    done = run("summarize", "net.yaml", "--plugin", "bad")
-    assert done.code == 2
+    result = run("summarize", "net.yaml", "--plugin", "bad")
+    assert result.code == 2
     place = "net.yaml:3:10: layers[0].Broken: a rule of this plugin's kind failed for "
-    assert place in done.err
-    assert said in done.err
-    assert len(done.err.splitlines()) == 1
+    assert place in result.err
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
 
 
-def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
-    """Where a family would build torch's class of the kind's name, and there is none."""
+def test_a_kind_without_a_torch_class_must_define_build(plugin_folder: Path) -> None:
+    """A family that builds torch's class of the kind's name reports that it does not exist."""
     text = "from netbuilder.plugin import Elementwise\n\nclass Nope(Elementwise):\n    pass\n"
     write(plugin_folder, "bad", text)
     [kind] = load_plugin("bad")
@@ -169,34 +170,34 @@ def test_a_kind_without_a_class_of_torch_is_told(plugin_folder: Path) -> None:
     ):
         kind().build((3,))
     (plugin_folder / "net.yaml").write_text(DOCUMENT.replace("Cubed", "Nope"))
-    done = run("export", "net.yaml")
-    assert (done.code, done.out) == (2, "")
-    assert "layer 0, Nope, comes from a plugin" in done.err
+    result = run("export", "net.yaml")
+    assert (result.code, result.out) == (2, "")
+    assert "layer 0, Nope, comes from a plugin" in result.err
 
 
-def test_families_of_a_module_are_no_kinds(plugin_folder: Path) -> None:
-    """Only what can be built is served, and naming the module twice serves the same."""
+def test_abstract_families_of_a_plugin_are_not_kinds(plugin_folder: Path) -> None:
+    """Abstract classes are skipped, and loading a module twice returns the same kinds."""
     family = "\n\nclass Powers(Elementwise, abstract=True):\n    pass\n"
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed") + family)
     assert [kind.kind for kind in load_plugin("cubes")] == ["Cubed"]
     assert load_plugin("cubes") == (LAYERS.kinds["Cubed"],)
 
 
-def test_the_current_folder_comes_first(
+def test_the_current_folder_precedes_the_module_path(
     plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with ``python -m``, a module here hides one of the same name elsewhere."""
-    (elsewhere := plugin_folder / "elsewhere").mkdir()
-    write(elsewhere, "cubes", PLUGIN.format(name="Squared"))
+    """As with ``python -m``, a module of the current folder hides others of the same name."""
+    (other := plugin_folder / "elsewhere").mkdir()
+    write(other, "cubes", PLUGIN.format(name="Squared"))
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
-    monkeypatch.syspath_prepend(elsewhere)
+    monkeypatch.syspath_prepend(other)
     assert [kind.kind for kind in load_plugin("cubes")] == ["Cubed"]
 
 
-def test_an_installed_package_offers_kinds(
+def test_a_kind_of_an_installed_package_is_imported_on_use(
     plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kind is found by the name of its entry point, once a document uses it."""
+    """The name of an entry point is a kind, imported when a document uses it."""
     write(plugin_folder, "cubes", PLUGIN.format(name="Cubed"))
     monkeypatch.syspath_prepend(plugin_folder)
     offer(monkeypatch, "Cubed", "cubes:Cubed")
@@ -207,22 +208,22 @@ def test_an_installed_package_offers_kinds(
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("missing:Cubed", r"layers\[0\]: layer Cubed is offered by .* missing:Cubed, which cannot"),
+        ("missing:Cubed", r"layers\[0\]: layer Cubed comes from .* missing:Cubed, which cannot"),
         ("leaving:Cubed", r"which cannot be imported: SystemExit: 1"),
         ("cubes:Other", r"which cannot be imported: AttributeError"),
         ("cubes:Elementwise", r"cubes:Elementwise, which is not a layer kind"),
         ("cubes:Squared", r"cubes:Squared, which is the kind Squared; the two names"),
     ],
 )
-def test_a_broken_package_is_told_where_it_is_used(
+def test_a_broken_entry_point_is_reported_where_a_document_uses_it(
     plugin_folder: Path, monkeypatch: pytest.MonkeyPatch, value: str, message: str
 ) -> None:
-    """The message holds the place in the document and the entry point."""
+    """The message contains the place in the document and the entry point."""
     write(plugin_folder, "leaving", "raise SystemExit(1)")
     write(plugin_folder, "cubes", PLUGIN.format(name="Squared"))
     monkeypatch.syspath_prepend(plugin_folder)
     offer(monkeypatch, "Cubed", value)
     with pytest.raises(ConfigError, match=message):
         parse_architecture(DOCUMENT, "net.yaml")
-    with pytest.raises(ConfigError, match="layer Cubed is offered by"):
+    with pytest.raises(ConfigError, match="layer Cubed comes from"):
         load_installed()

@@ -1,4 +1,4 @@
-"""Receptive fields over all axes, held against the pixels that each value of a sample reads."""
+"""Receptive fields over all axes, compared with the pixels that each value reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from netbuilder.components.receptive_field import field as rooms
+from netbuilder.components.receptive_field import field as fields
 from netbuilder.components.receptive_field import window as windows
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
@@ -26,31 +26,31 @@ LARGEST = 600
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample with what is said of it, and what is true.
+    """A sample with its computed receptive field and what its values really read.
 
     Attributes:
-        shape: the sample's.
-        field: what is said.
-        read: the oracle, of the sample's shape and the input's: which value reads which pixel.
-        inside: of the sample's shape: whether a value was made without padding.
+        shape: shape of the sample.
+        field: the receptive field under test.
+        read: which value reads which pixel, of the sample's shape followed by the input's.
+        unpadded: whether a value reads no padding, of the sample's shape.
     """
 
     shape: Shape
     field: ReceptiveField
     read: Bools = dataclasses.field(repr=False)
-    inside: Bools = dataclasses.field(repr=False)
+    unpadded: Bools = dataclasses.field(repr=False)
 
     @classmethod
     def of(cls, x: Shape) -> Sample:
-        """The input itself."""
+        """Return the input itself."""
         pixels = np.eye(int(np.prod(x)), dtype=bool).reshape(*x, *x)
         return cls(x, ReceptiveField.of_input(x), pixels, np.ones(x, dtype=bool))
 
-    def become(self, field: ReceptiveField, read: Bools, inside: Bools) -> Sample:
-        return Sample(inside.shape, field, read, inside)
+    def become(self, field: ReceptiveField, read: Bools, unpadded: Bools) -> Sample:
+        return Sample(unpadded.shape, field, read, unpadded)
 
     def along(self, axis: int, window: Window, outputs: int) -> Sample:
-        """Behind a layer that reads through ``window`` along an axis."""
+        """Apply a layer that reads through ``window`` along an axis."""
         reads = np.zeros((outputs, self.shape[axis]), dtype=bool)
         padded = np.zeros(outputs, dtype=bool)
         for output in range(outputs):
@@ -61,20 +61,20 @@ class Sample:
                 else:
                     padded[output] = True
         read = np.moveaxis(np.tensordot(reads, self.read, (1, axis)), 0, axis)
-        outside = np.moveaxis(np.tensordot(reads, ~self.inside, (1, axis)), 0, axis)
-        outside = np.moveaxis(np.moveaxis(outside, axis, -1) | padded, -1, axis)
+        padding = np.moveaxis(np.tensordot(reads, ~self.unpadded, (1, axis)), 0, axis)
+        padding = np.moveaxis(np.moveaxis(padding, axis, -1) | padded, -1, axis)
         windows = [window if i == axis else None for i in range(len(self.shape))]
-        return self.become(self.field.read(*windows), read, ~outside)
+        return self.become(self.field.read(*windows), read, ~padding)
 
     def permute(self, order: list[int]) -> Sample:
         n = len(order)
         rest = range(n, self.read.ndim)
         read = self.read.transpose([*order, *rest])
-        return self.become(self.field.permute(order), read, self.inside.transpose(order))
+        return self.become(self.field.permute(order), read, self.unpadded.transpose(order))
 
     def reshaped(self, y: Shape, field: ReceptiveField) -> Sample:
         rest = self.read.shape[len(self.shape) :]
-        return self.become(field, self.read.reshape(*y, *rest), self.inside.reshape(y))
+        return self.become(field, self.read.reshape(*y, *rest), self.unpadded.reshape(y))
 
     def flatten(self, start: int, end: int) -> Sample:
         x = self.shape
@@ -90,12 +90,12 @@ class Sample:
         n = len(y)
         read = np.broadcast_to(self.read, (*y, *self.read.shape[n:]))
         return self.become(
-            self.field.broadcast(self.shape, y), read, np.broadcast_to(self.inside, y)
+            self.field.broadcast(self.shape, y), read, np.broadcast_to(self.unpadded, y)
         )
 
     def merge(self, other: Sample) -> Sample:
         field = self.field.merge(other.field, self.shape)
-        return self.become(field, self.read | other.read, self.inside & other.inside)
+        return self.become(field, self.read | other.read, self.unpadded & other.unpadded)
 
     def concatenate(self, *others: Sample) -> Sample:
         parts = [self, *others]
@@ -103,48 +103,52 @@ class Sample:
             [part.field for part in parts], [part.shape for part in parts]
         )
         read = np.concatenate([part.read for part in parts])
-        return self.become(field, read, np.concatenate([part.inside for part in parts]))
+        return self.become(field, read, np.concatenate([part.unpadded for part in parts]))
 
     def channels(self) -> tuple[int, ...]:
-        """The axes along which nothing of the input is seen."""
+        """Return the axes that correspond to no axis of the input."""
         return tuple(i for i in range(len(self.shape)) if i not in self.field.axes)
 
     def pixels(self) -> Bools:
-        """Which value reads which pixel, in whatever channel."""
+        """Return which value reads which pixel, in any channel."""
         read: Bools = self.read.reshape(*self.shape, -1, *self.field.input)
         return np.asarray(read.any(axis=len(self.shape)))
 
-    def is_alike(self) -> bool:
-        """Whether all channels of a position read the same pixels, and padding alike."""
-        seen, channels = self.pixels(), self.channels()
+    def is_uniform(self) -> bool:
+        """Return whether all channels of a position read the same pixels, and padding alike."""
+        pixels, channels = self.pixels(), self.channels()
         return all(
-            bool((one == one.any(axis=channels, keepdims=True)).all())
-            for one in (seen, self.inside)
+            bool((values == values.any(axis=channels, keepdims=True)).all())
+            for values in (pixels, self.unpadded)
         )
 
-    def wrong(self, exact: bool) -> list[str]:
-        """Where what is said is too little, or with ``exact`` too much, of a position's rows."""
-        found, n = [], len(self.shape)
+    def errors(self, exact: bool) -> list[str]:
+        """List the rows where the field is too small or, with ``exact``, too large."""
+        errors, n = [], len(self.shape)
         field = self.field
         for k, (axis, window) in enumerate(zip(field.axes, field.windows, strict=True)):
             rest = [n + i for i in range(len(field.input)) if i != k]
             rows = np.asarray(self.pixels().any(axis=(*self.channels(), *rest)))
-            inside = np.asarray(self.inside.all(axis=self.channels()))
+            unpadded = np.asarray(self.unpadded.all(axis=self.channels()))
             at = sorted(set(field.axes)).index(axis)
             for position in np.ndindex(rows.shape[:-1]):
-                true = np.flatnonzero(rows[position])
+                actual = np.flatnonzero(rows[position])
                 first, last = window.span_at(position[at])
-                if len(true) and not first <= true[0] <= true[-1] <= last:
-                    found.append(f"{position} reads {true} of axis {k}, said: {first} to {last}")
-                if len(true) and true[-1] - true[0] >= window.size:
-                    found.append(f"{position} reads {true} of axis {k}, said: {window.size}")
-                if exact and inside[position] and (true[0], true[-1]) != (first, last):
-                    found.append(f"{position} reads {true} of axis {k}, said: {first} to {last}")
-        return found
+                if len(actual) and not first <= actual[0] <= actual[-1] <= last:
+                    errors.append(
+                        f"{position} reads {actual} of axis {k}, field: {first} to {last}"
+                    )
+                if len(actual) and actual[-1] - actual[0] >= window.size:
+                    errors.append(f"{position} reads {actual} of axis {k}, field: {window.size}")
+                if exact and unpadded[position] and (actual[0], actual[-1]) != (first, last):
+                    errors.append(
+                        f"{position} reads {actual} of axis {k}, field: {first} to {last}"
+                    )
+        return errors
 
 
 def layer_windows(size: int, gaps: bool) -> st.SearchStrategy[tuple[Window, int]]:
-    """Windows over an axis with as many outputs as there are; with ``gaps`` some read nothing."""
+    """Generate windows over an axis and their number of outputs; with ``gaps`` some are empty."""
     number = st.integers(1, 3)
 
     def sliding(kernel: int, stride: int, padding: int, dilation: int) -> tuple[Window, int]:
@@ -160,49 +164,51 @@ def layer_windows(size: int, gaps: bool) -> st.SearchStrategy[tuple[Window, int]
     return st.one_of(
         st.builds(sliding, *arguments),
         st.builds(transposed, *arguments).filter(
-            lambda made: (
-                gaps or all(a <= b for a, b in zip(made[0].first, made[0].last, strict=True))
+            lambda pair: (
+                gaps or all(a <= b for a, b in zip(pair[0].first, pair[0].last, strict=True))
             )
         ),
         st.integers(1, 8).map(lambda bins: (Window.adaptive(size, bins), bins)),
         st.integers(1, 4).map(lambda outputs: (Window.whole(size), outputs)),
-    ).filter(lambda made: 1 <= made[1] <= 9)
+    ).filter(lambda pair: 1 <= pair[1] <= 9)
 
 
 @st.composite
 def samples(draw: st.DrawFn, exact: bool, longest: int = 4) -> Sample:
-    """Samples behind some layers; with ``exact`` only those of which exactness is promised."""
+    """Generate samples after some layers; with ``exact`` only those with an exact field."""
     size = st.integers(1, 6)
     x = draw(st.tuples(st.integers(1, 2), size, size) | st.tuples(size) | st.tuples(size, size))
-    return _further(draw, Sample.of(x), exact, longest)
+    return _apply_layers(draw, Sample.of(x), exact, longest)
 
 
-def _further(draw: Any, sample: Sample, exact: bool, longest: int) -> Sample:
+def _apply_layers(draw: Any, sample: Sample, exact: bool, longest: int) -> Sample:
     kinds = ["along", "along", "flatten", "permute", "join", "gate", "concat"]
     for _ in range(draw(st.integers(0, longest))):
-        made = _behind(draw, sample, exact, draw(st.sampled_from(kinds + ["deal"] * (not exact))))
-        if made.read.size <= LARGEST * 60 and made.inside.size <= LARGEST:
-            sample = made
+        result = _apply_layer(
+            draw, sample, exact, draw(st.sampled_from(kinds + ["unflatten"] * (not exact)))
+        )
+        if result.read.size <= LARGEST * 60 and result.unpadded.size <= LARGEST:
+            sample = result
     return sample
 
 
-def _behind(draw: Any, sample: Sample, exact: bool, kind: str) -> Sample:
+def _apply_layer(draw: Any, sample: Sample, exact: bool, kind: str) -> Sample:
     x = sample.shape
     axis = draw(st.integers(0, len(x) - 1))
     match kind:
         case "along":
-            if exact and axis in sample.channels() and not sample.is_alike():
-                return sample  # it would tell channels apart, which count as one
+            if exact and axis in sample.channels() and not sample.is_uniform():
+                return sample  # channels would read different rows, which one window cannot express
             return sample.along(axis, *draw(layer_windows(x[axis], gaps=not exact)))
         case "flatten":
             end = draw(st.integers(axis, len(x) - 1))
             mixes = end > axis and any(axis <= channel <= end for channel in sample.channels())
             return (
-                sample if exact and mixes and not sample.is_alike() else sample.flatten(axis, end)
+                sample if exact and mixes and not sample.is_uniform() else sample.flatten(axis, end)
             )
         case "permute":
             return sample.permute(draw(st.permutations(range(len(x)))))
-        case "deal":
+        case "unflatten":
             parts = [n for n in range(1, x[axis] + 1) if x[axis] % n == 0]
             part = draw(st.sampled_from(parts))
             return sample.unflatten(axis, (part, x[axis] // part)) if len(x) < 4 else sample
@@ -221,7 +227,7 @@ def _behind(draw: Any, sample: Sample, exact: bool, kind: str) -> Sample:
 
 
 def _branch(draw: Any, sample: Sample, exact: bool) -> Sample:
-    """Behind a few layers that often keep the shape, and sometimes leave one of each axis."""
+    """Apply a few layers that often keep the shape, and sometimes reduce an axis to 1."""
     axis = draw(st.sampled_from(sorted(set(sample.field.axes))))
     size = sample.shape[axis]
     same = [
@@ -232,53 +238,53 @@ def _branch(draw: Any, sample: Sample, exact: bool) -> Sample:
         (Window.whole(size), 1),
         (Window.whole(size), size),
     ]
-    made = sample.along(axis, *draw(st.sampled_from(same)))
-    return _further(draw, made, exact, 1) if draw(st.booleans()) else made
+    result = sample.along(axis, *draw(st.sampled_from(same)))
+    return _apply_layers(draw, result, exact, 1) if draw(st.booleans()) else result
 
 
 @many
 @given(samples(exact=True))
-def test_a_field_is_exact_where_no_padding_is_read(sample: Sample) -> None:
-    """Each position sees from the first to the last row that its values read, and no less ever."""
-    assert sample.wrong(exact=True) == []
+def test_the_field_is_exact_where_no_padding_is_read(sample: Sample) -> None:
+    """The field spans exactly the first to the last row that the values of a position read."""
+    assert sample.errors(exact=True) == []
 
 
 @many
 @given(samples(exact=False, longest=6))
-def test_a_field_is_never_smaller_than_the_truth(sample: Sample) -> None:
-    """Behind holes, axes that were dealt out and branches that differ it is a bound."""
-    assert sample.wrong(exact=False) == []
+def test_the_field_is_never_too_small(sample: Sample) -> None:
+    """After gaps, split axes and different branches the field is an upper bound."""
+    assert sample.errors(exact=False) == []
 
 
-def test_branches_that_see_rows_along_different_axes_see_all_of_them() -> None:
-    """An image joined with its transpose has pixels that see a row here and another there."""
+def test_an_image_joined_with_its_transpose_sees_all_rows() -> None:
+    """Pixels that read rows along different axes have a field over the whole input."""
     image = Sample.of((2, 3, 3))
     joined = image.merge(image.permute([0, 2, 1]))
-    assert joined.wrong(exact=False) == []
+    assert joined.errors(exact=False) == []
     assert joined.field.size == (3, 3)
 
 
-def test_a_flattened_axis_is_followed_as_long_as_patterns_may_be(
+def test_a_flattened_axis_with_a_long_pattern_sees_all_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Rows laid behind one another that make too long a pattern are said to see all rows."""
-    monkeypatch.setattr(rooms, "MAX_PERIOD", 6)
+    """Beyond MAX_PERIOD, the field of flattened rows is a bound over all rows."""
+    monkeypatch.setattr(fields, "MAX_PERIOD", 6)
     for columns, size in ((6, 1), (7, 5)):
         field = ReceptiveField.of_input((1, 5, columns)).flatten((1, 5, columns), 1, 2)
         assert field.size[0] == size
 
 
-@pytest.mark.parametrize("most", [1, 3, 8])
-def test_a_field_whose_patterns_are_given_up_is_never_smaller(
-    most: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("period", [1, 3, 8])
+def test_the_field_of_long_patterns_is_never_too_small(
+    period: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where patterns are too long to follow, all that a position may see is said."""
-    monkeypatch.setattr(windows, "MAX_PERIOD", most)
-    monkeypatch.setattr(rooms, "MAX_PERIOD", most)
+    """With any MAX_PERIOD the field covers all that a position reads."""
+    monkeypatch.setattr(windows, "MAX_PERIOD", period)
+    monkeypatch.setattr(fields, "MAX_PERIOD", period)
 
     @settings(max_examples=150)
     @given(samples(exact=False))
     def never_smaller(sample: Sample) -> None:
-        assert sample.wrong(exact=False) == []
+        assert sample.errors(exact=False) == []
 
     never_smaller()

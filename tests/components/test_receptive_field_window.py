@@ -1,4 +1,4 @@
-"""Windows along one axis, held against the sets of positions that are read, written out."""
+"""Windows along one axis, compared with explicit sets of the positions that are read."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from netbuilder.components.receptive_field import window as windows
 from netbuilder.components.receptive_field.window import Span, Window
 
 Reads = Callable[[int], set[int]]
-"""The oracle: all that a position reads, on axes that go on beyond both ends."""
+"""Expected result: all that a position reads, on an axis without ends."""
 
 many = examples(100, 400)
 PLACES = range(-7, 15)
 
 
 def hull(read: set[int]) -> Span | None:
-    """The first and the last that is read; None if none is."""
+    """Return the first and the last position that is read; None if none is."""
     return (min(read), max(read)) if read else None
 
 
 def span(window: Window, position: int) -> Span | None:
-    """What a window says of a position, as `hull` tells it."""
+    """Return the span of a position in the form of `hull`."""
     first, last = window.span_at(position)
     return (first, last) if first <= last else None
 
 
-# --- what each kind of window reads, by its definition --------------------------------------------
+# --- each kind of window and the positions that it reads by definition ----------------------------
 
 small = st.integers(1, 4)
 margin = st.integers(0, 3)
@@ -41,7 +41,7 @@ Pair = tuple[Window, Reads]
 
 @st.composite
 def sliding(draw: st.DrawFn) -> Pair:
-    """A convolution's: each tap of the kernel, from where the stride has moved it."""
+    """Convolution: each tap of the kernel, moved by the stride."""
     kernel, stride, padding, dilation = draw(small), draw(small), draw(margin), draw(small)
     window = Window.sliding(kernel, stride, padding, dilation)
     return window, lambda o: {o * stride - padding + dilation * tap for tap in range(kernel)}
@@ -49,7 +49,7 @@ def sliding(draw: st.DrawFn) -> Pair:
 
 @st.composite
 def transposed(draw: st.DrawFn) -> Pair:
-    """A transposed convolution's: the inputs that one of the kernel's taps adds to this output."""
+    """Transposed convolution: the inputs that a tap of the kernel adds to the output."""
     kernel, stride, padding, dilation = draw(small), draw(small), draw(margin), draw(small)
 
     def reads(o: int) -> set[int]:
@@ -63,7 +63,7 @@ def transposed(draw: st.DrawFn) -> Pair:
 
 @st.composite
 def adaptive(draw: st.DrawFn) -> Pair:
-    """Adaptive pooling's: the inputs that overlap the output's even share of the axis."""
+    """Adaptive pooling: the inputs that overlap the output's equal part of the axis."""
     size, bins = draw(st.integers(1, 12)), draw(st.integers(1, 12))
 
     def reads(o: int) -> set[int]:
@@ -75,22 +75,22 @@ def adaptive(draw: st.DrawFn) -> Pair:
 
 @st.composite
 def grouped(draw: st.DrawFn) -> Pair:
-    """A grouped convolution's channels: all inputs of the group that the output belongs to."""
-    groups, inside, outside = draw(st.integers(2, 4)), draw(small), draw(small)
-    window = Window.grouped(groups * inside, groups * outside, groups)
-    return window, lambda o: {o // outside * inside + i for i in range(inside)}
+    """Channels of a grouped convolution: all inputs of the group of the output."""
+    groups, inputs, outputs = draw(st.integers(2, 4)), draw(small), draw(small)
+    window = Window.grouped(groups * inputs, groups * outputs, groups)
+    return window, lambda o: {o // outputs * inputs + i for i in range(inputs)}
 
 
 @st.composite
 def whole(draw: st.DrawFn) -> Pair:
-    """Global pooling's: every position of the axis."""
+    """Global pooling: every position of the axis."""
     size = draw(st.integers(1, 12))
     return Window.whole(size), lambda o: set(range(size))
 
 
 @st.composite
-def in_turns(draw: st.DrawFn) -> Pair:
-    """Any pattern, in no order, empty in places, that moves on by any shift."""
+def periodic(draw: st.DrawFn) -> Pair:
+    """Any periodic pattern, unordered and with empty spans, that moves by any shift."""
     spans = draw(st.lists(st.tuples(st.integers(-4, 6), st.integers(-1, 3)), min_size=1))
     shift = draw(st.integers(-3, 5))
 
@@ -102,22 +102,22 @@ def in_turns(draw: st.DrawFn) -> Pair:
 
 
 layers = st.one_of(sliding(), transposed(), adaptive(), grouped(), whole())
-"""The windows of layers."""
+"""Windows of layers."""
 
 
 @st.composite
-def seen_through(draw: st.DrawFn, most: int = 3) -> Pair:
-    """What positions see through some layers, one behind the other."""
-    window, reads = draw(layers | in_turns())
-    for _ in range(draw(st.integers(0, most))):
+def composed(draw: st.DrawFn, largest: int = 3) -> Pair:
+    """The window of some layers applied in order."""
+    window, reads = draw(layers | periodic())
+    for _ in range(draw(st.integers(0, largest))):
         outer, outer_reads = draw(layers)
-        found = window.compose(outer)
-        assert found is not None
-        window, reads = found, _composed(reads, outer_reads)
+        combined = window.compose(outer)
+        assert combined is not None
+        window, reads = combined, _compose(reads, outer_reads)
     return window, reads
 
 
-def _composed(inner: Reads, outer: Reads) -> Reads:
+def _compose(inner: Reads, outer: Reads) -> Reads:
     return lambda o: {i for between in outer(o) for i in inner(between)}
 
 
@@ -126,8 +126,8 @@ def _composed(inner: Reads, outer: Reads) -> Reads:
 
 @many
 @given(layers)
-def test_a_layers_window_is_what_its_definition_reads(pair: Pair) -> None:
-    """Each position, and those beyond both ends, read from the first to the last as defined."""
+def test_the_window_of_a_layer_matches_its_definition(pair: Pair) -> None:
+    """Each position, those beyond both ends included, reads exactly what the layer defines."""
     window, reads = pair
     for position in PLACES:
         assert span(window, position) == hull(reads(position))
@@ -136,60 +136,62 @@ def test_a_layers_window_is_what_its_definition_reads(pair: Pair) -> None:
 
 
 @many
-@given(seen_through())
-def test_windows_through_windows_see_what_is_read_in_turn(pair: Pair) -> None:
-    """Through any layers, patterns in any order, the span is exactly that of all that is read."""
+@given(composed())
+def test_a_composed_window_spans_all_that_its_layers_read(pair: Pair) -> None:
+    """The span of any composition is exact, for patterns in any order."""
     window, reads = pair
     for position in PLACES:
         assert span(window, position) == hull(reads(position))
 
 
 @many
-@given(seen_through())
-def test_size_and_jump_are_those_of_the_positions(pair: Pair) -> None:
-    """The size is that of the widest span, and the jump the mean step from span to span."""
+@given(composed())
+def test_size_and_jump_match_the_spans_of_positions(pair: Pair) -> None:
+    """The size is that of the widest span, and the jump is the mean step between spans."""
     window, reads = pair
     period = len(window.first)
     assume(period < 200)
-    turn = [reads(i) for i in range(period)]
-    assert window.size == max((max(r) - min(r) + 1 for r in turn if r), default=0)
-    for position, read in enumerate(turn):
+    reads_of_period = [reads(i) for i in range(period)]
+    assert window.size == max((max(r) - min(r) + 1 for r in reads_of_period if r), default=0)
+    for position, read in enumerate(reads_of_period):
         assert {i + window.jump * period for i in read} == reads(position + period)
     assert isinstance(window.jump, int) == (window.jump == int(window.jump))
 
 
 @many
-@given(in_turns(), st.integers(1, 40), st.integers(0, 3))
-def test_a_long_window_over_a_pattern_in_no_order_sees_to_its_end(
+@given(periodic(), st.integers(1, 40), st.integers(0, 3))
+def test_a_long_window_over_an_unordered_pattern_is_exact(
     pair: Pair, kernel: int, padding: int
 ) -> None:
-    """However many turns of the pattern a window spans, its far end is among what is seen."""
-    seen, reads = pair
-    window = seen.compose(Window.sliding(kernel, 1, padding))
+    """The span includes the far end however many periods of the pattern it covers."""
+    inner, reads = pair
+    window = inner.compose(Window.sliding(kernel, 1, padding))
     assert window is not None
     for position in range(3):
         read = {i for at in range(kernel) for i in reads(position - padding + at)}
         assert span(window, position) == hull(read)
 
 
-def test_transposed_windows_whose_taps_are_out_of_order_see_to_the_end() -> None:
-    """Behind a dilated transposed convolution a long window sees all of the short axis."""
-    seen = Window.transposed(30, kernel=4, stride=3, dilation=2).compose(Window.sliding(30))
-    assert seen is not None
-    assert seen.span_at(0) == (-2, 9)
+def test_a_long_window_after_a_dilated_transposed_convolution_is_exact() -> None:
+    """The span covers the whole short axis although its taps are out of order."""
+    window = Window.transposed(30, kernel=4, stride=3, dilation=2).compose(Window.sliding(30))
+    assert window is not None
+    assert window.span_at(0) == (-2, 9)
 
 
 @many
-@given(seen_through(2), seen_through(2), st.integers(1, 12), st.integers(1, 12))
-def test_what_is_joined_is_seen_through_both(a: Pair, b: Pair, positions: int, size: int) -> None:
-    """Each position sees from the first to the last of what it sees in either branch.
+@given(composed(2), composed(2), st.integers(1, 12), st.integers(1, 12))
+def test_a_merged_window_spans_what_both_branches_see(
+    a: Pair, b: Pair, positions: int, size: int
+) -> None:
+    """Each span is from the first to the last position that either branch sees.
 
-    Where one branch does not move and the other does, what lies beyond the input is left out.
+    Where only one of the branches moves, the span is clipped to the input.
     """
-    (one, reads), (other, also_reads) = a, b
-    joined = one.merge(other, positions, size)
+    (first, reads), (other, also_reads) = a, b
+    joined = first.merge(other, positions, size)
     assert joined is not None
-    clipped = one.jump != other.jump and not (one.stride and other.stride)
+    clipped = first.jump != other.jump and not (first.stride and other.stride)
     for position in range(positions):
         both = hull(reads(position) | also_reads(position))
         if clipped and both:
@@ -199,37 +201,39 @@ def test_what_is_joined_is_seen_through_both(a: Pair, b: Pair, positions: int, s
 
 
 @many
-@given(st.lists(st.tuples(seen_through(1), st.integers(1, 5)), min_size=1, max_size=4))
-def test_concatenated_axes_keep_what_their_positions_see(parts: list[tuple[Pair, int]]) -> None:
-    """Behind one another, positions see what they saw, in order."""
-    made = Window.concatenate([window for (window, _), _ in parts], [count for _, count in parts])
-    assert made is not None
-    seen = [hull(reads(i)) for (_, reads), count in parts for i in range(count)]
-    assert [span(made, i) for i in range(len(seen))] == seen
+@given(st.lists(st.tuples(composed(1), st.integers(1, 5)), min_size=1, max_size=4))
+def test_concatenated_windows_keep_their_spans(parts: list[tuple[Pair, int]]) -> None:
+    """Positions of a concatenation have the spans of their parts, in order."""
+    joined = Window.concatenate([window for (window, _), _ in parts], [count for _, count in parts])
+    assert joined is not None
+    expected = [hull(reads(i)) for (_, reads), count in parts for i in range(count)]
+    assert [span(joined, i) for i in range(len(expected))] == expected
 
 
 @many
-@given(seen_through(1), st.lists(st.integers(0, 20), min_size=1, max_size=20))
-def test_regrouped_positions_keep_what_they_see(pair: Pair, order: list[int]) -> None:
-    """A new order of positions is one of what they see."""
+@given(composed(1), st.lists(st.integers(0, 20), min_size=1, max_size=20))
+def test_reindexed_positions_keep_their_spans(pair: Pair, order: list[int]) -> None:
+    """Reordering positions reorders their spans."""
     window, reads = pair
-    made = window.reindex(order.__getitem__, len(order))
-    assert made is not None
-    assert [span(made, i) for i in range(len(order))] == [hull(reads(i)) for i in order]
+    reindexed = window.reindex(order.__getitem__, len(order))
+    assert reindexed is not None
+    assert [span(reindexed, i) for i in range(len(order))] == [hull(reads(i)) for i in order]
 
 
 @many
 @given(st.lists(st.tuples(st.integers(-5, 20), st.integers(-5, 20)), min_size=1, max_size=8))
-def test_a_table_gives_each_position_its_span(spans: list[Span]) -> None:
-    """What is written in the table is what its positions read."""
+def test_an_extrapolated_table_contains_its_spans(spans: list[Span]) -> None:
+    """Positions within the table have the spans of the table."""
     window = Window.extrapolated(spans)
     assert [window.span_at(i) for i in range(len(spans))] == spans
 
 
 @many
 @given(st.integers(-5, 5), st.integers(0, 5), st.integers(-3, 5), st.integers(2, 8))
-def test_an_even_table_goes_on_evenly(first: int, more: int, shift: int, count: int) -> None:
-    """Beyond both ends, spans that lie evenly go on as they lie, in a pattern of one entry."""
+def test_an_evenly_spaced_table_continues_with_the_same_step(
+    first: int, more: int, shift: int, count: int
+) -> None:
+    """Beyond both ends the spans keep their step, in a pattern of one entry."""
     window = Window.extrapolated(
         [(first + i * shift, first + more + i * shift) for i in range(count)]
     )
@@ -241,8 +245,8 @@ def test_an_even_table_goes_on_evenly(first: int, more: int, shift: int, count: 
         )
 
 
-def test_an_uneven_table_goes_on_as_it_lies_in_the_mean() -> None:
-    """Behind the end the pattern starts anew, one mean step further on."""
+def test_an_unevenly_spaced_table_repeats_with_its_mean_step() -> None:
+    """Beyond the end the pattern repeats, one mean step further."""
     window = Window.extrapolated([(0, 1), (2, 3), (3, 4)])
     assert [window.span_at(i) for i in range(-1, 5)] == [
         (-1, 0),
@@ -253,17 +257,17 @@ def test_an_uneven_table_goes_on_as_it_lies_in_the_mean() -> None:
         (6, 7),
     ]
     assert Window.extrapolated([(3, 7)]).span_at(1) == (8, 12), (
-        "a single position's neighbour reads beside it"
+        "the neighbor of a single position reads the next span of that size"
     )
 
 
-def test_a_single_group_reads_all_channels_everywhere() -> None:
-    """One group is the whole axis, which does not move."""
+def test_a_single_group_reads_all_channels() -> None:
+    """One group equals the window over the whole axis, which does not move."""
     assert Window.grouped(6, 3, 1) == Window.whole(6)
 
 
-def test_a_pattern_is_no_longer_than_it_must_be() -> None:
-    """A stride that jumps from turn to turn meets the same entry every time."""
+def test_a_composed_pattern_has_the_shortest_period() -> None:
+    """A stride that is a multiple of the period reads the same entry every time."""
     spans = [(0, 0), (0, 2), (1, 1), (5, 5)]
     assert Window.from_spans(spans, 4).compose(Window.sliding(1, 4)) == Window((0,), (0,), 4)
     assert Window.from_spans(spans, 4).compose(Window.sliding(1, 2)) == Window((0, 1), (0, 1), 4)
@@ -271,45 +275,47 @@ def test_a_pattern_is_no_longer_than_it_must_be() -> None:
 
 @many
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.data())
-def test_patterns_that_move_alike_are_joined_over_a_turn_of_both(
+def test_merged_patterns_with_the_same_jump_are_exact_everywhere(
     a: int, b: int, jump: int, data: st.DataObject
 ) -> None:
-    """Patterns of different length with the same jump see together what either sees, for ever."""
+    """Patterns of different periods but the same jump merge exactly at any position."""
     entry = st.tuples(st.integers(-4, 6), st.integers(-1, 6))
-    one, other = (
+    first, other = (
         Window.from_spans(data.draw(st.lists(entry, min_size=n, max_size=n)), jump * n)
         for n in (a, b)
     )
-    joined = one.merge(other, 1, 9)
+    joined = first.merge(other, 1, 9)
     assert joined is not None
     for position in range(-30, 60):
-        both = [found for found in (span(one, position), span(other, position)) if found]
+        both = [
+            seen_span for seen_span in (span(first, position), span(other, position)) if seen_span
+        ]
         expected = (min(f for f, _ in both), max(f for _, f in both)) if both else None
         assert span(joined, position) == expected
 
 
 @many
-@given(seen_through(1), st.integers(0, 9))
-def test_an_axis_that_begins_later_sees_what_its_positions_saw(pair: Pair, start: int) -> None:
-    """The window of a share of the channels is that of the channels it is made of."""
+@given(composed(1), st.integers(0, 9))
+def test_a_window_that_skips_positions_keeps_the_spans_of_the_rest(pair: Pair, start: int) -> None:
+    """Position 0 of the new window has the span of the first position that remains."""
     window, reads = pair
     later = window.skip(start)
     for position in PLACES:
         assert span(later, position) == hull(reads(start + position))
 
 
-# --- bounds, where a pattern is too involved ------------------------------------------------------
+# --- bounds, where a pattern is too long ----------------------------------------------------------
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patterns of more than six positions count as too involved."""
+def short_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit exact patterns to six positions."""
     monkeypatch.setattr(windows, "MAX_PERIOD", 6)
 
 
-@pytest.mark.usefixtures("short")
-def test_patterns_that_are_too_long_are_given_up() -> None:
-    """Exactly six positions are followed; with seven, a window reads all, or there is none."""
+@pytest.mark.usefixtures("short_patterns")
+def test_patterns_beyond_the_limit_are_not_followed() -> None:
+    """Six positions are exact; with seven, the window is the whole axis or None."""
     assert Window.adaptive(7, 6) != Window.whole(7)
     assert Window.adaptive(8, 7) == Window.whole(8)
     assert Window.grouped(4, 12, 2) != Window.whole(4)
@@ -327,16 +333,16 @@ def test_patterns_that_are_too_long_are_given_up() -> None:
     assert two.compose(seven) is None
 
 
-@pytest.mark.usefixtures("short")
-def test_what_does_not_move_is_never_too_long() -> None:
-    """A window that reads the same everywhere is itself, in any order and number."""
+@pytest.mark.usefixtures("short_patterns")
+def test_a_constant_window_has_no_limit_of_positions() -> None:
+    """A window that reads the same everywhere is unchanged by reindexing and repetition."""
     whole = Window.whole(9)
     assert whole.reindex(abs, 7) == whole
     assert Window.concatenate([whole, whole], [7, 7]) == whole
 
 
-def test_what_takes_too_long_to_find_out_is_given_up() -> None:
-    """A window over ten thousand positions in no order is not worked out, one over ten is."""
+def test_a_composition_with_too_many_steps_returns_none() -> None:
+    """An unordered pattern is composed with a window of 10, but not with one of 10,000."""
     mixed = Window.from_spans([(-i % 997, 997) for i in range(10_000)], stride=3)
     assert mixed.compose(Window.sliding(10)) is not None
     assert mixed.compose(Window.sliding(10_000)) is None

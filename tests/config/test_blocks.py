@@ -1,4 +1,4 @@
-"""Blocks, values, repetition and included files: what they become, and what is refused where."""
+"""Blocks, values, repetition and included files: their expansion, and the place of errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from run_folders import made_run
+from run_folders import write_run
 
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
@@ -34,7 +34,7 @@ def parsed(text: str, *overrides: str) -> Architecture:
 
 
 def plain(text: str) -> list[Any]:
-    """The layers that a document comes to, in their canonical form."""
+    """Return the expanded layers of a document in canonical form."""
     layers: list[Any] = parsed(text).model_dump(mode="json")["layers"]
     return layers
 
@@ -49,10 +49,10 @@ def plain(text: str) -> list[Any]:
         'unit: {stride: "${2 - 1}", channels: "${4 * 2}"}',
     ],
 )
-def test_a_block_is_used_as_a_kind_is(use: str) -> None:
-    """One value, values in order or by name stand for its parameters; the rest are defaults."""
-    written = "layers: [{Sequential: {name: unit, layers: [{Conv2d: [8, 3]}, BatchNorm2d]}}]"
-    assert plain(f"{UNIT}layers:\n  - {use}\n") == plain(written)
+def test_a_block_takes_arguments_as_a_kind_does(use: str) -> None:
+    """Arguments are one value, a list or a mapping; the other parameters have their defaults."""
+    expanded = "layers: [{Sequential: {name: unit, layers: [{Conv2d: [8, 3]}, BatchNorm2d]}}]"
+    assert plain(f"{UNIT}layers:\n  - {use}\n") == plain(expanded)
 
 
 def test_an_index_as_exponent_doubles_the_width() -> None:
@@ -69,14 +69,14 @@ layers:
     assert [row.output_shape for row in rows] == [(16, 14, 14), (32, 6, 6), (64, 2, 2)]
 
 
-def test_a_block_without_required_parameters_stands_bare() -> None:
-    """Its name alone is a layer, and its row in a summary has its name."""
+def test_a_block_without_required_parameters_needs_no_arguments() -> None:
+    """The name of the block alone is a layer, and the title of its row."""
     text = "blocks: {pair: {layers: [ReLU, Tanh]}}\nlayers: [pair]\n"
     assert [row.title for row in analyse(parsed(text)).rows] == ["pair", "ReLU", "Tanh"]
 
 
-def test_values_stand_wherever_a_value_does() -> None:
-    """Names, texts, layers and settings are computed from values, each from those above it."""
+def test_expressions_are_allowed_for_any_value() -> None:
+    """Text, sizes, options and kinds can be expressions of values, as can later values."""
     architecture = parsed(
         'title: "${width} wide"\n'
         'values: {width: 4, wide: "${width * 4}", act: SiLU, bias: false}\n'
@@ -91,15 +91,15 @@ def test_values_stand_wherever_a_value_does() -> None:
     assert architecture.layers[1].kind == "SiLU"
 
 
-def test_a_value_is_changed_for_one_command() -> None:
-    """--set reaches values and the defaults of blocks before anything is written out."""
+def test_an_override_changes_a_value_before_expansion() -> None:
+    """--set changes values and the defaults of blocks, and expressions use the new ones."""
     text = UNIT + "values: {width: 4}\nlayers: [{unit: '${width}'}]\n"
     changed = parsed(text, "values.width=6", "blocks.unit.parameters.stride=2")
     assert analyse(changed).output_shape == (6, 7, 7)
 
 
-def test_repetition_counts() -> None:
-    """The layers stand one behind the other, with the index from 0; none for no times."""
+def test_repeat_expands_its_layers_the_given_number_of_times() -> None:
+    """Layers are repeated in order with the index from 0, and omitted for 0 times."""
     text = "layers:\n  - Repeat: {times: %s, index: i, layers: [{Conv2d: ['${i + 1}', 1]}, ReLU]}\n"
     rows = analyse(parsed(text % 3)).rows
     assert [row.output_shape[0] for row in rows[1:]] == [1, 1, 2, 2, 3, 3]
@@ -108,8 +108,8 @@ def test_repetition_counts() -> None:
     assert analyse(parsed(text % 0)).output_shape == (3, 16, 16)
 
 
-def test_blocks_use_blocks_inside_containers() -> None:
-    """A block stands in bodies, shortcuts, branches and repetitions, and may use another."""
+def test_blocks_can_be_nested_in_containers_and_blocks() -> None:
+    """A block can be used in bodies, shortcuts, branches, repetitions and other blocks."""
     text = (
         "blocks:\n"
         "  conv: {parameters: {c: null}, layers: [{Conv2d: ['${c}', 3, 1, 1]}]}\n"
@@ -127,27 +127,27 @@ def test_blocks_use_blocks_inside_containers() -> None:
     ]  # fmt: skip
 
 
-# --- what is refused, and where -------------------------------------------------------------------
+# --- errors and their places ----------------------------------------------------------------------
 
 USE = "layers:\n  - {}\n"
 WRONG: dict[str, tuple[str, str]] = {
-    "itself": (
+    "a block in itself": (
         "blocks:\n  a: {layers: [a]}\nlayers: [a]\n",
         "net.yaml:4:16: blocks.a.layers[0]: the block a, defined in net.yaml:4:3, uses itself: "
         "a → a; remove one of these uses (used in net.yaml:5:10 layers[0])",
     ),
-    "each other": (
+    "blocks in each other": (
         "blocks:\n  a: {layers: [b]}\n  b: {layers: [{a: }]}\nlayers: [a]\n",
         "net.yaml:5:16: blocks.b.layers[0].a: the block a, defined in net.yaml:4:3, uses itself: "
         "a → b → a; remove one of these uses "
         "(used in net.yaml:4:16 blocks.a.layers[0]; used in net.yaml:6:10 layers[0])",
     ),
-    "a value inside": (
+    "a value in a block": (
         UNIT + "layers: [ReLU, {unit: 0}]\n",
         "net.yaml:7:18: blocks.unit.layers[0].Conv2d.out_channels: found the number 0; "
         "allowed: at least 1 (${channels}) (used in net.yaml:9:16 layers[1].unit)",
     ),
-    "a shape inside": (
+    "a shape in a block": (
         UNIT + "layers: [{MaxPool2d: 8}, {unit: 4}]\n",
         "net.yaml:7:9: blocks.unit.layers[0].Conv2d: kernel 3x3 is larger than its input 3x2x2; "
         "use a smaller kernel, more padding, or less pooling before it "
@@ -155,14 +155,14 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a missing parameter": (
         UNIT + "layers: [unit]\n",
-        "net.yaml:9:10: layers[0]: channels is required and missing; unit is in net.yaml:4:3",
+        "net.yaml:9:10: layers[0]: channels is required; unit is defined in net.yaml:4:3",
     ),
     "an unknown parameter": (
         UNIT + "layers: [{unit: {chanels: 3}}]\n",
         "net.yaml:9:27: layers[0].unit.chanels: unknown parameter; did you mean channels?; "
         "see net.yaml:4:3",
     ),
-    "too many": (
+    "too many arguments": (
         UNIT + "layers: [{unit: [1, 2, 3]}]\n",
         "net.yaml:9:10: layers[0].unit: found 3 arguments; unit takes at most 2: channels, stride",
     ),
@@ -192,7 +192,7 @@ WRONG: dict[str, tuple[str, str]] = {
         "layers: [{Conv2d: ['${3', 1]}]\n",
         "net.yaml:3:20: layers[0].Conv2d[0]: ${3: a '${' is not closed; end it with '}'",
     ),
-    "times that are no number": (
+    "times that are not a whole number": (
         "layers: [{Repeat: {times: 1.5, layers: [ReLU]}}]\n",
         "net.yaml:3:27: layers[0].Repeat.times: found the number 1.5; "
         "allowed: a whole number from 0 to 10,000",
@@ -216,19 +216,19 @@ WRONG: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_told_where_it_is_and_where_it_is_used(wrong: str) -> None:
-    """One line holds the place in the definition, what is wrong, and the use."""
+def test_a_mistake_in_a_block_names_its_definition_and_its_use(wrong: str) -> None:
+    """The message is one line with the place of the mistake and each place of use."""
     text, message = WRONG[wrong]
-    whole = "" if wrong == "a later value" else "$"
-    with pytest.raises(ConfigError, match=f"^{re.escape(message)}{whole}"):
+    end = "" if wrong == "a later value" else "$"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}{end}"):
         analyse(parsed(text)).require_sound()
 
 
-def test_a_fault_of_a_block_is_told_once() -> None:
-    """However often the block is used."""
-    with pytest.raises(ConfigError, match="out_channels: found the number 0") as caught:
+def test_a_mistake_in_a_block_is_reported_once() -> None:
+    """Three uses of a block with the same mistake give one problem."""
+    with pytest.raises(ConfigError, match="out_channels: found the number 0") as error:
         parsed(UNIT + "layers: [{unit: 0}, {unit: 0}, {unit: 0}]\n")
-    assert len(caught.value.problems) == 1
+    assert len(error.value.problems) == 1
 
 
 BOMBS = {
@@ -237,88 +237,81 @@ BOMBS = {
     + "  b0: {layers: [ReLU]}\nlayers: [b11]\n",
     "repetitions": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
     "layers: [{Repeat: {times: 10000, layers: [ReLU]}}]}}]}}]\n",
-    "nothing, often": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
+    "repeated empty lists": "layers: [{Repeat: {times: 10000, layers: [{Repeat: {times: 10000, "
     "layers: []}}]}}]\n",
 }
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_bombs_are_refused_while_they_go_off(bomb: str) -> None:
-    """What would be written out to billions of layers is refused with the bound."""
+def test_an_exponential_expansion_is_refused(bomb: str) -> None:
+    """A document that expands to billions of values is refused, and the message has the limit."""
     with pytest.raises(ConfigError, match=r"more than 120,000 values with its blocks expanded"):
         parsed(BOMBS[bomb])
 
 
-def test_a_bomb_is_refused_by_its_size_before_it_is_written_out(
+def test_an_expansion_is_measured_before_it_creates_nodes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Turns that are the same are counted, not made, and texts count by their length."""
-    made = 0
+    """Identical repetitions are counted without nodes, and text counts by its length."""
+    nodes = 0
 
-    def counted(*arguments: Any, **named: Any) -> Node:
-        nonlocal made
-        made += 1
-        return Node(*arguments, **named)
+    def count_node(*arguments: Any, **keywords: Any) -> Node:
+        nonlocal nodes
+        nodes += 1
+        return Node(*arguments, **keywords)
 
-    monkeypatch.setattr("netbuilder.config.yaml_nodes.Node", counted)
+    monkeypatch.setattr("netbuilder.config.yaml_nodes.Node", count_node)
     long = "x" * 50_000
     text = "layers: [{Repeat: {times: 10000, layers: [{Conv2d: '${a}${a}${a}'}]}}]\n"
     for bomb in (BOMBS["repetitions"], f"values: {{a: {long}}}\n" + text):
         with pytest.raises(ConfigError, match=r"more than 120,000 values"):
             parsed(bomb)
-    assert made < 100
+    assert nodes < 100
 
 
-def test_ten_thousand_layers_are_a_document() -> None:
-    """Written out or repeated, with the arguments that layers have."""
+def test_a_document_may_have_ten_thousand_layers() -> None:
+    """Ten thousand layers load, listed or repeated, with constant or computed arguments."""
     conv = "{Conv2d: {out_channels: 3, kernel_size: 3, padding: 1, bias: false}}"
     assert len(parsed(f"layers: [{', '.join([conv] * 10_000)}]\n").layers) == 10_000
-    turned = conv.replace("3, p", "'${1 + 2 * (i % 2)}', p").replace("1, b", "'${i % 2}', b")
-    for repeated in (conv, f"{turned}"):
+    computed = conv.replace("3, p", "'${1 + 2 * (i % 2)}', p").replace("1, b", "'${i % 2}', b")
+    for repeated in (conv, computed):
         index = "index: i, " if "${" in repeated else ""
         text = f"layers: [{{Repeat: {{times: 10000, {index}layers: [{repeated}]}}}}]\n"
         assert analyse(parsed(text)).layers == 10_000
 
 
-def test_all_that_is_wrong_with_blocks_is_told_at_once() -> None:
-    """A fault hides no other, in definitions or in layers."""
+def test_every_mistake_in_blocks_is_reported_at_once() -> None:
+    """One mistake does not hide another, in definitions or in layers."""
     text = (
         "values: {a: '${b}', c: [1]}\nblocks: {d: {layer: []}, E: {layers: []}}\nlayers: [ReLU]\n"
     )
-    with pytest.raises(ConfigError, match=r"values\.a: ") as caught:
+    with pytest.raises(ConfigError, match=r"values\.a: ") as error:
         parsed(text)
-    assert [p.field for p in caught.value.problems] == [
+    assert [p.field for p in error.value.problems] == [
         "values.a", "values.c", "blocks.d.layer", "blocks.E",
     ]  # fmt: skip
     text = (
         "title: ${x}\n" + UNIT + "layers: [unit, {unit: {c: 1}}, {Residual: {body: [unit, units]}}"
         ", {Repeat: {times: 3, index: i, layers: [{Conv2d: '${j}'}]}}]\n"
     )
-    with pytest.raises(ConfigError, match="title: ") as caught:
+    with pytest.raises(ConfigError, match="title: ") as error:
         parsed(text)
-    assert [p.field for p in caught.value.problems] == [
+    assert [p.field for p in error.value.problems] == [
         "title", "layers[0]", "layers[1].unit.c", "layers[2].Residual.body[0]",
         "layers[2].Residual.body[1]", "layers[3].Repeat.layers[0].Conv2d",
     ]  # fmt: skip
 
 
-def test_a_mistake_that_stands_often_is_told_in_bounds() -> None:
-    """A hundred faults, and how many more there are."""
-    with pytest.raises(ConfigError, match="… and 18,900 more problems after this one") as caught:
-        parsed(f"layers: [{'Foo, ' * 19_000}]\n")
-    assert len(caught.value.problems) == 101
-
-
-def test_a_changed_value_is_blamed_for_what_it_does(tmp_path: Path) -> None:
-    """Whatever was computed from it, through other values and parameters; else the document is."""
+def test_a_mistake_computed_from_an_override_names_the_override(tmp_path: Path) -> None:
+    """The place is the override if the value depends on it, and otherwise the document."""
     text = (
         "values: {w: 4, twice: '${w * 2}', other: 0}\n"
         "blocks: {conv: {parameters: {c: '${twice}'}, layers: [{Conv2d: ['${c}', 3]}]}}\n"
         "layers: [conv, {Conv2d: ['${other}', 3]}]\n"
     )
-    with pytest.raises(ConfigError, match=r"^--set values\.w=0: ") as caught:
+    with pytest.raises(ConfigError, match=r"^--set values\.w=0: ") as error:
         parsed(text, "values.w=0")
-    assert str(caught.value).splitlines() == [
+    assert str(error.value).splitlines() == [
         "--set values.w=0: blocks.conv.layers[0].Conv2d.out_channels: found the number 0; "
         "allowed: at least 1 (${c}) (used in net.yaml:5:10 layers[0])",
         "net.yaml:5:26: layers[1].Conv2d.out_channels: found the number 0; "
@@ -342,39 +335,39 @@ def test_a_changed_value_is_blamed_for_what_it_does(tmp_path: Path) -> None:
         load(path, ["values.width=0"])
 
 
-def test_an_argument_of_a_block_is_changed_for_one_command() -> None:
-    """As one of a kind is, in whatever form the use was written."""
+def test_an_override_changes_an_argument_of_a_block() -> None:
+    """The override applies to each form in which a document can use the block."""
     for use in ("unit: 4", "unit: [4]", "unit: {channels: 4}"):
         changed = parsed(UNIT + f"layers: [{use}]\n", "layers[0].unit.stride=2")
         assert analyse(changed).output_shape == (4, 7, 7)
 
 
-def test_a_value_alone_tells_the_expression_that_it_came_from() -> None:
-    """As an argument by name does."""
+def test_a_mistake_in_a_scalar_argument_shows_its_expression() -> None:
+    """The message ends with the expression, as for an argument by name."""
     with pytest.raises(ConfigError, match=r"allowed: at least 1 \(\$\{w\}\)$"):
         parsed("values: {w: 0}\nlayers: [Flatten, {Linear: '${w}'}]\n")
 
 
-def test_layers_are_nested_up_to_a_bound() -> None:
-    """Sixty containers deep a network is still analysed and built; deeper is told."""
+def test_containers_are_nested_up_to_a_limit() -> None:
+    """Sixty nested containers are analyzed and built, and more are refused."""
 
-    def nest(blocks: int) -> str:
+    def nested_blocks(blocks: int) -> str:
         chain = "".join(
             f"  b{i}: {{layers: [{{Sequential: [b{i - 1}]}}]}}\n" for i in range(1, blocks)
         )
         return f"blocks:\n  b0: {{layers: [ReLU]}}\n{chain}layers: [b{blocks - 1}]\n"
 
-    architecture = parsed(nest(30))
+    architecture = parsed(nested_blocks(30))
     assert max(row.depth for row in analyse(architecture).rows) == 59
     assert len(build(architecture)) == 1
     with pytest.raises(
         ConfigError, match=r"nested in more than 60 containers with blocks expanded"
     ):
-        parsed(nest(31))
+        parsed(nested_blocks(31))
 
 
 def test_a_long_chain_of_blocks_is_refused() -> None:
-    """Blocks that use one another nine hundred deep are told, without a recursion error."""
+    """A chain of 900 blocks gives an error message, not a RecursionError."""
     chain = "".join(f"  b{i}: {{layers: [b{i + 1}]}}\n" for i in range(900))
     with pytest.raises(ConfigError, match=r"deeper than 40 levels"):
         parsed(f"blocks:\n{chain}  b900: {{layers: [ReLU]}}\nlayers: [b0]\n")
@@ -389,20 +382,20 @@ def write(folder: Path, **files: str) -> Path:
     return folder / "net.yaml"
 
 
-def test_a_file_beside_the_document_brings_blocks(tmp_path: Path) -> None:
-    """Its blocks and values are used as the document's own, and a run keeps its text."""
+def test_an_included_file_defines_blocks_and_values(tmp_path: Path) -> None:
+    """The document uses them as its own, and a run folder contains a copy of the file."""
     net = HEAD.replace("16", "32") + "include: parts.yaml\nlayers: [{unit: '${width}'}]\n"
     net += "train: {dataset: cifar10, epochs: 1, optimizer: Adam}\n"
     path = write(tmp_path, net=net, parts=UNIT + "values: {width: 5}\n")
     architecture = load(path)
     assert analyse(architecture).output_shape == (5, 30, 30)
-    run = made_run(tmp_path / "runs", architecture, [], finished=False)
+    run = write_run(tmp_path / "runs", architecture, [], finished=False)
     assert (run.path / "included" / "parts.yaml").read_text() == UNIT + "values: {width: 5}\n"
     assert (run.path / "architecture.yaml").read_text() == net
 
 
-def test_a_fault_in_an_included_block_names_its_file(tmp_path: Path) -> None:
-    """The place is that in the included file, the use that in the document."""
+def test_a_mistake_in_an_included_block_names_its_file(tmp_path: Path) -> None:
+    """The place is in the included file, and the place of use is in the document."""
     path = write(tmp_path, net=HEAD + "include: parts.yaml\nlayers: [{unit: 0}]\n", parts=UNIT)
     place = re.escape(f"{tmp_path}/parts.yaml:5:18: blocks.unit.layers[0].")
     use = re.escape(f"used in {path}:4:10 layers[0].unit")
@@ -425,29 +418,29 @@ def test_a_fault_in_an_included_block_names_its_file(tmp_path: Path) -> None:
         ("3", r"found the number 3; allowed: the name of a file"),
     ],
 )
-def test_an_include_that_cannot_be_is_refused(tmp_path: Path, include: str, message: str) -> None:
-    """Nothing outside the folder is read, and nothing but definitions is taken."""
-    inside = tmp_path / "inside"
-    inside.mkdir()
+def test_an_invalid_include_is_refused(tmp_path: Path, include: str, message: str) -> None:
+    """A file outside the folder is not read, and a file may contain definitions alone."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
     (tmp_path / "parts.yaml").write_text(UNIT)
-    (inside / "link.yaml").symlink_to(tmp_path / "parts.yaml")
+    (folder / "link.yaml").symlink_to(tmp_path / "parts.yaml")
     net = HEAD + f"include: {include}\n" + UNIT + "layers: [ReLU]\n"
-    path = write(inside, net=net, other="layers: [ReLU]\n", twice=UNIT)
+    path = write(folder, net=net, other="layers: [ReLU]\n", twice=UNIT)
     with pytest.raises(ConfigError, match=message):
         load(path)
 
 
-# --- expansion is what writing it all by hand comes to --------------------------------------------
+# --- expansion equals a document without blocks ---------------------------------------------------
 
 sizes = st.integers(1, 6)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(sizes, sizes), min_size=1, max_size=5), sizes, st.integers(0, 3))
-def test_expansion_is_writing_it_out_by_hand(
+def test_expansion_equals_the_document_without_blocks(
     uses: list[tuple[int, int]], width: int, times: int
 ) -> None:
-    """A document with blocks computes to the one in which each use was written out."""
+    """A document with blocks expands to the layers of one that lists each use in full."""
     short = (
         f"values: {{width: {width}}}\n"
         "blocks:\n"

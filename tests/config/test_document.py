@@ -1,4 +1,4 @@
-"""What a document says, word for word, and what is refused with its place."""
+"""Documents: the meaning of values and forms, and errors with their places."""
 
 from __future__ import annotations
 
@@ -41,34 +41,34 @@ def read(text: str, *overrides: str) -> Architecture:
     return parse_architecture(text, "a.yaml", overrides)
 
 
-def layer(written: str) -> dict[str, Any]:
-    """The arguments of a document's only layer, written in flow style."""
-    return read(f"name: a\ninput: [4, 8, 8]\nlayers: [{written}]\n").layers[0].arguments()
+def layer(value: str) -> dict[str, Any]:
+    """Return the arguments of the only layer of a document, in flow style."""
+    return read(f"name: a\ninput: [4, 8, 8]\nlayers: [{value}]\n").layers[0].arguments()
 
 
 def refusal(text: str, *overrides: str) -> str:
-    with pytest.raises(ConfigError, match=r".") as caught:
+    with pytest.raises(ConfigError, match=r".") as error:
         read(text, *overrides)
-    return str(caught.value)
+    return str(error.value)
 
 
 # --- values ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("written", "value"),
+    ("value", "number"),
     [
         ("1e-3", 0.001), ("1.e-3", 0.001), ("+1E3", 1000.0), ("010", 10.0), ("0x10", 16.0),
         ("0o10", 8.0), ("-1", -1.0), (".5", 0.5), ("5.", 5.0), ("3", 3.0),
     ],
 )  # fmt: skip
-def test_a_number_is_what_a_reader_expects(written: str, value: float) -> None:
-    """Numbers are those of YAML 1.2: no octal by a leading zero, and an exponent needs no dot."""
-    assert layer(f"LeakyReLU: {written}")["negative_slope"] == value
+def test_numbers_follow_yaml_1_2(value: str, number: float) -> None:
+    """A leading zero does not mean octal, and an exponent needs no dot."""
+    assert layer(f"LeakyReLU: {value}")["negative_slope"] == number
 
 
 @pytest.mark.parametrize(
-    ("written", "found"),
+    ("value", "description"),
     [
         ("no", "the text 'no'"), ("on", "the text 'on'"), ("yes", "the text 'yes'"),
         ("y", "the text 'y'"), ("1:30", "the text '1:30'"), ("1_000", "the text '1_000'"),
@@ -77,41 +77,41 @@ def test_a_number_is_what_a_reader_expects(written: str, value: float) -> None:
         ("3 4", "the text '3 4'"), ("1e", "the text '1e'"), ("NaN", "the text 'NaN'"),
     ],
 )  # fmt: skip
-def test_what_is_no_number_is_refused_as_one(written: str, found: str) -> None:
-    """Words, booleans and quoted digits stay what they are, and are no numbers."""
-    text = f"name: a\ninput: [8]\nlayers:\n  - LeakyReLU: {written}\n"
+def test_a_value_that_is_not_a_number_is_refused(value: str, description: str) -> None:
+    """Words, booleans and quoted digits are not numbers."""
+    text = f"name: a\ninput: [8]\nlayers:\n  - LeakyReLU: {value}\n"
     assert refusal(text) == (
-        f"a.yaml:4:5: layers[0].LeakyReLU.negative_slope: found {found}; allowed: a number"
+        f"a.yaml:4:5: layers[0].LeakyReLU.negative_slope: found {description}; allowed: a number"
     )
 
 
-@pytest.mark.parametrize("written", [".inf", "-.inf", ".nan", ".NaN", "1e999", "-1e999"])
-def test_numbers_that_are_not_finite_are_refused(written: str) -> None:
-    """Infinities and not-a-number are refused, however they are written."""
-    text = f"name: a\ninput: [8]\nlayers: [LeakyReLU: {written}]\n"
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", ".NaN", "1e999", "-1e999"])
+def test_numbers_that_are_not_finite_are_refused(value: str) -> None:
+    """Infinities and NaN are refused in any notation."""
+    text = f"name: a\ninput: [8]\nlayers: [LeakyReLU: {value}]\n"
     assert refusal(text).endswith("; allowed: a finite number")
 
 
-@pytest.mark.parametrize("written", ["3.0", "3e0", "true", '"3"', "null", "0", "-1", "2147483648"])
-def test_what_is_no_size_is_refused_as_one(written: str) -> None:
-    """Sizes are whole numbers from 1 to what 32 bits index; 3.0 is none."""
-    text = f"name: a\ninput: [8]\nlayers: [{{Linear: {{out_features: {written}}}}}]\n"
+@pytest.mark.parametrize("value", ["3.0", "3e0", "true", '"3"', "null", "0", "-1", "2147483648"])
+def test_a_value_that_is_not_a_size_is_refused(value: str) -> None:
+    """A size is a whole number from 1 to 2,147,483,647, and 3.0 is not a size."""
+    text = f"name: a\ninput: [8]\nlayers: [{{Linear: {{out_features: {value}}}}}]\n"
     assert refusal(text).startswith("a.yaml:3:20: layers[0].Linear.out_features: found ")
     text = text.replace("Linear: {", "Conv2d: {kernel_size: 3, stride: 3, ")
     text = text.replace("out_features:", "out_channels: 1, dilation:")
     assert "layers[0].Conv2d.dilation: found " in refusal(text)
 
 
-@pytest.mark.parametrize("written", ["010", "+10", "0xA", "0o12", "10"])
-def test_a_size_in_any_notation_of_whole_numbers(written: str) -> None:
-    """A whole number is one in decimal, hexadecimal or marked octal."""
-    assert layer(f"{{Linear: {written}}}")["out_features"] == 10
+@pytest.mark.parametrize("value", ["010", "+10", "0xA", "0o12", "10"])
+def test_a_size_may_have_any_notation_of_whole_numbers(value: str) -> None:
+    """Decimal, hexadecimal and octal with 0o are accepted."""
+    assert layer(f"{{Linear: {value}}}")["out_features"] == 10
 
 
-@pytest.mark.parametrize("written", ["no", "yes", "on", "off", "0", "1", '"true"'])
-def test_only_true_and_false_are_booleans(written: str) -> None:
-    """Words and numbers that YAML 1.1 takes for booleans are refused."""
-    text = f"name: a\ninput: [8]\nlayers: [{{ReLU: {written}}}]\n"
+@pytest.mark.parametrize("value", ["no", "yes", "on", "off", "0", "1", '"true"'])
+def test_only_true_and_false_are_booleans(value: str) -> None:
+    """Words that are booleans in YAML 1.1, and numbers, are refused."""
+    text = f"name: a\ninput: [8]\nlayers: [{{ReLU: {value}}}]\n"
     assert refusal(text).endswith("; allowed: true or false")
 
 
@@ -119,21 +119,21 @@ def test_only_true_and_false_are_booleans(written: str) -> None:
     "word", ["no", "on", "010x", "1:30", "1_000", "2024-99-99", "0b1", "=", "~x"]
 )
 def test_a_plain_word_is_text(word: str) -> None:
-    """What YAML 1.1 turns into booleans, times and dates is text where text belongs."""
+    """Booleans, times and dates of YAML 1.1 are text where text belongs."""
     assert read(DOCUMENT + f"title: {word}\n").title == word
 
 
-@pytest.mark.parametrize("written", ["3", "true", "~", "0x10", "1e3", "[a]", "{a: b}"])
-def test_what_is_no_text_is_refused_as_text(written: str) -> None:
-    """Numbers, booleans and nothing are refused where text belongs; quotes would make them text."""
-    assert refusal(DOCUMENT + f"title: {written}\n").startswith("a.yaml:17:1: title: found ")
+@pytest.mark.parametrize("value", ["3", "true", "~", "0x10", "1e3", "[a]", "{a: b}"])
+def test_a_value_that_is_not_text_is_refused(value: str) -> None:
+    """Numbers, booleans, null, lists and mappings are refused where text belongs."""
+    assert refusal(DOCUMENT + f"title: {value}\n").startswith("a.yaml:17:1: title: found ")
 
 
 # --- grammar --------------------------------------------------------------------------------------
 
 
-def test_the_four_forms_are_equal() -> None:
-    """A name, a scalar, positional arguments and arguments by name say the same."""
+def test_the_forms_of_a_layer_are_equal() -> None:
+    """A name, a scalar, positional arguments and named arguments give equal layers."""
     assert layer("ReLU") == layer("ReLU: ") == layer("ReLU: []") == layer("ReLU: {}")
     assert layer("ReLU") == layer("ReLU: false") == layer("{ReLU: {inplace: false}}")
     pooled = layer("MaxPool2d: 2")
@@ -143,19 +143,19 @@ def test_the_four_forms_are_equal() -> None:
     )
 
 
-def test_nothing_behind_a_name_is_the_name_alone() -> None:
-    """``- ReLU:`` is ``- ReLU``, and a kind that needs arguments asks for them."""
+def test_a_name_with_an_empty_value_equals_the_name_alone() -> None:
+    """``- ReLU:`` equals ``- ReLU``, and a missing required argument is reported."""
     assert read("name: a\ninput: [8]\nlayers:\n  - ReLU:\n").layers[0].kind == "ReLU"
     assert refusal("name: a\ninput: [8]\nlayers:\n  - Linear:\n") == (
-        "a.yaml:4:5: layers[0].Linear.out_features: it is required and missing"
+        "a.yaml:4:5: layers[0].Linear.out_features: this field is required"
     )
     assert refusal("name: a\ninput: [8]\nlayers:\n  - Linear\n") == (
-        "a.yaml:4:5: layers[0].Linear.out_features: it is required and missing"
+        "a.yaml:4:5: layers[0].Linear.out_features: this field is required"
     )
 
 
 @pytest.mark.parametrize(
-    ("written", "message"),
+    ("value", "message"),
     [
         ("Relu", "layers[0]: unknown layer 'Relu'; did you mean ReLU?"),
         ("conv2d: 3", "layers[0]: unknown layer 'conv2d'; did you mean Conv2d?"),
@@ -173,14 +173,14 @@ def test_nothing_behind_a_name_is_the_name_alone() -> None:
         ("{Tanh: {x: 1}}", "layers[0].Tanh.x: unknown field; it has no options"),
     ],
 )  # fmt: skip
-def test_a_wrong_component_is_explained(written: str, message: str) -> None:
-    """Each mistake in a component is named, with what was meant where that can be guessed."""
-    text = f"name: a\ninput: [8]\nlayers:\n  - {written}\n"
+def test_a_mistake_in_a_component_is_explained(value: str, message: str) -> None:
+    """The message names the mistake, with a suggestion where one is close."""
+    text = f"name: a\ninput: [8]\nlayers:\n  - {value}\n"
     assert refusal(text).split(": ", 1)[1] == message
 
 
 def test_an_unknown_key_is_refused_at_every_level() -> None:
-    """A misspelt key is refused wherever it stands."""
+    """A misspelled key is reported with its place, in every section."""
     text = """\
 name: a
 input: [1, 28, 28]
@@ -216,8 +216,8 @@ notes: {analisys: x}
     ]
 
 
-def test_repeated_keys_are_all_told() -> None:
-    """A key that stands twice in a mapping is refused, every one at once, with both lines."""
+def test_every_repeated_key_is_reported() -> None:
+    """All repeated keys are reported at once, with the line of the first occurrence."""
     text = "name: a\nname: b\ninput: [8]\nlayers:\n  - Linear: {out_features: 1, out_features: 2}\n"
     end = "remove one of the two"
     assert refusal(text).splitlines() == [
@@ -226,18 +226,18 @@ def test_repeated_keys_are_all_told() -> None:
     ]
 
 
-def test_what_is_missing_is_told() -> None:
-    """Required fields that are missing are told at the mapping that lacks them."""
+def test_missing_required_fields_are_reported() -> None:
+    """The place of a missing field is the mapping that lacks it."""
     assert refusal("title: x\n").splitlines() == [
-        "a.yaml:1:1: input: it is required and missing",
-        "a.yaml:1:1: layers: it is required and missing",
-        "a.yaml:1:1: name: it is required and missing",
+        "a.yaml:1:1: input: this field is required",
+        "a.yaml:1:1: layers: this field is required",
+        "a.yaml:1:1: name: this field is required",
     ]
     assert refusal("- 1\n") == "a.yaml:1:1: a document is a mapping with name, input and layers"
 
 
-def test_anchors_aliases_and_merges() -> None:
-    """An alias repeats its anchor, and << fills in what a mapping does not say itself."""
+def test_aliases_and_merges_expand_their_anchors() -> None:
+    """An alias equals its anchor, and << adds the keys that a mapping lacks."""
     text = """\
 name: a
 input: [1, 28, 28]
@@ -264,25 +264,25 @@ layers:
 
 @settings(max_examples=200, deadline=None)
 @given(architectures())
-def test_the_canonical_form_says_the_same(architecture: Architecture) -> None:
-    """What an architecture is written as loads again to an equal one."""
+def test_the_canonical_form_loads_to_an_equal_architecture(architecture: Architecture) -> None:
+    """The dump and the text of a random architecture load to an equal one."""
     text = json.dumps(architecture.model_dump(mode="json"))
     assert read(text) == architecture
     assert read(architecture.text()) == architecture
 
 
-def test_a_whole_document_comes_back_equal() -> None:
-    """Recipe, targets and notes survive the canonical form as the layers do."""
+def test_the_canonical_form_contains_every_section() -> None:
+    """Training, targets and notes are equal after a round trip, as layers are."""
     document = read(DOCUMENT)
-    again = read(json.dumps(document.model_dump(mode="json")))
-    assert again == document
-    assert again.train is not None
-    assert again.train.scheduler[0].arguments() == {"step_size": 3, "gamma": 0.5}
+    loaded = read(json.dumps(document.model_dump(mode="json")))
+    assert loaded == document
+    assert loaded.train is not None
+    assert loaded.train.scheduler[0].arguments() == {"step_size": 3, "gamma": 0.5}
     assert document.text() == DOCUMENT
 
 
-def test_problems_of_every_sort_are_reported_at_once(tmp_path: Path) -> None:
-    """A repeated key, a value, a cross-check and a shape do not hide one another."""
+def test_problems_of_every_stage_are_reported_at_once(tmp_path: Path) -> None:
+    """Problems with keys, values, cross-checks and shapes do not hide one another."""
     text = (
         "name: a\nname: b\ninput: [1, 28, 28]\nlayers: [{Conv2d: [3, 99]}]\nnotes: {foo: x}\n"
         "train:\n  dataset: mnist\n  epochs: 1\n  optimizer: SGD\n"
@@ -293,27 +293,28 @@ def test_problems_of_every_sort_are_reported_at_once(tmp_path: Path) -> None:
     assert [problem.line for problem in check_document(path).problems] == [2, 4, 5, 10, 10, 11]
 
 
-def test_a_mistake_made_many_times_is_told_a_hundred_times() -> None:
-    """The rest is counted."""
-    text = "name: a\ninput: [1]\nlayers:\n" + "  - Foo\n" * 150
-    with pytest.raises(ConfigError, match="and 50 more problems after this one") as caught:
+@pytest.mark.parametrize(("count", "others"), [(150, "50"), (19_000, "18,900")])
+def test_repeated_mistakes_are_reported_up_to_a_limit(count: int, others: str) -> None:
+    """The error lists 100 unknown layers and the number of the others."""
+    text = f"name: a\ninput: [1]\nlayers: [{'Foo, ' * count}]\n"
+    with pytest.raises(ConfigError, match=f"… and {others} more problems after this one") as error:
         parse_architecture(text, "a.yaml")
-    assert len(caught.value.problems) == 101
+    assert len(error.value.problems) == 101
 
 
 @pytest.mark.parametrize(
     ("layer", "field"),
     [("Conv2d", "in_channels"), ("Linear", "in_features"), ("BatchNorm2d", "num_features")],
 )
-def test_what_is_inferred_is_not_written(layer: str, field: str) -> None:
-    """The sizes that torch asks for are told to be inferred."""
+def test_an_inferred_argument_is_refused(layer: str, field: str) -> None:
+    """The message states that the size is inferred from the layer before."""
     text = f"name: a\ninput: [1, 9, 9]\nlayers: [{{{layer}: {{{field}: 1}}}}]\n"
     with pytest.raises(ConfigError, match=f"{field}: it is inferred from the layer before"):
         parse_architecture(text, "a.yaml")
 
 
 def test_an_architecture_can_be_hashed_copied_and_pickled() -> None:
-    """It is a value: equal ones hash alike, and copies are equal."""
+    """Copies are equal and have the same hash."""
     text = (
         "name: a\ninput: [1, 28, 28]\nlayers: [Flatten, {Linear: 10}]\n"
         "train: {dataset: mnist, epochs: 1, optimizer: SGD, scheduler: {MultiStepLR: [[1]]}}\n"

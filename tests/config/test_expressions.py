@@ -1,4 +1,4 @@
-"""Expressions, checked against Python's own arithmetic."""
+"""Expressions, compared with Python's arithmetic."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ orders = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 
 
 def expressions() -> st.SearchStrategy[str]:
-    """Expressions of every form, with and without spaces."""
+    """Generate expressions of every form, with and without spaces."""
     return st.recursive(
         numbers,
         lambda inner: st.one_of(
@@ -93,7 +93,7 @@ def is_out_of_range(number: object) -> bool:
 @settings(max_examples=1000, deadline=None)
 @given(expressions() | conditions(expressions()))
 def test_an_expression_evaluates_as_in_python(text: str) -> None:
-    """Value and type are Python's; what leaves the range of numbers is refused."""
+    """Value and type equal Python's, and a number out of range is refused."""
     assume(len(text) <= 150)
     if any(map(is_out_of_range, parts(text))):  # of a choice, one part is not computed
         with suppress(ExpressionError):
@@ -120,8 +120,8 @@ def test_a_tower_of_powers_is_bounded(numbers: list[str]) -> None:
 
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.sampled_from(TOKENS), max_size=12).map("".join) | st.text(max_size=250))
-def test_any_text_gives_a_value_or_one_line(text: str) -> None:
-    """No other exception and no warning of Python's parser gets out."""
+def test_any_text_gives_a_value_or_an_error_of_one_line(text: str) -> None:
+    """Any text gives a value or an ExpressionError, and no warning of Python's parser."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -133,8 +133,8 @@ def test_any_text_gives_a_value_or_one_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_alone_gives_its_value(name: str) -> None:
-    """Strings, booleans and numbers of any size are passed through."""
+def test_a_name_evaluates_to_its_value(name: str) -> None:
+    """Strings, booleans and numbers of any size are returned unchanged."""
     assert evaluate(f" {name} ", NAMES) is NAMES[name]
 
 
@@ -164,8 +164,8 @@ def test_a_name_alone_gives_its_value(name: str) -> None:
         ("not yes or width == 24.0", True),
     ],
 )
-def test_an_expression_at_the_edge_of_the_grammar(text: str, value: object) -> None:
-    """Leading zeros, any white space, names of functions, and the bounds themselves."""
+def test_an_expression_at_a_limit_of_the_grammar_is_evaluated(text: str, value: object) -> None:
+    """Leading zeros, any white space, names of functions and the maximal lengths are allowed."""
     assert evaluate(text, NAMES) == value
 
 
@@ -191,11 +191,11 @@ def test_an_expression_at_the_edge_of_the_grammar(text: str, value: object) -> N
     ],
 )  # fmt: skip
 def test_anything_but_arithmetic_is_refused(text: str) -> None:
-    """No code runs, and one printable line says what is wrong."""
-    with pytest.raises(ExpressionError) as caught:
+    """The error is one printable line of less than 300 characters."""
+    with pytest.raises(ExpressionError) as error:
         evaluate(text, NAMES)
-    assert 0 < len(str(caught.value)) < 300
-    assert str(caught.value).isprintable()
+    assert 0 < len(str(error.value)) < 300
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -226,14 +226,14 @@ def test_anything_but_arithmetic_is_refused(text: str) -> None:
         ("1" * 201, r"^the expression has 201 characters; allowed: at most 200$"),
     ],
 )
-def test_an_error_says_what_is_wrong(text: str, message: str) -> None:
-    """The message quotes the part that is wrong."""
+def test_an_error_quotes_the_wrong_part(text: str, message: str) -> None:
+    """The message contains the wrong part of the expression and what is allowed."""
     with pytest.raises(ExpressionError, match=message):
         evaluate(text, NAMES)
 
 
-def test_a_text_around_expressions_is_bounded() -> None:
-    """Values that fill a text cannot grow it without end."""
+def test_interpolated_text_has_a_limited_length() -> None:
+    """Values may add at most 1,048,576 characters to a text."""
     with pytest.raises(ExpressionError, match=r"grows by more than 1,048,576 characters"):
         interpolate("${a} ${a}", {"a": "x" * 600_000})
 
@@ -249,7 +249,7 @@ def test_a_text_around_expressions_is_bounded() -> None:
     ids=["value", "parameter", "index"],
 )
 def test_a_python_keyword_is_not_a_name(section: str, name: str) -> None:
-    """An expression could not use it, so its definition is refused."""
+    """Its definition is refused, because an expression could not use it."""
     text = "name: net\ninput: [3, 16, 16]\n" + section.format(name)
     rule = "at most 60 letters, digits and underscores, not a digit first, and not a Python keyword"
     with pytest.raises(ConfigError, match=rf"^net\.yaml:\d+:\d+: .*'{name}'; allowed: {rule}"):

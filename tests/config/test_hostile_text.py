@@ -1,4 +1,4 @@
-"""Texts made to hurt: each is refused as a user's mistake, in one line, within little memory."""
+"""Hostile texts: each is refused as a user's mistake, in one line, with little memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = ", ".join(f"k{i}: 1" for i in range(1000))
 
 
 def _bomb(first: str, level: Callable[[list[str]], str]) -> str:
-    """Nine levels, each of nine aliases of the one before."""
+    """Return nine levels, each of nine aliases of the level before."""
     lines = [f"a0: &a0 {first}"]
     lines += [f"a{i}: &a{i} {level([f'*a{i - 1}'] * 9)}" for i in range(1, 9)]
     return SOUND + "\n".join(lines)
@@ -74,12 +74,12 @@ TEXTS: dict[str, tuple[Callable[[], str], str]] = {
     "nul": (lambda: SOUND + "title: a\0b", r"f.yaml:4:9: found the character '\\x00'"),
     "bell": (lambda: SOUND + "\a", r"f.yaml:4:1: found the character '\\x07'"),
     "c1 control": (lambda: SOUND + "title: \x9b31m", r"f.yaml:4:8: found the character '\\x9b'"),
-    "tag that runs": (
+    "tag with code": (
         lambda: SOUND + "t: !!python/object/apply:os.system [id]",
         "4:4: found the tag .* plain data",
     ),
     "tag": (lambda: SOUND + "title: !!str 3", "the tag 'tag:yaml.org,2002:str'"),
-    "own tag": (lambda: SOUND + "title: !mine 3", "the tag '!mine'"),
+    "local tag": (lambda: SOUND + "title: !mine 3", "the tag '!mine'"),
     "tagged key": (lambda: SOUND + "!!str title: 3", "a key must be plain text"),
     "only comments": (lambda: "# a\n# b\n", "only comments"),
     "empty": (lambda: "", "it is empty"),
@@ -109,8 +109,8 @@ TEXTS: dict[str, tuple[Callable[[], str], str]] = {
 }  # fmt: skip
 
 
-def refused(error: ConfigError) -> str:
-    """The message, once it is seen to be one printable line for each problem."""
+def checked_message(error: ConfigError) -> str:
+    """Return the message after checking that it has one printable line per problem."""
     assert error.problems
     assert str(error).split("\n") == [str(problem) for problem in error.problems]
     assert all(str(problem).isprintable() for problem in error.problems)
@@ -119,20 +119,20 @@ def refused(error: ConfigError) -> str:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_hostile_text_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    """Whatever a text is made to do, its author reads what is wrong with it and where."""
+    """Each hostile text is refused with a short line that names the mistake."""
     text, message = TEXTS[name]
     path = tmp_path / "f.yaml"
     path.write_text(text(), encoding="utf-8")
-    with pytest.raises(ConfigError, match=message) as caught:
+    with pytest.raises(ConfigError, match=message) as error:
         load(path)
-    assert len(refused(caught.value).splitlines()[0]) < 1000
+    assert len(checked_message(error.value).splitlines()[0]) < 1000
 
 
-def test_repeated_keys_are_told_up_to_a_bound() -> None:
-    """A hundred repeated keys are enough to be told."""
-    with pytest.raises(ConfigError, match="is repeated") as caught:
+def test_repeated_keys_are_reported_up_to_a_limit() -> None:
+    """The error lists at most 100 repeated keys."""
+    with pytest.raises(ConfigError, match="is repeated") as error:
         parse_architecture(SOUND + "k: 1\n" * 1_000, "f.yaml")
-    assert len(caught.value.problems) == 100
+    assert len(error.value.problems) == 100
 
 
 @pytest.mark.parametrize(
@@ -147,24 +147,26 @@ def test_repeated_keys_are_told_up_to_a_bound() -> None:
         (bytes(range(256)), "not UTF-8 at byte"),
     ],
 )
-def test_bytes_that_are_no_text_are_refused(data: bytes, message: str, tmp_path: Path) -> None:
-    """Other encodings and binary files are named as what they are not."""
+def test_bytes_that_are_not_utf_8_text_are_refused(
+    data: bytes, message: str, tmp_path: Path
+) -> None:
+    """The message names the first byte or character that is not allowed."""
     path = tmp_path / "f.yaml"
     path.write_bytes(data)
-    with pytest.raises(ConfigError, match=message) as caught:
+    with pytest.raises(ConfigError, match=message) as error:
         load(path)
-    refused(caught.value)
+    checked_message(error.value)
 
 
-def test_a_byte_order_mark_and_line_ends_do_no_harm(tmp_path: Path) -> None:
-    """A file as Windows editors save it says the same."""
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
+    """A file in the format of Windows editors loads to an equal architecture."""
     path = tmp_path / "f.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + SOUND.replace("\n", "\r\n").encode())
     assert load(path) == parse_architecture(SOUND, "f.yaml")
 
 
-def test_paths_that_hold_no_document_are_refused(tmp_path: Path) -> None:
-    """A folder, a missing file, a path through a file and impossible names are a user's mistake."""
+def test_a_path_without_a_document_is_refused(tmp_path: Path) -> None:
+    """Folders, missing files, paths through a file and invalid names give an error message."""
     (tmp_path / "file").write_text(SOUND)
     for path, message in {
         str(tmp_path): "it is a folder",
@@ -175,14 +177,14 @@ def test_paths_that_hold_no_document_are_refused(tmp_path: Path) -> None:
         "\ud800.yaml": "surrogates not allowed",
         "a\n\x1b[31m.yaml": "no such file",
     }.items():
-        with pytest.raises(ConfigError, match=message) as caught:
+        with pytest.raises(ConfigError, match=message) as error:
             load(path)
-        refused(caught.value)
+        checked_message(error.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
-    """A file without the right to read it is named so."""
+    """The message contains the reason of the operating system."""
     path = tmp_path / "f.yaml"
     path.write_text(SOUND)
     path.chmod(0)
@@ -191,11 +193,11 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("override", ["title=\ud800", "title=\x1b[31m\x00", "a\nb=1", "\x1b=1"])
-def test_an_override_cannot_write_to_the_terminal(override: str) -> None:
-    """What a message quotes of an override is escaped, lone surrogates included."""
-    with pytest.raises(ConfigError, match=r"^--set ") as caught:
+def test_an_override_cannot_control_the_terminal(override: str) -> None:
+    """Control characters and lone surrogates are escaped in the message."""
+    with pytest.raises(ConfigError, match=r"^--set ") as error:
         parse_architecture(SOUND, "f.yaml", [override])
-    refused(caught.value)
+    checked_message(error.value)
 
 
 MEASURE = """
@@ -220,15 +222,15 @@ for path in sys.argv[2:]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_hostile_texts_take_little_memory(tmp_path: Path) -> None:
-    """All of them, one after the other in one process, stay within 100 MB of its start."""
+    """Loading all texts in one process adds less than 100 MB to its peak memory."""
     sound = tmp_path / "sound.yaml"
     sound.write_text(SOUND)
     paths = [tmp_path / name for name in TEXTS]
     for path in paths:
         path.write_text(TEXTS[path.name][0](), encoding="utf-8")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", MEASURE, sound, *paths], capture_output=True, text=True, check=True
     )
-    growth = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    growth = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
     assert set(growth) == set(TEXTS)
     assert max(map(int, growth.values())) < 100, growth

@@ -1,4 +1,4 @@
-"""The JSON Schema that editors check documents with, held against the loader."""
+"""The JSON Schema for editors, compared with the loader."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def plain(text: str) -> Any:
     return parse(text, "a.yaml")[0].plain()
 
 
-def test_it_is_a_schema_of_its_draft() -> None:
-    """The schema is valid by its own draft, and says which that is."""
+def test_the_schema_is_valid_by_its_draft() -> None:
+    """The schema names its draft and is valid by it."""
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert SCHEMA["title"] == "netbuilder architecture"
     assert SCHEMA["required"] == ["name", "input", "layers"]
 
 
-def test_it_is_made_without_torch() -> None:
-    """An editor's schema comes in the blink of an eye: torch stays out."""
+def test_the_schema_is_generated_without_torch() -> None:
+    """Generating the schema does not import torch, so that it is fast."""
     code = (
         "import sys; from netbuilder.config.json_schema import document_schema; document_schema(); "
         "sys.exit('torch' in sys.modules)"
@@ -72,13 +72,13 @@ def test_it_is_made_without_torch() -> None:
 
 
 @pytest.mark.parametrize("path", ARCHITECTURES, ids=lambda path: str(path.stem))
-def test_every_shipped_document_is_valid(path: Path) -> None:
-    """The documents in archs/ are what the schema allows."""
+def test_every_document_of_the_repository_is_valid(path: Path) -> None:
+    """The schema allows each document in archs/."""
     VALIDATOR.validate(plain(path.read_text(encoding="utf-8")))
 
 
-def test_there_are_shipped_documents() -> None:
-    """The glob above found the ten iterations."""
+def test_the_repository_has_documents() -> None:
+    """The glob matches at least the ten iterations, so the test above is not empty."""
     assert len(ARCHITECTURES) >= 10
 
 
@@ -94,8 +94,8 @@ def test_there_are_shipped_documents() -> None:
         "GELU: tanh", "Softmax: 1", "Threshold: [0, 1]", "BatchNorm2d: [1.0e-3, null]",
     ],
 )  # fmt: skip
-def test_each_form_of_a_layer_is_allowed(layer: str) -> None:
-    """A name, a scalar, positional arguments and arguments by name are all in the schema."""
+def test_every_form_of_a_layer_is_allowed(layer: str) -> None:
+    """Schema and loader allow names, scalars, positional and named arguments."""
     text = SOUND.replace("{Conv2d: [4, 3]}, ReLU, {MaxPool2d: 2}", layer)
     assert allows(plain(text))
     assert loads(text)
@@ -111,8 +111,8 @@ def test_each_form_of_a_layer_is_allowed(layer: str) -> None:
         "loss: {CrossEntropyLoss: {label_smoothing: 0.1}}", "loss: {MultiMarginLoss: 2}",
     ],
 )  # fmt: skip
-def test_each_form_of_the_recipe_is_allowed(line: str) -> None:
-    """The scheduler is one or a list of up to two, and each family takes its own kinds."""
+def test_every_form_of_the_training_section_is_allowed(line: str) -> None:
+    """Schema and loader allow one scheduler, a list of up to two, and the kinds of each family."""
     text = f"{SOUND}  {line}\n"
     assert allows(plain(text))
     assert loads(text)
@@ -146,8 +146,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("right", "wrong"), WRONG)
-def test_the_schema_and_the_loader_refuse_the_same(right: str, wrong: str) -> None:
-    """What is wrong with a document by itself is wrong in the editor and at the command."""
+def test_schema_and_loader_refuse_the_same_mistakes(right: str, wrong: str) -> None:
+    """A mistake that depends on one value alone is an error in editors and commands."""
     assert right in SOUND
     text = SOUND.replace(right, wrong, 1)
     assert not loads(text)
@@ -156,13 +156,13 @@ def test_the_schema_and_the_loader_refuse_the_same(right: str, wrong: str) -> No
 
 @settings(max_examples=300, deadline=None)
 @given(documents())
-def test_valid_documents_are_allowed(document: dict[str, Any]) -> None:
-    """What the loader takes, the schema allows."""
+def test_the_schema_allows_valid_documents(document: dict[str, Any]) -> None:
+    """The schema allows any random document that is valid."""
     assert allows(document)
 
 
 def _has_whole_float(value: object) -> bool:
-    """Whether a number such as 3.0 is in it, or one that JSON has not: there the two differ."""
+    """Return whether a value contains 3.0 or NaN or alike, where JSON Schema and YAML differ."""
     if isinstance(value, float):
         return value.is_integer() or value - value != 0
     if isinstance(value, dict):
@@ -175,10 +175,10 @@ CROSS_CHECKED = {
       for axes in (1, 2, 3)),
     "RReLU", "Hardtanh", "Unflatten", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
 }  # fmt: skip
-"""Kinds that hold one argument against another, which the schema cannot say."""
+"""Kinds that compare arguments with one another, which the schema cannot express."""
 
 
-def _agree(layer: dict[str, Any]) -> None:
+def _assert_agreement(layer: dict[str, Any]) -> None:
     document = {"name": "a", "input": [4], "layers": [layer]}
     text = json.dumps(document)
     assume(not _has_whole_float(layer))
@@ -190,25 +190,27 @@ def _agree(layer: dict[str, Any]) -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(NAMES), plain_values)
-def test_both_agree_on_any_value_behind_a_kind(name: str, value: object) -> None:
-    """A value behind a layer's name is allowed by the schema if and only if the loader takes it."""
-    _agree({name: value})
+def test_schema_and_loader_agree_on_any_value_of_a_kind(name: str, value: object) -> None:
+    """The schema allows a value after a layer's name if and only if the loader does."""
+    _assert_agreement({name: value})
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.data(), st.sampled_from(NAMES), inputs())
-def test_both_agree_on_a_changed_argument(data: st.DataObject, name: str, x: Any) -> None:
-    """They agree on right arguments, one of which was changed, by name and by position."""
-    written = data.draw(arguments(name, x))
-    if written:
-        changed = data.draw(st.sampled_from(sorted(written)))
-        written[changed] = data.draw(plain_values)
-    _agree({name: written})
-    _agree({name: list(written.values())})
+def test_schema_and_loader_agree_on_a_changed_argument(
+    data: st.DataObject, name: str, x: Any
+) -> None:
+    """They agree on valid arguments with one change, by name and by position."""
+    values = data.draw(arguments(name, x))
+    if values:
+        changed = data.draw(st.sampled_from(sorted(values)))
+        values[changed] = data.draw(plain_values)
+    _assert_agreement({name: values})
+    _assert_agreement({name: list(values.values())})
 
 
-def test_an_editor_can_show_what_each_kind_is() -> None:
-    """Kinds have a description, and arguments their default."""
+def test_the_schema_has_descriptions_and_defaults() -> None:
+    """Each kind has a description, and arguments have their default."""
     layers = SCHEMA["$defs"]["layer"]["anyOf"][1]["properties"]
     assert set(NAMES) < set(layers)
     assert all(layers[name] == {"$ref": f"#/$defs/{name}"} for name in NAMES)
@@ -219,7 +221,7 @@ def test_an_editor_can_show_what_each_kind_is() -> None:
 
 
 def references(schema: object) -> Iterator[str]:
-    """The names of the definitions that a schema refers to."""
+    """Yield the names of the definitions that a schema refers to."""
     if isinstance(schema, dict):
         if "$ref" in schema:
             yield schema["$ref"].removeprefix("#/$defs/")
@@ -230,15 +232,15 @@ def references(schema: object) -> Iterator[str]:
             yield from references(part)
 
 
-def test_repeated_patterns_are_shared() -> None:
-    """An editor loads the file quickly, and nothing in it is defined in vain."""
+def test_repeated_patterns_are_shared_definitions() -> None:
+    """The file has less than 150 kB, and each of its definitions is used."""
     assert len(schema_text().encode()) < 150_000
     assert json.loads(schema_text()) == SCHEMA
     assert set(references(SCHEMA)) == set(SCHEMA["$defs"])
 
 
-def test_an_annotation_is_all_that_is_beside_a_reference() -> None:
-    """Editors merge a reference into its place: a constraint beside it could hide another."""
+def test_only_annotations_accompany_a_reference() -> None:
+    """A constraint next to a reference could hide another where editors merge the two."""
 
     def check(schema: object) -> None:
         if isinstance(schema, dict):
@@ -252,8 +254,8 @@ def test_an_annotation_is_all_that_is_beside_a_reference() -> None:
     check(SCHEMA)
 
 
-def test_definitions_are_named_by_what_they_allow() -> None:
-    """An editor shows these names, so they are neither numbered nor names of classes."""
+def test_definitions_have_descriptive_names() -> None:
+    """Editors show these names, so they are words for the allowed values."""
     names = set(SCHEMA["$defs"])
     assert {"integer_from_1", "integer_from_1_or_list_of_2", "number_from_0_to_1_or_null"} < names
     assert {"expression", "train_config", "Conv2d", "kaiming_normal"} < names
@@ -265,7 +267,7 @@ def test_definitions_are_named_by_what_they_allow() -> None:
     }
 
 
-def test_no_line_is_longer_than_it_must_be() -> None:
-    """The file is read in reviews: only text and names make a line longer than 100."""
+def test_lists_and_mappings_fit_into_100_columns() -> None:
+    """Only lines that end with text or a name are longer, since reviewers read the file."""
     for line in schema_text().splitlines():
         assert len(line) <= 100 or not line.rstrip(",").endswith(("]", "}"))

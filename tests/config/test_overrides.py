@@ -1,4 +1,4 @@
-"""Changes to a document as ``--set`` writes them."""
+"""Changes to a document with ``--set``."""
 
 from __future__ import annotations
 
@@ -30,29 +30,31 @@ from test_document import DOCUMENT, read, refusal
         ("title==a=b", ("title",), "=a=b"),
     ],
 )  # fmt: skip
-def test_an_override_sets_what_its_path_names(
+def test_an_override_sets_the_value_of_its_path(
     override: str, place: tuple[str | int, ...], value: object
 ) -> None:
-    """A path of names and indices sets one value, opening components on its way."""
-    found: Any = read(DOCUMENT, override).model_dump(mode="json")
+    """A path of names and indices sets one value, and expands components as necessary."""
+    actual: Any = read(DOCUMENT, override).model_dump(mode="json")
     for step in place:
-        found = found[step]
-    assert found == value
+        actual = actual[step]
+    assert actual == value
 
 
-def test_only_what_is_named_changes() -> None:
-    """All else stays as the document says, aliases of the changed value included."""
+def test_an_override_changes_no_alias_of_its_value() -> None:
+    """An alias keeps the value of the document when its anchor is changed."""
     text = DOCUMENT.replace("Conv2d: [10, 3]", "Conv2d: &c [10, 3]\n  - Conv2d: *c")
     first, second = read(text, "layers[0].Conv2d.kernel_size=5").layers[:2]
     assert first.arguments()["kernel_size"] == (5, 5)
     assert second.arguments()["kernel_size"] == (3, 3)
 
 
-def test_later_overrides_see_earlier_ones() -> None:
-    """Overrides apply in order."""
-    train = read(DOCUMENT, "train.optimizer=Adam", "train.optimizer.Adam.lr=2", "train.epochs=1")
-    assert train.train is not None
-    assert train.train.optimizer.arguments()["lr"] == 2
+def test_overrides_apply_in_order() -> None:
+    """A later override can change what an earlier one set."""
+    architecture = read(
+        DOCUMENT, "train.optimizer=Adam", "train.optimizer.Adam.lr=2", "train.epochs=1"
+    )
+    assert architecture.train is not None
+    assert architecture.train.optimizer.arguments()["lr"] == 2
 
 
 @pytest.mark.parametrize(
@@ -80,13 +82,13 @@ def test_later_overrides_see_earlier_ones() -> None:
          "above, at_least"),
     ],
 )  # fmt: skip
-def test_a_wrong_override_is_named(override: str, message: str) -> None:
-    """A mistake in an override is told with the override in place of file and line."""
+def test_a_mistake_in_an_override_names_the_override(override: str, message: str) -> None:
+    """The override takes the place of file and line in the message."""
     assert refusal(DOCUMENT, override) == f"--set {override}: {message}"
 
 
-def test_the_document_is_blamed_for_its_own_mistakes_alone() -> None:
-    """Beside an override, a mistake in the document keeps its file and line."""
+def test_a_mistake_in_the_document_keeps_its_place_beside_overrides() -> None:
+    """Mistakes in overrides name the override, and those in the document name file and line."""
     text = DOCUMENT.replace("epochs: 2", "epochs: two")
     assert refusal(text, "name=a b", "targets.parameters.below=x").splitlines() == [
         "--set name=a b: name: found the text 'a b'; allowed: at most 64 of a to z, A to Z, "

@@ -1,4 +1,4 @@
-"""The next document, and what is kept of the one before it."""
+"""New documents from templates, and from earlier documents."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError
 
 DOCUMENTS = sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("zoo/*.yaml")])
-WORDS = {"name", "title", "reference", "notes"}
+DESCRIPTIONS = {"name", "title", "reference", "notes"}
 
 
-def said(architecture: Architecture) -> dict[str, object]:
-    """All that a document says but its own words."""
-    return {key: part for key, part in architecture.model_dump().items() if key not in WORDS}
+def definition(architecture: Architecture) -> dict[str, object]:
+    """Return all sections of a document except its descriptions."""
+    return {key: part for key, part in architecture.model_dump().items() if key not in DESCRIPTIONS}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
-def test_the_next_document_is_the_same_network(path: Path) -> None:
-    """With a name of its own, no title, no published figures, and all comments of what is kept."""
+def test_the_next_document_defines_the_same_network(path: Path) -> None:
+    """It has a new name, no title and reference, and the comments of the sections it keeps."""
     before = load(path)
     draft = next_document(path, "other")
     after = parse_architecture(draft.text, "other.yaml", folder=path.parent)
-    assert said(after) == said(before)
+    assert definition(after) == definition(before)
     assert (after.name, after.title, after.notes.analysis) == ("other", "", "")
     assert after.reference.model_dump(exclude_none=True) == {}
     assert " ".join(before.notes.analysis.split()) in after.notes.learned
@@ -44,12 +44,12 @@ def test_the_next_document_is_the_same_network(path: Path) -> None:
             assert line in draft.text.splitlines()
     assert draft.text.count("\n\n\n") == 0
     lines = draft.text.splitlines()
-    for number, what in draft.edit:
-        assert lines[number - 1].startswith(what.split(":")[0])
+    for number, section in draft.edit:
+        assert lines[number - 1].startswith(section.split(":")[0])
 
 
-def test_what_was_learned_adds_up() -> None:
-    """A document three steps on holds what each before it taught, in their order."""
+def test_lessons_accumulate_over_documents() -> None:
+    """After three steps the notes contain the lessons of each document, in order."""
     text = DOCUMENT + "notes: {target: Begin., analysis: It begins.}\n"
     for number in (2, 3):
         path = Path("small.yaml")
@@ -70,15 +70,15 @@ def _next(text: str, path: Path, name: str) -> str:
     text=st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=200),
     style=st.sampled_from(["json", "flow"]),
 )
-def test_notes_of_any_text_survive(text: str, style: str) -> None:
-    """Markup, quotes, emoji, right-to-left; each line break and blank becomes one blank."""
+def test_notes_may_contain_any_text(text: str, style: str) -> None:
+    """Any text is copied to the lessons, except that runs of white space become one space."""
     quoted = json.dumps(text)
     block = f"notes:\n  analysis: {quoted}\n"
     notes = f"notes: {{analysis: {quoted}}}\n" if style == "flow" else block
     try:
         parse_architecture(DOCUMENT + notes, "small.yaml")
     except ConfigError:
-        return  # what no document may hold
+        return  # a text that documents may not contain
     after = parse_architecture(_next(DOCUMENT + notes, Path("a.yaml"), "next"), "next.yaml")
     words = " ".join(text.split())
     assert after.notes.learned == (f"small, its analysis: {words}" if words else "")
@@ -89,10 +89,6 @@ def test_notes_of_any_text_survive(text: str, style: str) -> None:
     [
         ("{name: a, input: [1, 8, 8], layers: [ReLU]}\n", "one section per line"),
         (
-            "name: &n a\ntitle: *n\ninput: [1, 8, 8]\nlayers: [ReLU]\nnotes: {target: *n}\n",
-            None,
-        ),
-        (
             "name: a\nreference: {parameters: &p 9}\ninput: [1, 8, 8]\n"
             "layers: [{Conv2d: [*p, 3]}]\n",
             "an anchor in its name, title, reference or notes is used elsewhere",
@@ -100,31 +96,34 @@ def test_notes_of_any_text_survive(text: str, style: str) -> None:
         ("name: a\ninput: [1, 8, 8]\nlayers: [Relu]\n", "did you mean ReLU"),
     ],
 )
-def test_a_text_that_cannot_be_carried_on_is_told(text: str, message: str | None) -> None:
-    """Nothing is guessed: the draft is checked to be the same network."""
-    if message is None:
-        assert "name: b\n" in _next(text, Path("a.yaml"), "b")
-        return
+def test_a_document_that_cannot_be_copied_is_refused(text: str, message: str) -> None:
+    """The message names the reason, such as an anchor in a section that is not copied."""
     with pytest.raises(ConfigError, match=message):
         _next(text, Path("a.yaml"), "b")
 
 
+def test_an_anchor_used_within_dropped_sections_alone_is_allowed() -> None:
+    """Name, title and notes may share an anchor, since none of them is copied."""
+    text = "name: &n a\ntitle: *n\ninput: [1, 8, 8]\nlayers: [ReLU]\nnotes: {target: *n}\n"
+    assert "name: b\n" in _next(text, Path("a.yaml"), "b")
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_template_passes_the_check_under_its_new_name(template: str, tmp_path: Path) -> None:
-    """And says in which lines to begin."""
+def test_a_document_from_a_template_passes_the_check(template: str, tmp_path: Path) -> None:
+    """`new` reports the lines to edit and the next commands, and the document is sound."""
     path = tmp_path / "mine.yaml"
-    ran = run("new", "mine", "--template", template, "--out", str(path))
-    assert ran.code == 0, ran.err
+    result = run("new", "mine", "--template", template, "--out", str(path))
+    assert result.code == 0, result.err
     assert load(path).name == "mine"
-    assert re.search(rf"{re.escape(str(path))}:\d+: layers: the network", ran.out)
-    assert f"netbuilder train {path}" in ran.out
+    assert re.search(rf"{re.escape(str(path))}:\d+: layers: the network", result.out)
+    assert f"netbuilder train {path}" in result.out
     assert run("check", str(path)).code == 0
 
 
-def test_the_next_document_lies_beside_the_one_before(
+def test_the_next_document_is_in_the_folder_of_the_earlier_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found by its name; a file that stands there is not replaced unless it is said."""
+    """The earlier document is found by its name, and an existing file is not replaced."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "archs").mkdir()
     (tmp_path / "archs" / "small.yaml").write_text(DOCUMENT)
@@ -132,9 +131,9 @@ def test_the_next_document_lies_beside_the_one_before(
     path = tmp_path / "archs" / "small2.yaml"
     assert load(path).name == "small2"
     path.write_text("mine")
-    ran = run("new", "small2", "--from", "small")
-    assert (ran.code, path.read_text()) == (2, "mine")
-    assert "--force replaces it" in ran.err
+    result = run("new", "small2", "--from", "small")
+    assert (result.code, path.read_text()) == (2, "mine")
+    assert "--force replaces it" in result.err
     for arguments, message in (
         (("small3", "--from", "smal"), "--from smal: no such document; did you mean small?"),
         (("small3", "--from", "wide"), "--from wide: no such document; known: small, small2"),
@@ -144,35 +143,37 @@ def test_the_next_document_lies_beside_the_one_before(
         (("small3",), "name an earlier document with --from, or a template with --template: plain"),
         (("small3", "--template", "wide"), "found 'wide'; allowed: plain, residual, mobile"),
     ):
-        ran = run("new", *arguments)
-        assert ran.code == 2
-        assert message in ran.err
+        result = run("new", *arguments)
+        assert result.code == 2
+        assert message in result.err
     assert from_template("plain", "x").text.count("name: x\n") == 1
 
 
-def test_a_document_elsewhere_finds_what_its_text_names(
+def test_a_document_in_another_folder_keeps_its_references_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The schema is named as seen from there; what it includes has to be there first."""
+    """The path of the schema is relative to the new folder, which must have the included files."""
     monkeypatch.chdir(tmp_path)
     for folder in ("archs", "else where"):
         (tmp_path / folder).mkdir()
     line = "# yaml-language-server: $schema=netbuilder.schema.json\n"
     (tmp_path / "archs" / "small.yaml").write_text(line + DOCUMENT + "include: blocks.yaml\n")
     (tmp_path / "archs" / "blocks.yaml").write_text("values: {width: 4}\n")
-    ran = run("new", "small2", "--from", "small")
-    assert "archs/small2.yaml:1: for editors: netbuilder schema --out archs/netbuilder" in ran.out
+    result = run("new", "small2", "--from", "small")
+    assert (
+        "archs/small2.yaml:1: for editors: netbuilder schema --out archs/netbuilder" in result.out
+    )
     assert run("schema", "--out", "archs/netbuilder.schema.json").code == 0
     assert "for editors" not in run("new", "small3", "--from", "small").out
-    there = ("new", "small4", "--from", "small", "--out", "else where/small4.yaml")
-    ran = run(*there)
-    assert ran.code == 2
-    assert "it includes blocks.yaml, which else where lacks or has changed; copy it" in ran.err
+    arguments = ("new", "small4", "--from", "small", "--out", "else where/small4.yaml")
+    result = run(*arguments)
+    assert result.code == 2
+    assert "it includes blocks.yaml, which else where lacks or has changed; copy it" in result.err
     assert not (tmp_path / "else where" / "small4.yaml").exists()
     (tmp_path / "else where" / "blocks.yaml").write_text("values: {width: 4}\n")
-    ran = run(*there)
-    assert ran.code == 0, ran.err
-    assert ran.out.endswith(
+    result = run(*arguments)
+    assert result.code == 0, result.err
+    assert result.out.endswith(
         "then: netbuilder check 'else where/small4.yaml' && "
         "netbuilder train 'else where/small4.yaml'\n"
     )
@@ -181,22 +182,22 @@ def test_a_document_elsewhere_finds_what_its_text_names(
     assert run("check", "else where/small4.yaml").code == 0
 
 
-def test_what_is_not_trained_is_only_checked(tmp_path: Path) -> None:
-    """No command is named that would fail."""
+def test_a_document_without_training_suggests_only_the_check(tmp_path: Path) -> None:
+    """The suggested commands omit `train`, which would fail."""
     (tmp_path / "bare.yaml").write_text(DOCUMENT.split("train:")[0])
-    ran = run("new", "bare2", "--from", str(tmp_path / "bare.yaml"))
-    assert ran.out.endswith(f"then: netbuilder check {tmp_path}/bare2.yaml\n")
+    result = run("new", "bare2", "--from", str(tmp_path / "bare.yaml"))
+    assert result.out.endswith(f"then: netbuilder check {tmp_path}/bare2.yaml\n")
 
 
-def test_nothing_is_drafted_into_a_run_folder(
+def test_new_writes_no_document_into_a_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A record stays as it was; the next document of the one in it goes where templates go."""
+    """From the document of a run, the next document is written to the current folder."""
     monkeypatch.chdir(tmp_path)
     record = tmp_path / "runs/small/2026-01-01T00-00-00-seed0"
     record.mkdir(parents=True)
     (record / "config.json").write_text("{}")
     (record / "architecture.yaml").write_text(DOCUMENT)
-    ran = run("new", "next", "--from", str(record / "architecture.yaml"))
-    assert (ran.code, ran.out.splitlines()[0]) == (0, "wrote next.yaml")
+    result = run("new", "next", "--from", str(record / "architecture.yaml"))
+    assert (result.code, result.out.splitlines()[0]) == (0, "wrote next.yaml")
     assert {path.name for path in record.iterdir()} == {"config.json", "architecture.yaml"}

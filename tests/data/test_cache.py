@@ -1,4 +1,4 @@
-"""The verified cache: read alone, never half-written, named when damaged."""
+"""The verified cache: used without archives, written atomically, checked for damage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,12 +32,12 @@ IMAGES = PLACE / "train-images-idx3-ubyte.gz"
 
 
 def files_below(root: Path) -> set[str]:
-    """Every file and folder below ``root``, hidden ones included."""
+    """Return the path of every file and folder below ``root``, hidden ones included."""
     return {str(path.relative_to(root)) for path in root.rglob("*")}
 
 
 def script(root: Path, body: str) -> list[str]:
-    """The command of another process, which opens the small data set as ``load()``."""
+    """Return the command of a process in which ``load()`` opens the small dataset."""
     head = f"""
     import os, signal, sys
     from pathlib import Path
@@ -54,28 +54,28 @@ def script(root: Path, body: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]
 
 
-def same(a: LoadedData, b: LoadedData) -> bool:
-    """Whether two data sets are equal to the bit."""
+def are_equal(a: LoadedData, b: LoadedData) -> bool:
+    """Return whether two datasets are equal in every bit."""
     return a.digest == b.digest and all(
         torch.equal(getattr(a, name), getattr(b, name))
         for name in ("train_images", "train_labels", "test_images", "test_labels")
     )
 
 
-def test_later_uses_read_the_cache_alone(fashion: Path) -> None:
-    """With the cache written the archives are not needed; nothing else is left in the root."""
+def test_a_cached_dataset_needs_no_archives(fashion: Path) -> None:
+    """The cache is the only new file in the root, and suffices without the archives."""
     before = files_below(fashion)
     first = open_dataset(FashionMnist(), fashion)
-    made = {"netbuilder", "netbuilder/fashion_mnist.safetensors"}
-    assert files_below(fashion) - before == made
+    expected = {"netbuilder", "netbuilder/fashion_mnist.safetensors"}
+    assert files_below(fashion) - before == expected
     for archive in (fashion / PLACE).iterdir():
         archive.unlink()
-    assert same(first, open_dataset(FashionMnist(), fashion))
+    assert are_equal(first, open_dataset(FashionMnist(), fashion))
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_torchvision_is_not_imported(fashion: Path, cached: bool) -> None:
-    """A process that reads the cache never imports torchvision; one that converts has to."""
+def test_reading_the_cache_does_not_import_torchvision(fashion: Path, cached: bool) -> None:
+    """Only a process that converts the archives imports torchvision."""
     if cached:
         open_dataset(FashionMnist(), fashion)
     body = """
@@ -84,13 +84,13 @@ def test_torchvision_is_not_imported(fashion: Path, cached: bool) -> None:
     """
     if not cached:
         body = "publish()\n" + textwrap.dedent(body)
-    ran = subprocess.run(script(fashion, body), capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == str(not cached)
+    result = subprocess.run(script(fashion, body), capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(not cached)
 
 
 @pytest.mark.parametrize("fallback", [None, "mnist5k"])
-def test_corrupt_archive(fashion: Path, fallback: str | None) -> None:
-    """A corrupt archive is named with both checksums and never used, stand-in or not."""
+def test_a_corrupt_archive_is_refused(fashion: Path, fallback: str | None) -> None:
+    """The error names the archive and both checksums, even if there is a fallback."""
     content = bytearray((fashion / IMAGES).read_bytes())
     content[1000] ^= 1
     (fashion / IMAGES).write_bytes(content)
@@ -100,49 +100,51 @@ def test_corrupt_archive(fashion: Path, fallback: str | None) -> None:
     assert not cache.cache_path(fashion, "fashion_mnist").exists()
 
 
-def test_truncated_archive(fashion: Path) -> None:
-    """A truncated archive is named with the size that it has."""
+def test_a_truncated_archive_is_refused(fashion: Path) -> None:
+    """The error names the archive and its size."""
     (fashion / IMAGES).write_bytes((fashion / IMAGES).read_bytes()[:100])
     with pytest.raises(DataError, match=rf"{IMAGES}.*\(100 bytes\)"):
         open_dataset(FashionMnist(), fashion)
 
 
-def flip_a_byte(path: Path) -> None:
-    """Change one pixel."""
+def flip_bit(path: Path) -> None:
+    """Change one bit of a pixel."""
     content = bytearray(path.read_bytes())
     content[-1000] ^= 1
     path.write_bytes(content)
 
 
-def cut(path: Path) -> None:
-    """Lose the end."""
+def truncate(path: Path) -> None:
+    """Remove the end of the file."""
     path.write_bytes(path.read_bytes()[:-1000])
 
 
 def empty(path: Path) -> None:
-    """Lose everything."""
+    """Remove the content of the file."""
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, cut, empty])
-def test_damaged_cache(fashion: Path, damage: object, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged cache is named and rebuilt from the archives."""
+@pytest.mark.parametrize("damage", [flip_bit, truncate, empty])
+def test_a_damaged_cache_is_rebuilt(
+    fashion: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning names the cache, which is written again from the archives."""
     first = open_dataset(FashionMnist(), fashion)
     path = cache.cache_path(fashion, "fashion_mnist")
-    assert callable(damage)
     damage(path)
     with caplog.at_level(logging.WARNING):
-        assert same(first, open_dataset(FashionMnist(), fashion))
+        assert are_equal(first, open_dataset(FashionMnist(), fashion))
     assert f"{path}: the cache is damaged" in caplog.text
     assert cache.read(path, first.digest) is not None
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, cut, empty])
-def test_damaged_cache_without_archives(fashion: Path, damage: object) -> None:
-    """Where the archives are gone a damaged cache is an error, and no stand-in hides it."""
+@pytest.mark.parametrize("damage", [flip_bit, truncate, empty])
+def test_a_damaged_cache_without_archives_is_refused(
+    fashion: Path, damage: Callable[[Path], None]
+) -> None:
+    """The error names the cache and the missing archives, even if there is a fallback."""
     open_dataset(FashionMnist(), fashion)
     path = cache.cache_path(fashion, "fashion_mnist")
-    assert callable(damage)
     damage(path)
     (fashion / IMAGES).unlink()
     with pytest.raises(DataError, match=rf"{path}: the cache is damaged.*missing: .*{IMAGES}"):
@@ -150,8 +152,8 @@ def test_damaged_cache_without_archives(fashion: Path, damage: object) -> None:
 
 
 @contextmanager
-def plain_user() -> Iterator[None]:
-    """Whoever may write everywhere does not see that a folder is read-only."""
+def unprivileged_user() -> Iterator[None]:
+    """Drop the rights of root, for whom no folder is read-only."""
     if os.geteuid() != 0:
         yield
         return
@@ -163,15 +165,15 @@ def plain_user() -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no permission bits")
-def test_read_only_root(fashion: Path) -> None:
-    """Archives in a folder that may not be written serve as they are."""
-    with tempfile.TemporaryDirectory() as place:  # pytest's own folder is closed to other users
-        root = Path(place) / "root"
-        (fashion).rename(root)
-        Path(place).chmod(0o755)
+def test_a_read_only_root_is_left_unchanged(fashion: Path) -> None:
+    """A dataset opens from archives in a read-only folder, without a cache."""
+    with tempfile.TemporaryDirectory() as parent:  # pytest's folder is closed to other users
+        root = Path(parent) / "root"
+        fashion.rename(root)
+        Path(parent).chmod(0o755)
         root.chmod(0o555)
         before = files_below(root)
-        with plain_user():
+        with unprivileged_user():
             with pytest.raises(PermissionError, match="denied"):
                 (root / "probe").touch()
             data = open_dataset(FashionMnist(), root)
@@ -180,43 +182,43 @@ def test_read_only_root(fashion: Path) -> None:
         assert files_below(root) == before
 
 
-def test_full_disk(
+def test_a_dataset_opens_although_the_disk_is_full(
     fashion: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A cache that cannot be kept costs the next use its time, not this one its data."""
+    """A cache that cannot be written is a warning, and leaves no file."""
 
-    def full(*_: object) -> None:
+    def raise_no_space(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "replace", raise_no_space)
     assert len(open_dataset(FashionMnist(), fashion).train_images) > 0
     assert "No space left on device" in caplog.text
     assert list((fashion / "netbuilder").iterdir()) == []
 
 
-def test_two_at_once(fashion: Path) -> None:
-    """Processes that convert at the same time all succeed and leave one whole cache."""
+def test_two_processes_may_convert_at_once(fashion: Path) -> None:
+    """Both processes succeed with the same digest, and one cache remains."""
     body = """
     publish()
     print("ready", flush=True)
     sys.stdin.readline()
     print(load().digest)
     """
-    racers = [
+    processes = [
         subprocess.Popen(
             script(fashion, body), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    digests = [racer.communicate()[0].strip() for racer in racers]
-    assert [racer.returncode for racer in racers] == [0, 0]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    digests = [process.communicate()[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
     assert digests == [open_dataset(FashionMnist(), fashion).digest] * 2
     assert [path.name for path in (fashion / "netbuilder").iterdir()] == [
         "fashion_mnist.safetensors"
@@ -224,8 +226,8 @@ def test_two_at_once(fashion: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_killed_half_way(fashion: Path) -> None:
-    """A conversion killed before its last rename leaves no cache; the next one cleans up."""
+def test_a_killed_conversion_leaves_no_cache(fashion: Path) -> None:
+    """The next conversion removes the files of the killed one."""
     body = """
     publish()
     os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -241,11 +243,11 @@ def test_killed_half_way(fashion: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["fashion_mnist.safetensors"]
 
 
-def test_others_at_work_are_left_alone(tmp_path: Path) -> None:
-    """The sweep takes neither a living process's work folder nor another machine's."""
-    mine = cache.work_folder(tmp_path)
-    elsewhere = tmp_path / ".work-another.host-4194304-x.tmp"
-    elsewhere.mkdir()
+def test_work_folders_of_running_processes_are_not_removed(tmp_path: Path) -> None:
+    """Work folders of a running process and of another machine remain."""
+    own = cache.work_folder(tmp_path)
+    foreign = tmp_path / ".work-another.host-4194304-x.tmp"
+    foreign.mkdir()
     cache.remove_stale_work(tmp_path)
-    assert mine.is_dir()
-    assert elsewhere.is_dir()
+    assert own.is_dir()
+    assert foreign.is_dir()

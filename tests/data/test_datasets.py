@@ -1,4 +1,4 @@
-"""Data sets: where they come from, what serves where they cannot be had, and what batches draw."""
+"""Datasets: sources, downloads and fallbacks, random numbers and normalization."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from torchvision import datasets
 from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
 from netbuilder.components.registries import DATASETS
 from netbuilder.data import download
+from netbuilder.data.archives import archives
 from netbuilder.data.open import _open_fallback, data_root, open_dataset
-from netbuilder.data.transforms import epoch_order, generator_for, normalise, seed_for, to_unit
+from netbuilder.data.transforms import epoch_order, generator_for, normalize, seed_for, to_unit
 from netbuilder.errors import DataError
 
 __all__ = ["fashion"]  # a fixture
@@ -30,7 +31,7 @@ __all__ = ["fashion"]  # a fixture
 REAL = Path(os.environ.get("NETBUILDER_DATA", "nowhere"))
 needs_mnist = pytest.mark.skipif(
     not (REAL / "MNIST/raw/train-images-idx3-ubyte.gz").is_file(),
-    reason="NETBUILDER_DATA names no folder with MNIST's archives",
+    reason="NETBUILDER_DATA is not a folder with MNIST's archives",
 )
 
 
@@ -43,13 +44,13 @@ def mnist(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mirror(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that a local server gives out as Fashion-MNIST's mirror; it holds the archives."""
+    """The folder of a local server with the archives, used as the mirror of Fashion-MNIST."""
     folder = fashion.parent / "mirror"
     shutil.move(fashion / PLACE, folder)
 
     class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # its own name
-            pass
+        def log_message(self, format: str, *args: object) -> None:
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -59,36 +60,36 @@ def mirror(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         server.shutdown()
 
 
-def test_embedded_counts() -> None:
-    """mnist5k holds 400 images of each digit to train on and 100 others to test on."""
+def test_mnist5k_has_500_images_of_each_digit() -> None:
+    """mnist5k has 400 training images and 100 test images of each digit, all different."""
     data = open_dataset(Mnist5k())
     assert data.train_images.shape == (4000, 1, 28, 28)
     assert data.test_images.shape == (1000, 1, 28, 28)
     assert data.train_images.dtype == torch.uint8
     assert data.train_labels.bincount().tolist() == [400] * 10
     assert data.test_labels.bincount().tolist() == [100] * 10
-    seen = {image.numpy().tobytes() for image in (*data.train_images, *data.test_images)}
-    assert len(seen) == 5000
+    images = {image.numpy().tobytes() for image in (*data.train_images, *data.test_images)}
+    assert len(images) == 5000
     assert data.digest == "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
 
 
 @needs_mnist
-def test_embedded_is_mnist(mnist: Path) -> None:
-    """mnist5k is the first 500 images of each digit of MNIST's training set."""
+def test_mnist5k_is_a_part_of_mnist(mnist: Path) -> None:
+    """mnist5k has the first 500 images of each digit of MNIST's training set."""
     data, full = open_dataset(Mnist5k()), open_dataset(Mnist(), mnist)
     for digit in range(10):
-        mine = torch.cat(
+        embedded = torch.cat(
             [
                 data.train_images[data.train_labels == digit],
                 data.test_images[data.test_labels == digit],
             ]
         )
-        assert torch.equal(mine, full.train_images[full.train_labels == digit][:500])
+        assert torch.equal(embedded, full.train_images[full.train_labels == digit][:500])
 
 
 @needs_mnist
-def test_mnist(mnist: Path) -> None:
-    """MNIST's archives give torchvision's own images and labels, on which they are decoded."""
+def test_mnist_has_the_published_labels_and_statistics(mnist: Path) -> None:
+    """Shape, first labels, mean and deviation of the decoded archives are those of MNIST."""
     data = open_dataset(Mnist(), mnist)
     assert data.train_images.shape == (60000, 1, 28, 28)
     assert data.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
@@ -97,8 +98,10 @@ def test_mnist(mnist: Path) -> None:
     assert (round(float(mean), 4), round(float(std), 4)) == (Mnist.mean[0], Mnist.std[0])
 
 
-def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Colour images come as channels, height, width, in the order of the archive's batches."""
+def test_cifar10_images_are_decoded_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images have the axes channels, height, width, and the order of the archive's batches."""
     images = write_cifar10(tmp_path / "root", monkeypatch)
     data = open_dataset(Cifar10(), tmp_path / "root")
     assert torch.equal(data.train_images, images[:5])
@@ -107,16 +110,26 @@ def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert data.test_labels.dtype == torch.int64
 
 
-def test_moved_data_keep_their_facts(fashion: Path) -> None:
-    """Data on another device are the same data set with the same digest."""
+@pytest.mark.parametrize("kind", [name for name in DATASETS.kinds if name != "mnist5k"])
+def test_every_data_set_names_its_published_archives(kind: str) -> None:
+    """torchvision has the class that the data set names, with a URL and a checksum per file."""
+    files = archives(kind)
+    assert len(files) in (1, 4)
+    assert all(len(file.md5) == 32 and file.urls for file in files)
+
+
+def test_a_moved_dataset_keeps_its_digest(fashion: Path) -> None:
+    """Data moved to another device have the same dataset and digest."""
     data = open_dataset(FashionMnist(), fashion)
     moved = data.to("meta")
     assert moved.train_images.device.type == moved.test_labels.device.type == "meta"
     assert (moved.digest, moved.dataset) == (data.digest, data.dataset)
 
 
-def test_the_data_folder_is_the_first_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The argument comes before NETBUILDER_DATA; ``~`` is the home folder in both."""
+def test_the_argument_overrides_the_variable_of_the_data_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The argument precedes NETBUILDER_DATA, and ``~`` is the home folder in both."""
     monkeypatch.setenv("NETBUILDER_DATA", "~/named")
     assert data_root(Path("/argument")) == Path("/argument")
     assert data_root(Path("~/argument")) == Path.home() / "argument"
@@ -134,41 +147,45 @@ def test_the_data_folder_is_the_first_that_is_named(monkeypatch: pytest.MonkeyPa
 def test_the_data_folder_is_in_the_cache_by_default(
     variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data sets downloaded by any version are found again; an empty NETBUILDER_DATA is none."""
+    """An empty NETBUILDER_DATA has no effect, and the folder is the same in every version."""
     monkeypatch.setenv("NETBUILDER_DATA", "")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert data_root() == Path(expected)
 
 
-def test_download(mirror: Path, fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Missing archives come from the first mirror that works, are kept, and print nothing."""
+def test_missing_archives_are_downloaded(
+    mirror: Path, fashion: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Archives come from the first working mirror and are stored, without output."""
     data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
     assert data.fallback_for is None
     assert len(data.train_images) == COUNTS["train"]
-    kept = {path.name: path.read_bytes() for path in (fashion / PLACE).iterdir()}
-    assert kept == {path.name: path.read_bytes() for path in mirror.iterdir()}
+    downloaded = {path.name: path.read_bytes() for path in (fashion / PLACE).iterdir()}
+    assert downloaded == {path.name: path.read_bytes() for path in mirror.iterdir()}
     assert capfd.readouterr() == ("", "")
 
 
-def test_only_what_is_missing_is_downloaded(mirror: Path, fashion: Path) -> None:
-    """An archive that lies in the root is not asked of the network."""
+def test_existing_archives_are_not_downloaded(mirror: Path, fashion: Path) -> None:
+    """An archive in the root is used although no mirror has it."""
     name = "train-images-idx3-ubyte.gz"
     (fashion / PLACE).mkdir()
     shutil.move(mirror / name, fashion / PLACE / name)
     assert open_dataset(FashionMnist(), fashion).fallback_for is None
 
 
-def test_wrong_download(mirror: Path, fashion: Path) -> None:
-    """A mirror that gives something else than the archive counts as out of reach."""
+def test_a_wrong_download_is_refused(mirror: Path, fashion: Path) -> None:
+    """A file that is not the archive is an error, and is not stored."""
     (mirror / "train-images-idx3-ubyte.gz").write_text("please sign in to the hotel's network")
     with pytest.raises(DataError, match="returned another file"):
         open_dataset(FashionMnist(), fashion)
     assert not (fashion / PLACE / "train-images-idx3-ubyte.gz").exists()
 
 
-def test_fallback(fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Without network and archives the declared stand-in serves, says why, and prints nothing."""
+def test_the_fallback_replaces_a_dataset_out_of_reach(
+    fashion: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without network and archives the fallback is opened with a reason, without output."""
     shutil.rmtree(fashion / PLACE)
     data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
     assert data.dataset == Mnist5k()
@@ -177,13 +194,13 @@ def test_fallback(fashion: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_no_way(fashion: Path) -> None:
-    """Without network, archives and stand-in the error names the places and three ways out."""
+def test_a_dataset_out_of_reach_without_fallback_is_refused(fashion: Path) -> None:
+    """The error names the missing archives and three ways to fix the problem."""
     shutil.rmtree(fashion / PLACE)
-    with pytest.raises(DataError, match="Three ways to fix this") as caught:
+    with pytest.raises(DataError, match="Three ways to fix this") as error:
         open_dataset(FashionMnist(), fashion)
-    assert caught.value.exit_code == 3
-    text = str(caught.value)
+    assert error.value.exit_code == 3
+    text = str(error.value)
     assert str(fashion / PLACE / "t10k-labels-idx1-ubyte.gz") in text
     assert "--data-dir" in text
     assert "NETBUILDER_DATA" in text
@@ -192,12 +209,12 @@ def test_no_way(fashion: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in DATASETS.kinds if kind != "mnist5k"])
-def test_the_ways_out_are_ways_that_work(kind: str, tmp_path: Path) -> None:
-    """The package's images are proposed only where they fit, and as a document accepts them."""
+def test_each_proposed_fix_of_missing_data_works(kind: str, tmp_path: Path) -> None:
+    """The data in the package are proposed only where they fit, as a document accepts them."""
     dataset = DATASETS.parse(kind)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as error:
         _open_fallback(dataset, tmp_path, "no network")
-    text = str(caught.value)
+    text = str(error.value)
     if dataset.shape == Mnist5k().shape:
         assert f"dataset: {{{kind}: {{fallback: mnist5k}}}}" in text
         assert DATASETS.parse({kind: {"fallback": "mnist5k"}}).fallback_dataset == Mnist5k()
@@ -206,20 +223,20 @@ def test_the_ways_out_are_ways_that_work(kind: str, tmp_path: Path) -> None:
         assert "mnist5k" not in text
 
 
-def test_silent_server(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that takes the connection and never answers is given up."""
+def test_a_silent_server_is_given_up(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that accepts the connection and never answers leads to the fallback."""
     shutil.rmtree(fashion / PLACE)
     monkeypatch.setattr(download, "STALL_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [address])
         data = open_dataset(FashionMnist(fallback="mnist5k"), fashion)
-    # by the socket, or on a busy machine by the watch over it
+    # The socket times out, or on a busy machine the watchdog does.
     assert re.search("timed out|nothing came", data.fallback_reason)
 
 
-def test_stall_without_a_time_out(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no socket time-out covers, such as a name that never resolves, is given up as well."""
+def test_a_stalled_name_lookup_is_given_up(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stall that no socket timeout covers, such as a name lookup, leads to the fallback."""
     shutil.rmtree(fashion / PLACE)
     released = threading.Event()
     monkeypatch.setattr(download, "STALL_SECONDS", -0.5)
@@ -229,13 +246,13 @@ def test_stall_without_a_time_out(fashion: Path, monkeypatch: pytest.MonkeyPatch
     assert "no data for" in data.fallback_reason
 
 
-def test_generators() -> None:
-    """A generator is a function of its key, and neighbouring keys share nothing."""
-    first, again, other = (
+def test_a_generator_depends_on_its_key_alone() -> None:
+    """Equal keys give equal numbers, and neighboring keys give uncorrelated ones."""
+    first, repeated, other = (
         torch.rand(1000, generator=generator_for("cpu", *key))
         for key in ((0, 1, 2), (0, 1, 2), (0, 1, 3))
     )
-    assert torch.equal(first, again)
+    assert torch.equal(first, repeated)
     assert abs(float(torch.corrcoef(torch.stack((first, other)))[0, 1])) < 0.1
     seeds = {seed_for(seed, epoch) for seed in range(50) for epoch in range(50)}
     assert len(seeds) == 2500
@@ -243,8 +260,8 @@ def test_generators() -> None:
     assert seed_for(1, 23) != seed_for(12, 3)
 
 
-def test_order() -> None:
-    """An epoch's order is a permutation that seed and epoch alone settle."""
+def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
+    """The order is a permutation, equal for the same seed and epoch, else different."""
     order = epoch_order(0, 3, 1000)
     assert order.sort().values.tolist() == list(range(1000))
     assert torch.equal(order, epoch_order(0, 3, 1000))
@@ -253,8 +270,8 @@ def test_order() -> None:
         assert same < 20
 
 
-def test_normalise() -> None:
-    """Bytes become [0, 1], and then mean 0 and deviation 1 in each channel, as torchvision does."""
+def test_normalization_matches_torchvision() -> None:
+    """Images are scaled to [0, 1] and normalized per channel, without changing their input."""
     images = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)
     unit = to_unit(images)
     assert (unit.min() >= 0) & (unit.max() <= 1)
@@ -262,7 +279,7 @@ def test_normalise() -> None:
     from torchvision.transforms import functional
 
     expected = functional.normalize(unit, Cifar10.mean, Cifar10.std)
-    assert torch.allclose(normalise(unit, Cifar10.mean, Cifar10.std), expected)
-    one = normalise(unit[:, :1], Mnist.mean, Mnist.std)
-    assert torch.allclose(one, functional.normalize(unit[:, :1], Mnist.mean, Mnist.std))
+    assert torch.allclose(normalize(unit, Cifar10.mean, Cifar10.std), expected)
+    gray = normalize(unit[:, :1], Mnist.mean, Mnist.std)
+    assert torch.allclose(gray, functional.normalize(unit[:, :1], Mnist.mean, Mnist.std))
     assert torch.equal(unit, before)

@@ -1,4 +1,4 @@
-"""Where batches come from changes nothing about them."""
+"""Batches from memory and streamed batches are equal."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ CPU = torch.device("cpu")
 
 
 def samples(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images that differ, each with its number for a label."""
+    """Return images and their indices as labels; the first 256 images differ."""
     labels = torch.arange(count)
     return (labels % 256).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2), labels
 
 
 @given(count=st.integers(1, 60), size=st.integers(1, 20), seed=st.integers(0, 9), data=st.data())
-def test_streamed_batches_are_those_in_memory(
+def test_streamed_batches_equal_those_in_memory(
     count: int, size: int, seed: int, data: st.DataObject
 ) -> None:
-    """From any batch on, each sample of the order comes once, in its place."""
+    """From any batch on, both loaders yield the samples of the order, each once."""
     images, labels = samples(count)
     order = epoch_order(seed, 0, count)
     first = data.draw(st.integers(0, -(-count // size)))
-    held = list(InMemoryLoader(images, labels).batches(order, size, first))
+    in_memory = list(InMemoryLoader(images, labels).batches(order, size, first))
     streamed = list(StreamingLoader(images, labels, CPU).batches(order, size, first))
-    assert len(held) == len(streamed) == -(-count // size) - first
-    for (image, label), (other, others) in zip(held, streamed, strict=True):
-        assert torch.equal(image, other)
-        assert torch.equal(label, others)
+    assert len(in_memory) == len(streamed) == -(-count // size) - first
+    for (image, label), (streamed_image, streamed_label) in zip(in_memory, streamed, strict=True):
+        assert torch.equal(image, streamed_image)
+        assert torch.equal(label, streamed_label)
         assert torch.equal(image[:, 0, 0, 0], (label % 256).to(torch.uint8))
-    rest = torch.cat([order[:0], *(label for _, label in held)])
+    rest = torch.cat([order[:0], *(label for _, label in in_memory)])
     assert torch.equal(rest, order[first * size :])
 
 
-def test_a_stream_that_is_left_leaves_no_thread() -> None:
-    """A training that ends in the middle of an epoch takes its reader with it."""
+def test_closing_a_stream_ends_its_thread() -> None:
+    """Batches that are closed in the middle of an epoch stop the thread that reads them."""
     before = threading.active_count()
     batches = StreamingLoader(*samples(50), CPU).batches(torch.arange(50), 5, 0)
     next(batches)
@@ -56,23 +56,23 @@ def test_a_stream_that_is_left_leaves_no_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_a_streamed_run_ends_in_the_bits_of_the_one_in_memory(
+def test_a_streamed_run_equals_a_run_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped and resumed too; its record says that the images were too many."""
-    whole, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path / "whole"))
+    """A stopped and resumed run has the same bits, and its record has the reason to stream."""
+    reference, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path / "reference"))
     monkeypatch.setattr(Device, "memory", lambda self: 1_000_000)
     records = train(small("train.epochs=1"), out=tmp_path, stop=after(7))
-    folder, done = run_until_stopped(records)
-    assert not done
+    folder, finished = run_until_stopped(records)
+    assert not finished
     run_until_stopped(resume(folder))
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(reference)
     assert '"streamed": "0.0 GiB of images, too many' in (folder / "environment.json").read_text()
-    assert "streamed" not in (whole / "environment.json").read_text()
+    assert "streamed" not in (reference / "environment.json").read_text()
 
 
-def test_a_large_cache_stays_in_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its tensors are the same, and the memory that they lie in is the file's."""
+def test_a_large_cache_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tensors are equal, and their memory is mapped from the file."""
     images, labels = samples(20)
     images = images.contiguous()
     tensors = {"train_images": images, "train_labels": labels.to(torch.uint8)}
@@ -82,13 +82,13 @@ def test_a_large_cache_stays_in_its_file(tmp_path: Path, monkeypatch: pytest.Mon
     work = cache.work_folder(path.parent)
     cache.write(path, tensors, digest, work)
     monkeypatch.setattr(cache, "MAPPED_FROM", 1)
-    found = cache.read(path, None)
-    assert found is not None
-    assert all(torch.equal(found[0][name], tensors[name]) for name in tensors)
-    address = found[0]["train_images"].data_ptr()
-    [mapped] = [
+    loaded = cache.read(path, None)
+    assert loaded is not None
+    assert all(torch.equal(loaded[0][name], tensors[name]) for name in tensors)
+    address = loaded[0]["train_images"].data_ptr()
+    [source] = [
         line.split()[-1]
         for line in Path("/proc/self/maps").read_text().splitlines()
         if int(line.split("-")[0], 16) <= address < int(line.split()[0].split("-")[1], 16)
     ]
-    assert mapped == str(path)
+    assert source == str(path)

@@ -23,7 +23,7 @@ def md5(path: Path) -> str:
 
 
 def write_fashion(root: Path) -> list[tuple[str, str]]:
-    """Fashion-MNIST's four archives with random pixels below ``root``; their names and MD5s."""
+    """Write Fashion-MNIST's four archives with random pixels; return their names and MD5s."""
     generator = torch.Generator().manual_seed(0)
     folder = root / PLACE
     folder.mkdir(parents=True)
@@ -41,7 +41,7 @@ def write_fashion(root: Path) -> list[tuple[str, str]]:
 
 
 def publish_fashion(resources: list[tuple[str, str]], mirror: str) -> None:
-    """Make torchvision hold these archives for the published ones, for good."""
+    """Replace torchvision's published archives by these for the rest of the process."""
     datasets.FashionMNIST.resources = resources
     datasets.FashionMNIST.mirrors = [mirror]
 
@@ -51,13 +51,13 @@ def fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root with small Fashion-MNIST archives, and no network."""
     root = tmp_path / "root"
     monkeypatch.setattr(datasets.FashionMNIST, "resources", write_fashion(root))
-    # A port that nothing listens on: the connection is refused at once.
+    # Nothing listens on this port: the connection is refused at once.
     monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     return root
 
 
 def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
-    """CIFAR-10's archive with 6 random images; returns them as (N, C, H, W), the last for tests."""
+    """Write CIFAR-10's archive with 6 random images, the last for tests; return (N, C, H, W)."""
     root.mkdir()
     images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
     folder = datasets.CIFAR10.base_folder

@@ -1,4 +1,4 @@
-"""How many examples a property is held against."""
+"""The number of examples that a property is checked with."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _selected = {"long": False}
 
 
 def select_long() -> None:
-    """Make properties long, where ``-m`` selects long tests; called before they are defined."""
+    """Give properties all examples, because ``-m`` selects long tests; call this before imports."""
     _selected["long"] = True
 
 
 def examples(few: int, many: int, parent: settings | None = None) -> Callable[[Test], Test]:
-    """Settings of a property: ``few`` examples by default, ``many`` as a test that is long."""
+    """Run a property with ``few`` examples by default and with ``many`` as a long test."""
     limited = settings(parent, max_examples=many if _selected["long"] else few)
 
     def apply(test: Test) -> Test:

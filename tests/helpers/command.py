@@ -14,9 +14,9 @@ from documents import FAULTY, SMALL
 from netbuilder.cli import _app as cli
 
 COMMAND = (sys.executable, "-m", "netbuilder")
-"""The command line as a process of its own."""
+"""The command line of a separate process."""
 
-WRONG = """\
+INVALID = """\
 name: wrong
 input: [1, 12, 12]
 layers:
@@ -27,7 +27,7 @@ FAULT = (
     "faulty.yaml:6:5: layers[2].Conv2d: kernel 3x3 is larger than its input 4x2x2; "
     "use a smaller kernel, more padding, or less pooling before it"
 )
-WRONGS = [
+PROBLEMS = [
     "wrong.yaml:4:31: layers[0].Conv2d.kernal_size: unknown field; did you mean kernel_size?",
     "wrong.yaml:5:5: layers[1].MaxPool2d.kernel_size: found the text 'two'; "
     "allowed: a whole number of at least 1, or a list of 2 of them",
@@ -35,21 +35,21 @@ WRONGS = [
 
 
 def write_documents(folder: Path) -> None:
-    """A document that is sound, one with a fault, and one that is wrong."""
-    for name, text in (("small", SMALL), ("faulty", FAULTY), ("wrong", WRONG)):
+    """Write a sound document, one with a shape error, and an invalid one."""
+    for name, text in (("small", SMALL), ("faulty", FAULTY), ("wrong", INVALID)):
         (folder / f"{name}.yaml").write_text(text)
 
 
-class Ran(NamedTuple):
-    """What a command left: its exit code and its output."""
+class Result(NamedTuple):
+    """The exit code and the output of a command."""
 
     code: object
     out: str
     err: str
 
 
-def run(*arguments: str) -> Ran:
-    """Run a command to its end."""
+def run(*arguments: str) -> Result:
+    """Run a command in this process."""
     code: object = 0
     with (
         patch.object(sys, "argv", ["netbuilder", *arguments]),
@@ -58,6 +58,6 @@ def run(*arguments: str) -> Ran:
     ):
         try:
             cli.main()
-        except SystemExit as done:
-            code = done.code
-    return Ran(code, out.getvalue(), err.getvalue())
+        except SystemExit as stop:
+            code = stop.code
+    return Result(code, out.getvalue(), err.getvalue())

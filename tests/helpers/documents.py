@@ -1,4 +1,4 @@
-"""Documents whose analyses are shown in tests."""
+"""Documents that several tests analyze."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ targets:
 
 
 HOSTILE = r"[red]x[/red] [/nope] :smile: `a|b` <b>&amp; $x$ \e[31m \n"
-"""A title that is something else wherever text is not kept as text."""
+"""A title that changes wherever text is interpreted as markup."""
 
 
 def analysis_of(text: str) -> Analysis:
-    """The walk through the document in ``text``."""
+    """Analyze the document in ``text``."""
     return analyse(parse_architecture(text, "test.yaml"))
 
 
 def network(*layers: str, shape: str = "[1, 12, 12]") -> Analysis:
-    """The walk through a network of these layers, each as it is written in YAML."""
+    """Analyze a network of these layers, each in YAML."""
     lines = "".join(f"  - {layer}\n" for layer in layers)
     return analysis_of(f"name: test\ninput: {shape}\nlayers:\n{lines}")

@@ -15,10 +15,10 @@ KINDS = ("open", "write", "fsync", "rename", "unlink", "mkdir")
 
 
 class Disk:
-    """Counts what is done below ``folder``, and fails the call number ``nth`` (from 1) of a kind.
+    """Count the calls below ``folder``, and fail call number ``nth`` (from 1) of a kind.
 
-    With ``lasting`` every call of the kind from there on fails. A write that fails has written
-    half of its bytes. Nothing below the folder is really flushed.
+    With ``lasting`` every later call of the kind fails too. A write that fails has written half
+    of its bytes. Nothing below the folder is really flushed.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Disk:
 
     @property
     def failed(self) -> bool:
-        """Whether it came to the call that fails."""
+        """Whether the call that fails was reached."""
         return 0 < self._nth <= self.counts.get(self._kind, 0)
 
     @contextmanager
     def attached(self) -> Iterator[Self]:
-        """Stand between this process and its files."""
+        """Intercept this process's calls on files."""
         real_open, real_io_open, real_fsync = os.open, io.open, os.fsync
 
         def open_descriptor(path: Any, *args: Any, **kwargs: Any) -> int:
@@ -56,7 +56,7 @@ class Disk:
         def fsync(descriptor: int) -> None:
             path = self._descriptors.get(descriptor, "")
             self._call("fsync", path)
-            if not self._covers(path):  # the disk is spared what no test can see
+            if not self._covers(path):  # no test can observe a real flush
                 real_fsync(descriptor)
 
         with (
@@ -82,7 +82,7 @@ class Disk:
         return str(path).startswith(self._folder)
 
     def fail(self, path: Any) -> None:
-        """Do what befalls the call that fails."""
+        """Raise the error of the call that fails."""
         raise OSError(self._error, os.strerror(self._error), str(path))
 
     def _call(self, kind: str, path: Any) -> None:
@@ -90,7 +90,7 @@ class Disk:
             self.fail(path)
 
     def _due(self, kind: str, path: Any) -> bool:
-        """Count a call; return whether it fails."""
+        """Count a call and return whether it fails."""
         if not self._covers(path):
             return False
         self.counts[kind] += 1
@@ -99,7 +99,7 @@ class Disk:
 
 
 class DeadlyDisk(Disk):
-    """Ends this process by SIGKILL in place of failing, at a call on a path with ``part`` in it."""
+    """End this process by SIGKILL instead of failing, at a call on a path with ``part``."""
 
     def __init__(self, folder: Path, part: str, kind: str, nth: int) -> None:
         super().__init__(folder, kind, nth)
@@ -113,7 +113,7 @@ class DeadlyDisk(Disk):
 
 
 class _File:
-    """A file that asks before each write; the write that fails is torn."""
+    """A file whose failing write stores only half of its bytes."""
 
     def __init__(self, file: Any, due: Callable[[], bool], fail: Callable[[], None]) -> None:
         self._file, self._due, self._fail = file, due, fail
@@ -123,8 +123,8 @@ class _File:
             self._file.write(content[: len(content) // 2])
             self._file.flush()
             self._fail()
-        written: int = self._file.write(content)
-        return written
+        count: int = self._file.write(content)
+        return count
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,8 @@
-"""A training as a process of its own, which reports where it is and waits there.
+"""Train in a separate process that reports a phase and waits in it.
 
-python tests/interrupted.py PHASE ARGUMENTS...
+python tests/helpers/interrupted.py PHASE ARGUMENTS...
 
-It prints ENTERED when it comes to the phase, goes on at a line on its standard input or at its
+It prints ENTERED when it reaches the phase, continues at a line on its standard input or at its
 end, and prints HANDLED after each signal that does not end it.
 """
 
@@ -18,7 +18,7 @@ from netbuilder.cli import _app as cli
 
 
 def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the same function, which reports that it is entered and waits."""
+    """Return the same function, which reports each call and waits before it."""
 
     def entered(*arguments: Any, **keywords: Any) -> Any:
         print("ENTERED", flush=True)
@@ -29,7 +29,7 @@ def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wait_in(phase: str) -> None:
-    """Make a phase wait."""
+    """Wait at each start of a phase."""
     from netbuilder.training import checkpoint, step
     from netbuilder.training import compile as compiling
     from netbuilder.training import trainer as session

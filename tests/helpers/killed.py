@@ -1,8 +1,8 @@
-"""A command that SIGKILL ends at a chosen call on a file below a folder.
+"""Run a command that SIGKILL ends at a chosen call on a file below a folder.
 
-python tests/killed.py FOLDER PART KIND NTH ARGUMENTS...
+python tests/helpers/killed.py FOLDER PART KIND NTH ARGUMENTS...
 
-Only calls on paths below FOLDER that have PART in them count.
+Only calls on paths below FOLDER that contain PART count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Examples of every kind of layer: arguments as a document writes them, and an input shape."""
+"""Examples of every kind of layer: its arguments in a document, and an input shape."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""The modules of torch.nn that have no kind, each with the reason."""
+"""The modules of torch.nn without a kind, each with the reason."""
 
 from __future__ import annotations
 
-LOSS = "takes predictions and targets; losses stand in the train section"
-SEVERAL = "takes or gives several tensors, or other things than floats"
-ATTENTION = "is attention, whose tensors the analysis does not follow"
-DRAWN = "draws its windows at random, in evaluation too"
-HOLDER = "holds modules or parameters; the containers of documents do that"
-PARALLEL = "is about several devices"
+LOSS = "takes predictions and targets; losses belong to the train section"
+SEVERAL = "takes or returns several tensors, or other values than floats"
+ATTENTION = "is attention, which the analysis does not cover"
+RANDOM = "draws its windows at random, in evaluation too"
+COLLECTION = "holds modules or parameters; the containers of documents do that"
+PARALLEL = "is for several devices"
 BASE = "is a base class"
-OTHER_NAME = "is served under another name"
+OTHER_NAME = "has another name in netbuilder"
 
 LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(
@@ -32,16 +32,16 @@ LEFT_OUT: dict[str, str] = {
         SEVERAL,
     ),
     **dict.fromkeys(("TransformerEncoder", "TransformerEncoderLayer"), ATTENTION),
-    **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), DRAWN),
-    **dict.fromkeys(("ModuleDict", "ModuleList", "ParameterDict", "ParameterList"), HOLDER),
+    **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), RANDOM),
+    **dict.fromkeys(("ModuleDict", "ModuleList", "ParameterDict", "ParameterList"), COLLECTION),
     **dict.fromkeys(("DataParallel", "SyncBatchNorm"), PARALLEL),
     **dict.fromkeys(("Container", "Module"), BASE),
     "CrossMapLRN2d": OTHER_NAME,
     **{
-        f"Lazy{stem}{axes}d": "infers its sizes when it runs; documents always infer them"
+        f"Lazy{stem}{axes}d": "infers its sizes when it runs; documents always infer sizes"
         for stem in ("BatchNorm", "Conv", "ConvTranspose", "InstanceNorm")
         for axes in (1, 2, 3)
     },
-    "LazyLinear": "infers its sizes when it runs; documents always infer them",
+    "LazyLinear": "infers its sizes when it runs; documents always infer sizes",
 }  # fmt: skip
-"""Modules of torch.nn that no document has, and why."""
+"""Each module of torch.nn without a kind, with the reason."""

@@ -1,6 +1,6 @@
 """The README and the guide as text: their examples, their links and their generated parts.
 
-``python tests/helpers/pages.py`` writes every generated part anew: the transcripts of commands, the
+``python tests/helpers/pages.py`` writes every generated part: the transcripts of commands, the
 tables between ``<!-- name -->`` marks, the catalogue, the picture and the report of the ten
 iterations.
 """
@@ -40,6 +40,7 @@ from netbuilder.config.loader import load
 from netbuilder.network.analysis import analyse
 from netbuilder.render.progress import HEADER, closing_line, epoch_row, opening_line, verdict_table
 from netbuilder.runs.run import Run
+from netbuilder.training.compile import COMPILED_FROM_EPOCH_2
 
 GUIDE = ROOT / "netbuilder" / "guide"
 README = ROOT / "README.md"
@@ -79,7 +80,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that a code host gives to a page's headings."""
+    """Return the anchors of a page's headings on a code host."""
     headings = re.findall(r"^#+ (.*)$", FENCE.sub("", TEXTS[page]), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
@@ -94,7 +95,7 @@ def commands(page: Path) -> list[str]:
 
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """A folder in which the transcripts run: the repository's documents and ``digits.yaml``."""
+    """Create the folder of the transcripts: the repository's documents and ``digits.yaml``."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         for linked in ("archs", "tests"):
@@ -121,7 +122,7 @@ def run(command: str, cwd: Path, **environment: str) -> str:
 
 
 def transcript(command: str) -> str:
-    """Return what a transcript of ``command`` must show."""
+    """Return the expected transcript of ``command``."""
     if command == TRAIN:
         return recorded_training()
     with workplace() as folder:
@@ -135,7 +136,9 @@ def recorded_training() -> str:
     """Return what training the tenth iteration printed after its summary, from its record."""
     [folder] = (ROOT / "archs/results/iter10").glob("*-seed0")
     record = Run.open(folder)
-    best, lines = 0.0, [opening_line(record.environment, record.path), HEADER]
+    # The record is of an earlier version, which worded this differently.
+    environment = record.environment.model_copy(update={"compile": COMPILED_FROM_EPOCH_2})
+    best, lines = 0.0, [opening_line(environment, record.path), HEADER]
     for epoch in record.metrics:
         lines.append(epoch_row(epoch, best=epoch.test_accuracy > best))
         best = max(best, epoch.test_accuracy)
@@ -146,7 +149,7 @@ def recorded_training() -> str:
 
 
 def results() -> str:
-    """Return the table of the ten iterations, made from the records in archs/results."""
+    """Return the table of the ten iterations, generated from the records in archs/results."""
     return run(RESULTS, ROOT)
 
 
@@ -268,7 +271,7 @@ def picture() -> str:
     with workplace() as folder:
         document = (folder / "digits.yaml").read_text(encoding="utf-8")
         (folder / "typo.yaml").write_text(document.replace("ReLU", "Relu", 1), encoding="utf-8")
-        shown = {
+        outputs = {
             command: run(command, folder, COLUMNS="68", FORCE_COLOR="1", TERM="xterm-256color")
             for command in (
                 "netbuilder summarize digits.yaml --format rich",
@@ -276,13 +279,13 @@ def picture() -> str:
             )
         }
     source = Syntax(document.rstrip(), "yaml", theme="monokai", background_color="default")
-    outputs = [
+    panels = [
         Panel(Text.from_ansi(text.rstrip()), title=command, title_align="left", border_style="dim")
-        for command, text in shown.items()
+        for command, text in outputs.items()
     ]
     grid = Table.grid(padding=(0, 1))
     grid.add_row(
-        Panel(source, title="digits.yaml", title_align="left", border_style="dim"), Group(*outputs)
+        Panel(source, title="digits.yaml", title_align="left", border_style="dim"), Group(*panels)
     )
     console = Console(record=True, width=114, file=StringIO(), force_terminal=True)
     console.print(grid)
@@ -292,7 +295,7 @@ def picture() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {"results": results, "zoo": zoo}
-"""What stands between ``<!-- name -->`` and ``<!-- /name -->``."""
+"""The functions that generate the text between ``<!-- name -->`` and ``<!-- /name -->``."""
 
 
 def table(page: Path, name: str) -> list[str]:
@@ -305,7 +308,7 @@ def _marks(name: str) -> re.Pattern[str]:
 
 
 def regenerated(page: Path) -> str:
-    """Return the text of a page with its generated parts made anew."""
+    """Return the text of a page with its generated parts replaced."""
     if page == CATALOGUE:
         return catalogue()
     text = TEXTS[page]
@@ -320,7 +323,7 @@ def regenerated(page: Path) -> str:
 
 
 def regenerate() -> None:
-    """Write every generated part anew."""
+    """Write every generated part again."""
     documents = " ".join(f"archs/iter{number}.yaml" for number in range(1, 11))
     print(run(REPORT.replace("archs/iter*.yaml", documents), ROOT), end="")
     PICTURE.write_text(picture(), encoding="utf-8")

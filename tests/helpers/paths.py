@@ -1,4 +1,4 @@
-"""Where things are in a clone."""
+"""Folders of a clone."""
 
 from __future__ import annotations
 

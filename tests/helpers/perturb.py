@@ -1,4 +1,4 @@
-"""Which outputs of a module change when its input does, as `read_along` finds it with NaN."""
+"""Which outputs of a module change with its input: a check of `read_along`, which uses NaN."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netbuilder.components.shapes import Shape, spatial
 from netbuilder.network.testing import batch_axis, evaluate
 
 CHANGES = (3.0, -3.0, 0.1, -40.0)
-"""Added to a pixel: up and down, little and much, since a rectifier or maximum hides some."""
+"""Small and large changes of both signs, because a rectifier or maximum hides some."""
 
 
 def changed_along(module: nn.Module, x: Shape, axis: int, seed: int) -> Tensor:
@@ -33,7 +33,7 @@ def changed_along(module: nn.Module, x: Shape, axis: int, seed: int) -> Tensor:
 def raised_along(module: nn.Module, x: Shape, axis: int, seed: int) -> Tensor:
     """Raise all pixels at each position of an axis of a positive random input.
 
-    Where parameters are positive and no layer is decreasing, every dependence shows.
+    Every dependence changes an output where parameters are positive and no layer is decreasing.
 
     Returns:
         Bool of shape (positions, output values): which values change.

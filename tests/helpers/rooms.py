@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeGuard
 
 from paths import ROOT
 
@@ -76,18 +78,35 @@ def imports(nodes: Iterable[ast.AST]) -> set[str]:
 
 def own_imports(text: str) -> set[str]:
     """The names below ``netbuilder.`` that a module imports, at any depth and for types alone."""
-    names = imports(ast.walk(ast.parse(text)))
+    nodes = list(ast.walk(ast.parse(text)))
+    names = imports(nodes)
+    for node in nodes:  # netbuilder.train imports it, too
+        match node:
+            case ast.Attribute(value=ast.Name(id="netbuilder"), attr=name):
+                names.add(f"netbuilder.{name}")
     return {name.removeprefix("netbuilder.") for name in names if name.startswith("netbuilder.")}
 
 
+def modules_in_strings(text: str) -> set[str]:
+    """The names below ``netbuilder.`` of rooms and modules in strings, for ``import_module``."""
+    values = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    names = {value.removeprefix("netbuilder.") for value in values if is_module_name(value)}
+    return {name for name in names if room_of(name) in ALLOWED}
+
+
+def is_module_name(value: object) -> TypeGuard[str]:
+    """Whether a value is the full name of something in the package."""
+    return isinstance(value, str) and re.fullmatch(r"netbuilder(\.\w+)+", value) is not None
+
+
 def forbidden_imports(texts: Mapping[str, str]) -> list[str]:
-    """Each import of a room that the importing room may not know."""
+    """Each import of a room that the importing room may not import."""
     return [
         f"{module} imports {name}"
         for module, text in texts.items()
-        if module  # the package itself names what it offers, and imports it at its first use
-        for name in sorted(own_imports(text))
-        if room_of(name) in ALLOWED and room_of(name) not in ALLOWED[room_of(module)]
+        if module  # the package itself imports each public name at its first use
+        for name in sorted(own_imports(text) | modules_in_strings(text))
+        if room_of(name) not in ALLOWED[room_of(module)] | {"__version__"}
     ]
 
 

@@ -1,4 +1,4 @@
-"""Run folders with invented values for a test, written as a training writes them."""
+"""Run folders with invented values, in the form that a training writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from netbuilder.config.schema import Architecture
 from netbuilder.network.analysis import analyse
+from netbuilder.runs.create import create_run
 from netbuilder.runs.records import (
     DataRecord,
     Environment,
@@ -39,7 +40,7 @@ def epoch_record(epoch: int, train: float, test: float) -> EpochRecord:
     )
 
 
-def made_run(
+def write_run(
     out: Path,
     architecture: Architecture,
     accuracies: Sequence[tuple[float, float]],
@@ -49,9 +50,9 @@ def made_run(
     fell_back: str = "",
     finished: bool = True,
 ) -> Run:
-    """Create a run with these training and test accuracies, one pair per epoch.
+    """Write a run with these training and test accuracies, one pair per epoch.
 
-    ``confused`` are labels, guesses and counts; without it there is no evaluation.json.
+    ``confused`` lists labels, guesses and counts; without it no evaluation.json is written.
     """
     config = RunConfig(
         architecture=architecture.model_dump(mode="json"),
@@ -62,7 +63,7 @@ def made_run(
     data = DataRecord(kind=architecture.trained.dataset.kind, sha256="0", fallback=fell_back)
     started = f"2026-01-01T00:00:{seed:02}+00:00"
     environment = Environment(device="cpu", precision="bf16", seed=seed, data=data, started=started)
-    run = Run.create(out, architecture, config, environment)
+    run = create_run(out, architecture, config, environment)
     metrics = [epoch_record(epoch, *pair) for epoch, pair in enumerate(accuracies, 1)]
     run.write_metrics(metrics)
     if not finished:

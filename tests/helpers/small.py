@@ -1,4 +1,4 @@
-"""A network small enough to train in a test, with everything on whose state a resume depends."""
+"""A network small enough to train in a test, with every state that a resume must restore."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ targets:
 
 
 def small(*overrides: str) -> Architecture:
-    """The document, changed as ``--set`` changes one."""
+    """Return the document with overrides in the form of ``--set``."""
     return parse_architecture(DOCUMENT, "small.yaml", overrides)
 
 
 def after(steps: int, signum: int = 2) -> Callable[[], int]:
-    """A ``stop`` that says ``signum`` from the given number of questions on."""
-    asked = count(1)
-    return lambda: signum if next(asked) >= steps else 0
+    """Create a ``stop`` that returns ``signum`` from call number ``steps`` on."""
+    calls = count(1)
+    return lambda: signum if next(calls) >= steps else 0
 
 
 def run_until_stopped(records: Iterator[Event]) -> tuple[Path, bool]:
-    """The run's folder, and whether it came to its end."""
+    """Return the run's folder, and whether the run finished."""
     folder = None
     try:
         for record in records:
@@ -64,7 +64,7 @@ def run_until_stopped(records: Iterator[Event]) -> tuple[Path, bool]:
 
 
 def fingerprint(folder: Path) -> str:
-    """A hash over the weights and all that was measured but the clock."""
+    """Hash the weights and the metrics without their times."""
     digest = hashlib.sha256()
     for name in ("last.safetensors", "best.safetensors"):
         digest.update((folder / name).read_bytes())

@@ -1,10 +1,10 @@
-"""Kill a training again and again; it goes on by itself to the bits of the one left alone.
+"""Kill a training repeatedly; it ends in the same bits as a training that is not killed.
 
 python tests/helpers/storm.py --kills 200
 
 A process trains, SIGKILL ends it at a random moment or at a random call of a write, and the same
-command line is started again, until a process comes to the end of the run by itself. Then the next
-run begins, until there were enough kills. Nothing is done by hand in between.
+command line starts again until a process finishes the run. The next run follows, until the number
+of kills is reached.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from netbuilder.training.step import TrainState
 COMMAND = (sys.executable, "-m", "netbuilder")
 KILLED = (sys.executable, str(Path(__file__).with_name("killed.py")))
 PATIENCE = 600.0
-"""Seconds after which a process is taken to hang; far beyond what a run takes on a busy machine."""
+"""Seconds after which a process counts as hanging; far more than a run needs on a busy machine."""
 CALLS = ("open", "write", "fsync", "rename", "unlink")
-"""The calls at which a process is killed; a write is torn."""
+"""The calls at which a process is killed; a killed write is incomplete."""
 
 
 @dataclass
@@ -58,12 +58,12 @@ class Tally:
 
 
 def storm(document: Path, out: Path, tally: Tally, *, kills: int, draw: random.Random) -> None:
-    """Train ``document`` below ``out`` until a process comes to the end.
+    """Train ``document`` below ``out`` until a process finishes the run.
 
     No process is killed once ``tally`` has counted ``kills``.
 
     Raises:
-        AssertionError: a process ended otherwise than by the kill or in success.
+        AssertionError: If a process neither succeeds nor ends by the kill.
     """
     tally.runs += 1
     while True:
@@ -71,7 +71,7 @@ def storm(document: Path, out: Path, tally: Tally, *, kills: int, draw: random.R
         if tally.kills >= kills:
             end(begin(document, out))
             return
-        # Two of three, as some come to the end of the run and write no more.
+        # Two of three, because some finish the run before the call.
         in_a_write = draw.random() < 2 / 3
         if in_a_write:
             killed = kill_at(document, out, draw.choice(CALLS), draw.randrange(1, 40))
@@ -91,7 +91,7 @@ def runs(out: Path) -> list[Path]:
 
 
 def begin(document: Path, out: Path, command: tuple[str, ...] = COMMAND) -> subprocess.Popen[str]:
-    """Start the command line, the same one after each kill."""
+    """Start the command line, the same after each kill."""
     return subprocess.Popen(
         [*command, "train", str(document), "--out", str(out), "--resume", "auto", "-q"],
         stdout=subprocess.DEVNULL,
@@ -117,12 +117,12 @@ def ended_by_kill(process: subprocess.Popen[str]) -> bool:
 
 
 def kill_at(document: Path, out: Path, kind: str, nth: int, part: str = "") -> bool:
-    """Train until SIGKILL at the nth call of a kind on a path with ``part``, or until the end."""
+    """Kill a training at the nth call of a kind on a path with ``part``; return whether it ran."""
     return ended_by_kill(begin(document, out, (*KILLED, str(out), part, kind, str(nth))))
 
 
 def kill_after(process: subprocess.Popen[str], seconds: float) -> bool:
-    """Kill a process some seconds after its start, unless it ends before."""
+    """Kill a process ``seconds`` after its start, unless it ends before."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -131,14 +131,14 @@ def kill_after(process: subprocess.Popen[str], seconds: float) -> bool:
 
 
 def alone(document: Path, out: Path) -> Path:
-    """The run that nobody kills."""
+    """Train a run without a kill and return its folder."""
     end(begin(document, out))
     [run] = runs(out)
     return run
 
 
 def state(folder: Path) -> str:
-    """A hash over the newest checkpoint: weights, average, optimizer, schedule."""
+    """Hash the newest checkpoint: weights, average, optimizer and schedule."""
     run = Run.open(folder)
     config = run.architecture.trained
     steps = config.steps_per_epoch(run.environment.data.train or 0)
@@ -150,47 +150,50 @@ def state(folder: Path) -> str:
     return digest_of(tensors, json.dumps(numbers))
 
 
-def differences(out: Path, whole: Path) -> Iterator[str]:
-    """Yield what sets the run below ``out`` apart from the one that was not killed."""
+def differences(out: Path, uninterrupted: Path) -> Iterator[str]:
+    """Yield each difference between the run below ``out`` and the uninterrupted one."""
     if len(runs(out)) != 1:
         yield f"{len(runs(out))} run folders, not 1"
         return
     [run] = runs(out)
-    if fingerprint(run) != fingerprint(whole):
+    if fingerprint(run) != fingerprint(uninterrupted):
         yield "weights or metrics.jsonl differ"
-    if state(run) != state(whole):
+    if state(run) != state(uninterrupted):
         yield "the newest checkpoint differs: weights, average, optimizer or schedule"
-    for left in (path for path in out.rglob("*") if ".tmp" in path.name):
-        yield f"{left} is left over"
-    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (run, whole)]
+    for leftover in (path for path in out.rglob("*") if ".tmp" in path.name):
+        yield f"the temporary file {leftover} remains"
+    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (run, uninterrupted)]
     if names[0] != names[1]:
-        yield f"it holds other files: {set(names[0]) ^ set(names[1])}"
+        yield f"its files differ: {set(names[0]) ^ set(names[1])}"
 
 
 def main() -> int:
-    """Kill as often as the command line asks, and report."""
+    """Kill as often as the command line requests, and report."""
     parser = argparse.ArgumentParser(description="Kill a training again and again.")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=60, help="of each run")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    asked = parser.parse_args()
-    began, tally, draw = time.monotonic(), Tally(), random.Random(asked.seed)
-    wrong: list[str] = []
+    options = parser.parse_args()
+    start, tally, draw = time.monotonic(), Tally(), random.Random(options.seed)
+    errors: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "small.yaml"
-        document.write_text(document_of(asked.epochs))
-        whole = alone(document, Path(folder) / "alone")
-        while tally.kills < asked.kills and not wrong:
+        document.write_text(document_of(options.epochs))
+        uninterrupted = alone(document, Path(folder) / "alone")
+        while tally.kills < options.kills and not errors:
             out = Path(folder) / f"storm{tally.runs}"
-            storm(document, out, tally, kills=asked.kills, draw=draw)
-            wrong += differences(out, whole)
-            print(f"{tally}; {time.monotonic() - began:.0f} s", flush=True)
-    print("\n".join(wrong) or "the same weights, optimizer state and metrics; nothing is left over")
-    return 1 if wrong else 0
+            storm(document, out, tally, kills=options.kills, draw=draw)
+            errors += differences(out, uninterrupted)
+            print(f"{tally}; {time.monotonic() - start:.0f} s", flush=True)
+    print(
+        "\n".join(errors)
+        or "the same weights, optimizer state and metrics; no temporary file remains"
+    )
+    return 1 if errors else 0
 
 
 def document_of(epochs: int) -> str:
-    """The small document with so many epochs and no targets to miss."""
+    """Return the small document with this number of epochs and without targets."""
     text = DOCUMENT.partition("targets:")[0]
     assert text.count("epochs: 3") == 1
     return text.replace("epochs: 3", f"epochs: {epochs}")

@@ -1,4 +1,4 @@
-"""Random architectures and values, as documents write them."""
+"""Random architectures and values of documents."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from netbuilder.errors import ShapeError
 LARGEST_SAMPLE = 4_000
 MOST_AXES = 4
 NAMES = tuple(name for name, kind in LAYERS.kinds.items() if not issubclass(kind, Container))
-"""The kinds that hold no others."""
+"""The kinds that are not containers."""
 
 
 def per_axis(axes: int, low: int, high: int) -> st.SearchStrategy[Any]:
-    """One number for all axes, or one for each."""
-    one = st.integers(low, high)
-    return one | st.lists(one, min_size=axes, max_size=axes)
+    """One number for all axes, or one per axis."""
+    number = st.integers(low, high)
+    return number | st.lists(number, min_size=axes, max_size=axes)
 
 
 def _divisors(number: int) -> st.SearchStrategy[int]:
@@ -32,7 +32,7 @@ def _divisors(number: int) -> st.SearchStrategy[int]:
 @st.composite
 def _conv(draw: st.DrawFn, x: Shape, axes: int) -> dict[str, Any]:
     groups = draw(_divisors(x[0]))
-    written: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "out_channels": groups * draw(st.integers(1, 3)),
         "kernel_size": draw(per_axis(axes, 1, 4)),
         "groups": groups,
@@ -41,9 +41,9 @@ def _conv(draw: st.DrawFn, x: Shape, axes: int) -> dict[str, Any]:
         "bias": draw(st.booleans()),
         "padding_mode": draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
     }
-    if written["padding"] != "same":
-        written["stride"] = draw(per_axis(axes, 1, 3))
-    return written
+    if fields["padding"] != "same":
+        fields["stride"] = draw(per_axis(axes, 1, 3))
+    return fields
 
 
 @st.composite
@@ -65,33 +65,33 @@ def _conv_transpose(draw: st.DrawFn, x: Shape, axes: int) -> dict[str, Any]:
 def _pool(draw: st.DrawFn, kind: str, axes: int) -> dict[str, Any]:
     kernel = draw(per_axis(axes, 1, 4))
     smallest = min(kernel) if isinstance(kernel, list) else kernel
-    written: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "kernel_size": kernel,
         "stride": draw(st.none() | per_axis(axes, 1, 4)),
         "ceil_mode": draw(st.booleans()),
     }
     if kind == "LPPool":
-        return written | {"norm_type": draw(st.sampled_from([1, 2, 3]))}
-    written["padding"] = draw(per_axis(axes, 0, smallest // 2))
+        return fields | {"norm_type": draw(st.sampled_from([1, 2, 3]))}
+    fields["padding"] = draw(per_axis(axes, 0, smallest // 2))
     if kind == "MaxPool":
-        return written | {"dilation": draw(per_axis(axes, 1, 3))}
-    return written | {"count_include_pad": draw(st.booleans())}
+        return fields | {"dilation": draw(per_axis(axes, 1, 3))}
+    return fields | {"count_include_pad": draw(st.booleans())}
 
 
 @st.composite
 def _upsample(draw: st.DrawFn, kind: str, x: Shape) -> dict[str, Any]:
     axes = max(1, len(x) - 1)
-    written: dict[str, Any] = draw(
+    fields: dict[str, Any] = draw(
         st.fixed_dictionaries({"size": per_axis(axes, 1, 9)})
         | st.fixed_dictionaries({"scale_factor": st.sampled_from([0.5, 1, 1.5, 2, 3])})
     )
     if kind != "Upsample":
-        return written
+        return fields
     smooth = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}.get(axes, [])
     mode = draw(st.sampled_from(["nearest", "nearest-exact", *smooth]))
     if mode in smooth:
-        written["align_corners"] = draw(st.booleans())
-    return written | {"mode": mode}
+        fields["align_corners"] = draw(st.booleans())
+    return fields | {"mode": mode}
 
 
 @st.composite
@@ -103,7 +103,7 @@ def _fold(draw: st.DrawFn, x: Shape) -> dict[str, Any]:
 
 
 def arguments(kind: str, x: Shape) -> st.SearchStrategy[dict[str, Any]]:
-    """Arguments of a kind that may fit a sample ``x``, by name."""
+    """Draw arguments of a kind by name, most of which fit a sample ``x``."""
     dims = st.integers(-len(x), len(x))
     numbered = kind[-1] == "d" and kind[-2].isdigit() and kind != "Softmax2d"
     stem, axes = (kind[:-2], int(kind[-2])) if numbered else (kind, 0)
@@ -188,7 +188,7 @@ def inputs(smallest: int = 1, largest: int = 14) -> st.SearchStrategy[Shape]:
         st.tuples(size),
         st.tuples(st.integers(1, 4), size),
         image,
-        image,  # twice, for most kinds take images
+        image,  # twice, because most kinds take images
         st.tuples(st.integers(1, 2), st.integers(1, 4), st.integers(1, 6), st.integers(1, 6)),
     )
 
@@ -200,19 +200,19 @@ def documents(
     names: tuple[str, ...] = NAMES,
     longest: int = 8,
 ) -> dict[str, Any]:
-    """Valid documents, as plain values; kinds that a shape does not suit are left out."""
+    """Draw valid documents as plain values, without kinds that do not fit the shape."""
     x = draw(inputs() if shapes is None else shapes)
     layers: list[dict[str, Any]] = []
     document = {"name": "random", "input": list(x), "layers": layers}
     for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=longest)):
-        written = {name: draw(arguments(name, x))}
-        layer = LAYERS.parse(written)
+        fields = {name: draw(arguments(name, x))}
+        layer = LAYERS.parse(fields)
         try:
             y = layer.output_shape(x)
         except ShapeError:
             continue
         if prod(y) <= LARGEST_SAMPLE and len(y) <= MOST_AXES:
-            layers.append(written)
+            layers.append(fields)
             x = y
     return document if layers else document | {"layers": ["Identity"]}
 

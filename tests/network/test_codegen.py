@@ -1,4 +1,4 @@
-"""Networks in from Python and out to it: what comes back is what went."""
+"""Export to Python and import from it, and the round trip through both."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DOCUMENTS = sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("zoo/*.yaml")])
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder, whose Python modules are forgotten behind the test."""
+    """The current folder; modules imported from it are removed after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
@@ -47,46 +47,46 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def made_from(code: str, name: str) -> nn.Sequential:
-    """The network of a written module, without netbuilder in its reach."""
+def exec_network(code: str, name: str) -> nn.Sequential:
+    """Execute generated code, which must not import netbuilder, and return its network."""
     assert "netbuilder" not in code.partition('"""\n')[2]
-    names: dict[str, Any] = {"__name__": "written"}
-    exec(compile(code, "written.py", "exec", dont_inherit=True), names)
+    names: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(code, "generated.py", "exec", dont_inherit=True), names)
     model: nn.Sequential = names[class_name(name)]()
     return model
 
 
 def without_names(value: Any) -> Any:
-    """What a network is, without what summaries call its parts and how it begins."""
+    """Return a description of layers without names and initializers."""
     if isinstance(value, dict):
-        kept = {k: v for k, v in value.items() if k != "init"}
-        if set(kept) == {"layers", "name"}:
-            del kept["name"]
-        if "stride" in kept and kept["stride"] == kept["kernel_size"]:
-            kept["stride"] = None if "out_channels" not in kept else kept["stride"]
-        return {key: without_names(v) for key, v in kept.items()}
+        fields = {k: v for k, v in value.items() if k != "init"}
+        if set(fields) == {"layers", "name"}:
+            del fields["name"]
+        if "stride" in fields and fields["stride"] == fields["kernel_size"]:
+            fields["stride"] = None if "out_channels" not in fields else fields["stride"]
+        return {key: without_names(v) for key, v in fields.items()}
     return [without_names(v) for v in value] if isinstance(value, list) else value
 
 
 def layers_of(architecture: Architecture) -> Any:
-    """The layers as plain values, without names."""
+    """Return the layers as plain values, without names and initializers."""
     return without_names(architecture.model_dump(mode="json")["layers"])
 
 
-def same(ours: nn.Module, theirs: nn.Module, shape: Shape) -> bool:
-    """Whether two networks have the same state, by the same names, and the same output."""
-    a, b = ours.state_dict(), theirs.state_dict()
+def are_equal(first: nn.Module, second: nn.Module, shape: Shape) -> bool:
+    """Return whether two networks have the same state, names included, and the same output."""
+    a, b = first.state_dict(), second.state_dict()
     assert list(a) == list(b)
     assert all(torch.equal(a[key], b[key]) for key in a)
     batch = torch.randn(1, *shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        given: Tensor = ours.eval()(batch.clone())
-        expected = theirs.eval()(batch.clone())
-    return torch.allclose(given, expected, rtol=0, atol=0, equal_nan=True)
+        actual: Tensor = first.eval()(batch.clone())
+        expected = second.eval()(batch.clone())
+    return torch.allclose(actual, expected, rtol=0, atol=0, equal_nan=True)
 
 
 LARGE = ("vgg16", "vgg16_bn", "alexnet", "wideresnet28_10", "convnext_tiny", "resnext50_32x4d")
-"""Networks whose weights take seconds to draw."""
+"""Networks whose weights take seconds to initialize."""
 
 
 @pytest.mark.parametrize(
@@ -96,27 +96,27 @@ LARGE = ("vgg16", "vgg16_bn", "alexnet", "wideresnet28_10", "convnext_tiny", "re
         for path in DOCUMENTS
     ],
 )
-def test_a_document_goes_to_python_and_back(path: Path) -> None:
-    """The written class begins and computes as the built network does, and reads back the same."""
+def test_an_exported_document_is_imported_as_the_same_network(path: Path) -> None:
+    """The exported class equals the built network, and its import equals the document."""
     architecture = load(path)
     torch.manual_seed(0)
-    ours = build(architecture)
+    model = build(architecture)
     torch.manual_seed(0)
-    theirs = made_from(python_code(architecture), architecture.name)
-    assert same(ours, theirs, architecture.input)
-    back = architecture_of(ours, architecture.input, architecture.name)
+    exported = exec_network(python_code(architecture), architecture.name)
+    assert are_equal(model, exported, architecture.input)
+    back = architecture_of(model, architecture.input, architecture.name)
     assert layers_of(back) == layers_of(architecture)
 
 
 @examples(50, 200, NESTS)
 @given(nested(inputs(4, 9)))
-def test_any_nested_network_goes_to_python_and_back(architecture: Architecture) -> None:
-    """As the documents do: state, output, layers, and the text of the document that is written."""
+def test_a_random_network_survives_export_and_import(architecture: Architecture) -> None:
+    """State, output and layers are equal, and the text of the imported document loads again."""
     torch.manual_seed(0)
-    ours = build(architecture)
+    model = build(architecture)
     torch.manual_seed(0)
-    assert same(ours, made_from(python_code(architecture), "a"), architecture.input)
-    back = architecture_of(ours, architecture.input, "a")
+    assert are_equal(model, exec_network(python_code(architecture), "a"), architecture.input)
+    back = architecture_of(model, architecture.input, "a")
     assert layers_of(back) == layers_of(architecture)
     assert parse_architecture(document(back), "written.yaml") == back
 
@@ -124,10 +124,10 @@ def test_any_nested_network_goes_to_python_and_back(architecture: Architecture) 
 @pytest.mark.parametrize(
     "kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)]
 )
-def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None:
-    """The arguments of a built module are those that it was built with."""
-    for written, x in EXAMPLES[kind.kind]:
-        layer = LAYERS.parse({kind.kind: written})
+def test_every_kind_is_imported_from_its_module(kind: type[TorchLayer]) -> None:
+    """The arguments of a built module equal those of its layer."""
+    for arguments, x in EXAMPLES[kind.kind]:
+        layer = LAYERS.parse({kind.kind: arguments})
         back = kind.model_validate(kind.arguments_of(layer.build(x)))
         assert without_names(back.model_dump()) == without_names(layer.model_dump())
         assert back.model_validate(back.non_default_arguments()).arguments() == back.arguments()
@@ -136,25 +136,27 @@ def test_every_kind_is_read_back_from_its_module(kind: type[TorchLayer]) -> None
 @pytest.mark.parametrize(
     "kind", [kind for kind in LAYERS.kinds.values() if issubclass(kind, TorchLayer)]
 )
-def test_every_kind_is_written_to_python(kind: type[TorchLayer]) -> None:
-    """The call in the written module makes the module that the layer builds."""
-    for written, x in EXAMPLES[kind.kind]:
-        architecture = network({kind.kind: written}, shape=x)
+def test_every_kind_is_exported(kind: type[TorchLayer]) -> None:
+    """The exported code creates a module equal to that of the layer."""
+    for arguments, x in EXAMPLES[kind.kind]:
+        architecture = network({kind.kind: arguments}, shape=x)
         torch.manual_seed(0)
-        ours = build(architecture)
+        model = build(architecture)
         torch.manual_seed(0)
-        theirs = made_from(python_code(architecture), "a")
-        assert type(ours[0]) is type(theirs[0])
-        assert same(ours, theirs, x)
-        first, second = (kind.model_validate(kind.arguments_of(m[0])) for m in (ours, theirs))
+        exported = exec_network(python_code(architecture), "a")
+        assert type(model[0]) is type(exported[0])
+        assert are_equal(model, exported, x)
+        first, second = (kind.model_validate(kind.arguments_of(m[0])) for m in (model, exported))
         assert first == second
 
 
-def test_the_document_and_the_module_are_readable() -> None:
-    """Only what differs from torch's defaults is written, and shapes where they change."""
+def test_generated_text_omits_default_arguments() -> None:
+    """Document and code list arguments that differ from the default, and shapes that change."""
     conv = {"Conv2d": {"out_channels": 8, "kernel_size": 3, "stride": [2, 2], "bias": False}}
-    one = network({"Sequential": [conv, "ReLU"]}, {"MaxPool2d": [3, [2, 2]]}, shape=(3, 9, 9))
-    written = """\
+    architecture = network(
+        {"Sequential": [conv, "ReLU"]}, {"MaxPool2d": [3, [2, 2]]}, shape=(3, 9, 9)
+    )
+    text = """\
 # Read from a:b.
 name: a
 input: [3, 9, 9]
@@ -176,12 +178,12 @@ layers:
             nn.MaxPool2d(3, stride=2),  # 8x1x1
         )
 '''
-    assert document(one, "Read from a:b.") == written
-    assert python_code(one).endswith(code)
+    assert document(architecture, "Read from a:b.") == text
+    assert python_code(architecture).endswith(code)
 
 
-def test_initializers_are_written_too() -> None:
-    """The written class fills what the document fills, from the same draws."""
+def test_initializers_are_exported() -> None:
+    """From the same seed, the exported class has the weights of the built network."""
     architecture = Architecture.model_validate(
         {
             "name": "a",
@@ -195,10 +197,10 @@ def test_initializers_are_written_too() -> None:
         }
     )
     torch.manual_seed(3)
-    ours = build(architecture)
+    model = build(architecture)
     torch.manual_seed(3)
-    assert same(ours, made_from(python_code(architecture), "a"), (1, 6, 6))
-    assert not ours.get_parameter("2.bias").any()
+    assert are_equal(model, exec_network(python_code(architecture), "a"), (1, 6, 6))
+    assert not model.get_parameter("2.bias").any()
 
 
 @pytest.mark.parametrize(
@@ -212,25 +214,25 @@ def test_initializers_are_written_too() -> None:
         ("residual", "ResidualNet"),
     ],
 )
-def test_a_class_has_a_name_that_python_takes(name: str, expected: str) -> None:
-    """It is the document's, as classes are written, and nothing that the module needs itself."""
+def test_a_class_has_a_valid_name(name: str, expected: str) -> None:
+    """It is the document's name in CamelCase, and no name that the code itself uses."""
     assert class_name(name) == expected
 
 
-def test_a_title_is_no_code() -> None:
-    """Quotes, backslashes and line ends in a title stay in the docstring."""
+def test_a_title_is_not_executed() -> None:
+    """Quotes, backslashes and line ends of a title remain in the docstring."""
     title = 'a """ b \\ \n import os \\"'
-    one = Architecture.model_validate(
+    architecture = Architecture.model_validate(
         {"name": "a", "title": title, "input": [4], "layers": ["ReLU"]}
     )
-    assert len(made_from(python_code(one), "a")) == 1
+    assert len(exec_network(python_code(architecture), "a")) == 1
 
 
-def test_the_commands_carry_a_network_there_and_back(folder: Path) -> None:
-    """``export`` writes a module, ``import`` reads it, and the two documents say the same."""
+def test_the_commands_export_and_import_a_network(folder: Path) -> None:
+    """The document that ``import`` writes equals the one of ``export``, except for its input."""
     assert run("export", str(ARCHS / "zoo/resnet18.yaml"), "--out", "net.py").code == 0
-    ran = run("import", "net:Resnet18", "--input", "3x66x82", "--out", "back.yaml")
-    assert (ran.code, ran.out, ran.err) == (0, "wrote back.yaml\n", "")
+    result = run("import", "net:Resnet18", "--input", "3x66x82", "--out", "back.yaml")
+    assert (result.code, result.out, result.err) == (0, "wrote back.yaml\n", "")
     back = load("back.yaml")
     assert back.input == (3, 66, 82)
     assert layers_of(back) == layers_of(load(ARCHS / "zoo/resnet18.yaml"))
@@ -244,7 +246,7 @@ import torch
 from torch import nn
 
 net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
-named = nn.Sequential(OrderedDict(features=nn.Sequential(net[0]), act=nn.ReLU(), again=nn.ReLU()))
+named = nn.Sequential(OrderedDict(features=nn.Sequential(net[0]), act=nn.ReLU(), act2=nn.ReLU()))
 for parameter in named.parameters():
     parameter.requires_grad_(False)
 text = "net"
@@ -261,7 +263,7 @@ inner = nn.Sequential(Loop(nn.Linear(1, 1)))
 tied = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
 tied[1].weight = tied[0].weight
 hooked = nn.Sequential(nn.Linear(6, 6))
-hooked[0].register_forward_hook(lambda module, given, out: out + 1)
+hooked[0].register_forward_hook(lambda module, args, out: out + 1)
 normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 6)))
 indices = nn.Sequential(nn.MaxPool2d(2, return_indices=True))
 lazy = nn.Sequential(nn.LazyLinear(3))
@@ -269,12 +271,12 @@ odd_pad = nn.Sequential(nn.MaxPool2d(2, padding=5))
 """
 
 
-def test_named_children_and_frozen_weights_are_said(folder: Path) -> None:
-    """A document has neither, so a comment above it says so; names stay as those of blocks."""
+def test_an_import_notes_named_modules_and_frozen_weights(folder: Path) -> None:
+    """Comments note what a document cannot express, and containers keep their names."""
     (folder / "nets1.py").write_text(NETS)
-    ran = run("import", "nets1:named", "--input", "1,8,8", "--name", "mine")
-    assert ran.err == ""
-    assert ran.out.splitlines() == [
+    result = run("import", "nets1:named", "--input", "1,8,8", "--name", "mine")
+    assert result.err == ""
+    assert result.out.splitlines() == [
         "# Read from nets1:named.",
         "# The built network numbers its modules; copy weights in their order.",
         "# 2 frozen parameters of the original are trained here.",
@@ -290,8 +292,8 @@ def test_named_children_and_frozen_weights_are_said(folder: Path) -> None:
     ]
 
 
-def test_what_is_called_may_give_the_network(folder: Path) -> None:
-    """A function or class that needs no arguments stands for what it gives."""
+def test_a_function_may_return_the_network(folder: Path) -> None:
+    """`import_object` calls a function without required arguments."""
     (folder / "nets2.py").write_text(NETS)
     assert len(import_object("nets2:make")) == 1
 
@@ -323,76 +325,76 @@ WRONG = {
 
 
 @pytest.mark.parametrize("target", WRONG)
-def test_what_no_document_can_say_is_one_clear_line(folder: Path, target: str) -> None:
-    """Nothing is left out in silence: the message names the module and why."""
+def test_an_object_that_no_document_can_express_is_refused(folder: Path, target: str) -> None:
+    """The error is one line with the object or module and the reason."""
     (folder / "nets3.py").write_text(NETS)
     (folder / "broken.py").write_text("1 / 0\n")
     (folder / "leaves.py").write_text("raise SystemExit(3)\n")
-    ran = run("import", target, "--input", "6")
-    assert (ran.code, ran.out) == (2, "")
-    assert WRONG[target] in ran.err
-    assert len(ran.err.splitlines()) == 1
+    result = run("import", target, "--input", "6")
+    assert (result.code, result.out) == (2, "")
+    assert WRONG[target] in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ("1,9,9", "module 3, Linear: its in_features is 144, but its input is 196; is --input"),
-        ("2,8,8", "module 0, Conv2d: its in_channels is 1, but its input is 2x8x8; is --input"),
+        ("1,9,9", "module 3, Linear: its in_features is 144, but its input is 196; check --input"),
+        ("2,8,8", "module 0, Conv2d: its in_channels is 1, but its input is 2x8x8; check --input"),
         ("1,2,2", "module 0, Conv2d: kernel 3x3 is larger than its input 1x2x2"),
         ("none", "--input: found 'none'; allowed: 1 to 4 sizes, such as 1,28,28"),
         ("1,0,2", "--input: found '1,0,2'; allowed: 1 to 4 sizes"),
     ],
 )
-def test_a_wrong_input_is_told(folder: Path, shape: str, message: str) -> None:
-    """The layer that it does not fit is named, with what reaches it."""
+def test_an_input_that_does_not_fit_is_refused(folder: Path, shape: str, message: str) -> None:
+    """The message names the layer that the input does not fit, or the allowed sizes."""
     (folder / "nets4.py").write_text(NETS)
-    ran = run("import", "nets4:net", "--input", shape)
-    assert (ran.code, ran.out) == (2, "")
-    assert message in ran.err
+    result = run("import", "nets4:net", "--input", shape)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
 
 
-def test_a_file_is_not_replaced_unasked(folder: Path) -> None:
-    """``--force`` says that it may be; a folder never is."""
+def test_export_replaces_a_file_only_with_force(folder: Path) -> None:
+    """An existing file needs ``--force``, and a folder is always refused."""
     path = folder / "net.py"
     path.write_text("mine")
     export = ("export", str(ARCHS / "iter10.yaml"), "--out", str(path))
-    ran = run(*export)
-    assert (ran.code, path.read_text()) == (2, "mine")
-    assert "the file exists; --force replaces it" in ran.err
+    result = run(*export)
+    assert (result.code, path.read_text()) == (2, "mine")
+    assert "the file exists; --force replaces it" in result.err
     assert run(*export, "--force").code == 0
     assert "class Iter10" in path.read_text()
-    ran = run(*export[:-1], str(folder), "--force")
-    assert (ran.code, ran.err) == (2, f"--out {folder}: it is a folder; name a file in it\n")
+    result = run(*export[:-1], str(folder), "--force")
+    assert (result.code, result.err) == (2, f"--out {folder}: it is a folder; name a file in it\n")
 
 
-def test_another_form_is_refused() -> None:
-    """The forms that there are are named."""
-    ran = run("export", str(ARCHS / "iter10.yaml"), "--to", "keras")
-    assert (ran.code, ran.err) == (
+def test_an_unknown_export_format_is_refused() -> None:
+    """The message lists the formats."""
+    result = run("export", str(ARCHS / "iter10.yaml"), "--to", "keras")
+    assert (result.code, result.err) == (
         2,
         "--to: found 'keras'; allowed: python, onnx, torch-export, safetensors\n",
     )
 
 
-def test_a_kind_of_a_plugin_is_not_written() -> None:
-    """A module that stands alone cannot hold it, and the message says which it is."""
+def test_a_kind_of_a_plugin_cannot_be_exported() -> None:
+    """The error names the layer, since code without netbuilder cannot contain it."""
     from netbuilder.components.layers.base import Elementwise
 
-    class Mine(Elementwise):
-        """A kind from elsewhere."""
+    class Custom(Elementwise):
+        """A kind of a plugin."""
 
         namespace = "mypkg"
 
-    LAYERS.add([Mine])
+    LAYERS.add([Custom])
     try:
-        with pytest.raises(ConfigError, match="layer 0, Mine, comes from a plugin"):
-            python_code(Architecture(name="a", input=(4,), layers=(Mine(),)))
+        with pytest.raises(ConfigError, match="layer 0, Custom, comes from a plugin"):
+            python_code(Architecture(name="a", input=(4,), layers=(Custom(),)))
     finally:
-        del LAYERS.kinds["Mine"]
+        del LAYERS.kinds["Custom"]
 
 
-def test_a_sequential_with_names_keeps_its_order() -> None:
-    """Children are taken in the order in which they run."""
+def test_named_children_are_imported_in_their_order() -> None:
+    """The order of layers is that of execution, not that of names."""
     model = nn.Sequential(OrderedDict(b=nn.Linear(3, 4), a=nn.Tanh()))
     assert [layer.kind for layer in architecture_of(model, (3,), "a").layers] == ["Linear", "Tanh"]

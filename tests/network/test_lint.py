@@ -1,8 +1,9 @@
-"""Advice: where each rule speaks, and where it must not."""
+"""Advice: the networks for which each rule gives advice, and those for which it does not."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,13 @@ from netbuilder.runs.records import EpochRecord
 
 CONV = "Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, bias: false}"
 CLOSE = ("AdaptiveAvgPool2d: 1", "Flatten", "Linear: 2")
-KEPT = "Residual: {body: [{Conv2d: [4, 1, 1, 0, 1, 1, false]}, BatchNorm2d]}"
+RESIDUAL = "Residual: {body: [{Conv2d: [4, 1, 1, 0, 1, 1, false]}, BatchNorm2d]}"
 
 
-def said(*layers: str, shape: str = "[1, 12, 12]") -> list[tuple[str, str]]:
-    """Rule and place of each advice on a network of these layers."""
-    given = advise(network(*layers, shape=shape), Evidence())
-    return [(advice.rule, advice.problem.field) for advice in given]
+def advice_on(*layers: str, shape: str = "[1, 12, 12]") -> list[tuple[str, str]]:
+    """Return rule and field of each advice on a network of these layers."""
+    entries = advise(network(*layers, shape=shape), Evidence())
+    return [(advice.rule, advice.problem.field) for advice in entries]
 
 
 def conv(kernel: int, channels: int = 4, more: str = "") -> str:
@@ -79,9 +80,9 @@ def conv(kernel: int, channels: int = 4, more: str = "") -> str:
         ("sees-all-before", "layers[2].Conv2d", ("MaxPool2d: 4", CONV, CONV, CONV, *CLOSE)),
     ],
 )  # fmt: skip
-def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
-    """At the layer that it is about."""
-    assert (rule, place) in said(*layers)
+def test_a_rule_gives_advice(rule: str, place: str, layers: tuple[str, ...]) -> None:
+    """The advice has the field of the layer that causes it."""
+    assert (rule, place) in advice_on(*layers)
 
 
 @pytest.mark.parametrize(
@@ -118,23 +119,24 @@ def test_a_rule_speaks(rule: str, place: str, layers: tuple[str, ...]) -> None:
         ("border-dropped", (conv(3, more=", stride: 2, padding: 1"), *CLOSE)),
         ("never-sees-all", (conv(3), *CLOSE)),
         ("never-sees-all", ("Flatten", "Linear: 2")),
-        ("never-sees-all", (conv(3, more=", stride: 2"), *CLOSE)),  # the border is told already
+        ("never-sees-all", (conv(3, more=", stride: 2"), *CLOSE)),  # border-dropped covers it
         ("never-sees-all", ("Residual: {body: []}",)),
         ("sees-all-before", (CONV, "MaxPool2d: 2", CONV, CONV, *CLOSE)),
         ("sees-all-before", ("AdaptiveAvgPool2d: 1", conv(1), conv(1))),
         ("sees-all-before", ("MaxPool2d: 4", CONV, CONV, conv(3), "Flatten")),
-        ("sees-all-before", (KEPT.replace("4, 1", "1, 1"), "MaxPool2d: 4", *[CONV] * 6, *CLOSE)),
+        ("sees-all-before",
+         (RESIDUAL.replace("4, 1", "1, 1"), "MaxPool2d: 4", *[CONV] * 6, *CLOSE)),
     ],
 )  # fmt: skip
-def test_a_rule_is_silent(rule: str, layers: tuple[str, ...]) -> None:
-    """Where what it is about is not there, or is as it should be."""
-    assert rule not in [name for name, _ in said(*layers)]
+def test_a_rule_gives_no_advice(rule: str, layers: tuple[str, ...]) -> None:
+    """The network lacks the cause of the advice, or has a reason that excludes it."""
+    assert rule not in [name for name, _ in advice_on(*layers)]
 
 
-def test_what_is_repeated_is_told_once() -> None:
-    """At its place in the text, however often it is built."""
+def test_advice_on_repeated_layers_is_given_once() -> None:
+    """The field is that of the document, where the layer occurs once."""
     block = "Repeat: {times: 3, layers: [{Conv2d: [4, 1]}, BatchNorm2d]}"
-    places = [place for rule, place in said(block, *CLOSE) if rule == "bias-before-norm"]
+    places = [place for rule, place in advice_on(block, *CLOSE) if rule == "bias-before-norm"]
     assert places == ["layers[0].Repeat.layers[0].Conv2d.bias"]
 
 
@@ -145,8 +147,8 @@ BLOCK = (
 USE = "  - unit: %d\n  - BatchNorm2d\n"
 
 
-def test_a_block_is_told_once_for_all_its_layers() -> None:
-    """With what its line saves in all of them; in silence where one of them needs its bias."""
+def test_advice_on_a_block_covers_all_its_uses() -> None:
+    """It states what all uses save, and is omitted if one of them needs the bias."""
     end = "  - AdaptiveAvgPool2d: 1\n"
     [advice] = advise(analysis_of(BLOCK + USE % 4 + USE % 8 + end), Evidence())
     assert advice.rule == "bias-before-norm"
@@ -155,25 +157,25 @@ def test_a_block_is_told_once_for_all_its_layers() -> None:
     assert advise(analysis_of(BLOCK + USE % 4 + "  - unit: 8\n" + end), Evidence()) == []
 
 
-def test_a_small_border_is_named_where_it_is_all_that_is_not_seen() -> None:
-    """It is no advice of its own, and an average over the whole map is there already."""
+def test_an_unseen_border_is_one_advice() -> None:
+    """Of two rules about the border one applies, without advising an existing average."""
     [advice] = advise(network("MaxPool2d: 2", *CLOSE, shape="[1, 61, 61]"), Evidence())
     assert (advice.rule, advice.problem.field) == ("never-sees-all", "layers[0].MaxPool2d")
     assert "sees 60x60 of the 61x61 input" in advice.problem.message
     assert "average" not in advice.remedy
 
 
-def test_kinds_of_plugins_are_left_alone(
+def test_kinds_of_plugins_get_no_advice(
     plugin_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that sounds like a known kind promises none of its arguments."""
+    """A kind with a name similar to a known one need not have its arguments."""
     kinds = "".join(map(PLUGIN.format, ("OwnDropout", "MaxPoolOwn", "ConvOwn", "BatchNormOwn")))
     (plugin_folder / "sounding.py").write_text("from netbuilder.plugin import Layer\n" + kinds)
     monkeypatch.syspath_prepend(plugin_folder)
     layers = "[ConvOwn, BatchNormOwn, MaxPoolOwn, Flatten, {Linear: 2}, OwnDropout]"
     Path("net.yaml").write_text(f"name: net\ninput: [1, 2, 2]\nlayers: {layers}\n")
-    done = run("check", "net.yaml", "--advice", "--plugin", "sounding")
-    assert (done.code, done.out, done.err) == (0, "net.yaml: ok\n", "")
+    result = run("check", "net.yaml", "--advice", "--plugin", "sounding")
+    assert (result.code, result.out, result.err) == (0, "net.yaml: ok\n", "")
 
 
 PLUGIN = """
@@ -188,32 +190,32 @@ class {}(Layer):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_template_needs_no_advice(template: str) -> None:
-    """What a new document begins with is as it should be."""
+def test_a_template_gets_no_advice(template: str) -> None:
+    """Every template of `new` is free of advice."""
     path = ROOT / f"netbuilder/config/templates/{template}.yaml"
     assert advise(analyse(load(path)), Evidence()) == []
 
 
-def test_a_large_size_loses_little() -> None:
-    """One of 61 positions is not worth a word; one of 49 is."""
-    assert "border-dropped" not in dict(said("MaxPool2d: 2", *CLOSE, shape="[1, 61, 61]"))
-    assert "border-dropped" in dict(said("MaxPool2d: 2", *CLOSE, shape="[1, 49, 49]"))
+def test_a_dropped_border_matters_from_two_percent() -> None:
+    """Losing one of 61 positions gives no advice, and losing one of 49 does."""
+    assert "border-dropped" not in dict(advice_on("MaxPool2d: 2", *CLOSE, shape="[1, 61, 61]"))
+    assert "border-dropped" in dict(advice_on("MaxPool2d: 2", *CLOSE, shape="[1, 49, 49]"))
 
 
-def test_a_network_with_a_fault_gets_none() -> None:
-    """The fault comes first."""
-    assert said("Conv2d: [4, 1]", "BatchNorm2d", "MaxPool2d: 99") == []
+def test_a_network_with_a_fault_gets_no_advice() -> None:
+    """Advice is omitted until the fault is fixed."""
+    assert advice_on("Conv2d: [4, 1]", "BatchNorm2d", "MaxPool2d: 99") == []
 
 
 def epochs(*pairs: tuple[float, float]) -> list[EpochRecord]:
-    """Training and test accuracies as a run records them."""
+    """Return the records of epochs with these training and test accuracies."""
     return [epoch_record(number, *pair) for number, pair in enumerate(pairs, 1)]
 
 
 @pytest.mark.parametrize(
-    ("metrics", "speaks"),
+    ("metrics", "expected"),
     [
-        (epochs((99.85, 99.06)), True),  # the published figures of iterations 1, 2, 4, 3, 6 and 8
+        (epochs((99.85, 99.06)), True),  # the published numbers of iterations 1, 2, 4, 3, 6 and 8
         (epochs((99.27, 98.86)), True),
         (epochs((99.75, 98.28)), True),
         (epochs((98.88, 98.82)), False),
@@ -224,49 +226,53 @@ def epochs(*pairs: tuple[float, float]) -> list[EpochRecord]:
         ([], False),
     ],
 )
-def test_overfitting_asks_for_augmentation(metrics: list[EpochRecord], speaks: bool) -> None:
-    """Where the last epochs fit the training images clearly better than the test images."""
+def test_an_overfitting_run_gets_the_advice_to_augment(
+    metrics: list[EpochRecord], expected: bool
+) -> None:
+    """The advice depends on the gap in the last epochs, and on missing augmentation."""
     bare, augmented = small("train.augment=[]"), small()
     rules = [advice.rule for advice in advise(analyse(bare), Evidence(metrics))]
-    assert ("overfits" in rules) == speaks
+    assert ("overfits" in rules) == expected
     assert "overfits" not in [a.rule for a in advise(analyse(augmented), Evidence(metrics))]
 
 
-@pytest.mark.parametrize(("limit", "speaks"), [(0.19, True), (0.2, False), (None, False)])
-def test_a_peak_stays_below_where_a_range_test_diverged(limit: float | None, speaks: bool) -> None:
-    """The document's one cycle rises to 0.2."""
-    given = advise(analyse(small()), Evidence(diverged_at=limit))
-    assert ("peak-diverges" in [advice.rule for advice in given]) == speaks
+@pytest.mark.parametrize(("limit", "expected"), [(0.19, True), (0.2, False), (None, False)])
+def test_a_peak_above_the_rate_of_divergence_gets_advice(
+    limit: float | None, expected: bool
+) -> None:
+    """The peak of 0.2 gets advice if the range test diverged below it."""
+    entries = advise(analyse(small()), Evidence(diverged_at=limit))
+    assert ("peak-diverges" in [advice.rule for advice in entries]) == expected
 
 
 @pytest.mark.parametrize(
-    ("written", "place"),
+    ("scheduler", "place"),
     [
         ("{OneCycleLR: 0.2}", "16:15"),
         ("[{OneCycleLR: {max_lr: 0.2}}]", "16:29"),
     ],
 )
-def test_a_peak_is_told_where_it_stands(written: str, place: str) -> None:
-    """Whichever way the schedule is written, with the rate that the same test speaks for."""
-    text = DOCUMENT.replace("{OneCycleLR: {max_lr: 0.2}}", written)
-    given = advise(analysis_of(text), Evidence(diverged_at=0.1, suggestion=0.012))
-    [advice] = [advice for advice in given if advice.rule == "peak-diverges"]
+def test_advice_on_a_peak_has_its_place_and_a_rate(scheduler: str, place: str) -> None:
+    """Each form of the scheduler has its place, and the remedy is the suggested rate."""
+    text = DOCUMENT.replace("{OneCycleLR: {max_lr: 0.2}}", scheduler)
+    entries = advise(analysis_of(text), Evidence(diverged_at=0.1, suggestion=0.012))
+    [advice] = [advice for advice in entries if advice.rule == "peak-diverges"]
     assert advice.problem.place == f"test.yaml:{place}"
     assert advice.remedy == "stay well below, such as at 0.012"
 
 
-def test_what_the_iterations_are_told() -> None:
-    """Without a run: the first, that it is heavy, as its own notes say; the others nothing."""
-    told = {
+def test_only_the_first_iteration_gets_advice() -> None:
+    """Without a run, only the first iteration gets advice, on its number of parameters."""
+    rules = {
         n: [a.rule for a in advise(analyse(load(ROOT / f"archs/iter{n}.yaml")), Evidence())]
         for n in range(1, 11)
     }
-    assert told == {1: ["most-parameters"], **{n: [] for n in range(2, 11)}}
+    assert rules == {1: ["most-parameters"], **{n: [] for n in range(2, 11)}}
 
 
 @pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A document, and a run of it that overfits."""
+def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run that overfits, with its document in the current folder."""
     monkeypatch.chdir(tmp_path)
     text = DOCUMENT.replace(
         "  augment: [{RandomAffine: {degrees: 7, translate: [0.04, 0.04]}}]\n", ""
@@ -290,82 +296,105 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_check_reads_the_newest_run(record: Path) -> None:
-    """Its epochs are evidence; text and JSON carry the advice, the exit code is check's own."""
-    done = run("check", "small.yaml", "--advice")
-    assert (done.code, done.err) == (0, "")
-    assert "advice: small.yaml:11:1: train.augment: the last run overfits: 99.90" in done.out
-    assert done.out.endswith("small.yaml: ok\n")
+def test_check_gives_advice_on_the_newest_run(run_folder: Path) -> None:
+    """Text and JSON contain the advice on its epochs, and the exit code is that of `check`."""
+    result = run("check", "small.yaml", "--advice")
+    assert (result.code, result.err) == (0, "")
+    assert "advice: small.yaml:11:1: train.augment: the last run overfits: 99.90" in result.out
+    assert result.out.endswith("small.yaml: ok\n")
     [report] = json.loads(run("check", "small.yaml", "--advice", "--format", "json").out)
     assert "overfits" in [advice["rule"] for advice in report["advice"]]
     assert "overfits" not in run("check", "small.yaml").out
 
 
-def test_the_newest_run_is_the_last_begun(record: Path) -> None:
-    """Whatever the clock of the machine that named its folder showed."""
-    ahead = record.with_name("2026-01-01T09-00-00-seed0")
-    shutil.copytree(record, ahead)
-    environment = (record / "environment.json").read_text()
-    (ahead / "environment.json").write_text(environment.replace("00:00+00:00", "00:00+12:00"))
-    metrics = (record / "metrics.jsonl").read_text()
-    (ahead / "metrics.jsonl").write_text(metrics.replace("98.0", "97.0"))
+def test_the_newest_run_is_the_last_to_start(run_folder: Path) -> None:
+    """The start time with its time zone decides, not the name of the folder."""
+    other = run_folder.with_name("2026-01-01T09-00-00-seed0")
+    shutil.copytree(run_folder, other)
+    environment = (run_folder / "environment.json").read_text()
+    (other / "environment.json").write_text(environment.replace("00:00+00:00", "00:00+12:00"))
+    metrics = (run_folder / "metrics.jsonl").read_text()
+    (other / "metrics.jsonl").write_text(metrics.replace("98.0", "97.0"))
     assert "98.00 on the test images" in run("check", "small.yaml", "--advice").out
 
 
 @pytest.mark.parametrize("change", ["layers", "fell_back", "no metrics"])
-def test_what_proves_nothing_is_left_out(record: Path, change: str) -> None:
-    """A run of another network, one on data that stood in, one without an epoch."""
+def test_runs_without_evidence_are_ignored(run_folder: Path, change: str) -> None:
+    """A run of another network, on fallback data or without epochs gives no advice."""
     if change == "layers":
         text = Path("small.yaml").read_text()
         Path("small.yaml").write_text(text.replace("out_channels: 4", "out_channels: 5"))
     elif change == "fell_back":
-        file = record / "environment.json"
+        file = run_folder / "environment.json"
         file.write_text(file.read_text().replace('"fell_back": ""', '"fell_back": "no network"'))
     else:
-        (record / "metrics.jsonl").unlink()
-    done = run("check", "small.yaml", "--advice")
-    assert (done.code, done.err) == (0, "")
-    assert "overfits" not in done.out
+        (run_folder / "metrics.jsonl").unlink()
+    result = run("check", "small.yaml", "--advice")
+    assert (result.code, result.err) == (0, "")
+    assert "overfits" not in result.out
 
 
-def test_a_torn_record_is_told(record: Path) -> None:
-    """In one line, and the check goes on."""
-    (record / "metrics.jsonl").write_text('{"epoch"')
-    done = run("check", "small.yaml", "--advice")
-    assert done.code == 0
-    assert done.err.startswith("note: runs/small/2026-01-01T00-00-00-seed0/metrics.jsonl: line 1")
-    assert done.err.count("\n") == 1
+def test_a_damaged_record_is_reported(run_folder: Path) -> None:
+    """The error output is one line, and `check` continues."""
+    (run_folder / "metrics.jsonl").write_text('{"epoch"')
+    result = run("check", "small.yaml", "--advice")
+    assert result.code == 0
+    assert result.err.startswith("note: runs/small/2026-01-01T00-00-00-seed0/metrics.jsonl: line 1")
+    assert result.err.count("\n") == 1
 
 
-def test_check_reads_the_range_test(record: Path) -> None:
-    """Of the same network, under whatever schedule; another's, or a damaged one, is told."""
-    file = Path("runs/small/lr-find.json")
-    architecture = json.loads((record / "config.json").read_text())["architecture"]
+RANGE_TEST = Path("runs/small/lr-find.json")
+
+
+@pytest.fixture
+def range_test(run_folder: Path) -> RangeTest:
+    """A range test of the document with another scheduler, which diverged at 0.1."""
+    architecture = json.loads((run_folder / "config.json").read_text())["architecture"]
     architecture["train"]["scheduler"] = []
-    test = RangeTest(
+    return RangeTest(
         architecture=architecture, dataset="mnist5k", seed=0, device="cpu", precision="fp32",
         learning_rates=(0.01, 0.1), losses=(2.0, 9.0), smoothed=(2.0, 9.0),
         field="train.optimizer.SGD.lr", suggestion=0.01, diverged_at=0.1, steps=2,
     )  # fmt: skip
-    test.save(file)
-    assert (
-        "it rises to 0.2, and the range test diverged at 0.1"
-        in run("check", "small.yaml", "--advice").out
-    )
-    test.model_copy(update={"dataset": "mnist"}).save(file)
+
+
+def test_check_gives_advice_on_the_range_test(range_test: RangeTest) -> None:
+    """The advice states the rate of divergence, although the scheduler differs."""
+    range_test.save(RANGE_TEST)
+    output = run("check", "small.yaml", "--advice").out
+    assert "it rises to 0.2, and the range test diverged at 0.1" in output
+
+
+def test_a_range_test_on_another_dataset_is_reported(range_test: RangeTest) -> None:
+    """The note names the field in which the range test differs."""
+    range_test.model_copy(update={"dataset": "mnist"}).save(RANGE_TEST)
     assert "run with another train.dataset; run" in run("check", "small.yaml", "--advice").err
-    architecture["train"]["batch_size"] = 7
-    architecture["train"]["augment"] = []
+
+
+def test_a_range_test_of_another_network_is_reported(range_test: RangeTest) -> None:
+    """The note names the fields in which it differs, and there is no advice from it."""
+    architecture = dict(range_test.architecture)
+    architecture["train"] = architecture["train"] | {"batch_size": 7, "augment": []}
     architecture["layers"] = architecture["layers"][1:]
-    test.model_copy(update={"architecture": architecture}).save(file)
-    done = run("check", "small.yaml", "--advice")
-    assert "range test" not in done.out
-    assert "lr-find.json: it was run with another layers, train.batch_size; run" in done.err
-    text = test.as_json().decode()
-    for damaged, message in (
-        ("{", "cannot be read: not JSON"),
-        ('{"diverged_at": 0.1}', "architecture: it is required and missing"),
-        (text.replace(": 0.1,", ': "high",'), "diverged_at: found the text 'high'; allowed: a"),
-    ):
-        file.write_text(damaged)
-        assert f"lr-find.json: {message}" in run("check", "small.yaml", "--advice").err
+    range_test.model_copy(update={"architecture": architecture}).save(RANGE_TEST)
+    result = run("check", "small.yaml", "--advice")
+    assert "range test" not in result.out
+    assert "lr-find.json: it was run with another layers, train.batch_size; run" in result.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (r"(?s).+", "{", "cannot be read: not JSON"),
+        (r"(?s).+", '{"diverged_at": 0.1}', "architecture: this field is required"),
+        (r": 0\.1,", ': "high",', "diverged_at: found the text 'high'; allowed: a"),
+    ],
+    ids=["not JSON", "missing field", "wrong type"],
+)
+def test_a_damaged_range_test_is_reported(
+    range_test: RangeTest, old: str, new: str, message: str
+) -> None:
+    """The note names the file, the field and the mistake."""
+    range_test.save(RANGE_TEST)
+    RANGE_TEST.write_text(re.sub(old, new, RANGE_TEST.read_text()))
+    assert f"lr-find.json: {message}" in run("check", "small.yaml", "--advice").err

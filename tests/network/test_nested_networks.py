@@ -1,4 +1,4 @@
-"""Random nested networks held against torch: their sums, and their fields as they are measured."""
+"""Random nested networks, compared with torch: totals and measured receptive fields."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ RISING = (
     "AvgPool3d", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d",
     "Dropout", "Identity", "Softplus", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
 )  # fmt: skip
-"""Kinds whose outputs rise with all that they read, where inputs and parameters are positive."""
+"""Kinds whose outputs increase with every input, for positive inputs and parameters."""
 
 
-def field_behind(architecture: Architecture) -> tuple[Shape, ReceptiveField]:
-    """The output's shape, and what its positions see."""
+def output_field(architecture: Architecture) -> tuple[Shape, ReceptiveField]:
+    """Return shape and receptive field of the output."""
 
     def advance(
         so_far: tuple[Shape, ReceptiveField], layer: object
@@ -54,7 +54,7 @@ def field_behind(architecture: Architecture) -> tuple[Shape, ReceptiveField]:
 
 
 def spans(y: Shape, field: ReceptiveField, axis: int) -> tuple[Tensor, Tensor]:
-    """For each output its first and its last row of an input axis, to go with (rows, *outputs)."""
+    """Return each output's first and last row of an input axis, for (rows, *outputs)."""
     along, window = field.axes[axis], field.windows[axis]
     shape = [1] * len(y)
     shape[along] = y[along]
@@ -64,8 +64,8 @@ def spans(y: Shape, field: ReceptiveField, axis: int) -> tuple[Tensor, Tensor]:
 
 @examples(100, 2000, NESTS)
 @given(nested(inputs(4, 9)))
-def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None:
-    """Shapes, parameters and multiply-accumulates are torch's, for every row and in all."""
+def test_nested_networks_match_torch(architecture: Architecture) -> None:
+    """Shapes, parameters and multiply-accumulates equal torch's, per row and in total."""
     analysis = analyse(architecture)
     assert analysis.fault is None
     with torch.device("meta"):
@@ -84,8 +84,8 @@ def test_nested_networks_are_what_torch_says(architecture: Architecture) -> None
 
 @examples(50, 200, NESTS)
 @given(nested(inputs(4, 9)))
-def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> None:
-    """The rules of a container agree with what the walk makes of its layers."""
+def test_the_rules_of_a_container_agree_with_the_analysis(architecture: Architecture) -> None:
+    """Field, jump and canonical form of a container equal those of its row."""
     layer, x = architecture.layers[0], architecture.input
     row = analyse(architecture).rows[0]
     field = layer.receptive_field(x, ReceptiveField.of_input(x))
@@ -96,12 +96,12 @@ def test_a_container_answers_as_the_walk_does(architecture: Architecture) -> Non
 
 @examples(50, 500, NESTS)
 @given(nested(inputs(4, 9)))
-def test_no_output_of_a_nested_network_reads_more_than_its_field(
+def test_no_output_of_a_nested_network_reads_beyond_its_field(
     architecture: Architecture,
 ) -> None:
-    """Measured by NaN in whole rows and by changing pixels at random, none reads more rows."""
-    if _takes_from_inside(architecture, "circular"):
-        return  # a wrapped border reads the far side; the field is that of the inside
+    """Neither NaN in rows nor random changes reach an output from more rows than its field."""
+    if _has_border_of_inputs(architecture, "circular"):
+        return  # a circular border reads the far side, which the field excludes
     analysis, model = analyse(architecture), build(architecture)
     for axis, size in enumerate(analysis.receptive_field):
         assert widest(read_along(model, architecture.input, axis)) <= size
@@ -110,12 +110,12 @@ def test_no_output_of_a_nested_network_reads_more_than_its_field(
 
 @examples(50, 500, NESTS)
 @given(nested(inputs(4, 9)))
-def test_a_changed_pixel_reaches_only_positions_that_see_it(architecture: Architecture) -> None:
-    """Whatever is added to a pixel at random, each output that changes has it inside its field."""
-    if _takes_from_inside(architecture, "circular", "reflect", "replicat"):
-        return  # what such a border reads beyond the input lies elsewhere inside
+def test_a_changed_row_reaches_only_positions_that_see_it(architecture: Architecture) -> None:
+    """Each output that changes has the changed row within its field."""
+    if _has_border_of_inputs(architecture, "circular", "reflect", "replicat"):
+        return  # such a border reads other rows of the input
     model = build(architecture)
-    y, field = field_behind(architecture)
+    y, field = output_field(architecture)
     for axis, rows in enumerate(field.input):
         first, last = spans(y, field, axis)
         row = torch.arange(rows).reshape(-1, *[1] * len(y))
@@ -127,12 +127,14 @@ def test_a_changed_pixel_reaches_only_positions_that_see_it(architecture: Archit
 
 @examples(50, 500, NESTS)
 @given(nested(inputs(9, 16), RISING))
-def test_raising_rows_reaches_both_edges_of_the_field(architecture: Architecture) -> None:
-    """Where nothing can hide, a position changes by the first and the last row that it sees."""
-    if _takes_from_inside(architecture, "circular", "reflect", "replicat"):
+def test_increased_rows_change_outputs_at_both_ends_of_the_field(
+    architecture: Architecture,
+) -> None:
+    """With increasing layers, exactly the rows from first to last of the field change it."""
+    if _has_border_of_inputs(architecture, "circular", "reflect", "replicat"):
         return
     model = _rising(build(architecture))
-    y, field = field_behind(architecture)
+    y, field = output_field(architecture)
     for axis, rows in enumerate(field.input):
         along = field.axes[axis]
         read = raised_along(model, architecture.input, axis, seed=axis).reshape(-1, *y)
@@ -141,12 +143,12 @@ def test_raising_rows_reaches_both_edges_of_the_field(architecture: Architecture
         for position, changed in enumerate(rows_read.T):
             first, last = field.windows[axis].span_at(position)
             if first >= 0 and last < rows:
-                found = changed.nonzero().flatten().tolist()
-                assert (found[0], found[-1]) == (first, last), position
+                indices = changed.nonzero().flatten().tolist()
+                assert (indices[0], indices[-1]) == (first, last), position
 
 
 def _rising(model: nn.Module) -> nn.Module:
-    """The module with random positive parameters."""
+    """Set the parameters to random positive values and return the module."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -154,16 +156,16 @@ def _rising(model: nn.Module) -> nn.Module:
     return model
 
 
-def _takes_from_inside(value: object, *how: str) -> bool:
-    """Whether a border is filled somewhere with what lies inside, in one of these ways."""
+def _has_border_of_inputs(value: object, *modes: str) -> bool:
+    """Return whether a layer fills its border with inputs in one of these modes."""
     if isinstance(value, Component):
         mode = getattr(value, "padding_mode", "") + value.kind.lower()
         fields = type(value).model_fields
-        return any(one in mode for one in how) or any(
-            _takes_from_inside(getattr(value, name), *how) for name in fields
+        return any(item in mode for item in modes) or any(
+            _has_border_of_inputs(getattr(value, name), *modes) for name in fields
         )
     if isinstance(value, Architecture):
-        return _takes_from_inside(value.layers, *how)
+        return _has_border_of_inputs(value.layers, *modes)
     if isinstance(value, dict):
-        return any(_takes_from_inside(one, *how) for one in value.values())
-    return isinstance(value, tuple) and any(_takes_from_inside(one, *how) for one in value)
+        return any(_has_border_of_inputs(item, *modes) for item in value.values())
+    return isinstance(value, tuple) and any(_has_border_of_inputs(item, *modes) for item in value)

@@ -1,4 +1,4 @@
-"""Text in markdown, held against what renders it."""
+"""Text in markdown, compared with its rendering."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LINES = (
     | st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
     | st.lists(st.sampled_from(WORDS), max_size=5).map("".join)
 )
-"""Text of one line without control characters, as `printable` leaves it."""
+"""Text of one line without control characters, like the output of `printable`."""
 
 
 def table(*row: str) -> str:
-    """A table of that row of text below a header."""
+    """Return a table of this row below a header."""
     columns: list[Column[tuple[str, ...]]] = [
         Column("layer", lambda row: row[0], text=lambda cell: cell, justify="left"),
         Column("b", lambda row: row[1], text=lambda cell: cell),
@@ -36,17 +36,17 @@ def table(*row: str) -> str:
     return Table(columns, [row]).render("markdown")
 
 
-def reader() -> MarkdownIt:
-    """What renders GitHub's flavour: tables, struck text, addresses as links."""
-    made = MarkdownIt("gfm-like")
-    assert made.linkify
-    # It would link a.b without http, which GitHub does not, and mail, which nothing prevents.
-    made.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
-    return made
+def renderer() -> MarkdownIt:
+    """Create a renderer of GitHub's flavor: tables, strikethrough, addresses as links."""
+    parser = MarkdownIt("gfm-like")
+    assert parser.linkify
+    # GitHub does not link a.b without http, and mail links cannot be prevented.
+    parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
+    return parser
 
 
-def shown(rendered: str) -> str:
-    """What HTML of text alone shows."""
+def text_of(rendered: str) -> str:
+    """Return the visible text of HTML without elements."""
     return html.unescape(rendered).strip()
 
 
@@ -58,35 +58,35 @@ def shown(rendered: str) -> str:
 @example("C #")
 @example("snake_case _x_ a__b")
 @example("a\\|b")
-def test_a_line_is_shown_as_it_is(line: str) -> None:
-    """As a paragraph, a heading, an item and a cell it renders to that very text."""
-    render = reader().render
+def test_a_line_renders_as_its_text(line: str) -> None:
+    """It does so as a paragraph, a heading, a list item and a cell."""
+    render = renderer().render
     text = line.strip()
     if text:
-        assert shown(render(escaped(text))) == f"<p>{text}</p>"
-        assert shown(render(f"# {escaped(text)}")) == f"<h1>{text}</h1>"
-        assert shown(render(items([text]))) == f"<ul>\n<li>{text}</li>\n</ul>"
+        assert text_of(render(escaped(text))) == f"<p>{text}</p>"
+        assert text_of(render(f"# {escaped(text)}")) == f"<h1>{text}</h1>"
+        assert text_of(render(items([text]))) == f"<ul>\n<li>{text}</li>\n</ul>"
     cells = re.findall(r"<td[^>]*>(.*)</td>", render(table(text, "c")))
-    assert list(map(shown, cells)) == [text, "c"]
+    assert list(map(text_of, cells)) == [text, "c"]
 
 
 @pytest.mark.parametrize(
     "text",
     ["99.57 ± 0.01", "max_lr 0.1 -> 0.2", "once: data, loop (all)", "archs/iter10.yaml", "-4,900"],
 )
-def test_plain_words_stay_readable(text: str) -> None:
-    """Nothing is escaped in which nobody reads markup."""
+def test_plain_text_is_not_escaped(text: str) -> None:
+    """Characters that are not markup in their position have no backslash."""
     assert escaped(text) == text
 
 
-def test_an_address_is_no_link() -> None:
-    """A code host makes links of what looks like an address, unless it is taken apart."""
+def test_an_address_does_not_become_a_link() -> None:
+    """A dot or colon of each address is escaped."""
     assert escaped("see www.a.b, WWW.a.b and https://a.b: or a. b") == (
         "see www\\.a.b, WWW\\.a.b and https\\://a.b: or a. b"
     )
 
 
 def test_markdown_is_not_escaped_again() -> None:
-    """What is marked already goes through as it is, in a cell too."""
+    """Text that is already markdown is unchanged, in a cell too."""
     assert escaped(escaped("a*b")) == r"a\*b"
     assert table(Marked("**x**"), "*") == "| layer | b |\n| --- | ---: |\n| **x** | \\* |\n"

@@ -1,4 +1,4 @@
-"""What an analysis looks like to programs and in documents."""
+"""An analysis as markdown, CSV, JSON and torchsummary's output."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from netbuilder.render.network import as_csv, as_data, as_markdown
 from netbuilder.render.torchsummary import as_torchsummary
 
 
-def test_a_title_is_text_in_markdown() -> None:
-    """Neither markdown nor HTML reads anything into it, and it stays one line."""
+def test_a_title_is_escaped_in_markdown() -> None:
+    """The heading has no markup or HTML of the title and is one line."""
     analysis = analysis_of(SMALL.replace("A small one", f'"{HOSTILE}"'))
     assert as_markdown(analysis).splitlines()[0] == (
         r"### small: \[red\]x\[/red\] \[/nope\] :smile: \`a&#124;b\` &lt;b>&amp;amp; \$x\$ "
@@ -23,7 +23,7 @@ def test_a_title_is_text_in_markdown() -> None:
 
 
 def test_markdown_is_a_table_and_a_list() -> None:
-    """Numbers at the right, the first layer that sees the whole input in bold."""
+    """Numbers are right-aligned; the first layer that sees the whole input is bold."""
     assert (
         as_markdown(analysis_of(SMALL))
         == """\
@@ -46,8 +46,8 @@ sees all of the 12x12 input from layer 5 Linear on
     )
 
 
-def test_markdown_tells_the_fault() -> None:
-    """It is the last item below the table, with its place."""
+def test_markdown_reports_the_fault() -> None:
+    """The fault is the last item after the table, with its place."""
     assert (
         as_markdown(analysis_of(FAULTY))
         .splitlines()[-1]
@@ -57,8 +57,8 @@ def test_markdown_tells_the_fault() -> None:
     )
 
 
-def test_csv_is_a_line_a_layer() -> None:
-    """One header for all documents, bare numbers, memory in bytes."""
+def test_csv_has_one_line_per_layer() -> None:
+    """Documents share a header; numbers have no separators, and memory is in bytes."""
     assert (
         as_csv([analysis_of(SMALL), analysis_of(FAULTY)])
         == """\
@@ -75,8 +75,8 @@ faulty,1,MaxPool2d,0,4x2x2,7x7,5,0,0,64
     )
 
 
-def test_json_holds_all_that_is_known() -> None:
-    """Shapes and axes as lists, arguments with their defaults, targets with what is left."""
+def test_json_has_every_value_of_an_analysis() -> None:
+    """Shapes and axes are lists, arguments include defaults, and targets have their margin."""
     data = json.loads(json.dumps(as_data(analysis_of(SMALL))))
     assert len(data["rows"]) == 6
     assert data["rows"][3] == {
@@ -134,8 +134,8 @@ def test_json_holds_all_that_is_known() -> None:
     }
 
 
-def test_json_holds_the_fault() -> None:
-    """Its place in numbers, its words, and the rows and totals up to it."""
+def test_json_has_the_fault() -> None:
+    """The fault has its place and message; rows and totals cover the layers before it."""
     data = json.loads(json.dumps(as_data(analysis_of(FAULTY))))
     assert [row["kind"] for row in data["rows"]] == ["Conv2d", "MaxPool2d"]
     assert data["totals"]["parameters"] == 40
@@ -150,8 +150,8 @@ def test_json_holds_the_fault() -> None:
     }
 
 
-def test_json_holds_a_jump_between_pixels() -> None:
-    """Uneven adaptive pooling steps by a fraction, which is a number in JSON."""
+def test_json_has_a_fractional_jump() -> None:
+    """The jump of uneven adaptive pooling is a number."""
     data = as_data(network("AdaptiveAvgPool2d: [[5, 12]]"))
     assert json.loads(json.dumps(data["rows"][0]["jump"])) == [2.4, 1]
 
@@ -170,19 +170,19 @@ def test_json_holds_a_jump_between_pixels() -> None:
     ],
     ids=" ".join,
 )
-def test_torchsummary_is_what_the_package_prints(
+def test_torchsummary_equals_the_output_of_the_package(
     layers: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Character for character, for layers of other kinds and widths than the ten documents'."""
+    """Every character matches for layers that the ten iterations do not have."""
     analysis = network(*layers)
     torchsummary.summary(build(analysis.architecture), (1, 12, 12), device="cpu")
     assert as_torchsummary(analysis) == capsys.readouterr().out
 
 
-def test_torchsummary_takes_containers_as_the_package_does(
+def test_torchsummary_orders_containers_like_the_package(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A Residual and a Parallel stand behind what they hold, a Sequential nowhere."""
+    """A Residual and a Parallel follow their layers, and a Sequential has no row."""
     text = """\
 name: nested
 input: [2, 8, 8]

@@ -1,4 +1,4 @@
-"""Pictures that the package writes: small, and the same for the same values."""
+"""Pictures of the package: they are small and reproducible."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ COUNTS = np.array([[5, 1], [2, 7]])
 
 
 def test_a_plot_has_a_palette_and_a_white_background(tmp_path: Path) -> None:
-    """Eight bits per pixel, and white stays white."""
+    """The picture has eight bits per pixel, and white stays white."""
     draw_confusion(tmp_path / "plot.png", "net", ["0", "1"], COUNTS)
     with Image.open(tmp_path / "plot.png") as image:
         assert image.mode == "P"
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_the_same_values_give_the_same_bytes(tmp_path: Path) -> None:
-    """Two pictures of the same counts are identical files."""
+def test_pictures_of_the_same_values_are_identical(tmp_path: Path) -> None:
+    """Two files of the same counts have the same bytes."""
     for name in ("first.png", "second.png"):
         draw_confusion(tmp_path / name, "net", ["0", "1"], COUNTS)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
 def test_photographs_keep_their_colors(tmp_path: Path) -> None:
-    """A gradient over all three channels stays close to itself."""
+    """A gradient over three channels keeps more than 150 colors."""
     axis = np.linspace(0, 255, 32).astype(np.uint8)
     red, green = np.meshgrid(axis, axis)
     photo = np.stack([red, green, 255 - red])
@@ -44,14 +44,14 @@ def test_photographs_keep_their_colors(tmp_path: Path) -> None:
     assert len(colors) > 150
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\nIHDR of a liar"])
-def test_what_cannot_be_decoded_stays_as_it_is(content: bytes) -> None:
-    """A damaged picture of an old run is not a reason to stop."""
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\nfalse IHDR"])
+def test_a_picture_that_cannot_be_decoded_is_unchanged(content: bytes) -> None:
+    """A damaged picture of an old run is not an error."""
     assert with_palette(content) == content
 
 
-def test_a_palette_is_made_once(tmp_path: Path) -> None:
-    """A picture that has one is returned unchanged, and a new one is much smaller."""
+def test_a_palette_is_applied_once(tmp_path: Path) -> None:
+    """A picture with a palette is much smaller and is returned unchanged."""
     buffer = BytesIO()
     noise = np.random.default_rng(0).integers(0, 40, (200, 200, 1), dtype=np.uint8)
     Image.fromarray(np.repeat(noise, 3, axis=2)).convert("RGBA").save(buffer, "PNG")

@@ -1,4 +1,4 @@
-"""What a run looks like on the screen."""
+"""The output of a run on the screen."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ METRICS = EpochRecord(
 )
 
 
-def shown(renderable: object) -> str:
-    """What a colourless console of fixed width prints, without the blanks at line ends."""
+def plain_text(renderable: object) -> str:
+    """Return the output of a console without colors and without trailing blanks."""
     console = Console(width=100, color_system=None)
     with console.capture() as capture:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def test_an_epochs_row_stands_below_its_header() -> None:
-    """A row is as wide as the header; the best carries a star."""
+def test_the_row_of_an_epoch_matches_the_header() -> None:
+    """A row is as wide as the header, and the best epoch has a star."""
     row = epoch_row(METRICS, best=True)
     assert row == (
         "    3       0.1235       96.50      0.0500      98.12        0.200000      12.3  *"
@@ -38,8 +38,8 @@ def test_an_epochs_row_stands_below_its_header() -> None:
     assert len(epoch_row(METRICS, best=False)) == len(HEADER)
 
 
-def test_the_verdict_names_each_target_and_the_published_figures() -> None:
-    """Met, not met and not judged are told apart, with the reason."""
+def test_the_verdict_names_each_target_and_the_published_numbers() -> None:
+    """A target is met, not met, or not judged for a reason."""
     result = RunResult(
         epochs=3,
         parameters=7884,
@@ -47,8 +47,8 @@ def test_the_verdict_names_each_target_and_the_published_figures() -> None:
         best_train_accuracy=96.5,
         last=METRICS,
         targets=(
-            VerdictRecord(target="parameters", bound="below 8,000", found=7884, met=True),
-            VerdictRecord(target="epochs", bound="at most 2", found=3, met=False),
+            VerdictRecord(target="parameters", bound="below 8,000", value=7884, met=True),
+            VerdictRecord(target="epochs", bound="at most 2", value=3, met=False),
             VerdictRecord(
                 target="test_accuracy",
                 bound="at least 99.4 in the last epoch",
@@ -59,22 +59,23 @@ def test_the_verdict_names_each_target_and_the_published_figures() -> None:
         reference=Reference(parameters=7884, test_accuracy=99.56),
         seconds=12.0,
     )
-    text = shown(verdict_table(result))
+    text = plain_text(verdict_table(result))
     lines = [line.split("  ") for line in text.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert ["target parameters", "below 8,000", "7,884", "met"] in cells
-    assert ["target epochs", "at most 2", "3", "not met"] in cells
+    assert ["parameters", "below 8,000", "7,884", "met"] in cells
+    assert ["epochs", "at most 2", "3", "not met"] in cells
     assert "not judged: trained on mnist5k" in " ".join(text.split())
     assert ["best test accuracy", "published 99.56", "98.12"] in cells
 
 
-def test_the_confusion_matrix_has_a_row_a_label() -> None:
-    """Counts, and each label's accuracy; a label that never occurs has none."""
+def test_the_confusion_matrix_has_one_row_per_label() -> None:
+    """A row has counts and an accuracy; a label that never occurs has no accuracy."""
     labels, guesses = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1])
     evaluation = LabeledPredictions(0.5, 75.0, guesses, torch.ones(4), labels, 3)
     assert evaluation.class_accuracy == [50.0, 100.0, None]
     rows = [
-        line.split() for line in shown(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
+        line.split()
+        for line in plain_text(evaluation_table(evaluation, ["a", "[b]", "c"])).splitlines()
     ]
     assert rows[0] == ["label\\guess", "a", "[b]", "c", "accuracy"]
     assert ["a", "1", "1", "·", "50.00", "%"] in rows
@@ -83,7 +84,7 @@ def test_the_confusion_matrix_has_a_row_a_label() -> None:
 
 
 def test_the_most_confident_mistakes_come_first() -> None:
-    """Right guesses are left out, and the rest is ordered by confidence."""
+    """Correct guesses are left out, and mistakes are ordered by confidence."""
     labels, guesses = torch.tensor([0, 1, 2, 0]), torch.tensor([0, 0, 1, 1])
     confidences = torch.tensor([0.99, 0.5, 0.9, 0.7])
     assert LabeledPredictions(0.5, 25.0, guesses, confidences, labels, 3).worst(2) == [2, 3]

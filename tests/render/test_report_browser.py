@@ -1,4 +1,4 @@
-"""The report's page in a real browser: it draws, answers, sorts and asks for nothing."""
+"""The report's page in a real browser: it draws, responds, sorts and requests nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from run_folders import made_run
+from run_folders import write_run
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.service import Service
@@ -26,29 +26,29 @@ BROWSER, DRIVER = (
 )
 pytestmark = pytest.mark.skipif(
     not (BROWSER and DRIVER),
-    reason="no browser here; on Debian: apt-get install chromium chromium-driver",
+    reason="no browser; on Debian: apt-get install chromium chromium-driver",
 )
 HOSTILE = "</script><img src=https://example.invalid/x onerror=alert(1)> שלום \u202eabc"
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page on two networks, the first of two seeds."""
+    """The page of two networks, the first of two seeds."""
     folder = tmp_path_factory.mktemp("browser")
     first = small("train.epochs=4", f"title={json.dumps(HOSTILE)}")
     accuracies = [(40.0, 45.0), (50.0, 49.0), (60.0, 55.0), (70.0, 60.0)]
     for seed in (0, 1):
         better = [(train + seed, test + seed) for train, test in accuracies]
-        made_run(folder / "runs", first, better, seed=seed, confused=[(5, 3, 7), (2, 7, 4)])
+        write_run(folder / "runs", first, better, seed=seed, confused=[(5, 3, 7), (2, 7, 4)])
     second = small("train.epochs=4", "name=wider", "layers[0].Conv2d.out_channels=8")
-    made_run(folder / "runs", second, [(train, test + 5) for train, test in accuracies])
+    write_run(folder / "runs", second, [(train, test + 5) for train, test in accuracies])
     report = report_on(Selection.open_all([folder / "runs"]))
     _, page = write_report(report, folder / "out")
     return page.as_uri()
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[webdriver.Chrome]:
+def driver() -> Iterator[webdriver.Chrome]:
     """A browser without a window, with its logs."""
     options = webdriver.ChromeOptions()
     for argument in (
@@ -58,21 +58,21 @@ def started() -> Iterator[webdriver.Chrome]:
         options.add_argument(f"--{argument}")
     options.binary_location = str(BROWSER)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+    chrome = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield chrome
+    chrome.quit()
 
 
 @pytest.fixture
-def browser(started: webdriver.Chrome, address: str) -> webdriver.Chrome:
-    """The page, freshly loaded, light, on a wide screen."""
-    seen_as(started, "light", 1300)
-    started.get_log("performance")  # type: ignore[no-untyped-call]
-    started.get(address)
-    return started
+def browser(driver: webdriver.Chrome, address: str) -> webdriver.Chrome:
+    """The page, freshly loaded, on a wide light screen."""
+    emulate(driver, "light", 1300)
+    driver.get_log("performance")  # type: ignore[no-untyped-call]
+    driver.get(address)
+    return driver
 
 
-def seen_as(driver: webdriver.Chrome, scheme: str, width: int) -> None:
+def emulate(driver: webdriver.Chrome, scheme: str, width: int) -> None:
     """Emulate a screen of this width, light or dark."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
@@ -81,29 +81,29 @@ def seen_as(driver: webdriver.Chrome, scheme: str, width: int) -> None:
 
 
 def script(driver: webdriver.Chrome, code: str, *arguments: object) -> Any:
-    """What a script in the page returns."""
+    """Return the value of a script in the page."""
     return driver.execute_script(code, *arguments)
 
 
-def test_the_page_asks_for_nothing_and_complains_of_nothing(browser: webdriver.Chrome) -> None:
-    """One request, for the page itself; no error; hostile text made no element."""
+def test_the_page_requests_nothing_and_logs_no_error(browser: webdriver.Chrome) -> None:
+    """The page is the only request, and hostile text is no element."""
     messages = [
         json.loads(entry["message"])["message"]
         for entry in browser.get_log("performance")  # type: ignore[no-untyped-call]
     ]
-    asked = {
+    requested = {
         message["params"]["request"]["url"]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
     }
-    assert {url for url in asked if not url.startswith("data:")} == {browser.current_url}
+    assert {url for url in requested if not url.startswith("data:")} == {browser.current_url}
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
     assert script(browser, "return document.images.length") == 0
     assert browser.find_element(By.CSS_SELECTOR, "h2 bdi").text == HOSTILE
 
 
-def test_the_policy_of_the_page_would_stop_a_request(browser: webdriver.Chrome) -> None:
-    """The check above can fail: a request made by hand is refused and logged."""
+def test_the_policy_of_the_page_blocks_a_request(browser: webdriver.Chrome) -> None:
+    """The check above can fail: a request is blocked and logged."""
     code = "const i = new Image(); i.src = 'https://example.invalid/'; document.body.append(i)"
     script(browser, code)
     [entry] = browser.get_log("browser")  # type: ignore[no-untyped-call]
@@ -111,7 +111,7 @@ def test_the_policy_of_the_page_would_stop_a_request(browser: webdriver.Chrome) 
 
 
 def test_curves_are_drawn(browser: webdriver.Chrome) -> None:
-    """Each figure has its lines with a length: a mean, and thin ones for two seeds."""
+    """Each figure has lines with a length: a mean, and one line per seed of two."""
     lengths = script(
         browser,
         "return [...document.querySelectorAll('figure.curves')].map(f =>"
@@ -122,7 +122,7 @@ def test_curves_are_drawn(browser: webdriver.Chrome) -> None:
 
 
 def test_the_curves_follow_the_mouse(browser: webdriver.Chrome) -> None:
-    """Near the left it tells the first epoch, near the right the last, and away nothing."""
+    """The tip shows the first epoch at the left, the last at the right, and is hidden elsewhere."""
     panel = browser.find_element(By.CSS_SELECTOR, "[data-panel=accuracy]")
     script(browser, "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", panel)
     tip = panel.find_element(By.CLASS_NAME, "tip")
@@ -137,25 +137,25 @@ def test_the_curves_follow_the_mouse(browser: webdriver.Chrome) -> None:
     assert not tip.is_displayed()
 
 
-def test_the_curves_answer_to_the_keyboard(browser: webdriver.Chrome) -> None:
-    """The slider's arrows go by epochs, and its live line says both figures."""
+def test_the_curves_respond_to_the_keyboard(browser: webdriver.Chrome) -> None:
+    """The arrow keys step through epochs, and a live region reports the values."""
     slider = browser.find_element(By.CSS_SELECTOR, ".scrub input")
-    said = browser.find_element(By.CSS_SELECTOR, ".scrub output")
+    live_region = browser.find_element(By.CSS_SELECTOR, ".scrub output")
     slider.send_keys(Keys.HOME, Keys.ARROW_RIGHT)
-    assert said.get_attribute("aria-live") == "polite"
+    assert live_region.get_attribute("aria-live") == "polite"
     assert slider.get_attribute("aria-valuetext") == "epoch 2"
-    assert "accuracy: training 50.50" in said.text
+    assert "accuracy: training 50.50" in live_region.text
 
 
-@pytest.mark.parametrize("by", ["click", "keyboard"])
-def test_a_table_sorts(browser: webdriver.Chrome, by: str) -> None:
-    """Ascending, descending, and back to the order of the page."""
+@pytest.mark.parametrize("method", ["click", "keyboard"])
+def test_a_table_sorts(browser: webdriver.Chrome, method: str) -> None:
+    """A button sorts ascending, then descending, then restores the order of the page."""
     table = browser.find_element(By.CSS_SELECTOR, "table.overview")
     head = table.find_elements(By.CSS_SELECTOR, "thead th")[1]
     button = head.find_element(By.TAG_NAME, "button")
     orders = []
     for _ in range(3):
-        if by == "click":
+        if method == "click":
             button.click()
         else:
             button.send_keys(Keys.ENTER)
@@ -170,30 +170,30 @@ def test_a_table_sorts(browser: webdriver.Chrome, by: str) -> None:
     ]
 
 
-def test_dark_and_light_follow_the_system_and_the_button(browser: webdriver.Chrome) -> None:
-    """The ground is dark where the system is, until the button says otherwise."""
-    ground = "return getComputedStyle(document.body).backgroundColor"
-    assert script(browser, ground) == "rgb(255, 255, 255)"
-    seen_as(browser, "dark", 1300)
+def test_the_theme_follows_the_system_and_the_button(browser: webdriver.Chrome) -> None:
+    """The background is dark with a dark system, until the button changes it."""
+    background = "return getComputedStyle(document.body).backgroundColor"
+    assert script(browser, background) == "rgb(255, 255, 255)"
+    emulate(browser, "dark", 1300)
     browser.refresh()
-    assert script(browser, ground) == "rgb(20, 24, 27)"
+    assert script(browser, background) == "rgb(20, 24, 27)"
     button = browser.find_element(By.ID, "theme")
     assert button.text == "Light"
     button.click()
-    assert script(browser, ground) == "rgb(255, 255, 255)"
+    assert script(browser, background) == "rgb(255, 255, 255)"
 
 
-def test_a_phone_scrolls_down_alone(browser: webdriver.Chrome) -> None:
-    """At 360 pixels nothing makes the page wider than the screen."""
-    seen_as(browser, "light", 360)
+def test_a_phone_scrolls_vertically_only(browser: webdriver.Chrome) -> None:
+    """The page is not wider than a screen of 360 pixels."""
+    emulate(browser, "light", 360)
     assert script(browser, "return document.documentElement.scrollWidth") == 360
     browser.find_element(By.CSS_SELECTOR, "table.overview a").click()
     assert browser.current_url.endswith("#iteration-small")
 
 
-def test_what_is_drawn_can_be_read_on_a_phone(browser: webdriver.Chrome) -> None:
-    """The picture of sizes scrolls aside sooner than its letters become too small."""
-    seen_as(browser, "light", 360)
+def test_text_in_figures_is_readable_on_a_phone(browser: webdriver.Chrome) -> None:
+    """Text in figures is more than 10 pixels high."""
+    emulate(browser, "light", 360)
     code = (
         "return [...document.querySelectorAll('figure.sizes svg text, figure.curves svg text')]"
         ".map(text => text.getBoundingClientRect().height)"
@@ -201,8 +201,8 @@ def test_what_is_drawn_can_be_read_on_a_phone(browser: webdriver.Chrome) -> None
     assert min(script(browser, code)) > 10
 
 
-def test_what_is_heard_has_a_name(browser: webdriver.Chrome) -> None:
-    """A heading without the arrow that is drawn beside it, and a slider with its network."""
+def test_controls_have_accessible_names(browser: webdriver.Chrome) -> None:
+    """A heading's name has no arrow, and a slider's name has its network."""
     head = browser.find_element(By.CSS_SELECTOR, "table.overview thead th:nth-child(2)")
     assert head.find_element(By.TAG_NAME, "button").accessible_name == "parameters"
     sliders = browser.find_elements(By.CSS_SELECTOR, ".scrub input")
@@ -210,9 +210,9 @@ def test_what_is_heard_has_a_name(browser: webdriver.Chrome) -> None:
 
 
 @pytest.mark.parametrize("selector", ["table.overview", ".iteration table.dense"])
-def test_a_table_of_figures_fits_a_wide_screen(browser: webdriver.Chrome, selector: str) -> None:
-    """At 1280 pixels no column is cut off."""
-    seen_as(browser, "light", 1280)
+def test_a_table_fits_a_wide_screen(browser: webdriver.Chrome, selector: str) -> None:
+    """No column is cut off at 1280 pixels."""
+    emulate(browser, "light", 1280)
     code = (
         "const around = document.querySelector(arguments[0]).closest('.scrolled');"
         "return around.scrollWidth - around.clientWidth"
@@ -220,8 +220,8 @@ def test_a_table_of_figures_fits_a_wide_screen(browser: webdriver.Chrome, select
     assert script(browser, code, selector) == 0
 
 
-def test_headings_go_down_by_one(browser: webdriver.Chrome) -> None:
-    """A screen reader finds one h1, no level left out, and the landmarks."""
+def test_headings_descend_by_single_levels(browser: webdriver.Chrome) -> None:
+    """The page has one h1, no skipped level, and each landmark once."""
     levels = [
         int(heading.tag_name[1]) for heading in browser.find_elements(By.CSS_SELECTOR, "h1, h2, h3")
     ]
@@ -231,8 +231,8 @@ def test_headings_go_down_by_one(browser: webdriver.Chrome) -> None:
         assert len(browser.find_elements(By.TAG_NAME, landmark)) == 1
 
 
-def test_without_a_script_all_is_there(browser: webdriver.Chrome, address: str) -> None:
-    """Curves and tables need none; what only a script serves is not shown."""
+def test_the_page_works_without_scripts(browser: webdriver.Chrome, address: str) -> None:
+    """Curves are displayed; controls that need a script are hidden."""
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(address)

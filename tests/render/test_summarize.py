@@ -1,4 +1,4 @@
-"""What an analysis looks like as a table, on a terminal and in a pipe."""
+"""An analysis as a table, on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from rich.console import Console, Group
 
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.console import Block, show
-from netbuilder.render.network import (
-    NETWORKS,
+from netbuilder.render.network import NETWORKS, summary
+from netbuilder.render.network_text import (
     field_text,
     layer_labels,
     memory_text,
-    summary,
     verdict_line,
     window_text,
 )
 from netbuilder.render.table import Table
 
 
-def drawn(blocks: list[Block], width: int = 100) -> str:
-    """What a console of this width shows, without colours and without trailing blanks."""
+def console_text(blocks: list[Block], width: int = 100) -> str:
+    """Return the output of a console of this width, without colors and trailing blanks."""
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as capture:
         console.print(Group(*blocks))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def test_a_summary_shows_every_layer() -> None:
-    """Lines, eighths of blocks for the shares, a star at the first layer that sees it all."""
+def test_a_summary_has_every_layer() -> None:
+    """It has lines, bars of shares, and a star at the first layer that sees the whole input."""
     assert (
-        drawn(summary(analysis_of(SMALL), plain=False))
+        console_text(summary(analysis_of(SMALL), plain=False))
         == """\
 small  A small one
                                      receptive
@@ -53,10 +52,10 @@ target receptive field at least 12: 14, met with 2 to spare
     )
 
 
-def test_a_narrow_console_loses_columns_and_no_figure() -> None:
-    """The least needed columns go first, whole, and are named."""
+def test_a_narrow_console_leaves_out_whole_columns() -> None:
+    """The least important columns are left out first and are named."""
     assert (
-        drawn(summary(analysis_of(SMALL), plain=False), width=60)
+        console_text(summary(analysis_of(SMALL), plain=False), width=60)
         == """\
 small  A small one
                                      receptive
@@ -79,7 +78,7 @@ target receptive field at least 12: 14, met with 2 to spare
 
 
 def test_a_plain_summary_is_aligned_ascii(capsys: pytest.CaptureFixture[str]) -> None:
-    """No lines, no folding however long, and nothing at the ends of lines."""
+    """It has no lines, no folding and no trailing blanks."""
     show(*summary(analysis_of(SMALL), plain=True), plain=True)
     assert (
         capsys.readouterr().out
@@ -100,19 +99,19 @@ target receptive field at least 12: 14, met with 2 to spare
     )
 
 
-def test_plain_is_plain_where_colours_are_forced(
+def test_a_plain_summary_ignores_forced_colors(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No escape sequence comes out, whatever the environment says of the terminal."""
+    """The output has no escape sequence with FORCE_COLOR."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     show(*summary(analysis_of(FAULTY), plain=True), plain=True)
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_a_fault_stands_below_the_layers_before_it() -> None:
-    """Rows up to it, what they add up to, targets left open, then its place and what to do."""
+def test_a_fault_follows_the_layers_before_it() -> None:
+    """Rows, totals and targets that are not judged precede the fault and its place."""
     assert (
-        drawn(summary(analysis_of(FAULTY), plain=False))
+        console_text(summary(analysis_of(FAULTY), plain=False))
         == """\
 faulty
                               receptive
@@ -129,9 +128,9 @@ more padding, or less pooling before it
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_a_fault_of_the_first_layer_leaves_the_header(plain: bool) -> None:
-    """There are no rows to show, and no share of nothing."""
-    text = drawn(summary(network("Conv2d: [4, 20]"), plain=plain), width=200)
+def test_a_fault_of_the_first_layer_has_an_empty_table(plain: bool) -> None:
+    """The header and the zero totals precede the fault."""
+    text = console_text(summary(network("Conv2d: [4, 20]"), plain=plain), width=200)
     assert "layer  window  output" in text
     assert (
         "\n0 parameters, 0 MACs, 0 B of activations for one sample; sees 1x1 of the 12x12" in text
@@ -139,12 +138,12 @@ def test_a_fault_of_the_first_layer_leaves_the_header(plain: bool) -> None:
     assert "test.yaml:4:5: layers[0].Conv2d: kernel 20x20 is larger than its input 1x12x12" in text
 
 
-def test_several_networks_are_compared() -> None:
-    """A line each, with how many targets are met, or that there is a fault."""
+def test_several_networks_have_one_row_each() -> None:
+    """A row has the number of targets met, or a fault."""
     missed = SMALL.replace("below: 1500", "below: 1494").replace("small", "missed")
     documents = (SMALL, missed, FAULTY, SMALL[: SMALL.index("targets")])
     assert (
-        drawn([Table(NETWORKS, [analysis_of(text) for text in documents])])
+        console_text([Table(NETWORKS, [analysis_of(text) for text in documents])])
         == """\
                         receptive
 name    layers  output      field  parameters   MACs   memory  targets
@@ -157,18 +156,18 @@ small        6      10         14       1,494  6,624  7.9 KiB
     )
 
 
-def test_a_title_is_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """Markup, emoji codes and escape sequences in it come out as they are written."""
+def test_a_title_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Markup, emoji codes and escape sequences in it have no effect."""
     analysis = analysis_of(SMALL.replace("A small one", f'"{HOSTILE}"'))
     assert analysis.architecture.title.endswith("\x1b[31m \n")
-    shown = r"small  [red]x[/red] [/nope] :smile: `a|b` <b>&amp; $x$ \x1b[31m \n"
-    assert drawn(summary(analysis, plain=False)).splitlines()[0] == shown
+    expected = r"small  [red]x[/red] [/nope] :smile: `a|b` <b>&amp; $x$ \x1b[31m \n"
+    assert console_text(summary(analysis, plain=False)).splitlines()[0] == expected
     show(*summary(analysis, plain=True), plain=True)
-    assert capsys.readouterr().out.splitlines()[0] == shown
+    assert capsys.readouterr().out.splitlines()[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("layer", "shown"),
+    ("layer", "text"),
     [
         ("Conv2d: [4, 3]", "3x3"),
         ("Conv2d: [4, [3, 1]]", "3x1"),
@@ -183,23 +182,25 @@ def test_a_title_is_text(capsys: pytest.CaptureFixture[str]) -> None:
         ("Linear: 10", ""),
     ],
 )
-def test_a_window_is_written_short(layer: str, shown: str) -> None:
-    """The kernel, then whatever is not 1 or 0: stride, padding, dilation, groups."""
+def test_a_window_is_abbreviated(layer: str, text: str) -> None:
+    """The kernel precedes each stride, padding, dilation or groups that is not the default."""
     [row] = network(layer, shape="[2, 12, 12]").rows
-    assert window_text(row) == shown
+    assert window_text(row) == text
 
 
-def test_axes_that_differ_are_shown_apart() -> None:
-    """Receptive field, input and jump name each axis; sizes along one may pass the input alone."""
+def test_different_axes_are_listed_separately() -> None:
+    """Receptive field, input and jump have a size per axis."""
     analysis = network("AvgPool2d: [[12, 2], [12, 2]]", shape="[1, 12, 24]")
-    plain = drawn(summary(analysis, plain=True), width=200)
+    plain = console_text(summary(analysis, plain=True), width=200)
     assert "12x2 of 12x24  12x2" in plain
     assert plain.splitlines()[-1].endswith("sees 12x2 of the 12x24 input")
 
 
 def test_the_star_marks_one_layer() -> None:
-    """All layers behind the first that sees everything do too; only that one is marked."""
-    text = drawn(summary(network("AdaptiveAvgPool2d: 1", "ReLU", "Conv2d: [3, 1]"), plain=True))
+    """Only the first of the layers that see the whole input is marked."""
+    text = console_text(
+        summary(network("AdaptiveAvgPool2d: 1", "ReLU", "Conv2d: [3, 1]"), plain=True)
+    )
     assert [line.split()[1] for line in text.splitlines() if "*" in line] == ["AdaptiveAvgPool2d"]
 
 
@@ -216,16 +217,16 @@ def test_the_star_marks_one_layer() -> None:
         ("epochs: {at_most: 5}", "at most 5: not judged, the document has no train section"),
     ],
 )
-def test_a_target_is_told_with_what_is_left(bound: str, line: str) -> None:
-    """In either direction, at the bound itself, and where it cannot be judged."""
+def test_a_target_is_printed_with_its_margin(bound: str, line: str) -> None:
+    """The line covers both directions, the bound itself, and a target that is not judged."""
     text = SMALL[: SMALL.index("targets")] + f"targets:\n  {bound}\n"
     [verdict] = judge_document(analysis_of(text))
     name = bound.partition(":")[0].replace("_", " ")
     assert verdict_line(verdict) == f"target {name} {line}"
 
 
-def test_figures_keep_their_digits() -> None:
-    """An accuracy is not rounded into the bound."""
+def test_accuracies_keep_their_digits() -> None:
+    """An accuracy is not rounded to the bound."""
     verdict = Verdict("test_accuracy", "at least 99.4", 99.39, met=False, left=-0.01)
     assert verdict_line(verdict).endswith("99.39, not met, off by 0.01")
 
@@ -241,12 +242,12 @@ def test_figures_keep_their_digits() -> None:
     ],
 )
 def test_memory_is_in_binary_units(count: int, text: str) -> None:
-    """The largest unit that leaves at least 1, up to GiB."""
+    """The unit is the largest with a value of at least 1, up to GiB."""
     assert memory_text(count) == text
 
 
-def test_numbers_of_layers_line_up() -> None:
-    """On the right, depth by depth; a layer's number is below the title of its container."""
+def test_indices_of_layers_are_aligned() -> None:
+    """Indices are right-aligned per depth, and nested ones are indented."""
     nested = "Sequential: {name: block, layers: [{Conv2d: [2, 1]}, ReLU]}"
     analysis = network(nested, *["ReLU"] * 10)
     assert [label.rstrip() for label in layer_labels(analysis.rows)][:5] == [
@@ -260,11 +261,11 @@ def test_numbers_of_layers_line_up() -> None:
 
 
 def test_a_receptive_field_beyond_the_input_is_all_of_it() -> None:
-    """A field of 14 pixels is not 14 of 12."""
+    """A field of 14 pixels is printed as all of 12."""
     analysis = analysis_of(SMALL)
     assert [field_text(row, analysis) for row in analysis.rows[-2:]] == [
         "4 of 12",
         "14, all of 12",
     ]
-    whole = network("Conv2d: [1, 12]")
-    assert field_text(whole.rows[0], whole) == "12 of 12"
+    equal = network("Conv2d: [1, 12]")
+    assert field_text(equal.rows[0], equal) == "12 of 12"

@@ -1,4 +1,4 @@
-"""One table in every form: nothing is lost, and nothing is wider than the terminal."""
+"""A table in every format: nothing is lost, and nothing is wider than the terminal."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ COLUMNS: tuple[Column[tuple[Any, ...]], ...] = (
 )
 
 
-def drawn(table: Table[Any], width: int) -> str:
-    """What a console of this width shows, without colors."""
+def console_text(table: Table[Any], width: int) -> str:
+    """Return the output of a console of this width without colors."""
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as capture:
         console.print(table)
@@ -41,7 +41,7 @@ def drawn(table: Table[Any], width: int) -> str:
 
 
 def numbers(rows: int, columns: int) -> Table[int]:
-    """A table of large numbers below long headers, of which none may leave by its priority."""
+    """Create a table of large numbers with long headers, without priorities."""
 
     def column(position: int) -> Column[int]:
         return Column(f"column {position}", lambda row: 10 ** (row + position))
@@ -51,13 +51,13 @@ def numbers(rows: int, columns: int) -> Table[int]:
 
 @settings(deadline=None)
 @given(ROWS)
-def test_every_form_shows_every_row_and_value(rows: list[tuple[Any, ...]]) -> None:
-    """In the order of the rows; text for people, values for programs."""
+def test_every_format_has_every_row_and_value(rows: list[tuple[Any, ...]]) -> None:
+    """Rows keep their order; formats for people have text."""
     table = Table(COLUMNS, rows)
     texts = [(row[0], f"{row[1]:,}", f"{row[2]:.2f}", row[3]) for row in rows]
     lines = table.render("plain").splitlines()[1:]
     assert [line.split() for line in lines] == [[t for t in text if t] for text in texts]
-    lines = drawn(table, 500).splitlines()[3:]
+    lines = console_text(table, 500).splitlines()[3:]
     assert [line.split() for line in lines] == [[t for t in text if t] for text in texts]
     cells = html5lib.parseFragment(table.render("html"), namespaceHTMLElements=False)
     body = [tuple("".join(c.itertext()) for c in row) for row in cells.iterfind(".//tbody/tr")]
@@ -68,8 +68,8 @@ def test_every_form_shows_every_row_and_value(rows: list[tuple[Any, ...]]) -> No
 
 @settings(deadline=None)
 @given(ROWS)
-def test_json_is_standard_and_comes_back(rows: list[tuple[Any, ...]]) -> None:
-    """Typed values under the columns' names; what is not finite is null."""
+def test_json_is_standard_and_can_be_read_back(rows: list[tuple[Any, ...]]) -> None:
+    """Values keep their types under the columns' names; a value that is not finite is null."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
@@ -84,8 +84,8 @@ def test_json_is_standard_and_comes_back(rows: list[tuple[Any, ...]]) -> None:
 
 @settings(deadline=None)
 @given(ROWS)
-def test_csv_comes_back(rows: list[tuple[Any, ...]]) -> None:
-    """Values without separators of thousands, quoted where they need it."""
+def test_csv_can_be_read_back(rows: list[tuple[Any, ...]]) -> None:
+    """Values have no separators of thousands and are quoted where necessary."""
     header, *lines = csv.reader(io.StringIO(Table(COLUMNS, rows).render("csv")))
     assert header == ["name", "parameters", "best test", "note"]
     assert lines == [[row[0], str(row[1]), str(row[2]), row[3]] for row in rows]
@@ -93,8 +93,8 @@ def test_csv_comes_back(rows: list[tuple[Any, ...]]) -> None:
 
 @settings(deadline=None)
 @given(WORDS)
-def test_markdown_and_html_show_cells_as_text(text: str) -> None:
-    """Whatever markup a cell holds."""
+def test_markdown_and_html_render_cells_as_text(text: str) -> None:
+    """Markup in a cell has no effect."""
     table: Table[str] = Table([Column("a", str), Column("b", lambda _: "c")], [text])
     rendered = MarkdownIt("gfm-like").disable("linkify").render(table.render("markdown"))
     cells = rendered.split("<td")[1].split(">", 1)[1].rsplit("</td>", 1)[0]
@@ -109,29 +109,29 @@ def test_markdown_and_html_show_cells_as_text(text: str) -> None:
 def test_no_line_is_wider_than_the_terminal(
     width: int, rows: list[tuple[Any, ...]], columns: int
 ) -> None:
-    """Whatever the letters are, and however many columns there are."""
+    """It holds for wide letters, long cells and many columns."""
     long = [(row[0] * 9, *row[1:3], f"{row[3]} " * 20) for row in rows]
     for table in (Table(COLUMNS, rows), Table(COLUMNS, long), numbers(3, columns)):
-        for text in (drawn(table, width), table.render("plain", width=width)):
+        for text in (console_text(table, width), table.render("plain", width=width)):
             assert max(map(cell_len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("columns", [2, 5, 12])
-def test_columns_are_apart_and_numbers_whole(width: int, columns: int) -> None:
-    """Two blanks between them, however large the numbers are; those that are left out are named."""
+def test_columns_are_separated_and_numbers_complete(width: int, columns: int) -> None:
+    """Two blanks separate columns, and a note names those that are left out."""
     text = numbers(6, columns).render("plain", width=width)
     body = [line.split("  ") for line in text.splitlines() if line.strip()[:1] == "1"]
     known = {f"{10**power:,}" for power in range(20)}
     assert len(body) == 6
     for line in body:
         assert {cell.strip() for cell in line if cell.strip()} <= known
-    shown = len([cell for cell in body[0] if cell.strip()])
-    assert (shown == columns) == ("too narrow for" not in text)
+    count = len([cell for cell in body[0] if cell.strip()])
+    assert (count == columns) == ("too narrow for" not in text)
 
 
-def test_columns_leave_by_their_priority() -> None:
-    """The highest first; those of one priority together and by one name; the others stay."""
+def test_columns_are_left_out_by_their_priority() -> None:
+    """The highest priority is first; columns of equal priority leave together."""
     columns: list[Column[int]] = [
         Column("name", lambda _: "x" * 10, justify="left"),
         Column("mean", lambda _: "m" * 10, priority=1),
@@ -139,43 +139,43 @@ def test_columns_leave_by_their_priority() -> None:
         Column("device", lambda _: "v" * 10, priority=2),
     ]
     table = Table(columns, [0])
-    shown = {width: drawn(table, width) for width in (41, 40, 29, 28)}
-    assert "too narrow" not in shown[41]
-    assert "vvv" not in shown[40]
-    assert "ddddd" in shown[29]
-    assert "device; --format plain shows all" in " ".join(shown[40].split())
-    assert "mmm" not in shown[28]
-    assert "ddd" not in shown[28]
-    assert "too narrow for device, mean;" in " ".join(shown[28].split())
+    outputs = {width: console_text(table, width) for width in (41, 40, 29, 28)}
+    assert "too narrow" not in outputs[41]
+    assert "vvv" not in outputs[40]
+    assert "ddddd" in outputs[29]
+    assert "device; --format plain shows all" in " ".join(outputs[40].split())
+    assert "mmm" not in outputs[28]
+    assert "ddd" not in outputs[28]
+    assert "too narrow for device, mean;" in " ".join(outputs[28].split())
 
 
-def test_long_cells_are_broken_between_words_before_a_column_leaves() -> None:
-    """No word is lost or cut."""
+def test_long_cells_fold_before_a_column_is_left_out() -> None:
+    """They break between words, and no word is lost."""
     words = "out_channels 10, kernel_size 7, bias false"
     columns: list[Column[str]] = [
         Column("layer", lambda _: "24 Conv2d", justify="left"),
         Column("arguments", str, justify="left", folds=True),
         Column("MACs", lambda _: 4900, priority=1),
     ]
-    text = drawn(Table(columns, [words]), 40)
+    text = console_text(Table(columns, [words]), 40)
     assert "4,900" in text
     assert [w for w in text.split() if w in words.split()] == words.split()
 
 
-def test_a_path_longer_than_the_terminal_is_broken_not_cut() -> None:
-    """Every letter of it is shown."""
+def test_a_long_path_is_folded() -> None:
+    """Every letter of a path that is longer than the terminal is printed."""
     path = "runs/" + "abcdefghij" * 8
     columns: list[Column[str]] = [
         Column("run", str, justify="left"),
         Column("verdict", lambda _: "not met", justify="left"),
     ]
-    lines = drawn(Table(columns, [path]), 40).splitlines()[2:]
+    lines = console_text(Table(columns, [path]), 40).splitlines()[2:]
     assert "".join(line[:31].strip() for line in lines) == path
     assert lines[0].endswith("not met")
 
 
 def test_an_optional_column_needs_a_value() -> None:
-    """People do not see an empty one; programs always do."""
+    """Formats for people leave out an empty column; formats for programs do not."""
     columns: list[Column[float | None]] = [
         Column("mean", lambda _: 1),
         Column("±", lambda value: value, optional=True, key="deviation"),
@@ -185,8 +185,8 @@ def test_an_optional_column_needs_a_value() -> None:
     assert json.loads(Table(columns, [None]).render("json")) == [{"mean": 1, "deviation": None}]
 
 
-def test_a_cell_may_have_a_text_and_a_style_of_its_own() -> None:
-    """And the style reaches the terminal."""
+def test_a_cell_may_have_a_text_and_a_style() -> None:
+    """The terminal has the style, the plain text the text, and the JSON the value."""
     column: Column[int] = Column("verdict", lambda _: Cell(True, "met", "green"))
     table = Table([column], [0])
     console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=40)
@@ -198,8 +198,8 @@ def test_a_cell_may_have_a_text_and_a_style_of_its_own() -> None:
 
 
 def test_control_characters_are_escaped() -> None:
-    """A record that was edited by hand moves no cursor."""
+    """A record cannot move the cursor."""
     table: Table[str] = Table([Column("name", str, justify="left")], ["a\x1b[31m\nb"])
-    for text in (table.render("plain"), drawn(table, 40), table.render("markdown")):
+    for text in (table.render("plain"), console_text(table, 40), table.render("markdown")):
         assert "\x1b" not in text
         assert "a\\x1b" in text.replace("\\\\", "\\")

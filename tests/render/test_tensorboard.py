@@ -1,4 +1,4 @@
-"""What TensorBoard finds of a run."""
+"""The log of a run in TensorBoard."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TEXT = DOCUMENT.split("targets:")[0].replace("epochs: 3", "epochs: 2")
 
 
 def events(folder: Path) -> Any:
-    """The run's events, as TensorBoard reads them."""
+    """Return the run's events from TensorBoard's reader."""
     reader = accumulator.EventAccumulator(str(folder / "tensorboard"))
     reader.Reload()
     return reader
 
 
-def test_a_logged_run_is_in_tensorboard_as_it_is_in_its_record(tmp_path: Path) -> None:
-    """Every figure of every epoch, the graph and the mistakes by name; its bits are the same."""
+def test_the_log_equals_the_record(tmp_path: Path) -> None:
+    """It has every metric, the graph and the mistakes, and logging does not change the run."""
     (tmp_path / "small.yaml").write_text(TEXT)
     document, runs = str(tmp_path / "small.yaml"), tmp_path / "runs"
     for out, more in ((runs, ["--logger", "tensorboard"]), (tmp_path / "plain", [])):
@@ -42,9 +42,9 @@ def test_a_logged_run_is_in_tensorboard_as_it_is_in_its_record(tmp_path: Path) -
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert set(reader.Tags()["scalars"]) == set(SCALARS)
     for tag, name in SCALARS.items():
-        found = [(event.step, event.value) for event in reader.Scalars(tag)]
-        assert [step for step, _ in found] == [1, 2]
-        assert [value for _, value in found] == pytest.approx([m[name] for m in metrics], rel=1e-6)
+        points = [(event.step, event.value) for event in reader.Scalars(tag)]
+        assert [step for step, _ in points] == [1, 2]
+        assert [value for _, value in points] == pytest.approx([m[name] for m in metrics], rel=1e-6)
     assert reader.Tags()["graph"]
     assert b"Conv2d" in reader.Graph().SerializeToString()
     pictures = reader.Tags()["images"]
@@ -56,27 +56,25 @@ def test_a_logged_run_is_in_tensorboard_as_it_is_in_its_record(tmp_path: Path) -
     assert (picture.width, picture.height) == (28, 28)
 
 
-def test_a_resumed_run_goes_on_in_the_same_log(tmp_path: Path) -> None:
-    """Epochs before the log was asked for are in it too, and none is there twice."""
+def test_a_resumed_run_continues_its_log(tmp_path: Path) -> None:
+    """Epochs before the first use of the option are included, and none is repeated."""
     architecture = parse_architecture(TEXT, "small.yaml")
-    folder, done = run_until_stopped(train(architecture, out=tmp_path, stop=after(60)))
-    assert not done
+    folder, finished = run_until_stopped(train(architecture, out=tmp_path, stop=after(60)))
+    assert not finished
     assert run("train", "--resume", str(folder), "-q", "--logger", "tensorboard").code == 0
     assert run("train", "--resume", str(folder), "-q", "--logger", "tensorboard").code == 0
-    found = [event.step for event in events(folder).Scalars("accuracy/test")]
-    assert found == [1, 2]
+    steps = [event.step for event in events(folder).Scalars("accuracy/test")]
+    assert steps == [1, 2]
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """One line with the place and what to do, exit code 3; without the logger, the run goes on."""
+def test_a_log_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    """The exit code is 3; without the option the run continues."""
     architecture = parse_architecture(TEXT, "small.yaml")
     folder, _ = run_until_stopped(train(architecture, out=tmp_path, stop=after(60)))
     (folder / "tensorboard").write_text("mine")
-    ran = run("train", "--resume", str(folder), "-q", "--logger", "tensorboard")
-    assert ran.code == 3
-    assert ran.err == (
-        f"{folder}/tensorboard: File exists; put that right, or leave out --logger\n"
-    )
+    result = run("train", "--resume", str(folder), "-q", "--logger", "tensorboard")
+    assert result.code == 3
+    assert result.err == (f"{folder}/tensorboard: File exists; fix that, or leave out --logger\n")
     assert (folder / "tensorboard").read_text() == "mine"
     assert run("train", "--resume", str(folder), "-q").code == 0
 
@@ -84,15 +82,15 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_without_the_package_nothing_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line that names the command to install it, exit code 3, and no run folder."""
+    """The exit code is 3, the line names the command to install it, and no run is created."""
     (tmp_path / "small.yaml").write_text(TEXT)
-    monkeypatch.setitem(sys.modules, "tensorboard", None)  # import raises what it does without it
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # importing it raises ModuleNotFoundError
     out = tmp_path / "runs"
     arguments = ("train", str(tmp_path / "small.yaml"), "--out", str(out))
-    ran = run(*arguments, "--logger", "tensorboard")
-    assert ran.code == 3
-    assert ran.err.startswith("tensorboard is not installed; install it with: ")
-    assert ran.err.endswith("[tensorboard]'\n")
+    result = run(*arguments, "--logger", "tensorboard")
+    assert result.code == 3
+    assert result.err.startswith("tensorboard is not installed; install it with: ")
+    assert result.err.endswith("[tensorboard]'\n")
     assert not out.exists()
-    ran = run(*arguments, "--logger", "wandb")
-    assert (ran.code, ran.err) == (2, "--logger: found 'wandb'; allowed: tensorboard\n")
+    result = run(*arguments, "--logger", "wandb")
+    assert (result.code, result.err) == (2, "--logger: found 'wandb'; allowed: tensorboard\n")

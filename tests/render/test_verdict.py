@@ -1,4 +1,4 @@
-"""Verdicts: the same words and colors everywhere."""
+"""Verdicts have the same words and colors in every command."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from netbuilder.render.verdict import measured_text, tally_cell, verdict_cell
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 
 
-def on_a_terminal(*arguments: str, folder: Path = ROOT) -> str:
-    """What a command prints to a terminal that is wide enough."""
+def terminal_output(*arguments: str, folder: Path = ROOT) -> str:
+    """Return the output of a command on a wide terminal."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200", "PYTHONUTF8": "1"}
     with subprocess.Popen(
@@ -30,7 +30,7 @@ def on_a_terminal(*arguments: str, folder: Path = ROOT) -> str:
         try:
             while chunk := os.read(leader, 65536):
                 chunks.append(chunk)
-        except OSError:  # the other side is closed
+        except OSError:  # Linux's error after the other side is closed
             pass
     os.close(leader)
     return b"".join(chunks).decode()
@@ -47,19 +47,19 @@ def on_a_terminal(*arguments: str, folder: Path = ROOT) -> str:
 def test_a_verdict_is_a_word_in_a_color(
     met: bool | None, reason: str, text: str, style: str
 ) -> None:
-    """And its reason."""
+    """The reason follows the word."""
     assert verdict_cell(met, reason) == (met, text, style)
 
 
 def test_several_verdicts_are_counted() -> None:
-    """Green only where all are met."""
+    """The count is green only if all are met."""
     assert tally_cell(5, 5) == (5, "5 of 5", "green")
     assert tally_cell(4, 5, " met") == (4, "4 of 5 met", "red")
     assert tally_cell(None, 5).text == "–"
 
 
 @pytest.mark.parametrize(
-    ("target", "value", "left", "text"),
+    ("target", "value", "margin", "text"),
     [
         ("train_accuracy", 99.18666666, None, "99.19"),
         ("test_accuracy", 99.5, 0.1, "99.50"),
@@ -67,27 +67,27 @@ def test_several_verdicts_are_counted() -> None:
         ("parameters", 7884, 116, "7,884"),
     ],
 )
-def test_accuracies_have_two_decimals_unless_these_hide_the_verdict(
-    target: str, value: float, left: float | None, text: str
+def test_accuracies_have_two_decimals_unless_they_hide_the_verdict(
+    target: str, value: float, margin: float | None, text: str
 ) -> None:
-    """99.3983 is not rounded into 99.40, which would be met."""
-    assert measured_text(target, value, left) == text
+    """99.3983 is not rounded to 99.40, which would meet the target."""
+    assert measured_text(target, value, margin) == text
 
 
 def test_commands_color_verdicts_alike(tmp_path: Path) -> None:
-    """In a summary, a check, a list of runs and results."""
+    """Summary, check, list of runs and results use the same colors."""
     small = tmp_path / "small.yaml"
     small.write_text(SMALL.replace("below: 1500", "below: 1494"))
     for command in ("summarize", "check"):
-        shown = on_a_terminal(command, "small.yaml", folder=tmp_path)
-        lines = [line for line in shown.splitlines() if "target " in line]
+        output = terminal_output(command, "small.yaml", folder=tmp_path)
+        lines = [line for line in output.splitlines() if "target " in line]
         assert [RED in line and "not met" in line for line in lines] == [True, False]
         assert [GREEN in line and "met with" in line for line in lines] == [False, True]
-    assert f"{GREEN}met" in on_a_terminal("runs", "archs/results/iter10")
-    assert f"{GREEN} 5 of 5" in on_a_terminal("results", "archs/results/iter10")
+    assert f"{GREEN}met" in terminal_output("runs", "archs/results/iter10")
+    assert f"{GREEN} 5 of 5" in terminal_output("results", "archs/results/iter10")
 
 
-def test_json_has_no_numbers_that_are_not_finite() -> None:
-    """However deep they are."""
+def test_json_has_only_finite_numbers() -> None:
+    """NaN and infinity are null at every depth."""
     data = {"a": [float("nan"), {"b": (float("inf"), 1.5)}], "c": True}
     assert dumps(data) == '{"a": [null, {"b": [null, 1.5]}], "c": true}'

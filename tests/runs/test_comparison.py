@@ -1,4 +1,4 @@
-"""What several runs add up to."""
+"""Statistics over several runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
-from run_folders import made_run
+from run_folders import write_run
 from small import after, run_until_stopped, small
 
 from netbuilder._text import natural_key
@@ -40,8 +40,8 @@ def test_a_row_is_the_mean_over_the_seeds_of_finished_runs(tmp_path: Path) -> No
     assert row[-4:-1] == ["2 of 2", "1", "0, 1"]
 
 
-def test_runs_of_another_network_have_a_row_of_their_own(tmp_path: Path) -> None:
-    """A changed layer is another experiment, a changed note is not."""
+def test_runs_of_another_network_have_a_separate_row(tmp_path: Path) -> None:
+    """A changed layer separates runs; a changed title does not."""
     for change in ("title=other", "layers[3].Dropout.p=0.2"):
         run_until_stopped(train(small("train.epochs=1", change), out=tmp_path))
     run_until_stopped(train(small("train.epochs=1"), out=tmp_path, seed=1))
@@ -49,7 +49,7 @@ def test_runs_of_another_network_have_a_row_of_their_own(tmp_path: Path) -> None
 
 
 def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
-    """iter2 comes before iter10."""
+    """iter2 precedes iter10."""
     for name in ("iter10", "iter2"):
         run_until_stopped(train(small("train.epochs=1", f"name={name}"), out=tmp_path))
     assert [summary.name for summary in summarize_runs(Run.find([tmp_path]))] == ["iter2", "iter10"]
@@ -64,8 +64,8 @@ def test_iterations_are_ordered_by_their_number(tmp_path: Path) -> None:
         (("x²", "x1", "x٣"), ["x1", "x²", "x٣"]),
     ],
 )
-def test_names_count_up(names: tuple[str, ...], order: list[str]) -> None:
-    """Each number in its place, and only digits that are numbers: a file may be called x²."""
+def test_names_sort_by_their_numbers(names: tuple[str, ...], order: list[str]) -> None:
+    """Each number counts as a whole; digits that are not decimal, as in x², are letters."""
     assert sorted(names, key=natural_key) == order
 
 
@@ -94,19 +94,19 @@ def test_names_count_up(names: tuple[str, ...], order: list[str]) -> None:
         ),
     ],
 )
-def test_a_record_of_another_shape_is_damaged(
+def test_an_invalid_record_is_reported(
     name: str, record: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    """It is told where it is read, not where its figures are added up."""
-    made = made_run(tmp_path, small("train.epochs=1"), [(50.0, 50.0)])
-    content = json.loads((made.path / name).read_text())
-    (made.path / name).write_text(json.dumps(content | record) + "\n")
+    """The message names the field and the allowed values."""
+    changed = write_run(tmp_path, small("train.epochs=1"), [(50.0, 50.0)])
+    content = json.loads((changed.path / name).read_text())
+    (changed.path / name).write_text(json.dumps(content | record) + "\n")
     with pytest.raises(ConfigError, match=re.escape(message)):
-        summarize_runs([Run(made.path)])
+        summarize_runs([Run(changed.path)])
 
 
-def test_a_folder_without_runs_and_a_broken_record_are_named(tmp_path: Path) -> None:
-    """What cannot be read is an error with its path."""
+def test_a_folder_without_runs_and_a_broken_record_are_reported(tmp_path: Path) -> None:
+    """Each is an error with its path."""
     with pytest.raises(ConfigError, match=f"{tmp_path}: no run folder in it"):
         Run.find([tmp_path])
     folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))

@@ -1,4 +1,4 @@
-"""The list of run folders, whatever state they are in."""
+"""The list of run folders in every state."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def listed(runs: Path, *arguments: str) -> list[dict[str, object]]:
-    """What the command says to programs."""
-    ran = run("runs", str(runs), "--format", "json", *arguments)
-    assert ran.code == 0, ran.err
-    rows: list[dict[str, object]] = json.loads(ran.out)
+    """Return the rows of the command's JSON."""
+    result = run("runs", str(runs), "--format", "json", *arguments)
+    assert result.code == 0, result.err
+    rows: list[dict[str, object]] = json.loads(result.out)
     return rows
 
 
-def test_runs_are_listed_the_newest_first(runs: Path) -> None:
-    """With how far each came and what became of it; what cannot be read says why, behind all."""
+def test_the_newest_run_is_listed_first(runs: Path) -> None:
+    """Each row has epochs and verdict; damaged runs come last, with the reason."""
     rows = listed(runs)
-    begun = [str(row["started"]) for row in rows[:3]]
-    assert begun == sorted(begun, reverse=True)  # in whole seconds, which some share
+    starts = [str(row["started"]) for row in rows[:3]]
+    assert starts == sorted(starts, reverse=True)  # in whole seconds, so that some are equal
     rows[:3] = sorted(rows[:3], key=lambda row: str(row["seed"]), reverse=True)
     verdicts = {row["seed"]: row["verdict"] for row in rows}
     assert verdicts == {2: "unfinished", 1: "not met", 0: "met", None: "damaged"}
@@ -65,7 +65,7 @@ def test_runs_are_listed_the_newest_first(runs: Path) -> None:
     result = json.loads((Path(str(rows[2]["path"])) / "result.json").read_text())
     assert rows[2]["best"] == result["best"]["test_accuracy"]
     assert "metrics.jsonl: line 1: cannot be read: not JSON" in str(rows[3]["fault"])
-    assert "config.json: architecture: it is required and missing" in str(rows[4]["fault"])
+    assert "config.json: architecture: this field is required" in str(rows[4]["fault"])
 
 
 @pytest.mark.parametrize(
@@ -80,49 +80,49 @@ def test_runs_are_listed_the_newest_first(runs: Path) -> None:
     ],
 )
 def test_a_list_is_filtered(arguments: tuple[str, ...], seeds: list[int], runs: Path) -> None:
-    """By name, verdict, data set and number."""
-    found = [row["seed"] for row in listed(runs, *arguments)]
-    assert sorted(map(str, found)) == sorted(map(str, seeds))
+    """Each option filters the rows, and ``--limit`` takes the first of them."""
+    listed_seeds = [row["seed"] for row in listed(runs, *arguments)]
+    assert sorted(map(str, listed_seeds)) == sorted(map(str, seeds))
     assert listed(runs, *arguments, "--limit", "1") == listed(runs, *arguments)[:1]
 
 
 def test_the_table_names_folder_and_verdict(runs: Path, tmp_path: Path) -> None:
-    """In a pipe, in markdown, and where there is nothing."""
-    ran = run("runs", str(runs))
+    """The table appears in a pipe and in markdown; an empty folder gives a note."""
+    result = run("runs", str(runs))
     [stopped] = [row for row in list_runs(runs) if row.verdict == "unfinished"]
     assert any(
         line.split()[0] == f"small/{stopped.path.name}" and line.endswith("unfinished")
-        for line in ran.out.splitlines()
+        for line in result.out.splitlines()
     )
-    ran = run("runs", str(runs), "--format", "markdown")
-    assert ran.out.count("\n") == 7
-    ran = run("runs", str(tmp_path))
-    assert (ran.code, ran.out) == (0, "")
-    assert ran.err == f"{tmp_path}: no run in it; `netbuilder train` makes them\n"
+    result = run("runs", str(runs), "--format", "markdown")
+    assert result.out.count("\n") == 7
+    result = run("runs", str(tmp_path))
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"{tmp_path}: no run in it; `netbuilder train` creates them\n"
 
 
-def test_a_run_itself_is_a_list_of_one(runs: Path) -> None:
-    """It is named as it was asked for, not by a dot."""
+def test_a_run_folder_is_listed_alone(runs: Path) -> None:
+    """Its row has the path of the command line, not a dot."""
     [row] = [row for row in listed(runs) if row["seed"] == 0 and row["verdict"] != "damaged"]
     lines = run("runs", str(row["path"])).out.splitlines()
     assert [line.split()[0] for line in lines] == ["run", row["path"]]
 
 
-def test_a_filter_that_nothing_passes_says_what_there_is(runs: Path) -> None:
-    """Names, data sets and verdicts; programs get an empty list all the same."""
-    ran = run("runs", str(runs), "--dataset", "mnst")
-    assert (ran.code, ran.out) == (0, "")
-    assert ran.err == (
+def test_a_filter_without_matches_lists_the_known_values(runs: Path) -> None:
+    """The note lists names, data sets and verdicts; the JSON is an empty list."""
+    result = run("runs", str(runs), "--dataset", "mnst")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == (
         f"{runs}: none of its 5 runs matches; it has names: other, small; "
         "data sets: mnist5k; verdicts: damaged, met, not-met, unfinished\n"
     )
     assert listed(runs, "--dataset", "mnst") == []
 
 
-def test_runs_of_other_time_zones_stand_where_they_belong(
+def test_runs_are_ordered_across_time_zones(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the moment at which they began, and told in this machine's time."""
+    """The moment of their start decides, and the table shows local time."""
     [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
     for name, started in (
         ("first", "2026-01-02T01:00:00+05:00"),
@@ -145,7 +145,7 @@ def test_runs_of_other_time_zones_stand_where_they_belong(
 
 
 def test_a_run_that_a_process_trains_is_running(runs: Path) -> None:
-    """Looking at it is no hindrance; once the process is gone, it is unfinished."""
+    """A look does not lock it; after the process ends, it is unfinished."""
     [stopped] = [Run(row.path) for row in list_runs(runs) if row.verdict == "unfinished"]
     with stopped.in_use():
         assert [row["seed"] for row in listed(runs, "--verdict", "running")] == [2]
@@ -154,10 +154,8 @@ def test_a_run_that_a_process_trains_is_running(runs: Path) -> None:
         pass
 
 
-def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
-    runs: Path, tmp_path: Path
-) -> None:
-    """They are told, and what programs read holds no NaN."""
+def test_an_invalid_time_and_an_invalid_accuracy_are_damage(runs: Path, tmp_path: Path) -> None:
+    """Each is reported with file and field, and the JSON contains no NaN."""
     [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
     environment = shutil.copytree(met, tmp_path / "time") / "environment.json"
     environment.write_text(json.dumps(json.loads(environment.read_text()) | {"started": "today"}))
@@ -171,21 +169,21 @@ def test_a_started_that_is_no_time_and_an_accuracy_that_is_none_are_damage(
     assert "NaN" not in run("runs", str(tmp_path), "--format", "json").out
     record = json.loads(environment.read_text()) | {"started": "2026-01-01"}
     for data, fault in (
-        ({}, "data.kind: it is required and missing"),
+        ({}, "data.kind: this field is required"),
         ({"kind": 5}, "data.kind: found the number 5; allowed: text"),
         ({"kind": "mnist"}, "data.kind: found the text 'mnist'; allowed: 'mnist5k'"),
     ):
         record["data"] = {"sha256": "", "fell_back": ""} | data
         environment.write_text(json.dumps(record))
-        ran = run("compare", str(tmp_path / "time"))
-        assert ran.code == 2
-        assert fault in ran.err
+        result = run("compare", str(tmp_path / "time"))
+        assert result.code == 2
+        assert fault in result.err
     (tmp_path / "nan" / "metrics.jsonl").write_text("")
     assert "it has 0 of 1 epochs" in run("runs", str(tmp_path)).err
 
 
 def rename_dataset(folder: Path, name: str) -> None:
-    """Give the data set of a run another name, in both files that hold it."""
+    """Rename the data set of a run in both of its files."""
     for file in ("config.json", "environment.json"):
         text = (folder / file).read_text()
         (folder / file).write_text(text.replace('"mnist5k"', json.dumps(name)))
@@ -195,7 +193,7 @@ def rename_dataset(folder: Path, name: str) -> None:
 def test_folder_and_verdict_fit_a_narrow_terminal(
     width: int, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What has no room is left out and named."""
+    """Columns that do not fit are left out and named."""
     monkeypatch.setenv("COLUMNS", str(width))
     out = run("runs", str(runs), "--format", "rich").out
     for row in list_runs(runs):
@@ -207,8 +205,8 @@ def test_folder_and_verdict_fit_a_narrow_terminal(
     assert "too narrow for device" in out
 
 
-def test_names_with_markup_come_out_as_text(runs: Path, tmp_path: Path) -> None:
-    """A record that somebody wrote by hand can hold anything."""
+def test_names_with_markup_are_printed_as_text(runs: Path, tmp_path: Path) -> None:
+    """Markup in a record has no effect on the table."""
     for row in list_runs(runs):
         if row.verdict == "met":
             shutil.copytree(row.path, tmp_path / "runs" / "x" / "1")
@@ -217,10 +215,8 @@ def test_names_with_markup_come_out_as_text(runs: Path, tmp_path: Path) -> None:
     assert "<b>" not in run("runs", str(tmp_path / "runs"), "--format", "markdown").out
 
 
-def test_columns_stand_below_each_other_whatever_the_letters_are(
-    runs: Path, tmp_path: Path
-) -> None:
-    """In a pipe too, where a letter may be two columns wide."""
+def test_columns_align_with_wide_letters(runs: Path, tmp_path: Path) -> None:
+    """The plain table counts letters that are two columns wide."""
     [met] = [row.path for row in list_runs(runs) if row.verdict == "met"]
     for name in ("mnist5k", "\u6570\u5b57", "\U0001f98a"):
         path = shutil.copytree(met, tmp_path / name.encode("ascii", "backslashreplace").hex())
@@ -229,14 +225,14 @@ def test_columns_stand_below_each_other_whatever_the_letters_are(
     assert len({cell_len(line[: line.index(" cpu")]) for line in lines[1:]}) == 1
 
 
-def test_what_is_asked_for_wrongly_is_told(tmp_path: Path) -> None:
-    """A verdict that there is not, a folder that there is not, a format."""
+def test_wrong_arguments_are_reported(tmp_path: Path) -> None:
+    """An unknown verdict, an unknown format and a missing folder have exit code 2."""
     for arguments, message in (
         (("--verdict", "good"), "met, not-met, not-judged, running, unfinished, damaged"),
         (("--format", "xml"), "allowed: rich, plain, markdown, json"),
     ):
-        ran = run("runs", str(tmp_path), *arguments)
-        assert ran.code == 2
-        assert message in ran.err
-    ran = run("runs", str(tmp_path / "nowhere"))
-    assert ran.code == 2
+        result = run("runs", str(tmp_path), *arguments)
+        assert result.code == 2
+        assert message in result.err
+    result = run("runs", str(tmp_path / "nowhere"))
+    assert result.code == 2

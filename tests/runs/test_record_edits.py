@@ -1,4 +1,4 @@
-"""Run folders that somebody has edited: every command answers, or names file and field in a line.
+"""Run folders with edited records: every command answers, or names file and field in one line.
 
 The fields are enumerated from the models, so that a new one is covered as soon as it exists. All
 edits of all fields go through `netbuilder runs` in one call; the other commands get a sample, and
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from command import Ran, run
+from command import Result, run
 from small import DOCUMENT, after, run_until_stopped
 
 from netbuilder.config.loader import parse_architecture
@@ -26,10 +26,10 @@ from netbuilder.runs.records import (
     Environment,
     EpochRecord,
     Evaluation,
-    Record,
     RunConfig,
     RunResult,
 )
+from netbuilder.runs.values import Record
 from netbuilder.training.loop import resume, train
 
 TEXT = DOCUMENT.replace("epochs: 3", "epochs: 2")
@@ -70,7 +70,7 @@ VALUES: dict[str, str] = {
     "list of lists": "[[1], [[]]]",
     "deep list": "[" * 10_000 + "]" * 10_000,
     "mapping": '{"x": 1}',
-    "no date": '"2026-02-30T00:00:00+00:00"',
+    "invalid date": '"2026-02-30T00:00:00+00:00"',
     "first date": '"0001-01-01T00:00:00+14:00"',
     DELETED: "",
 }
@@ -86,7 +86,7 @@ def models_in(annotation: object) -> Iterator[type[Record]]:
 
 
 def fields_of(model: type[Record]) -> Iterator[str]:
-    """Yield the path of every field of a model and of the models in it; lists by their first."""
+    """Yield the path of every field of a model and of nested models; of lists, the first item."""
     for name, field in model.model_fields.items():
         key = field.alias or name
         yield key
@@ -129,27 +129,27 @@ FIELDS = [
 EDITS = [Edit(*field, value) for field in FIELDS for value in VALUES]
 
 
-def replaced(content: bytes) -> Callable[[Path], object]:
-    """Return what replaces a file's content."""
+def replace_content(content: bytes) -> Callable[[Path], object]:
+    """Return a function that replaces a file's content."""
     return lambda path: path.write_bytes(content)
 
 
-def made_fifo(path: Path) -> None:
+def replace_with_fifo(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
 
 
-def made_folder(path: Path) -> None:
+def replace_with_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
 
-def with_unknown_keys(path: Path) -> None:
+def add_unknown_keys(path: Path) -> None:
     extra = '{"new": {"a": [NaN, 1e999, "\\u001b"]}, '
     path.write_text(path.read_text().replace("{", extra, 1))
 
 
-def with_duplicate_keys(path: Path) -> None:
+def add_duplicate_keys(path: Path) -> None:
     lines = path.read_text().splitlines()
     pairs = json.loads(lines[0] if path.suffix == ".jsonl" else path.read_text())
     name = next(iter(pairs))
@@ -157,23 +157,23 @@ def with_duplicate_keys(path: Path) -> None:
 
 
 SOUND = ("unknown keys", "BOM", "duplicate keys")
-"""Edits of a whole file that leave it sound: the last of duplicate keys counts, as for JSON."""
+"""Edits of a whole file that leave it valid: the last of duplicate keys counts, as in JSON."""
 
 FILE_EDITS: dict[str, Callable[[Path], object]] = {
-    "empty": replaced(b""),
-    "null": replaced(b"null\n"),
-    "list": replaced(b"[1, 2]\n"),
-    "text": replaced(b'"x"\n'),
-    "NUL bytes": replaced(b"\0" * 100),
-    "not UTF-8": replaced(b'{"a": "\xff\xfe"}'),
+    "empty": replace_content(b""),
+    "null": replace_content(b"null\n"),
+    "list": replace_content(b"[1, 2]\n"),
+    "text": replace_content(b'"x"\n'),
+    "NUL bytes": replace_content(b"\0" * 100),
+    "not UTF-8": replace_content(b'{"a": "\xff\xfe"}'),
     "UTF-16": lambda path: path.write_text(path.read_text(), encoding="utf-16"),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
-    "folder": made_folder,
-    "FIFO": made_fifo,
-    "deep": replaced(b"[" * 10_000),
-    "unknown keys": with_unknown_keys,
+    "folder": replace_with_folder,
+    "FIFO": replace_with_fifo,
+    "deep": replace_content(b"[" * 10_000),
+    "unknown keys": add_unknown_keys,
     "BOM": lambda path: path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()),
-    "duplicate keys": with_duplicate_keys,
+    "duplicate keys": add_duplicate_keys,
 }
 
 
@@ -226,22 +226,22 @@ def refuse_constant(name: str) -> None:
     raise AssertionError(f"{name} in JSON")
 
 
-def require_answer(ran: Ran, label: str, fields: tuple[str, ...] = ()) -> None:
+def require_answer(result: Result, label: str, fields: tuple[str, ...] = ()) -> None:
     """Require an answer, or one short line per damaged file that names it and one of ``fields``."""
-    assert ran.code in (0, 1, 2, 3), (label, ran)
-    lines = [line for line in ran.err.splitlines() if "left out, not finished" not in line]
+    assert result.code in (0, 1, 2, 3), (label, result)
+    lines = [line for line in result.err.splitlines() if "left out, not finished" not in line]
     for line in lines:
         assert line.isprintable(), (label, line)
         assert len(line) <= 300, (label, line)
     named = [line for line in lines if any(name in line for name in (*MODELS, "lr-find.json"))]
     assert len(named) <= 1, (label, named)
-    if ran.code in (2, 3):
-        assert named or "SHA-256" in ran.err or "weights" in ran.err, (label, ran.err)
+    if result.code in (2, 3):
+        assert named or "SHA-256" in result.err or "weights" in result.err, (label, result.err)
     for line in named:
         known = ("not JSON", "cannot be read", "allowed: a mapping", "epochs", "as in", *fields)
         assert any(word in line for word in known), (label, line)
-    if ran.out.startswith(("[", "{")):
-        json.loads(ran.out, parse_constant=refuse_constant)
+    if result.out.startswith(("[", "{")):
+        json.loads(result.out, parse_constant=refuse_constant)
 
 
 CHEAP = (
@@ -265,7 +265,7 @@ COSTLY = (
 
 
 def test_the_edits_cover_every_model() -> None:
-    """A field of a record that no edit changes is one that nobody checks."""
+    """The enumeration reaches nested fields, lists and the document."""
     fields = {field for _, field in FIELDS}
     assert {"data.fell_back", "resumed.0.started", "best.test_accuracy", "targets.0.met"} <= fields
     assert {"mistakes.0.index", "reference.parameters", "architecture.train.epochs"} <= fields
@@ -273,12 +273,12 @@ def test_the_edits_cover_every_model() -> None:
 
 
 def test_every_edit_is_listed(base: Path, work: Path) -> None:
-    """`runs` lists each run as it is or as damaged, in one call, whose JSON is standard."""
+    """`runs` lists each run as sound or damaged in one call, in standard JSON."""
     for number, edit in enumerate(EDITS):
         edit.apply(copy_records(base, work / "all" / str(number)))
-    ran = run("runs", "all", "--format", "json")
-    assert ran.code == 0
-    rows = json.loads(ran.out, parse_constant=refuse_constant)
+    result = run("runs", "all", "--format", "json")
+    assert result.code == 0
+    rows = json.loads(result.out, parse_constant=refuse_constant)
     assert len(rows) == len(EDITS)
     for row in rows:
         edit = EDITS[int(Path(row["path"]).parts[1])]
@@ -286,90 +286,90 @@ def test_every_edit_is_listed(base: Path, work: Path) -> None:
             assert fault.isprintable()
             assert len(fault) <= 300, (edit, fault)
             assert any(name in fault for name in MODELS), (edit, fault)
-    assert all(line.isprintable() and len(line) <= 300 for line in ran.err.splitlines())
+    assert all(line.isprintable() and len(line) <= 300 for line in result.err.splitlines())
     assert "Infinity" not in run("runs", "all").out
 
 
 @pytest.mark.parametrize("command", CHEAP)
 def test_a_sample_of_edits_is_answered(command: str, base: Path, work: Path) -> None:
-    """Every command that reads records without torch, on every 60th edit."""
+    """Each command that reads records without torch answers every 60th edit."""
     first = CHEAP.index(command)
     for number, edit in list(enumerate(EDITS))[8 * first :: 60]:
         edit.apply(copy_records(base, work / str(number)))
-        ran = run(*command.format(number).split())
-        require_answer(ran, f"{edit}: {command}", tuple(edit.field.split(".")))
+        result = run(*command.format(number).split())
+        require_answer(result, f"{edit}: {command}", tuple(edit.field.split(".")))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("command", CHEAP)
 def test_every_edit_is_answered(command: str, base: Path, work: Path) -> None:
-    """Every command that reads records without torch, on every edit."""
+    """Each command that reads records without torch answers every edit."""
     for number, edit in enumerate(EDITS):
         edit.apply(copy_records(base, work / str(number)))
-        ran = run(*command.format(number).split())
-        require_answer(ran, f"{edit}: {command}", tuple(edit.field.split(".")))
+        result = run(*command.format(number).split())
+        require_answer(result, f"{edit}: {command}", tuple(edit.field.split(".")))
         shutil.rmtree(work / str(number))
 
 
 @pytest.mark.parametrize("file", MODELS)
 def test_a_replaced_file_is_answered(file: str, base: Path, work: Path) -> None:
-    """Files that are no record at all, and ones that differ from what `train` writes."""
+    """Files that are not records are reported; valid variants of records are read."""
     for number, (name, change) in enumerate(FILE_EDITS.items()):
         change(copy_records(base, work / name.replace(" ", "-")) / file)
         for command in (CHEAP[0], CHEAP[1 + number % 2], CHEAP[3 + number % 4]):
-            ran = run(*command.format(name.replace(" ", "-")).split())
-            require_answer(ran, f"{name} {file}: {command}")
+            result = run(*command.format(name.replace(" ", "-")).split())
+            require_answer(result, f"{name} {file}: {command}")
             if name in SOUND:
-                assert ran.code == 0, (name, ran)
-                assert "cannot be read" not in ran.err, (name, ran)
+                assert result.code == 0, (name, result)
+                assert "cannot be read" not in result.err, (name, result)
 
 
 def costly_edits() -> list[Edit]:
-    """A sample that has each file, and each command with several values."""
+    """Return a sample that covers each file, and each command with several values."""
     return EDITS[17::263]
 
 
 @pytest.mark.parametrize("number", range(len(COSTLY)))
 def test_costly_commands_answer_a_sample(number: int, base: Path, work: Path) -> None:
-    """Commands that load torch or draw, on a few edits each."""
+    """Commands that load torch or draw answer a few edits each."""
     for position, edit in enumerate(costly_edits()[number::3]):
         edit.apply(copy_run(base, work / str(position)))
-        ran = run(*COSTLY[number].format(position).split())
-        require_answer(ran, f"{edit}: {COSTLY[number]}", tuple(edit.field.split(".")))
+        result = run(*COSTLY[number].format(position).split())
+        require_answer(result, f"{edit}: {COSTLY[number]}", tuple(edit.field.split(".")))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("command", COSTLY)
 def test_costly_commands_answer_every_field(command: str, base: Path, work: Path) -> None:
-    """Commands that load torch or draw, on every field with a few values, and on whole files."""
+    """Commands that load torch or draw answer a few values of every field."""
     values = list(VALUES)
     for position, field in enumerate(FIELDS):
         for step in range(3):
             edit = Edit(*field, values[(7 * position + 5 * step) % len(values)])
             edit.apply(copy_run(base, work / "edit"))
-            ran = run(*command.format("edit").split())
-            require_answer(ran, f"{edit}: {command}", tuple(edit.field.split(".")))
+            result = run(*command.format("edit").split())
+            require_answer(result, f"{edit}: {command}", tuple(edit.field.split(".")))
             shutil.rmtree(work / "edit")
 
 
 @pytest.mark.parametrize("field", RangeTest.model_fields)
-def test_edits_of_a_range_test_are_noted(field: str, base: Path, work: Path) -> None:
-    """`check --advice` goes on without the evidence, and names file and field."""
+def test_edits_of_a_range_test_are_reported(field: str, base: Path, work: Path) -> None:
+    """`check --advice` continues without the evidence, and names file and field."""
     folder = work / "runs" / "small"
     folder.mkdir(parents=True)
     for value in VALUES:
         shutil.copy(base / "lr-find.json", folder)
         Edit("lr-find.json", field, value).apply(folder)
-        ran = run("check", "small.yaml", "--advice", "--format", "json")
-        assert ran.code == 0, (field, value, ran)
-        require_answer(ran, f"{field}: {value}", (field, "another"))
+        result = run("check", "small.yaml", "--advice", "--format", "json")
+        assert result.code == 0, (field, value, result)
+        require_answer(result, f"{field}: {value}", (field, "another"))
 
 
-def test_a_resume_keeps_unknown_keys_and_writes_what_is_missing(base: Path, work: Path) -> None:
-    """Of a run that was killed before its result, whose records a newer version has written."""
+def test_a_resume_keeps_unknown_keys_and_writes_missing_files(base: Path, work: Path) -> None:
+    """The run was killed before its result, and a newer version wrote its records."""
     folder = copy_run(base, work / "runs")
     for name in ("config.json", "environment.json"):
-        with_unknown_keys(folder / name)
+        add_unknown_keys(folder / name)
     for name in ("result.json", "evaluation.json"):
         (folder / name).unlink()
     assert run("train", "--resume", str(folder), "-q").code == 0
@@ -402,13 +402,13 @@ IMPOSSIBLE = [
 def test_values_that_contradict_each_other_are_named(
     file: str, field: str, value: object, message: str, base: Path, work: Path
 ) -> None:
-    """A right type is not enough; `report` says what it leaves out, or refuses the only run."""
+    """The right type is not enough: `report` names what it leaves out, or refuses the only run."""
     folder = copy_records(base, work / "runs")
     VALUES["this"] = json.dumps(value)
     try:
         Edit(file, field, "this").apply(folder)
     finally:
         del VALUES["this"]
-    ran = run("report", "runs", "--out", "report")
-    text = ran.err if ran.code else (work / "report" / "report.md").read_text()
-    assert message in text.replace("\\", ""), (ran, text[:2000])
+    result = run("report", "runs", "--out", "report")
+    text = result.err if result.code else (work / "report" / "report.md").read_text()
+    assert message in text.replace("\\", ""), (result, text[:2000])

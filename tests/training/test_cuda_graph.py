@@ -1,4 +1,4 @@
-"""The step as a CUDA graph: what it asks, when it is chosen, and that it is the step."""
+"""The step as a CUDA graph: its requirements, its choice, and its parity with the plain step."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ AUGMENTED = DOCUMENT.replace(
 
 
 def dataset_of(architecture: Architecture) -> Dataset:
-    """The document's data set, of which no image is needed here."""
+    """Return the document's data set, whose images are not loaded."""
     return architecture.trained.dataset
 
 
 def step_of(architecture: Architecture, hardware: Device, *, graphed: bool = False) -> Step:
-    """A fresh network's step."""
+    """Create the step of a fresh network."""
     trainee = TrainState.make(architecture, hardware, 0, STEPS, architecture.trained.epochs)
     config, dataset = architecture.trained, dataset_of(architecture)
     return Step(trainee, config, dataset, hardware, 0, STEPS, graph=graphed)
 
 
 def batch(size: int, seed: int, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
-    """Images and labels as MNIST's."""
+    """Create random images and labels in MNIST's format."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (size, 1, 28, 28), dtype=torch.uint8, generator=generator)
     labels = torch.randint(0, 10, (size,), generator=generator)
@@ -52,11 +52,11 @@ def batch(size: int, seed: int, device: str = "cpu") -> tuple[torch.Tensor, torc
 
 
 def state(step: Step) -> list[torch.Tensor]:
-    """Everything that an update changed, on the CPU."""
+    """Return every tensor that an update changes, on the CPU."""
     trainee = step._state
     tensors = [*trainee.model.state_dict().values(), *trainee.eval_model.state_dict().values()]
-    for held in trainee.optimizer.state_dict()["state"].values():
-        tensors += [value for value in held.values() if isinstance(value, torch.Tensor)]
+    for values in trainee.optimizer.state_dict()["state"].values():
+        tensors += [value for value in values.values() if isinstance(value, torch.Tensor)]
     return [tensor.detach().cpu().clone() for tensor in tensors]
 
 
@@ -68,38 +68,38 @@ def state(step: Step) -> list[torch.Tensor]:
     ],
     ids=lambda architecture: architecture.name,
 )
-def test_the_passes_read_no_value_on_the_host(architecture: Architecture) -> None:
-    """Tensors that hold no values will do for them, so that a graph can be captured of them."""
+def test_the_passes_do_not_read_values_on_the_host(architecture: Architecture) -> None:
+    """They run with tensors without values, so that a graph of them can be captured."""
     step = step_of(architecture, CPU)
-    step.passes(*batch(8, 0))  # constants are made once, and kept
+    step.passes(*batch(8, 0))  # constants are created once and cached
     step._state.optimizer.zero_grad()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         outputs = step.passes(*map(mode.from_tensor, batch(8, 0)))
         assert all(isinstance(output, FakeTensor) and not output.ndim for output in outputs)
         with pytest.raises(DataDependentOutputException, match="_local_scalar_dense"):
-            bool(outputs[2])  # what is looked for would be found
+            bool(outputs[2])  # the check can fail: reading a value raises
 
 
-@pytest.mark.parametrize("asked", ["auto", "off"])
-def test_there_is_no_graph_without_cuda(asked: str) -> None:
-    """The CPU runs the step itself."""
-    assert decide_graph(asked, small().trained.optimizer, CPU) is False
+@pytest.mark.parametrize("choice", ["auto", "off"])
+def test_no_graph_is_used_without_cuda(choice: str) -> None:
+    """The CPU runs the plain step."""
+    assert decide_graph(choice, small().trained.optimizer, CPU) is False
 
 
-def test_a_graph_asked_for_without_cuda_is_refused() -> None:
-    """The message names the device and what to take."""
+def test_a_required_graph_is_refused_without_cuda() -> None:
+    """The message names the device and the choice to use."""
     with pytest.raises(MachineError, match="needs a CUDA GPU, and this run is on cpu; use auto"):
         decide_graph("on", small().trained.optimizer, CPU)
 
 
-def test_a_word_that_is_no_choice_is_refused() -> None:
-    """The choices are named."""
+def test_an_unknown_choice_is_refused() -> None:
+    """The message lists the choices."""
     with pytest.raises(ConfigError, match="--graph: found 'yes'; allowed: auto, on, off"):
         decide_graph("yes", small().trained.optimizer, CPU)
 
 
-def test_an_optimizer_without_one_kernel_runs_without_a_graph() -> None:
-    """Its update cannot be left out on the device, so that auto passes it and on refuses it."""
+def test_an_optimizer_without_a_skippable_update_runs_without_a_graph() -> None:
+    """The device cannot skip its update, so ``auto`` uses no graph and ``on`` is refused."""
     optimizer = small("train.optimizer={NAdam: {lr: 0.01}}").trained.optimizer
     cuda = Device(torch.device("cuda"), "fp32")
     assert decide_graph("auto", optimizer, cuda) is False
@@ -108,12 +108,12 @@ def test_an_optimizer_without_one_kernel_runs_without_a_graph() -> None:
         decide_graph("on", optimizer, cuda)
 
 
-def test_a_verdict_that_waits_is_that_of_the_first_bad_step() -> None:
-    """Steps behind it count as bad, and what is settled is forgotten."""
-    unsettled = DeferredFiniteCheck(torch.device("cpu"))
+def test_a_deferred_check_reports_the_first_failure() -> None:
+    """Later steps do not change it, and the next failure after a sound step is reported too."""
+    check = DeferredFiniteCheck(torch.device("cpu"))
     for step, finite in enumerate([True, True, False, True]):
-        unsettled.record(torch.tensor(finite), 3, step)
-    assert unsettled.first_failure() == (3, 2)
+        check.record(torch.tensor(finite), 3, step)
+    assert check.first_failure() == (3, 2)
     fresh = DeferredFiniteCheck(torch.device("cpu"))
     fresh.record(torch.tensor(True), 0, 0)
     assert fresh.first_failure() is None
@@ -122,10 +122,10 @@ def test_a_verdict_that_waits_is_that_of_the_first_bad_step() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["SGD: {lr: 0.1, momentum: 0.9}", "Adam", "AdamW"])
-def test_a_step_whose_verdict_waits_updates_nothing(
+def test_a_step_with_a_deferred_failure_updates_nothing(
     optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the first bad step on, weights and the optimizer stay as they were; then it is told."""
+    """The failed step leaves the weights unchanged, and the later check raises the error."""
     monkeypatch.setattr(step_module, "CudaGraphed", lambda body, *_: body)
     changed = (f"train.optimizer={{{optimizer}}}", "train.scheduler=", "train.ema=")
     step = step_of(small(*changed), CPU, graphed=True)
@@ -145,11 +145,11 @@ def test_a_step_whose_verdict_waits_updates_nothing(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("optimizer", ["SGD: {lr: 0.05, momentum: 0.9}", "AdamW"])
-def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
-    """On the same batches, a shorter last one among them, both come to the same weights."""
+def test_a_replayed_step_equals_the_plain_step(precision: str, optimizer: str) -> None:
+    """Both reach the same weights on the same batches, including a shorter last one."""
     hardware = Device.choose("cuda", precision)
     text = AUGMENTED.replace("SGD: {lr: 0.05, momentum: 0.9, nesterov: true}", optimizer)
     architecture = parse_architecture(text, "small.yaml")
@@ -157,11 +157,11 @@ def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
     for epoch in range(2):
         for number, size in enumerate((96, 96, 96, 50)):
             images, labels = batch(size, 10 * epoch + number, "cuda")
-            (loss, hits), (other, others) = (
+            (loss, hits), (replayed_loss, replayed_hits) = (
                 [value.clone() for value in step(images, labels, epoch, number)] for step in steps
             )
-            torch.testing.assert_close(other, loss, rtol=1e-4, atol=1e-4)
-            assert abs(int(hits) - int(others)) <= 1
+            torch.testing.assert_close(replayed_loss, loss, rtol=1e-4, atol=1e-4)
+            assert abs(int(hits) - int(replayed_hits)) <= 1
         for step in steps:
             step.raise_if_diverged()
     for plain, replayed in zip(*map(state, steps), strict=True):
@@ -169,9 +169,9 @@ def test_a_replayed_step_is_the_step(precision: str, optimizer: str) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_replayed_evaluation_is_the_evaluation() -> None:
-    """Over whole batches and a shorter last one, before and behind an update."""
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_replayed_evaluation_equals_the_plain_one() -> None:
+    """Both agree on full batches and a shorter last one, before and after an update."""
     hardware = Device.choose("cuda", "fp32")
     architecture = small()
     config, dataset = architecture.trained, architecture.trained.dataset
@@ -180,10 +180,10 @@ def test_a_replayed_evaluation_is_the_evaluation() -> None:
     replayed = CudaGraphed(prediction(model, dataset, hardware), model)
     images, labels = batch(2 * BATCH + 50, 0, "cuda")
     for number in range(2):
-        found = [
+        evaluations = [
             evaluate(model, config, dataset, hardware, images, labels, predict=predict)
             for predict in (None, replayed)
         ]
-        assert found[1].loss == pytest.approx(found[0].loss, rel=1e-5)
-        assert torch.equal(found[1].guesses, found[0].guesses)
+        assert evaluations[1].loss == pytest.approx(evaluations[0].loss, rel=1e-5)
+        assert torch.equal(evaluations[1].guesses, evaluations[0].guesses)
         step(*batch(96, 1, "cuda"), 0, number)

@@ -1,4 +1,4 @@
-"""The same command gives the same bits."""
+"""The same command produces the same bits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from netbuilder.training.step import Step
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(10, marks=pytest.mark.long)])
-def test_fresh_processes_give_one_hash(count: int, tmp_path: Path) -> None:
-    """Dropout, augmentation, average and schedule included, on the CPU by its own precision."""
+def test_fresh_processes_produce_the_same_hash(count: int, tmp_path: Path) -> None:
+    """The run has dropout, augmentation, average and schedule, in the CPU's default precision."""
     (tmp_path / "small.yaml").write_text(DOCUMENT)
     command = [sys.executable, "-m", "netbuilder", "train", "small.yaml", "--epochs", "1", "-q"]
     change = ["--set", "train.batch_size=500", "--set", "targets={}"]
@@ -35,7 +35,7 @@ def test_fresh_processes_give_one_hash(count: int, tmp_path: Path) -> None:
 
 
 def test_a_deterministic_run_is_recorded_as_one(tmp_path: Path) -> None:
-    """It is resumed as one, and torch is left as it was."""
+    """The record names the option, and torch's global setting is restored."""
     list(train(small("train.epochs=1"), out=tmp_path, deterministic=True))
     [folder] = (tmp_path / "small").iterdir()
     assert json.loads((folder / "config.json").read_text())["deterministic"] is True
@@ -43,10 +43,10 @@ def test_a_deterministic_run_is_recorded_as_one(tmp_path: Path) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_an_operation_without_a_deterministic_form_is_named(
+def test_an_operation_without_a_deterministic_form_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What torch says of it ends the run in one line, with what to do."""
+    """torch's message ends the run as an error that names the option and the operation."""
 
     def fails(*arguments: object) -> None:
         assert torch.are_deterministic_algorithms_enabled()
@@ -63,8 +63,8 @@ def test_an_operation_without_a_deterministic_form_is_named(
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_other_errors_are_left_as_they_are() -> None:
-    """Only what torch says of determinism is put in other words."""
+def test_other_errors_pass_unchanged() -> None:
+    """Only torch's message about determinism is replaced."""
     with pytest.raises(RuntimeError, match="size mismatch"), deterministic(enabled=True):
         raise RuntimeError("size mismatch")
 
@@ -79,11 +79,11 @@ def test_other_errors_are_left_as_they_are() -> None:
     ],
     ids=lambda kind: kind.__name__,
 )
-def test_a_default_is_written_down_and_read_back_as_itself(kind: type[Component]) -> None:
-    """A run that is resumed reads its record, and keeps 0.0 where it began with the default."""
+def test_a_default_survives_a_record(kind: type[Component]) -> None:
+    """A default that is written as JSON and read again is equal, in type too."""
     for field in kind.model_fields.values():
         if not field.is_required():
             default = field.get_default(call_default_factory=True)
-            written = json.loads(json.dumps(default))
-            read = TypeAdapter(field.rebuild_annotation()).validate_python(written)
+            stored = json.loads(json.dumps(default))
+            read = TypeAdapter(field.rebuild_annotation()).validate_python(stored)
             assert repr(read) == repr(default)

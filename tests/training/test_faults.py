@@ -1,4 +1,4 @@
-"""A disk that fails at any one call costs at most an interval, and never goes unsaid."""
+"""A disk that fails at any single call costs at most one epoch and is always reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from command import Ran
+from command import Result
 from command import run as command
 from faults import KINDS, Disk
 from small import fingerprint
@@ -48,14 +48,14 @@ ERRORS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
-    """A data set of 64 and 20 images, and pictures that are written and not drawn."""
-    whole = load_mnist5k()
+    """Use a data set of 64 and 20 images, and write pictures without drawing them."""
+    data = load_mnist5k()
     cut = replace(
-        whole,
-        train_images=whole.train_images[:64],
-        train_labels=whole.train_labels[:64],
-        test_images=whole.test_images[:20],
-        test_labels=whole.test_labels[:20],
+        data,
+        train_images=data.train_images[:64],
+        train_labels=data.train_labels[:64],
+        test_images=data.test_images[:20],
+        test_labels=data.test_labels[:20],
     )
 
     def picture(path: Path, *args: Any) -> None:
@@ -71,38 +71,38 @@ def tiny() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The document, where no disk fails."""
+    """The document, on a disk that does not fail."""
     path = tmp_path_factory.mktemp("document") / "tiny.yaml"
     path.write_text(DOCUMENT)
     return path
 
 
 @pytest.fixture(scope="module")
-def whole(document: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The fingerprint of the run that nothing befell."""
-    out = tmp_path_factory.mktemp("whole")
+def uninterrupted(document: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The fingerprint of a run without a failure."""
+    out = tmp_path_factory.mktemp("uninterrupted")
     assert train(document, out).code == 0
     return fingerprint(the_run(out))
 
 
-def train(document: Path, out: Path) -> Ran:
-    """Begin the document's run below ``out``, or go on with it."""
+def train(document: Path, out: Path) -> Result:
+    """Start the document's run below ``out``, or continue it."""
     return command("train", str(document), "--out", str(out), "--resume", "auto", "-q")
 
 
 def the_run(out: Path) -> Path:
-    """The only run folder below ``out``."""
+    """Return the only run folder below ``out``."""
     [run] = (out / "tiny").iterdir()
     return run
 
 
-def nothing_half_made(out: Path) -> bool:
-    """Whether no file made aside is left."""
+def has_no_temporary_files(out: Path) -> bool:
+    """Whether no temporary file remains."""
     return not [path for path in out.rglob("*") if ".tmp" in path.name]
 
 
 def epochs_saved(out: Path) -> int | None:
-    """The epochs behind the newest checkpoint; None if there is no run."""
+    """Return the epochs of the newest checkpoint, or None without a run."""
     if not (out / "tiny").exists() or not list((out / "tiny").iterdir()):
         return None
     run = Run.open(the_run(out))
@@ -113,9 +113,15 @@ def epochs_saved(out: Path) -> int | None:
 
 
 def break_at_every_call(
-    document: Path, folder: Path, whole: str, kind: str, error: int, *, lasting: bool = False
+    document: Path,
+    folder: Path,
+    uninterrupted: str,
+    kind: str,
+    error: int,
+    *,
+    lasting: bool = False,
 ) -> int:
-    """Train once for each call of a kind, with that call failing; how many there are."""
+    """Train once per call of a kind, with that call failing; return the number of calls."""
     nth = 0
     while True:
         nth += 1
@@ -123,31 +129,31 @@ def break_at_every_call(
         disk = Disk(out, kind, nth, error, lasting=lasting)
         with disk.attached(), patch.object(Step, "end_epoch", autospec=True) as ended:
             ended.side_effect = END_EPOCH
-            code, said, err = train(document, out)
-        what = f"{kind} {nth}: {code}, {said!r}, {err!r}"
+            code, printed, err = train(document, out)
+        label = f"{kind} {nth}: {code}, {printed!r}, {err!r}"
         if not disk.failed:
-            assert (code, err) == (0, ""), what
+            assert (code, err) == (0, ""), label
             return nth - 1
-        assert code == 3, what
-        if said:  # it is finished, and its pictures are missing
-            assert Run.open(the_run(out)).result, what
+        assert code == 3, label
+        if printed:  # the run is finished, but its pictures are missing
+            assert Run.open(the_run(out)).result, label
         [line] = err.splitlines()
-        assert line.startswith(str(out)), what
-        assert ERRORS[error] in line or os.strerror(error) in line, what
-        assert nothing_half_made(out), what
+        assert line.startswith(str(out)), label
+        assert ERRORS[error] in line or os.strerror(error) in line, label
+        assert has_no_temporary_files(out), label
         saved = epochs_saved(out)
-        assert (saved or 0) >= ended.call_count - 1, what
+        assert (saved or 0) >= ended.call_count - 1, label
         with Disk(out).attached():
-            assert train(document, out)[::2] == (0, ""), what
-        assert fingerprint(the_run(out)) == whole, what
-        assert nothing_half_made(out), what
+            assert train(document, out)[::2] == (0, ""), label
+        assert fingerprint(the_run(out)) == uninterrupted, label
+        assert has_no_temporary_files(out), label
 
 
 END_EPOCH = Step.end_epoch
 
 
 USUAL = {"open": errno.EACCES, "write": errno.ENOSPC, "fsync": errno.EIO}
-"""The error that a call of a kind most often ends in; EIO for the others."""
+"""The most frequent error of a kind of call; EIO for the others."""
 
 
 @pytest.mark.parametrize(
@@ -163,17 +169,20 @@ USUAL = {"open": errno.EACCES, "write": errno.ENOSPC, "fsync": errno.EIO}
         for error in ERRORS
     ],
 )
-def test_a_call_that_fails_ends_the_run_in_a_line_and_costs_an_interval(
-    document: Path, tmp_path: Path, whole: str, kind: str, error: int
+def test_a_failed_call_costs_at_most_one_epoch(
+    document: Path, tmp_path: Path, uninterrupted: str, kind: str, error: int
 ) -> None:
-    """Whichever call it is: a checkpoint loads, nothing is left, and resuming ends in the bits."""
-    count = break_at_every_call(document, tmp_path, whole, kind, error)
+    """The error is one line, no temporary file remains, and resuming ends in the same bits."""
+    count = break_at_every_call(document, tmp_path, uninterrupted, kind, error)
     at_least = {"open": 30, "write": 15, "fsync": 30, "rename": 15, "unlink": 1, "mkdir": 3}
     assert count >= at_least[kind]
 
 
-def test_a_disk_that_stays_full_costs_an_interval(
-    document: Path, tmp_path: Path, whole: str
+def test_a_disk_that_stays_full_costs_at_most_one_epoch(
+    document: Path, tmp_path: Path, uninterrupted: str
 ) -> None:
-    """Where no write succeeds any more, the run ends no worse than where one fails."""
-    assert break_at_every_call(document, tmp_path, whole, "write", errno.ENOSPC, lasting=True) >= 15
+    """If all later writes fail too, the run ends as after a single failure."""
+    assert (
+        break_at_every_call(document, tmp_path, uninterrupted, "write", errno.ENOSPC, lasting=True)
+        >= 15
+    )

@@ -1,4 +1,4 @@
-"""The learning-rate range test: its rule, its record, its command."""
+"""The learning-rate range test: its rule, its record and its command."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from netbuilder.training.lr_finder import range_test
 
 
 @given(turn=st.integers(10, 80), floor=st.floats(0.01, 1.0), scale=st.floats(0.1, 10))
-def test_the_suggestion_is_a_tenth_of_the_rate_of_the_least_loss(
+def test_the_suggestion_is_a_fraction_of_the_rate_of_the_lowest_loss(
     turn: int, floor: float, scale: float
 ) -> None:
-    """Wherever the loss turns, and whatever its units."""
+    """It holds for every position of the minimum and every scale of the loss."""
     rates = [1e-5 * 1.15**step for step in range(100)]
     losses = [scale * (floor + 2.0 * abs(step - turn) / turn) for step in range(100)]
     assert suggest(rates, losses) == pytest.approx(rates[turn] / MARGIN)
 
 
 def test_a_loss_that_does_not_fall_suggests_nothing() -> None:
-    """Nor does one of no steps."""
+    """Neither does a curve without steps."""
     assert suggest([], []) is None
     assert suggest([0.1, 0.2, 0.3], [2.0, 2.0, 2.1]) is None
 
 
 def curve_of(*losses: float, steps: int = 60) -> Curve:
-    """A curve at the rates 1, 2, 3 and so on, as far as it goes."""
+    """Create a curve at the rates 1, 2, 3 and so on, up to its divergence."""
     curve = Curve(steps)
     for rate, loss in enumerate(losses, start=1):
         if curve.diverged_at is None:
@@ -44,16 +44,16 @@ def curve_of(*losses: float, steps: int = 60) -> Curve:
     return curve
 
 
-def test_a_curve_ends_where_its_loss_runs_away_or_is_no_number() -> None:
-    """At that rate; what is no number is left out of it."""
+def test_a_curve_ends_where_its_loss_diverges_or_is_not_finite() -> None:
+    """The rate of the divergence is recorded; a loss that is not finite is left out."""
     assert curve_of(*[1.0] * 40).diverged_at is None
     assert curve_of(*[1.0] * 40, *[100.0] * 5).diverged_at == 41
-    ended = curve_of(1.0, float("nan"))
-    assert (ended.diverged_at, ended.losses) == (2, [1.0])
+    diverged = curve_of(1.0, float("nan"))
+    assert (diverged.diverged_at, diverged.losses) == (2, [1.0])
 
 
-def test_a_loss_that_gives_back_half_of_its_fall_has_diverged() -> None:
-    """Behind batch normalisation it comes to no multiple of the least one; noise is no fall."""
+def test_a_loss_that_rises_by_half_of_its_fall_has_diverged() -> None:
+    """Batch normalization keeps it below a multiple of the lowest loss; noise is not a fall."""
     fall = [2.3 - 0.05 * step for step in range(30)]
     curve = curve_of(*fall, *[2.3] * 30)
     assert curve.diverged_at is not None
@@ -64,37 +64,37 @@ def test_a_loss_that_gives_back_half_of_its_fall_has_diverged() -> None:
 
 
 @pytest.mark.parametrize("steps", [30, 60, 300])
-def test_the_average_keeps_up_however_short_the_test_is(steps: int) -> None:
-    """It is least within a tenth of the range behind the place where the losses are."""
+def test_the_average_follows_the_loss_in_a_short_test(steps: int) -> None:
+    """Its minimum is at most a tenth of the range after that of the losses."""
     turn = steps // 2
     losses = [1 + abs(step - turn) / turn for step in range(steps)]
     smoothed = curve_of(*losses, steps=steps).smoothed
     assert 0 <= smoothed.index(min(smoothed)) - turn <= steps / 10
 
 
-def test_the_same_seed_gives_the_same_curve() -> None:
-    """And all of a high range is not needed once the loss has run away."""
+def test_the_same_seed_produces_the_same_curve() -> None:
+    """The test ends early when the loss diverges."""
     first, _ = range_test(small(), highest=1e4, device="cpu", precision="fp32", steps=40)
-    again, _ = range_test(small(), highest=1e4, device="cpu", precision="fp32", steps=40)
-    assert first == again
+    second, _ = range_test(small(), highest=1e4, device="cpu", precision="fp32", steps=40)
+    assert first == second
     assert first.diverged_at is not None
     assert len(first.losses) < 40
     assert first.suggestion is not None
     assert first.suggestion < first.diverged_at
 
 
-def test_the_command_keeps_curve_and_picture(tmp_path: Path) -> None:
-    """Where the document's runs are, for the advice to read."""
+def test_the_command_saves_curve_and_picture(tmp_path: Path) -> None:
+    """They are saved beside the document's runs, and the advice of `check` reads them."""
     (tmp_path / "small.yaml").write_text(DOCUMENT)
     arguments = ("lr-find", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "runs"))
-    ran = run(*arguments, "--steps", "40", "--to", "1e4")
-    assert ran.code == 0, ran.err
-    assert "diverged at rate" in ran.out
+    result = run(*arguments, "--steps", "40", "--to", "1e4")
+    assert result.code == 0, result.err
+    assert "diverged at rate" in result.out
     folder = tmp_path / "runs" / "small"
     test = RangeTest.read(folder / "lr-find.json")
     assert test is not None
     assert test.steps == 40
-    assert f"max_lr={test.suggestion:.2g}'" in ran.out
+    assert f"max_lr={test.suggestion:.2g}'" in result.out
     assert (folder / "lr-find.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "small.yaml").read_text().replace("max_lr: 0.2", "max_lr: 9999")
     (tmp_path / "small.yaml").write_text(text)
@@ -112,29 +112,29 @@ def test_the_command_keeps_curve_and_picture(tmp_path: Path) -> None:
         ({"steps": 1000}, "--steps 1000: allowed: 2 to 42"),
     ],
 )
-def test_a_range_that_is_none_is_refused(changes: dict[str, float], message: str) -> None:
-    """Before anything is trained."""
+def test_an_invalid_range_is_refused(changes: dict[str, float], message: str) -> None:
+    """The message names the allowed values."""
     with pytest.raises(ConfigError, match=message):
         range_test(small(), **changes)  # type: ignore[arg-type]
 
 
-def test_an_epoch_of_one_batch_is_refused_with_what_to_do() -> None:
-    """No range of steps is allowed then, so that none is listed."""
+def test_an_epoch_of_one_batch_is_refused() -> None:
+    """The message proposes a smaller batch, because no number of steps is allowed."""
     message = "at least 2 steps, but an epoch of mnist5k is one batch of 5000; lower train.batch"
     with pytest.raises(ConfigError, match=message):
         range_test(small("train.batch_size=5000"), steps=2)
 
 
-def test_a_record_that_is_none_is_told(tmp_path: Path) -> None:
-    """With the command that makes it anew."""
+def test_an_invalid_record_of_a_test_is_reported(tmp_path: Path) -> None:
+    """The message names the command that writes it again."""
     path = tmp_path / "lr-find.json"
     path.write_text("{}")
     with pytest.raises(ConfigError, match="run `netbuilder lr-find` again"):
         RangeTest.read(path)
 
 
-def test_too_few_steps_are_told(tmp_path: Path) -> None:
-    """With what to do, and what it costs; a test of enough steps says nothing of it."""
+def test_too_few_steps_are_reported(tmp_path: Path) -> None:
+    """The message names the steps to use and their cost; a long enough test has no such message."""
     document = tmp_path / "small.yaml"
     document.write_text(DOCUMENT)
     few, enough, none = (
@@ -148,15 +148,15 @@ def test_too_few_steps_are_told(tmp_path: Path) -> None:
     assert "2 steps are too few for a reliable result; use a lower train.batch_size" in none
 
 
-def test_a_guess_is_drawn_as_one(tmp_path: Path) -> None:
-    """Where the steps are too few, the picture says other words for the same curve."""
+def test_a_picture_marks_an_unreliable_suggestion(tmp_path: Path) -> None:
+    """The picture of the same curve differs if its steps are too few."""
     test, _ = range_test(small(), highest=1e4, device="cpu", precision="fp32", steps=40)
     assert test.suggestion is not None
-    drawn = []
+    pictures = []
     for each in (test, test.model_copy(update={"steps": 41}), test.model_copy(update={"steps": 6})):
-        draw_range_test(tmp_path / "drawn.png", "small", each)
-        drawn.append((tmp_path / "drawn.png").read_bytes())
-    assert drawn[0] == drawn[1] != drawn[2]
+        draw_range_test(tmp_path / "test.png", "small", each)
+        pictures.append((tmp_path / "test.png").read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
 
 
 @pytest.mark.parametrize(
@@ -173,23 +173,23 @@ def test_a_guess_is_drawn_as_one(tmp_path: Path) -> None:
          "  scheduler: {OneCycleLR: {max_lr: 0.2}}", "optimizer: Adam", "train.optimizer.Adam.lr"),
     ],
 )  # fmt: skip
-def test_what_is_suggested_can_be_set(tmp_path: Path, old: str, new: str, field: str) -> None:
-    """The rate that the document trains with, in whichever form it is written."""
+def test_the_suggested_option_sets_the_rate(tmp_path: Path, old: str, new: str, field: str) -> None:
+    """``--set`` changes the rate that the document trains with, in each of its forms."""
     assert not old or old in DOCUMENT
     document = tmp_path / "small.yaml"
     document.write_text(DOCUMENT.replace(old, new) if old else DOCUMENT)
-    ran = run("lr-find", str(document), "--out", str(tmp_path), "--steps", "40", "--to", "100")
+    result = run("lr-find", str(document), "--out", str(tmp_path), "--steps", "40", "--to", "100")
     assert document.read_text() == (DOCUMENT.replace(old, new) if old else DOCUMENT)
-    said = re.search(r"--set '(.*)=(.*)'\n", ran.out)
-    assert said is not None
-    assert said[1] == field
-    train = load(document, [f"{said[1]}={said[2]}"]).trained
+    suggested = re.search(r"--set '(.*)=(.*)'\n", result.out)
+    assert suggested is not None
+    assert suggested[1] == field
+    train = load(document, [f"{suggested[1]}={suggested[2]}"]).trained
     component = train.scheduler[0] if "OneCycleLR" in field else train.optimizer
-    assert component.arguments()[field.rpartition(".")[2]] == float(said[2])
+    assert component.arguments()[field.rpartition(".")[2]] == float(suggested[2])
 
 
-def test_the_range_is_that_of_the_optimizer() -> None:
-    """Unless one is asked for, from either side; a document's own rate has no part in it."""
+def test_the_range_depends_on_the_optimizer() -> None:
+    """Each end has an option; the document's own rate does not matter."""
     adam = ("train.optimizer={Adam: {lr: 3}}", "train.scheduler=")
     ends = [
         [test.learning_rates[0], test.learning_rates[-1]]
@@ -204,14 +204,14 @@ def test_the_range_is_that_of_the_optimizer() -> None:
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(16, 17), (4, 50)])
-def test_it_takes_less_than_a_tenth_of_an_epoch(batch: int, steps: int) -> None:
-    """By its steps, which are those of an epoch; no more of them than are of use."""
+def test_a_range_test_takes_less_than_a_tenth_of_an_epoch(batch: int, steps: int) -> None:
+    """Its number of steps follows from the steps of an epoch and has an upper limit."""
     test, data = range_test(small(f"train.batch_size={batch}"))
     assert len(test.losses) <= test.steps == steps < len(data.train_labels) / batch / 10
 
 
-def test_a_loss_that_is_no_number_at_once_is_told() -> None:
-    """With the two ways to go on; there is no curve to keep."""
+def test_a_loss_that_is_not_finite_at_once_is_reported() -> None:
+    """The message names a lower rate as a way out."""
     broken = small("layers[0].Conv2d.init={weight: {constant: 1e38}}", "layers[1]=Identity")
     with pytest.raises(Diverged, match="the lowest learning rate; use a lower --from, or"):
         range_test(broken, precision="fp32")

@@ -1,4 +1,4 @@
-"""A run that was stopped and taken up again is the run that was not."""
+"""A run that was stopped and resumed equals the uninterrupted run."""
 
 from __future__ import annotations
 
@@ -33,34 +33,36 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("overrides", RECIPES.values(), ids=RECIPES)
-def test_resuming_gives_the_bits_of_the_run_never_stopped(
-    tmp_path: Path, overrides: tuple[str, ...]
-) -> None:
+def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     """Three stops, two of them in one epoch, change neither weights nor metrics."""
     architecture = small(*overrides)
-    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole", seed=3))
-    folder, done = run_until_stopped(
+    uninterrupted, _ = run_until_stopped(
+        train(architecture, out=tmp_path / "uninterrupted", seed=3)
+    )
+    folder, finished = run_until_stopped(
         train(architecture, out=tmp_path / "parts", seed=3, stop=after(7))
     )
-    assert not done
+    assert not finished
     for steps in (5, 60):
         assert run_until_stopped(resume(folder, stop=after(steps))) == (folder, False)
     assert run_until_stopped(resume(folder)) == (folder, True)
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
-    """It is recorded that it was compiled, and it is compiled again."""
+    """The record names the first compiled epoch, and the resumed run is compiled too."""
     architecture = small("train.epochs=1")
-    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole", compile="on"))
+    uninterrupted, _ = run_until_stopped(
+        train(architecture, out=tmp_path / "uninterrupted", compile="on")
+    )
     folder, _ = run_until_stopped(
         train(architecture, out=tmp_path / "parts", compile="on", stop=after(7))
     )
     assert Run.open(folder).config.first_compiled_epoch == 0
     assert run_until_stopped(resume(folder)) == (folder, True)
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
 
 
 @pytest.mark.long
@@ -69,44 +71,44 @@ def test_a_compiled_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
 def test_a_run_that_is_compiled_later_resumes_to_the_same_bits(
     steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped before, at and behind the epoch from which it is compiled."""
+    """The stop is before, at or after the first compiled epoch."""
     monkeypatch.setattr(compiling, "MIN_EAGER_SECONDS", 0)
     architecture = small("train.epochs=2", "train.batch_size=96")
-    records = list(train(architecture, out=tmp_path / "whole"))
+    records = list(train(architecture, out=tmp_path / "uninterrupted"))
     kinds = [type(record).__name__ for record in records]
     assert kinds.count("Compiling") == 1
     assert kinds.index("Compiling") == kinds.index("EpochEnded") + 1
-    [whole] = (tmp_path / "whole" / "small").iterdir()
+    [uninterrupted] = (tmp_path / "uninterrupted" / "small").iterdir()
     folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(steps)))
     assert Run.open(folder).config.first_compiled_epoch == 1
     assert run_until_stopped(resume(folder)) == (folder, True)
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
 
 
 @pytest.mark.long
-def test_a_stop_behind_every_step_of_three_epochs_changes_nothing(tmp_path: Path) -> None:
-    """Stopped after each update and taken up in turn, it ends in the same checkpoint, bit for bit.
+def test_a_stop_after_every_step_of_three_epochs_changes_nothing(tmp_path: Path) -> None:
+    """A run that stops after each update and resumes ends in the same checkpoint, bit for bit.
 
-    The checkpoint holds weights, average, optimizer and schedule; each image is seen once an epoch.
+    The checkpoint contains weights, average, optimizer and schedule.
     """
     architecture = small("train.optimizer={AdamW: {lr: 0.01}}")
-    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
-    folder, done = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(1)))
+    uninterrupted, _ = run_until_stopped(train(architecture, out=tmp_path / "uninterrupted"))
+    folder, finished = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(1)))
     stops = {(0, 1)}
-    while not done:
+    while not finished:
         newest = max((folder / "checkpoints").iterdir()).stem
         epoch, step = (int(part.lstrip("epochst")) for part in newest.split("-"))
         stops.add((epoch, step))
-        # Behind an epoch the stop is asked for between the test's batches too.
-        asked = 1 if step < 42 and epoch < 3 else 3 if epoch == 2 else 2
-        folder, done = run_until_stopped(resume(folder, stop=after(asked)))
+        # After an epoch, ``stop`` is also called between the batches of the test.
+        calls = 1 if step < 42 and epoch < 3 else 3 if epoch == 2 else 2
+        folder, finished = run_until_stopped(resume(folder, stop=after(calls)))
     assert stops >= {(epoch, step) for epoch in range(3) for step in range(1, 43)}
-    assert fingerprint(folder) == fingerprint(whole)
-    assert state(folder) == state(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
+    assert state(folder) == state(uninterrupted)
 
 
 def state(folder: Path) -> str:
-    """The newest checkpoint's digest, without the clock."""
+    """Return the digest of the newest checkpoint, without times."""
     trainee = TrainState.make(Run.open(folder).architecture, Device.choose("cpu"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, progress.step, damaged) == (3, 0, [])
@@ -114,22 +116,22 @@ def state(folder: Path) -> str:
     return digest_of(tensors, json.dumps(numbers))
 
 
-def test_a_stop_in_the_test_set_loses_nothing(tmp_path: Path) -> None:
-    """A run stopped between its last step and the end of the test takes the test again."""
+def test_a_stop_during_the_test_loses_nothing(tmp_path: Path) -> None:
+    """A run stopped between its last step and the end of the test repeats the test."""
     architecture = small("train.epochs=1")
-    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
-    steps_an_epoch = 42
-    folder, done = run_until_stopped(
-        train(architecture, out=tmp_path / "parts", stop=after(steps_an_epoch + 1))
+    uninterrupted, _ = run_until_stopped(train(architecture, out=tmp_path / "uninterrupted"))
+    steps_per_epoch = 42
+    folder, finished = run_until_stopped(
+        train(architecture, out=tmp_path / "parts", stop=after(steps_per_epoch + 1))
     )
-    assert not done
+    assert not finished
     assert not (folder / "metrics.jsonl").exists()
     run_until_stopped(resume(folder))
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
 
 
-def test_other_seeds_give_other_runs(tmp_path: Path) -> None:
-    """Two seeds differ, so that equal fingerprints mean something."""
+def test_different_seeds_produce_different_runs(tmp_path: Path) -> None:
+    """The fingerprints of two seeds differ."""
     folders = [
         run_until_stopped(train(small("train.epochs=1"), out=tmp_path, seed=seed))[0]
         for seed in (0, 1)
@@ -137,8 +139,8 @@ def test_other_seeds_give_other_runs(tmp_path: Path) -> None:
     assert fingerprint(folders[0]) != fingerprint(folders[1])
 
 
-def test_a_finished_run_is_reported_again_and_not_trained_again(tmp_path: Path) -> None:
-    """Resuming what is done yields its result without a step."""
+def test_a_finished_run_is_reported_without_training(tmp_path: Path) -> None:
+    """Resuming it yields its result without a step."""
     folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path))
     before = fingerprint(folder)
     records = list(resume(folder))
@@ -146,10 +148,10 @@ def test_a_finished_run_is_reported_again_and_not_trained_again(tmp_path: Path) 
     assert fingerprint(folder) == before
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_loaded(tmp_path: Path) -> None:
     """One flipped bit in the newest checkpoint costs its epoch and nothing else."""
     architecture = small("train.epochs=2")
-    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
+    uninterrupted, _ = run_until_stopped(train(architecture, out=tmp_path / "uninterrupted"))
     folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(60)))
     newest = max((folder / "checkpoints").iterdir())
     content = bytearray(newest.read_bytes())
@@ -159,51 +161,51 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(tmp_path: Pat
     started = records[0]
     assert isinstance(started, Started)
     assert [str(newest) in warning for warning in started.warnings] == [True]
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
 
 
-@pytest.mark.parametrize("spoil", [b"", b"not a checkpoint"], ids=["empty", "text"])
-def test_a_run_whose_checkpoints_are_all_damaged_says_so(tmp_path: Path, spoil: bytes) -> None:
-    """Where no checkpoint can be loaded, the error names the folder and each file."""
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"], ids=["empty", "text"])
+def test_a_run_with_only_damaged_checkpoints_is_refused(tmp_path: Path, content: bytes) -> None:
+    """The error names the folder and each damaged file."""
     folder, _ = run_until_stopped(train(small(), out=tmp_path, stop=after(3)))
     for file in (folder / "checkpoints").iterdir():
-        file.write_bytes(spoil)
+        file.write_bytes(content)
     with pytest.raises(
         CheckpointError, match=r"checkpoints: no checkpoint can be loaded"
-    ) as caught:
+    ) as excinfo:
         list(resume(folder))
-    assert str(caught.value).count("damaged and skipped") == 2
+    assert str(excinfo.value).count("damaged and skipped") == 2
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_afresh(tmp_path: Path) -> None:
-    """The seed settles how it began, so nothing is lost; what was half written is removed."""
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
+    """It ends in the same bits, and the temporary file of the killed write is removed."""
     architecture = small("train.epochs=1")
-    whole, _ = run_until_stopped(train(architecture, out=tmp_path / "whole"))
+    uninterrupted, _ = run_until_stopped(train(architecture, out=tmp_path / "uninterrupted"))
     folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(3)))
     for file in (folder / "checkpoints").iterdir():
         file.unlink()
     leftover = folder / "checkpoints" / ".epoch00000-step0000000.safetensors.999999999.tmp"
     leftover.write_bytes(b"half")
     run_until_stopped(resume(folder))
-    assert fingerprint(folder) == fingerprint(whole)
+    assert fingerprint(folder) == fingerprint(uninterrupted)
     assert not leftover.exists()
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    """Resuming any other folder tells what a run folder is."""
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    """The message names the missing config.json."""
     with pytest.raises(ConfigError, match=r"not a run folder: it has no config\.json"):
         list(resume(tmp_path))
 
 
-def test_only_the_two_newest_checkpoints_are_kept_and_nothing_half_written(tmp_path: Path) -> None:
-    """A finished run holds two checkpoints and no temporary file."""
+def test_a_finished_run_has_two_checkpoints_and_no_temporary_file(tmp_path: Path) -> None:
+    """Older checkpoints are removed."""
     folder, _ = run_until_stopped(train(small(), out=tmp_path))
     assert len(list((folder / "checkpoints").iterdir())) == 2
     assert not [path for path in tmp_path.rglob("*") if ".tmp" in path.name]
 
 
-def test_a_resumed_stand_in_is_still_not_judged(tmp_path: Path) -> None:
-    """What was trained on a stand-in proves nothing after a stop either."""
+def test_a_resumed_run_on_the_fallback_is_not_judged(tmp_path: Path) -> None:
+    """A target on accuracy stays not judged after a stop."""
     architecture = small("train.dataset={kmnist: {fallback: mnist5k}}", "train.epochs=2")
     folder, _ = run_until_stopped(
         train(architecture, out=tmp_path, data_dir=tmp_path / "none", stop=after(3))

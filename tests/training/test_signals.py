@@ -1,4 +1,4 @@
-"""A signal in every phase of a training: how it ends, what is left, and how it goes on."""
+"""Signals in every phase of a training: its end, its files and its continuation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from netbuilder.training.compile import has_compiler
 SCRIPT = HELPERS / "interrupted.py"
 DOCUMENT = DOCUMENT.replace("epochs: 3", "epochs: 2").replace("batch_size: 96", "batch_size: 500")
 PATIENCE = 300
-"""Seconds after which a process is taken to hang."""
-ASKED = signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)
+"""Seconds after which a process counts as hanging."""
+SIGNALS = signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the run that nobody stops ends in."""
-    folder = tmp_path_factory.mktemp("whole")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The fingerprint of the uninterrupted run."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     (folder / "small.yaml").write_text(DOCUMENT)
     (folder / "scratch").mkdir()
     finish(folder)
@@ -56,15 +56,15 @@ def begin(folder: Path, phase: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def finish(folder: Path, *arguments: str) -> None:
-    """Train to the end, without a complaint."""
+    """Train to the end without a message."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        done = run("train", "small.yaml", "-q", *arguments)
-    assert (done.code, done.err) == (0, "")
+        result = run("train", "small.yaml", "-q", *arguments)
+    assert (result.code, result.err) == (0, "")
 
 
 def the_run(folder: Path) -> Path:
-    """The only run folder below ``folder``."""
+    """Return the only run folder below ``folder``."""
     [run] = (folder / "runs" / "small").iterdir()
     return run
 
@@ -97,50 +97,52 @@ def interrupt(process: subprocess.Popen[str], *signals: int, times: int = 1) -> 
     ("phase", "signum"),
     [("training", signal.SIGINT), ("evaluation", signal.SIGTERM), ("saving", signal.SIGINT)],
 )
-def test_a_stopped_training_says_how_to_go_on_and_does(
-    phase: str, signum: int, folder: Path, whole: str
+def test_a_stopped_training_prints_the_command_that_resumes_it(
+    phase: str, signum: int, folder: Path, uninterrupted: str
 ) -> None:
-    """In a step, in a test or in a save, all is saved, and resumed it ends in the same bits."""
-    stopped, how = interrupt(begin(folder, phase), signum, times=1 + (phase != "evaluation"))
+    """A stop in a step, a test or a save loses nothing: the resumed run ends in the same bits."""
+    stopped, hint = interrupt(begin(folder, phase), signum, times=1 + (phase != "evaluation"))
     run_folder = the_run(folder)
     assert stopped.startswith(f"stopped by {'Ctrl-C' if signum == signal.SIGINT else 'SIGTERM'} ")
-    assert how == f"resume with: netbuilder train --resume runs/small/{run_folder.name}"
+    assert hint == f"resume with: netbuilder train --resume runs/small/{run_folder.name}"
     finish(folder, "--resume", "auto")
-    assert fingerprint(the_run(folder)) == whole
+    assert fingerprint(the_run(folder)) == uninterrupted
 
 
 @pytest.mark.parametrize("phase", ["evaluation", "saving"])
-def test_a_second_signal_ends_it_at_once(phase: str, folder: Path, whole: str) -> None:
-    """Not even a save is waited for; the checkpoint before it stands and nothing is left over."""
+def test_a_second_signal_ends_a_training_at_once(
+    phase: str, folder: Path, uninterrupted: str
+) -> None:
+    """It does not wait for a save; the previous checkpoint loads and no temporary file remains."""
     times = 1 + (phase != "evaluation")
     [line] = interrupt(begin(folder, phase), signal.SIGINT, signal.SIGINT, times=times)
     assert line == "stopped at once; resume from the last checkpoint"
     finish(folder, "--resume", "auto")
-    assert fingerprint(the_run(folder)) == whole
+    assert fingerprint(the_run(folder)) == uninterrupted
     assert not list(folder.rglob("*.tmp"))
 
 
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
-def test_compilation_is_not_waited_for(folder: Path) -> None:
-    """It may take a minute, and there is nothing to lose yet."""
+def test_a_signal_ends_a_compilation_at_once(folder: Path) -> None:
+    """The message says that nothing is lost."""
     process = begin(folder, "compilation", "--compile", "on")
     [line] = interrupt(process, signal.SIGTERM)
     assert line == "stopped before the first step of epoch 1; nothing is lost"
 
 
 @pytest.fixture
-def dripping() -> Iterator[socket.socket]:
-    """A server of which a file never comes to its end."""
+def stalled_server() -> Iterator[socket.socket]:
+    """A server whose file never ends."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
 
 
-@pytest.mark.parametrize("signum", ASKED)
-def test_a_download_is_given_up(signum: int, dripping: socket.socket, folder: Path) -> None:
-    """No run is made, and what came of the file is gone with the next start."""
-    address = f"http://127.0.0.1:{dripping.getsockname()[1]}/"
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_a_signal_ends_a_download(signum: int, stalled_server: socket.socket, folder: Path) -> None:
+    """No run is created, and the next start removes the incomplete file."""
+    address = f"http://127.0.0.1:{stalled_server.getsockname()[1]}/"
     process = begin(folder, address, "--dataset", "fashion_mnist")
-    connection, _ = dripping.accept()
+    connection, _ = stalled_server.accept()
     connection.recv(1000)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(5_000))
     process.send_signal(signum)
@@ -149,6 +151,6 @@ def test_a_download_is_given_up(signum: int, dripping: socket.socket, folder: Pa
     assert process.returncode == 128 + signum
     assert errors == "stopped before the first step; nothing was trained\n"
     assert not (folder / "runs").exists()
-    nowhere = begin(folder, "http://127.0.0.1:9/", "--dataset", "fashion_mnist")
-    assert nowhere.wait(timeout=PATIENCE) == 3
+    unreachable = begin(folder, "http://127.0.0.1:9/", "--dataset", "fashion_mnist")
+    assert unreachable.wait(timeout=PATIENCE) == 3
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["small.yaml"]

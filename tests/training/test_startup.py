@@ -1,4 +1,4 @@
-"""Start-up, and the workarounds for torch internals that shorten it."""
+"""Start-up time, and the workarounds for torch's private parts that shorten it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ print(*sorted(heavy & set(sys.modules)))
 """
 
 
-def test_a_run_that_is_not_compiled_loads_no_compiler(tmp_path: Path) -> None:
-    """Nor torchvision, nor what draws: from the start to the last save."""
-    done = subprocess.run(
+def test_a_run_without_compilation_does_not_load_the_compiler(tmp_path: Path) -> None:
+    """It loads neither torchvision nor matplotlib, from the start to the last save."""
+    process = subprocess.run(
         [sys.executable, "-c", CODE, str(tmp_path)],
         cwd=HELPERS, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "\n"
+    assert process.stdout == "\n"
 
 
 @pytest.mark.parametrize(
@@ -50,25 +50,25 @@ def test_a_run_that_is_not_compiled_loads_no_compiler(tmp_path: Path) -> None:
         ("runs archs/results", {"yaml", "netbuilder.config.loader", "netbuilder.network.analysis"}),
     ],
 )
-def test_a_look_imports_what_it_shows(command: str, absent: set[str]) -> None:
-    """Documents need no run, and a list of runs needs no document."""
+def test_a_looking_command_imports_only_its_own_modules(command: str, absent: set[str]) -> None:
+    """Commands on documents load no module of runs, and a list of runs loads no document."""
     code = (
         "import sys\n"
         "from netbuilder.cli._app import app\n"
         f"app({command.split()!r}, standalone_mode=False)\n"
         "print(*sys.modules)"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert absent & set(done.stdout.splitlines()[-1].split()) == set()
+    assert absent & set(process.stdout.splitlines()[-1].split()) == set()
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS.kinds.values(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.filterwarnings("error")
 def test_the_plain_update_equals_step(kind: type[Optimizer], fused: bool) -> None:
-    """Weights and learning rate are those of ``step()``, and schedules do not warn."""
+    """Weights and learning rates equal those of ``step()``, and schedules do not warn."""
     results = []
     for plain in (False, True):
         torch.manual_seed(0)
@@ -87,10 +87,10 @@ def test_the_plain_update_equals_step(kind: type[Optimizer], fused: bool) -> Non
     assert results[0][1] == results[1][1]
 
 
-def test_a_torch_without_the_private_parts_trains_the_same(
+def test_training_does_not_depend_on_torchs_private_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The workarounds do nothing there, and the weights are the same."""
+    """The workarounds have no effect, and the weights are the same."""
     folder, _ = run_until_stopped(train(small("train.epochs=1"), out=tmp_path / "a", device="cpu"))
     for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
         method = getattr(torch.optim.Optimizer, name)
@@ -109,12 +109,12 @@ def test_a_torch_without_the_private_parts_trains_the_same(
     defer_compiler_import()
     precision = json.loads((folder / "config.json").read_text())["precision"]
     run = train(small("train.epochs=1"), out=tmp_path / "b", device="cpu", precision=precision)
-    other, _ = run_until_stopped(run)
-    assert fingerprint(folder) == fingerprint(other)
+    plain, _ = run_until_stopped(run)
+    assert fingerprint(folder) == fingerprint(plain)
 
 
-def test_private_parts_of_torch_are_used_in_one_module() -> None:
-    """Nowhere else, so that a new version of torch is one module's concern."""
+def test_a_single_module_uses_torchs_private_parts() -> None:
+    """No other module names a private attribute of torch."""
     private = re.compile(r"^[^#\n]*(\btorch\.(\w+\.)*_[a-z]|_opt_called|found_inf|__dynamo)", re.M)
     package = Path(netbuilder.__file__).parent
     users = {path.name for path in package.rglob("*.py") if private.search(path.read_text())}

@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, a run leaves the same files with the same contents."""
+"""A run that is killed and started again ends with the same files and contents."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import pytest
 from storm import Tally, alone, begin, differences, document_of, end, kill_at, storm
 
 KILLS = {"mkdir": 1, "write": 2, "rename": 2, "unlink": 2}
-"""For each process a call on the folder of checkpoints: the first is before there is a run."""
+"""A call on the folder of checkpoints per process; the first precedes the run."""
 TORN = "write", "rename"
-"""The calls that leave a half-made file."""
+"""The calls that leave a temporary file."""
 
 
-def test_a_run_killed_in_its_writes_ends_in_the_bits_of_the_one_left_alone(tmp_path: Path) -> None:
-    """Each process but the last is killed at a call that it is sure to come to."""
+def test_a_run_killed_in_its_writes_ends_in_the_same_bits(tmp_path: Path) -> None:
+    """Each process but the last is killed at a call that it always reaches."""
     document, out = tmp_path / "small.yaml", tmp_path / "killed"
     document.write_text(document_of(8))
-    whole = alone(document, tmp_path / "alone")
+    uninterrupted = alone(document, tmp_path / "alone")
     for kind, nth in KILLS.items():
         assert kill_at(document, out, kind, nth, "checkpoints"), f"it ends before {kind} {nth}"
-        left = [path for path in out.rglob("*.tmp") if path.is_file()]
-        assert len(left) == (kind in TORN), f"{kind} {nth}: {left}"
+        leftovers = [path for path in out.rglob("*.tmp") if path.is_file()]
+        assert len(leftovers) == (kind in TORN), f"{kind} {nth}: {leftovers}"
     end(begin(document, out))
-    assert list(differences(out, whole)) == []
+    assert list(differences(out, uninterrupted)) == []
 
 
 @pytest.mark.long
-def test_a_run_killed_at_random_ends_in_the_bits_of_the_one_left_alone(tmp_path: Path) -> None:
-    """Eight kills; `python tests/helpers/storm.py --kills 200` is the long storm."""
+def test_a_run_killed_at_random_ends_in_the_same_bits(tmp_path: Path) -> None:
+    """It is killed eight times; `python tests/helpers/storm.py --kills 200` is the long version."""
     document = tmp_path / "small.yaml"
     document.write_text(document_of(60))
-    whole = alone(document, tmp_path / "alone")
+    uninterrupted = alone(document, tmp_path / "alone")
     tally, draw = Tally(), random.Random(0)
     while tally.kills < 8:
         out = tmp_path / f"storm{tally.runs}"
         storm(document, out, tally, kills=8, draw=draw)
-        assert list(differences(out, whole)) == []
+        assert list(differences(out, uninterrupted)) == []

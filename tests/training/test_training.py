@@ -1,4 +1,4 @@
-"""What training does, and what its run folder records."""
+"""The training loop and the record in its run folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from small import DOCUMENT, after, run_until_stopped, small
 from netbuilder._files import write_atomic
 from netbuilder.config.schema import Architecture
 from netbuilder.data.open import open_dataset
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.errors import ConfigError, Diverged, MachineError
 from netbuilder.inference.evaluate import evaluate_run
 from netbuilder.inference.load import load_model
@@ -37,8 +37,8 @@ from netbuilder.training.step import Step, TrainState
 PLAIN = ("train.scheduler=", "train.ema=", "train.augment=[]", "layers[3]=Identity")
 
 
-def test_the_step_is_the_textbook_one() -> None:
-    """Without draws, ten steps give the weights of ten steps of plain PyTorch."""
+def test_the_step_equals_plain_pytorch() -> None:
+    """Without random draws, ten steps produce the weights of ten steps of plain PyTorch."""
     architecture = small(*PLAIN)
     config = architecture.train
     assert config is not None
@@ -67,7 +67,7 @@ def test_the_step_is_the_textbook_one() -> None:
 
 
 def first_loss(architecture: Architecture, seed: int, epoch: int, index: int) -> float:
-    """The loss of fresh weights on the first batch, as that step of that run would draw it."""
+    """Return the loss of fresh weights on the first batch, with the draws of that step and run."""
     hardware = Device.choose("cpu", "fp32")
     trainee, config = TrainState.make(architecture, hardware, 0, 42, 3), architecture.trained
     data = open_dataset(config.dataset)
@@ -76,8 +76,8 @@ def first_loss(architecture: Architecture, seed: int, epoch: int, index: int) ->
 
 
 @pytest.mark.parametrize("off", ["train.augment=[]", "layers[3]=Identity"])
-def test_each_step_draws_anew_and_the_same_step_draws_the_same(off: str) -> None:
-    """Dropout and augmentation are functions of seed, epoch and step, and of nothing else."""
+def test_draws_are_functions_of_seed_epoch_and_step(off: str) -> None:
+    """Each of the three changes dropout and augmentation; the same three repeat them."""
     architecture = small(off)
     losses = {
         first_loss(architecture, *key) for key in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))
@@ -87,7 +87,7 @@ def test_each_step_draws_anew_and_the_same_step_draws_the_same(off: str) -> None
 
 
 def test_the_average_is_the_exponential_moving_average() -> None:
-    """With ema, the kept values follow decay * average + (1 - decay) * weights, decay growing."""
+    """Each value follows decay * average + (1 - decay) * weights with a growing decay."""
     architecture = small(*PLAIN, "train.ema=0.75")
     config = architecture.train
     assert config is not None
@@ -106,31 +106,31 @@ def test_the_average_is_the_exponential_moving_average() -> None:
                 decay = min(0.75, (1 + index) / (10 + index))
                 before = expected.get(name, first[name])
                 expected[name] = before * decay + value * (1 - decay)
-    kept = trainee.eval_model.state_dict()
+    averages = trainee.eval_model.state_dict()
     assert "1.running_mean" in expected
-    torch.testing.assert_close({name: kept[name] for name in expected}, expected)
+    torch.testing.assert_close({name: averages[name] for name in expected}, expected)
 
 
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
-def test_a_compiled_step_is_the_eager_one() -> None:
-    """On the same batches, a shorter last one among them, it ends in the same weights."""
-    architecture = small("layers[3]=Identity")  # compiled, some versions of torch drop others
+def test_a_compiled_step_equals_the_eager_one() -> None:
+    """Both reach the same weights on the same batches, including a shorter last one."""
+    architecture = small("layers[3]=Identity")  # compiled dropout differs in some versions
     config, hardware = architecture.trained, Device.choose("cpu", "fp32")
     data = open_dataset(config.dataset)
-    found = []
+    results = []
     for compiled_from in (None, 0):
         trainee = TrainState.make(architecture, hardware, 0, 42, 3)
         step = Step(trainee, config, config.dataset, hardware, 0, 42, compiled_from=compiled_from)
         for index in (*range(6), 41):
             images = data.train_images[index * 96 :][:96]
             loss, hits = step(images, data.train_labels[index * 96 :][:96], 0, index)
-        found.append((loss, hits, trainee.model.state_dict(), trainee.eval_model.state_dict()))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+        results.append((loss, hits, trainee.model.state_dict(), trainee.eval_model.state_dict()))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
 @pytest.mark.parametrize(
-    ("asked", "steps", "epochs", "chosen"),
+    ("choice", "steps", "epochs", "epoch"),
     [
         ("auto", 50, 3, None),
         ("auto", 10**6, 2, 1),
@@ -139,34 +139,34 @@ def test_a_compiled_step_is_the_eager_one() -> None:
         ("off", 10**6, 9, None),
     ],
 )
-def test_compiling_is_chosen_by_the_length_of_the_run(
-    asked: str, steps: int, epochs: int, chosen: int | None
+def test_compilation_depends_on_the_length_of_the_run(
+    choice: str, steps: int, epochs: int, epoch: int | None
 ) -> None:
-    """By nothing that a busy machine could change, or by what was asked for."""
+    """``on`` and ``off`` override it; no measured time matters."""
     hardware = Device.choose("cpu", "fp32")
-    assert decide_compile(asked, analyse(small()), steps, epochs, hardware)[0] == chosen
+    assert decide_compile(choice, analyse(small()), steps, epochs, hardware)[0] == epoch
 
 
-def test_compiling_without_a_compiler_is_refused_or_left_out(
+def test_compilation_needs_a_compiler(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """``on`` says what is missing; ``auto`` does without."""
+    """``on`` is refused without one; ``auto`` does not compile."""
     monkeypatch.setenv("PATH", "")
     hardware = Device.choose("cpu", "fp32")
     assert decide_compile("auto", analyse(small()), 10**6, 2, hardware) == (
         None,
-        "not compiled, no C++ compiler here",
+        "not compiled (no C++ compiler found)",
     )
     with pytest.raises(
-        MachineError, match=r"--compile on: no C\+\+ compiler here; use auto or off"
+        MachineError, match=r"--compile on: no C\+\+ compiler found; use auto or off"
     ):
         decide_compile("on", analyse(small()), 1, 2, hardware)
     with pytest.raises(ConfigError, match=r"--compile: found 'yes'; allowed: auto, on, off"):
         decide_compile("yes", analyse(small()), 1, 2, hardware)
 
 
-def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: Path) -> None:
-    """Started, then each epoch's steps and its end, then Finished."""
+def test_events_come_in_order(tmp_path: Path) -> None:
+    """Started, each epoch's steps and its end, then Finished; an epoch has every image once."""
     records = list(train(small("train.epochs=2"), out=tmp_path))
     kinds = [type(record) for record in records]
     epoch = [Stepped] * 42 + [EpochEnded]
@@ -177,7 +177,7 @@ def test_records_come_in_order_and_every_image_is_seen_once_an_epoch(tmp_path: P
 
 
 def test_the_run_folder_is_the_record(tmp_path: Path) -> None:
-    """Every file that the folder promises is there and agrees with the others."""
+    """Its files exist and agree with each other."""
     folder, _ = run_until_stopped(train(small(), out=tmp_path, seed=5))
     run = Run.open(folder)
     assert folder.parent == tmp_path / "small"
@@ -200,8 +200,8 @@ def test_the_run_folder_is_the_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
-def test_kept_weights_give_the_recorded_accuracy(tmp_path: Path, which: str) -> None:
-    """Plain torch code on the kept weights finds the accuracy that the record names."""
+def test_saved_weights_have_the_recorded_accuracy(tmp_path: Path, which: str) -> None:
+    """Plain PyTorch and `evaluate_run` compute the accuracy of the record from the weights."""
     folder, _ = run_until_stopped(train(small(), out=tmp_path, precision="fp32"))
     result = Run.open(folder).result
     assert result is not None
@@ -238,20 +238,20 @@ def test_the_learning_rate_follows_torchs_scheduler(tmp_path: Path) -> None:
 
 
 def test_runs_of_the_same_second_do_not_overwrite_each_other(tmp_path: Path) -> None:
-    """Each run gets a folder of its own, however fast they start."""
+    """Each run has a separate folder."""
     folders = {run_until_stopped(train(small(), out=tmp_path, stop=after(1)))[0] for _ in range(3)}
     assert len(folders) == 3
     assert len(list((tmp_path / "small").iterdir())) == 3
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
-    """A diverging run names epoch and step, and what it had saved still loads."""
+    """The error names epoch and step, and the last checkpoint still loads."""
     architecture = small("train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler=")
-    told = r"the loss is (nan|inf) in epoch 1, step \d+; the update"
-    with pytest.raises(Diverged, match=told) as caught:
+    message = r"the loss is (nan|inf) in epoch 1, step \d+; the update"
+    with pytest.raises(Diverged, match=message) as excinfo:
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
-    assert str(caught.value).count(str(folder)) == str(caught.value).count("stays") == 1
+    assert str(excinfo.value).count(str(folder)) == str(excinfo.value).count("stays") == 1
     trainee = TrainState.make(architecture, Device.choose("cpu", "fp32"), 0, 42, 3)
     progress, damaged = checkpoint.restore(folder / "checkpoints", trainee)
     assert (progress.epoch, damaged) == (0, [])
@@ -262,10 +262,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
     ("number", "words"),
     [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "the folder is read-only")],
 )
-def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
+def test_a_failed_write_keeps_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
-    """When the second epoch cannot be written, the first one's checkpoint still loads."""
+    """If the second epoch cannot be saved, the checkpoint of the first still loads."""
     real, calls = write_atomic, []
 
     def failing(path: Path, content: bytes) -> None:
@@ -287,10 +287,10 @@ def test_a_disk_that_fails_is_one_line_and_the_checkpoint_before_it_loads(
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
 
 
-def test_out_of_memory_is_a_line_that_names_the_batch_size(
+def test_out_of_memory_is_reported_with_a_batch_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory that runs out in a step ends the run with what to change."""
+    """The error names the batch size, the available memory and a size that fits."""
 
     def exhausted(*args: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -298,14 +298,14 @@ def test_out_of_memory_is_a_line_that_names_the_batch_size(
     monkeypatch.setattr(Step, "__call__", exhausted)
     with pytest.raises(
         MachineError,
-        match=r"out of memory: batches of 96 do not fit into .* GiB; by the summary's memory rows "
+        match=r"out of memory: batches of 96 do not fit into .* GiB; batches of "
         r"\d+ should: train again with --set train\.batch_size=\d+; the last checkpoint is intact",
     ):
         list(train(small(), out=tmp_path))
 
 
 def test_the_batch_that_fits_follows_from_the_summary() -> None:
-    """Twice the memory fits twice the batch; what fits no image is told as 0."""
+    """Twice the memory fits at least twice the batch; 0 means that no image fits."""
     analysis = analyse(small())
     sample = 2 * (analysis.activation_bytes + 4 * 784)
     fits = batch_that_fits(analysis, memory=2**30, data_bytes=0)
@@ -314,10 +314,12 @@ def test_the_batch_that_fits_follows_from_the_summary() -> None:
     assert batch_that_fits(analysis, memory=2**20, data_bytes=2**20) == 0
 
 
-@pytest.mark.parametrize("what", ["input", "weight", "masked weight", "gradient", "loss"])
+@pytest.mark.parametrize("source", ["input", "weight", "masked weight", "gradient", "loss"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: float) -> None:
-    """Wherever it comes in, weights and average stay as they were."""
+def test_a_value_that_is_no_number_stops_the_run_before_the_update(
+    source: str, value: float
+) -> None:
+    """Whatever its source, weights and average do not change."""
     architecture = small("train.scheduler=")
     config, hardware = architecture.trained, Device.choose("cpu", "fp32")
     trainee = TrainState.make(architecture, hardware, 0, 42, 3)
@@ -326,41 +328,41 @@ def test_what_is_no_number_stops_the_run_before_the_update(what: str, value: flo
     images, labels = data.train_images[:96], data.train_labels[:96]
     step(images, labels, 0, 0)
     first, last = trainee.model[0], trainee.model[5]
-    if what == "input":
-        first.register_forward_pre_hook(lambda module, given: (given[0] * value,))
-    elif what == "weight":
+    if source == "input":
+        first.register_forward_pre_hook(lambda module, inputs: (inputs[0] * value,))
+    elif source == "weight":
         last.get_parameter("weight").data[3, 3] = value
-    elif what == "masked weight":  # behind a ReLU that lets nothing of it through
-        trainee.model[2].register_forward_hook(lambda module, given, out: out.nan_to_num(0, 0, 0))
+    elif source == "masked weight":  # after a ReLU whose output is replaced by zeros
+        trainee.model[2].register_forward_hook(lambda module, inputs, out: out.nan_to_num(0, 0, 0))
         first.get_parameter("weight").data[0] = value
-    elif what == "gradient":
+    elif source == "gradient":
         hook = last.get_parameter("bias").register_hook
         hook(lambda gradient: gradient * value)  # type: ignore[no-untyped-call]
     else:
-        last.register_forward_hook(lambda module, given, out: out * value)
+        last.register_forward_hook(lambda module, inputs, out: out * value)
     before = {name: t.clone() for name, t in trainee.model.named_parameters()}
     average = {name: t.clone() for name, t in trainee.eval_model.state_dict().items()}
     with pytest.raises(Diverged, match=r"not finite|the loss is .* in epoch 1, step 2; the update"):
         step(images, labels, 0, 1)
     for name, parameter in trainee.model.named_parameters():
         assert torch.equal(parameter.nan_to_num(7), before[name].nan_to_num(7)), name
-    for name, kept in trainee.eval_model.state_dict().items():
-        assert torch.equal(kept, average[name]), name
+    for name, value_after in trainee.eval_model.state_dict().items():
+        assert torch.equal(value_after, average[name]), name
 
 
 def test_a_network_without_an_output_for_each_class_is_refused(tmp_path: Path) -> None:
-    """The shape that the network ends with is compared with the classes before any training."""
+    """The output shape is compared with the classes, and no run is created."""
     with pytest.raises(
-        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 = 7 values, but mnist5k"
+        ConfigError, match=r"layers\[5\]\.Linear: the network ends with 7 values, but mnist5k"
     ):
         list(train(small("layers[5].Linear.out_features=7"), out=tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_last_batch_that_batch_norm_cannot_take_is_refused_before_training(
+def test_a_last_batch_of_a_single_value_per_channel_is_refused(
     tmp_path: Path,
 ) -> None:
-    """One image has no statistics where a channel holds a single value."""
+    """Batch normalization has no statistics of a single value."""
     norm = small(
         *(
             f"layers[{i}]={layer}"
@@ -384,42 +386,42 @@ def test_a_last_batch_that_batch_norm_cannot_take_is_refused_before_training(
 
 
 def test_a_document_without_a_train_section_is_refused(tmp_path: Path) -> None:
-    """Training what says nothing of training tells what to add."""
+    """The message names the missing section."""
     with pytest.raises(ConfigError, match="the document has no train section; add one"):
         list(train(small("train="), out=tmp_path))
 
 
-def test_asking_for_a_device_that_is_not_there_is_refused() -> None:
-    """A device that torch does not find is the machine's fault, an unknown name the user's."""
+def test_a_missing_device_is_refused() -> None:
+    """A missing device is an error of the machine; an unknown name is an error of the user."""
     if not torch.cuda.is_available():
-        with pytest.raises(MachineError, match="--device cuda: torch finds none here"):
+        with pytest.raises(MachineError, match="--device cuda: torch finds no such device"):
             Device.choose("cuda")
     with pytest.raises(ConfigError, match=r"--device: found 'gpu'; allowed: auto, cpu, cuda, mps"):
         Device.choose("gpu")
 
 
-def test_the_first_weights_are_settled_by_the_seed_alone() -> None:
-    """Whatever was drawn before, a seed gives its weights."""
+def test_the_first_weights_depend_on_the_seed_alone() -> None:
+    """Earlier random draws do not change them."""
     hardware = Device.choose("cpu", "fp32")
     torch.rand(17)
     first = TrainState.make(small(), hardware, 4, 42, 3).model.state_dict()
     torch.rand(3)
-    again = TrainState.make(small(), hardware, 4, 42, 3).model.state_dict()
-    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    second = TrainState.make(small(), hardware, 4, 42, 3).model.state_dict()
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
-def test_normalised_training_images_have_mean_0_and_deviation_1() -> None:
-    """The constants of a data set are those of its images."""
+def test_normalized_training_images_have_mean_0_and_deviation_1() -> None:
+    """Mean and deviation of a data set's class describe its images."""
     config = small().train
     assert config is not None
     images = open_dataset(config.dataset).train_images
-    unit = normalise(to_unit(images), config.dataset.mean, config.dataset.std)
+    unit = normalize(to_unit(images), config.dataset.mean, config.dataset.std)
     assert unit.mean().item() == pytest.approx(0, abs=0.03)
     assert unit.std().item() == pytest.approx(1, abs=0.03)
 
 
-def test_a_missing_or_damaged_weight_file_is_named(tmp_path: Path) -> None:
-    """Kept weights that cannot be loaded are an error that says what to do."""
+def test_a_missing_or_damaged_weight_file_is_reported(tmp_path: Path) -> None:
+    """Each is an error with the name of the file."""
     folder, _ = run_until_stopped(train(small(), out=tmp_path, stop=after(2)))
     run = Run.open(folder)
     with pytest.raises(MachineError, match=r"best\.safetensors: no such file; the run has not"):
@@ -430,7 +432,7 @@ def test_a_missing_or_damaged_weight_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
-    """The update behind the last finite training loss may ruin the weights: no epoch is saved."""
+    """The update after a finite training loss may ruin the weights: the epoch is not saved."""
     architecture = small(
         "train.batch_size=4000", "train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler="
     )
@@ -440,8 +442,8 @@ def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
     assert not (folder / "metrics.jsonl").exists()
 
 
-def test_a_one_cycle_without_a_step_to_rise_in_is_refused(tmp_path: Path) -> None:
-    """torch would divide by zero; the message names the argument and the steps."""
+def test_a_one_cycle_without_a_rising_step_is_refused(tmp_path: Path) -> None:
+    """The message names the argument and the steps, where torch would divide by zero."""
     architecture = small(
         "train.batch_size=400", "train.epochs=1", "train.scheduler.OneCycleLR.pct_start=0.1"
     )
@@ -452,7 +454,7 @@ def test_a_one_cycle_without_a_step_to_rise_in_is_refused(tmp_path: Path) -> Non
 def test_a_training_analyzes_once_and_tests_each_epoch_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the command to the result; a finished run that is resumed is not tested again."""
+    """A finished run that is resumed is analyzed but not tested again."""
     calls: Counter[str] = Counter()
 
     def count(place: str, real: Callable[..., object]) -> None:
@@ -463,6 +465,7 @@ def test_a_training_analyzes_once_and_tests_each_epoch_once(
         monkeypatch.setattr(place, counted)
 
     count("netbuilder.network.check.analyse", analyse)
+    count("netbuilder.network.build.analyse", analyse)
     count("netbuilder.training.trainer.evaluate", evaluate)
     document = tmp_path / "small.yaml"
     document.write_text(DOCUMENT.replace("epochs: 3", "epochs: 2"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Augmentation(Component):
-    """A random transform of training images, drawn anew for every sample.
+    """A random transform of training images, drawn separately for each sample.
 
     Drawing and applying are separate, so that a CUDA graph can capture `apply`, which neither draws
     nor synchronizes with the device.

@@ -91,8 +91,8 @@ def kernel_on_one_position(analysis: Analysis, _evidence: Evidence) -> Iterator[
         if prod(kernel) > 1 and single and row.arguments["padding_mode"] == "zeros":
             yield Finding(
                 (*row.place, "kernel_size"),
-                f"the map is {format_shape(row.input_shape[1:])}: of the {format_shape(kernel)} "
-                "kernel one weight per channel meets it, the others meet padding",
+                f"the map is {format_shape(row.input_shape[1:])}: only one weight per channel of "
+                f"the {format_shape(kernel)} kernel reads it, the others read padding",
                 "write kernel_size: 1 and no padding",
             )
 
@@ -149,7 +149,7 @@ def _windows(row: Row) -> list[tuple[int, int, int]]:
 
 
 def _unread(size: int, extent: int, stride: int, pad: int) -> int:
-    """How many positions at the end of an axis no window reads; 0 or less if all are read."""
+    """Return the number of positions at the end of an axis that no window reads, or at most 0."""
     if not extent >= stride > 1:
         return 0  # it reads everything, or skips positions on purpose
     return (size + 2 * pad - extent) % stride - pad

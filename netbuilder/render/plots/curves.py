@@ -18,10 +18,10 @@ def draw_curves(path: Path, title: str, metrics: Sequence[EpochRecord], goal: fl
     """Draw loss and accuracy of both sets against the epoch, as a PNG.
 
     Args:
-        path: the file to write.
-        title: above the picture, as plain text.
-        metrics: one entry per epoch.
-        goal: a test accuracy in percent to draw as a line.
+        path: The file to write.
+        title: The title of the plot, as plain text.
+        metrics: One entry per epoch.
+        goal: The target test accuracy in percent, drawn as a line.
     """
     draw_curves_of_seeds(path, title, [metrics], goal)
 
@@ -29,7 +29,7 @@ def draw_curves(path: Path, title: str, metrics: Sequence[EpochRecord], goal: fl
 def draw_curves_of_seeds(
     path: Path, title: str, runs: Sequence[Sequence[EpochRecord]], goal: float | None
 ) -> None:
-    """Draw the curves of several runs in one picture: each thin, without markers."""
+    """Draw the curves of several runs as thin lines in one plot, as a PNG."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(plain(title))
     loss, accuracy = figure.subplots(1, 2)
@@ -37,13 +37,13 @@ def draw_curves_of_seeds(
     style: dict[str, Any] = (
         {"marker": "o", "markersize": 3} if single else {"linewidth": 0.9, "alpha": 0.8}
     )
-    for name, colour in (("train", TRAIN), ("test", TEST)):
-        for axes, figure_name in ((loss, "loss"), (accuracy, "accuracy")):
+    for name, color in (("train", TRAIN), ("test", TEST)):
+        for axes, measure in ((loss, "loss"), (accuracy, "accuracy")):
             for number, metrics in enumerate(runs):
                 epochs = [epoch.epoch for epoch in metrics]
-                values = [getattr(epoch, f"{name}_{figure_name}") for epoch in metrics]
+                values = [getattr(epoch, f"{name}_{measure}") for epoch in metrics]
                 label = "_" if number else name
-                axes.plot(epochs, values, color=colour, label=label, **style)
+                axes.plot(epochs, values, color=color, label=label, **style)
     if goal is not None:
         accuracy.axhline(goal, color=GOAL, linestyle="--", linewidth=1, label=f"target {goal:g}")
     loss.set_ylabel("loss")
@@ -60,28 +60,28 @@ def draw_curves_of_seeds(
 
 
 def accuracy_floor(tested: Sequence[float], goal: float | None) -> float:
-    """Return where an axis of accuracies begins, in percent.
+    """Return the lower end of an axis of accuracies, in percent.
 
-    The first epochs are far below the rest and would flatten the others into one line.
+    It cuts off the first epochs, which are so low that they would flatten the others.
     """
     ordered = sorted(tested)
     return max(0.0, min(ordered[len(ordered) // 4], goal or 100) - 1.0)
 
 
 def draw_range_test(path: Path, title: str, test: RangeTest) -> None:
-    """Draw loss against a rising learning rate, with the suggested rate and where it diverged."""
+    """Draw loss against learning rate, with the suggested rate and that of the divergence."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     figure.suptitle(plain(title))
     axes = figure.subplots()
     axes.plot(test.learning_rates, test.losses, color=GOAL, linewidth=0.6, label="of a batch")
     axes.plot(test.learning_rates, test.smoothed, color=TEST, label="smoothed")
-    for rate, colour, word in (
-        (test.suggestion, TRAIN, "a guess" if test.few else "suggested"),
+    for rate, color, word in (
+        (test.suggestion, TRAIN, "a guess" if test.is_short else "suggested"),
         (test.diverged_at, "black", "diverged"),
     ):
         if rate is not None:
             label = f"{word}: {rate:.2g}"
-            axes.axvline(rate, color=colour, linestyle="--", linewidth=1, label=label)
+            axes.axvline(rate, color=color, linestyle="--", linewidth=1, label=label)
     # After its minimum the loss may rise by orders of magnitude.
     first_half = test.smoothed[: len(test.smoothed) // 2 + 1]
     axes.set_ylim(0, 1.25 * max(first_half))

@@ -1,4 +1,4 @@
-"""The confusion matrix, and the most confident mistakes of a network."""
+"""Plots of the confusion matrix and of the most confident mistakes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArr
     axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1.0, 1.6 * np.nanmax(wrong, initial=0.0)))
     for (label, guess), count in np.ndenumerate(counts):
         if count:
-            colour = TEST if label == guess else "black"
-            axes.text(guess, label, str(count), ha="center", va="center", fontsize=8, color=colour)
+            color = TEST if label == guess else "black"
+            axes.text(guess, label, str(count), ha="center", va="center", fontsize=8, color=color)
     names = [plain(name) for name in classes]
     axes.set_xticks(range(size), names, rotation=0 if max(map(len, names)) < 4 else 90)
     axes.set_yticks(range(size), names)

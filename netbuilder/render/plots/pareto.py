@@ -1,4 +1,4 @@
-"""Accuracy against the number of parameters, one named point per network."""
+"""Plot accuracy against the number of parameters, one labeled point per network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from netbuilder.render.plots.style import GOAL, TEST, TRAIN, plain, quiet, save
 from netbuilder.runs.statistics import on_pareto_front
 
 LONGEST = 30
-"""Characters of a network's name in a picture."""
+"""The longest name of a network in the plot, in characters."""
 
 
 @dataclass(frozen=True)
 class ParetoPoint:
-    """A network among others: its test accuracy in percent against its number of parameters.
+    """A network: its number of parameters and its test accuracy in percent.
 
-    ``low`` and ``high`` are those of its seeds.
+    ``low`` and ``high`` are the lowest and the highest accuracy of a seed.
     """
 
     name: str
@@ -34,26 +34,26 @@ class ParetoPoint:
 
 
 def draw_pareto(path: Path, networks: Sequence[ParetoPoint]) -> None:
-    """Draw test accuracy against the number of parameters, one named point per network, as a PNG.
+    """Draw test accuracy against the number of parameters, one point per network, as a PNG.
 
-    One panel per data set: accuracies on different ones are not comparable. A line joins those on
-    the Pareto front; a bar spans the seeds from the lowest to the highest.
+    Each data set has a panel, since accuracies on different data sets are not comparable. A line
+    joins the networks on the Pareto front; a bar spans the seeds.
     """
     datasets = list(dict.fromkeys(network.dataset for network in networks))
     figure = Figure(figsize=(9, 0.6 + 4.2 * len(datasets)), layout="constrained")
     figure.suptitle("Best test accuracy against the number of parameters")
     panels = figure.subplots(len(datasets), squeeze=False).flat
-    shown = [
+    groups = [
         (axes, [network for network in networks if network.dataset == dataset])
         for axes, dataset in zip(panels, datasets, strict=True)
     ]
-    for (axes, among), dataset in zip(shown, datasets, strict=True):
+    for (axes, group), dataset in zip(groups, datasets, strict=True):
         axes.set_title(plain(f"on {_short(dataset)}"), fontsize=10)
-        _draw_points(axes, among)
+        _draw_points(axes, group)
     with quiet():
-        figure.draw_without_rendering()  # the places of points are known from here on
-    for axes, among in shown:
-        _draw_names(axes, among)
+        figure.draw_without_rendering()  # it determines the positions of the points
+    for axes, group in groups:
+        _draw_names(axes, group)
     save(figure, path)
 
 
@@ -72,7 +72,7 @@ def _draw_points(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
     axes.set(xlim=(left, right), ylim=(bottom, min(high + margin, 100.05)))
     points = [(network.parameters, network.accuracy) for network in networks]
     front = sorted(point for point in points if on_pareto_front(point, points))
-    # From the lower edge to the right one: a network below it is beaten.
+    # From the lower edge to the right edge: a network below the line is beaten.
     corners = [(front[0][0], bottom), *front, (right, front[-1][1])]
     axes.step(
         *zip(*corners, strict=True), where="post", color=TRAIN, linewidth=1, zorder=1,
@@ -84,7 +84,7 @@ def _draw_points(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(_count))
     axes.xaxis.set_minor_formatter(FuncFormatter(_count))
     axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    axes.tick_params(axis="x", which="both", length=3.5, pad=3.5)  # all numbers at one height
+    axes.tick_params(axis="x", which="both", length=3.5, pad=3.5)  # the numbers line up
     axes.grid(alpha=0.3)
 
 
@@ -123,7 +123,7 @@ def _draw_names(axes: Axes, networks: Sequence[ParetoPoint]) -> None:
 
 
 def _short(name: str) -> str:
-    """Return a name cut in the middle: networks often differ at the end of their names."""
+    """Return a name shortened in the middle: networks often differ in the end of their names."""
     half = (LONGEST - 3) // 2
     return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"
 
@@ -134,13 +134,13 @@ def place_labels(
     font: float,
     area: tuple[float, float, float, float] | None = None,
 ) -> list[tuple[float, float]]:
-    """Return the middle of each point's label, as near as possible without touching another.
+    """Return the center of each point's label, as close as possible without overlap.
 
     Args:
-        points: in units of length, whichever way the axes run.
-        names: the labels.
-        font: their size in the same units.
-        area: left, lower, right and upper edge of where labels may be; None for anywhere.
+        points: The points, in any unit of length; the axes may have any direction.
+        names: The labels.
+        font: The font size in the same unit.
+        area: Left, lower, right and upper edge of the area of labels; None for no limit.
     """
     boxes = [(x, y, font, font) for x, y in points]
     placed = []
@@ -167,7 +167,7 @@ _Box = tuple[float, float, float, float]
 
 
 def _touch(box: _Box, other: _Box) -> bool:
-    """Whether two boxes, each a middle and a size, overlap."""
+    """Whether two boxes, each a center and a size, overlap."""
     return all(
         abs(box[axis] - other[axis]) < (box[axis + 2] + other[axis + 2]) / 2 for axis in (0, 1)
     )

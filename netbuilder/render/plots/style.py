@@ -16,19 +16,19 @@ from PIL import Image
 from netbuilder._files import write_atomic
 from netbuilder._text import printable
 
-# On import, matplotlib warns at length of a home folder that is not writable.
+# On import, matplotlib prints long warnings if the home folder is not writable.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 TRAIN, TEST, GOAL = "#c26a00", "#00629b", "#777777"
 
 
 COLORS = 64
-"""Enough for the hues of a plot with their antialiased edges, and for shades of gray."""
+"""Colors of a palette; enough for a plot with antialiased edges, and for shades of gray."""
 PHOTO_COLORS = 256
 
 
 def save(figure: Figure, path: Path, *, photos: bool = False) -> None:
-    """Write the figure to ``path`` as a PNG with a palette; ``photos`` dithers a larger one."""
+    """Write a figure to ``path`` as a PNG with a palette, for ``photos`` a dithered one."""
     buffer = BytesIO()
     with quiet():
         figure.savefig(buffer, format="png", dpi=120)
@@ -36,9 +36,9 @@ def save(figure: Figure, path: Path, *, photos: bool = False) -> None:
 
 
 def with_palette(png: bytes, *, photos: bool = False) -> bytes:
-    """Return the PNG with a palette in place of 32 bits per pixel, at a third of the size.
+    """Convert a PNG to a palette, at a third of the size of 32 bits per pixel.
 
-    One that has a palette already, or that cannot be decoded, is returned as it is.
+    A PNG that already has a palette, or cannot be decoded, is returned unchanged.
     """
     buffer = BytesIO()
     try:
@@ -58,14 +58,14 @@ def with_palette(png: bytes, *, photos: bool = False) -> bytes:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress matplotlib's warnings of text that is too long for its place."""
+    """Suppress matplotlib's warnings about text that is too long."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "constrained_layout", UserWarning)
         yield
 
 
 def plain(text: str) -> str:
-    """Return text that matplotlib draws as it is: without formulas and marks of direction.
+    """Return text that matplotlib draws unchanged: no formulas, no direction marks.
 
     A character that the font lacks becomes a question mark.
     """

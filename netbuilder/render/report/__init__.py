@@ -1,1 +1,1 @@
-"""The report about a series of networks, made from their documents and runs."""
+"""The report on a series of networks, from their documents and runs."""

@@ -1,4 +1,4 @@
-"""The report as one page of HTML that loads nothing: pictures, style and script are part of it.
+"""The report as one HTML page that loads nothing: it contains its pictures, style and script.
 
 Jinja2 and `Table` escape every text; no text of a document is marked as safe.
 """
@@ -14,10 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import netbuilder
-from netbuilder.render.network import totals
+from netbuilder.render.network_text import totals
 from netbuilder.render.report import svg, tables
 from netbuilder.render.report import text as words
 from netbuilder.render.report.model import Report, ReportEntry
+from netbuilder.render.runs import NOTHING
 from netbuilder.render.table import Table
 
 SIZE = {
@@ -31,8 +32,8 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
     """Return the whole page.
 
     Args:
-        report: the content.
-        pictures: PNGs of the worst mistakes by the keys of iterations.
+        report: The content.
+        pictures: PNG files of the worst mistakes, by the key of the network.
     """
     parts = files("netbuilder.render.report") / "page"
     iterations = [_iteration(i, pictures.get(i.key)) for i in report.iterations]
@@ -50,7 +51,7 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
             long=tables.LONG,
             overview=_html(tables.overview_table(report)),
             curves_note=words.CURVES_NOTE,
-            # The package's own text, the only one that is no data.
+            # Text of the package; all other values are data, which the template escapes.
             style=Markup((parts / "page.css").read_text(encoding="utf-8")),
             script=Markup((parts / "page.js").read_text(encoding="utf-8")),
         )
@@ -105,7 +106,7 @@ def _iteration(iteration: ReportEntry, picture: bytes | None) -> dict[str, Any]:
 
 
 def _html(table: Table[Any]) -> Markup:
-    """Return a table as HTML; it escapes every text of its cells."""
+    """Return a table as HTML, its texts escaped."""
     return Markup(table.render("html"))
 
 
@@ -122,7 +123,7 @@ def _confusion(iteration: ReportEntry) -> dict[str, Any] | None:
                 (count, f"{count / most:.2f}" if i != j and count else "0")
                 for j, count in enumerate(row)
             ],
-            "right": f"{100 * row[i] / sum(row):.1f} %" if sum(row) else words.NOTHING,
+            "right": f"{100 * row[i] / sum(row):.1f} %" if sum(row) else NOTHING,
         }
         for i, (name, row) in enumerate(zip(names, counts, strict=True))
     ]

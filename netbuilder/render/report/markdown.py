@@ -1,18 +1,18 @@
-"""The report as markdown that a code host shows, with pictures next to it."""
+"""The report as markdown for a code host, with its pictures as files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from netbuilder.render.markdown import escaped, items
-from netbuilder.render.network import totals
+from netbuilder.render.network_text import totals
 from netbuilder.render.report import tables
 from netbuilder.render.report import text as words
 from netbuilder.render.report.model import Report, ReportEntry
 
 
 def text_of(report: Report, pictures: Iterable[str]) -> str:
-    """Return the whole text; ``pictures`` are the names of the files next to it."""
+    """Return the whole text; ``pictures`` are the names of the picture files."""
     files = set(pictures)
     lines = [f"# {escaped(words.heading(report))}", "", *map(escaped, words.lead(report)), ""]
     lines += [
@@ -53,19 +53,19 @@ def _section(i: ReportEntry, files: set[str]) -> list[str]:
     if i.trained:
         lines += ["### Results", "", escaped(words.seeds_note(i)), ""]
         lines += [tables.seeds_table(i).render("markdown")]
-        shown = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", files)
-        lines += [*shown, words.CURVES_NOTE, ""] if shown else []
+        picture = _picture(f"{i.key}-curves.png", f"Loss and accuracy of {i.key}", files)
+        lines += [*picture, words.CURVES_NOTE, ""] if picture else []
     if i.evaluated:
         lines += ["### Confusion", "", escaped(words.confusion_note(i)), ""]
         lines += _picture(f"{i.key}-confusion.png", f"Confusion matrix of {i.key}", files)
         lines += ["### Worst mistakes", ""]
-        shown = _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", files)
-        lines += [words.picture_note(i), "", *shown] if shown else []
+        picture = _picture(f"{i.key}-mistakes.png", f"Worst mistakes of {i.key}", files)
+        lines += [words.picture_note(i), "", *picture] if picture else []
         if i.mistakes:
             table = tables.mistakes_table(i.mistakes).render("markdown")
             lines += [words.MISTAKES_NOTE, "", table]
         else:
-            lines += ["No mistake is on record.", ""]
+            lines += ["No mistakes are recorded.", ""]
     lines += ["### What the numbers show", "", items(words.observations(i))]
     if words.paragraphs(notes.analysis):
         lines += ["### The author's analysis", "", *_prose(notes.analysis)]

@@ -1,4 +1,4 @@
-"""The contents of a report: values per network, without HTML or markdown."""
+"""The content of a report: the values of each network, in no format."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, linear_regression
 
+from netbuilder._text import plural
 from netbuilder.errors import ConfigError, MachineError
 from netbuilder.network.analysis import Analysis, Row, analyse
 from netbuilder.network.diff import diff_architectures
 from netbuilder.network.targets import Verdict, judge_document
-from netbuilder.render.diff import change_lines
+from netbuilder.render.diff_text import change_lines
 from netbuilder.runs.records import Evaluation
 from netbuilder.runs.run import Run
 from netbuilder.runs.selection import Selection
 from netbuilder.runs.statistics import MeanStd, RunRecord, newest_per_seed
 
 MOST = 3
-"""How many of the largest layers and of the most confused pairs of classes are named."""
+"""The number of largest layers and of most confused pairs of classes to report."""
 
 WORST = 10
-"""How many mistakes are listed."""
+"""The number of mistakes to list."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Gap:
 
     Attributes:
         last: The gap after the last epoch.
-        change: How much it changed over the last ``epochs``, by a straight line through them; None
-            where a single epoch was trained.
-        epochs: The second half of all epochs, at least two.
+        change: Its change over the last ``epochs`` epochs, by linear regression; None after a
+            single epoch.
+        epochs: Half the number of all epochs, at least two.
     """
 
     last: float
@@ -43,7 +44,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """How often images of one class are taken for another, over all seeds."""
+    """The number of images of one class classified as another, over all seeds."""
 
     label: str
     guess: str
@@ -52,7 +53,7 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class SharedMistake:
-    """A test image that is taken for another class; ``confidence`` is the highest of a seed."""
+    """A misclassified test image; ``confidence`` is the highest over the seeds."""
 
     index: int
     label: str
@@ -67,10 +68,10 @@ class TargetResult:
 
     Attributes:
         target: The target's name.
-        bound: The bound, in words.
-        values: The values that were judged.
-        met: How many seeds meet it; None where it cannot be judged.
-        of: How many seeds there are.
+        bound: The bound in words.
+        values: The judged values.
+        met: The number of seeds that meet it; None if it cannot be judged.
+        of: The number of seeds.
         reason: Why it cannot be judged.
     """
 
@@ -88,12 +89,12 @@ class ReportEntry:
 
     Attributes:
         key: A unique name for links and files.
-        path: The document or folder that the user named.
+        path: The path of the document or folder.
         analysis: The analysis of the document.
         trained: Its finished runs, one per seed; the newest run of a seed counts.
-        remarks: A line for everything left out or missing.
-        before: The key of the network before; empty for the first.
-        changes: What the document changes of that one, one line per change.
+        remarks: A line for each thing that is left out or missing.
+        before: The key of the previous network; empty for the first.
+        changes: The changes since the previous network, one line each.
     """
 
     key: str
@@ -106,7 +107,7 @@ class ReportEntry:
 
     @property
     def dataset(self) -> str:
-        """The data set that was trained on; empty without a run."""
+        """The data set of the runs; empty without a run."""
         return self.trained[0].dataset if self.trained else ""
 
     @cached_property
@@ -115,12 +116,12 @@ class ReportEntry:
         return self.over_seeds(lambda run: run.best.test_accuracy)
 
     def over_seeds(self, value: Callable[[RunRecord], float]) -> MeanStd | None:
-        """Return mean and deviation of a value of each run; None without a run."""
+        """Return mean and deviation of a value over the runs; None without a run."""
         return MeanStd.of([value(run) for run in self.trained]) if self.trained else None
 
     @property
     def met(self) -> int | None:
-        """How many seeds met every target; None where none can be judged."""
+        """The number of seeds that met every target; None if none can be judged."""
         judged = [run.met for run in self.trained if run.met is not None]
         return sum(judged) if judged else None
 
@@ -128,13 +129,12 @@ class ReportEntry:
     def goals(self) -> tuple[TargetResult, ...]:
         """Every target of the document, with the values of the runs."""
         if not self.trained:
-            alone = [(verdict,) for verdict in judge_document(self.analysis)]
-            return tuple(_goal(verdicts) for verdicts in alone)
+            return tuple(_goal([verdict]) for verdict in judge_document(self.analysis))
         return tuple(map(_goal, zip(*(run.verdicts for run in self.trained), strict=True)))
 
     @cached_property
     def gap(self) -> Gap | None:
-        """None without a run."""
+        """The gap between training and test accuracy; None without a run."""
         if not self.trained:
             return None
         epochs = min(len(run.metrics) for run in self.trained)
@@ -153,19 +153,19 @@ class ReportEntry:
 
     @property
     def evaluated(self) -> tuple[Evaluation, ...]:
-        """The evaluations of the runs, as far as they have the same classes."""
+        """The evaluations of the runs that have the classes of the first."""
         recorded = [run.evaluation for run in self.trained if run.evaluation]
         return tuple(entry for entry in recorded if entry.classes == recorded[0].classes)
 
     @cached_property
     def confusion(self) -> tuple[tuple[int, ...], ...]:
-        """The sum of the counts of `evaluated`; one row per label, one column per guess."""
+        """The counts summed over `evaluated`: one row per label, one column per guess."""
         tables = [evaluation.confusion for evaluation in self.evaluated]
         return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*tables, strict=True))
 
     @property
     def confused(self) -> tuple[ConfusedPair, ...]:
-        """The most confused pairs of classes, the most frequent first."""
+        """The most confused pairs of classes, in descending order."""
         classes = self.evaluated[0].classes if self.evaluated else ()
         pairs = [
             ConfusedPair(classes[label], classes[guess], count)
@@ -177,7 +177,7 @@ class ReportEntry:
 
     @property
     def mistakes(self) -> tuple[SharedMistake, ...]:
-        """The recorded mistakes, those that most seeds share first, then the most confident."""
+        """The recorded mistakes, sorted by the number of seeds, then by confidence."""
         seeds: Counter[tuple[int, str, str]] = Counter()
         confidence: dict[tuple[int, str, str], float] = {}
         for evaluation in self.evaluated:
@@ -191,25 +191,25 @@ class ReportEntry:
 
     @property
     def largest(self) -> tuple[Row, ...]:
-        """The layers with the most parameters, the largest first."""
+        """The layers with the most parameters, in descending order."""
         rows = [row for row in self.analysis.rows if row.parameters and not row.is_container]
         return tuple(sorted(rows, key=lambda row: -row.parameters)[:MOST])
 
 
 @dataclass(frozen=True)
 class Report:
-    """The networks in the order in which the user named them."""
+    """The networks in the order of the paths."""
 
     iterations: tuple[ReportEntry, ...]
 
     @property
     def runs(self) -> int:
-        """How many finished runs there are."""
+        """The number of finished runs."""
         return sum(len(iteration.trained) for iteration in self.iterations)
 
     @property
     def tested(self) -> dict[str, list[ReportEntry]]:
-        """The networks with runs by data set, for accuracies on two cannot be compared."""
+        """The networks with runs by data set: only accuracies on the same one are comparable."""
         by_dataset: dict[str, list[ReportEntry]] = {}
         for iteration in self.iterations:
             if iteration.trained:
@@ -218,29 +218,29 @@ class Report:
 
     @property
     def smallest(self) -> ReportEntry | None:
-        """The smallest network whose runs all met every target; the first of equal ones."""
+        """The smallest network whose runs all met every target; of equal ones the first."""
         met = [i for i in self.iterations if i.met and i.met == len(i.trained)]
         return min(met, key=lambda i: i.analysis.parameters) if met else None
 
 
 def report_on(selections: Iterable[Selection]) -> Report:
-    """Return the report on documents and runs; a damaged record costs a line, not the report."""
+    """Return the report on documents and runs; a damaged run becomes a remark."""
     iterations: list[ReportEntry] = []
-    taken: set[str] = set()
+    used: set[str] = set()
     for selection in selections:
         before = iterations[-1] if iterations else None
-        key = _free(selection.architecture.name, taken)
+        key = _free(selection.architecture.name, used)
         iterations.append(_iteration(selection, before, key))
     return Report(tuple(iterations))
 
 
-def _free(name: str, taken: set[str]) -> str:
-    """Return an unused name; some file systems ignore case, so it differs in more than that."""
+def _free(name: str, used: set[str]) -> str:
+    """Return an unused name; it differs in more than case, which some file systems ignore."""
     key, number = name, 1
-    while key.lower() in taken:
+    while key.lower() in used:
         number += 1
         key = f"{name}-{number}"
-    taken.add(key.lower())
+    used.add(key.lower())
     return key
 
 
@@ -248,7 +248,7 @@ def _iteration(selection: Selection, before: ReportEntry | None, key: str) -> Re
     analysis = analyse(selection.architecture)
     trained, remarks = _trained(selection.runs, analysis)
     if selection.other_runs:
-        runs = f"{len(selection.other_runs)} run{'s' * (len(selection.other_runs) > 1)}"
+        runs = plural(len(selection.other_runs), "run")
         remarks.append(f"Left out: {runs} of this name, of another version of the document.")
     remarks += [f"Left out: {line}" for line in selection.unreadable]
     if not trained and analysis.architecture.train:
@@ -257,8 +257,8 @@ def _iteration(selection: Selection, before: ReportEntry | None, key: str) -> Re
     if missing:
         which = missing[0] if len(missing) == 1 else f"{len(missing)} of {len(trained)} runs"
         remarks.append(
-            f"No confusion matrix and no mistakes of {which}: it has no evaluation.json, which "
-            "older versions did not write; train again to get one."
+            f"No confusion matrix and no mistakes of {which}: evaluation.json is missing, which "
+            "older versions did not write; train again to get it."
         )
     return ReportEntry(
         key=key,
@@ -282,7 +282,7 @@ def _trained(runs: Sequence[Run], analysis: Analysis) -> tuple[list[RunRecord], 
                 progress = f"{len(run.metrics)} of {run.config.epochs} epochs trained"
                 remarks.append(f"Left out: {run.path} is not finished, {progress}.")
                 continue
-            _ = record.evaluation  # damaged ones are left out, too
+            _ = record.evaluation  # a damaged one is left out, too
         except (ConfigError, MachineError) as error:
             remarks.append(f"Left out: {error}")
         else:
@@ -302,7 +302,7 @@ def _goal(verdicts: Sequence[Verdict]) -> TargetResult:
     return TargetResult(
         target=first.target.replace("_", " "),
         bound=first.bound,
-        values=tuple(verdict.found for verdict in verdicts if verdict.found is not None),
+        values=tuple(verdict.value for verdict in verdicts if verdict.value is not None),
         met=sum(judged) if judged else None,
         of=len(verdicts),
         reason=reasons[0] if reasons else "",

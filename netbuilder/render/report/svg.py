@@ -1,4 +1,4 @@
-"""The geometry of the page's charts: positions, which its templates draw as SVG."""
+"""The geometry of the page's charts: positions for the SVG in its templates."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from netbuilder.render.report.axes import (
+    Scale,
+    Tick,
+    count_text,
+    even_ticks,
+    interpolate,
+    log_ticks,
+)
 from netbuilder.render.report.model import ReportEntry
 from netbuilder.render.report.text import one_line
 from netbuilder.runs.statistics import MeanStd, RunRecord, on_pareto_front
@@ -21,13 +29,9 @@ WIDE, TALL = 900.0, 380.0
 WIDE_LEFT, WIDE_BOTTOM = 62.0, 46.0
 
 LABEL = 13.0
-"""The font size of labels of points."""
+"""The font size of the labels of points."""
 
 SETS = ("train", "test")
-
-
-Tick = tuple[float, str]
-"""A position along an axis, and its label."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Point:
-    """A network in the plot of sizes; ``label`` is the middle of its name."""
+    """A network in the plot of sizes; ``label`` is the center of its name."""
 
     key: str
     x: float
@@ -75,7 +79,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Best test accuracy against parameters; ``front`` joins those that none beats."""
+    """Best test accuracy against parameters; ``front`` is the line of the Pareto front."""
 
     dataset: str
     front: str
@@ -84,26 +88,12 @@ class Sizes:
     y_ticks: tuple[Tick, ...]
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Maps values between ``low`` and ``high`` to positions between ``start`` and ``end``."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        """Return the position of a value; it may lie outside."""
-        return _between(self.start, self.end, (value - self.low) / (self.high - self.low))
-
-
 Height = Callable[[float], float]
 """Maps a value to its height in a panel."""
 
 
 def curves_of(iteration: ReportEntry) -> Curves | None:
-    """Return the curves of all its runs; None without a run."""
+    """Return the curves of all runs of a network; None without a run."""
     runs = iteration.trained
     if not runs:
         return None
@@ -116,7 +106,7 @@ def curves_of(iteration: ReportEntry) -> Curves | None:
 
 def _epoch_positions(count: int) -> list[float]:
     shares = [i / (count - 1) for i in range(count)] if count > 1 else [0.5]
-    return [_between(LEFT, WIDTH - RIGHT, share) for share in shares]
+    return [interpolate(LEFT, WIDTH - RIGHT, share) for share in shares]
 
 
 def _loss_panel(runs: Sequence[RunRecord], xs: Sequence[float]) -> Panel:
@@ -132,23 +122,23 @@ def _loss_panel(runs: Sequence[RunRecord], xs: Sequence[float]) -> Panel:
     def height(value: float) -> float:
         return scale(math.log10(max(value, 10**low)))
 
-    return _panel("loss", runs, xs, height, _log_ticks(low, high), None)
+    return _panel("loss", runs, xs, height, log_ticks(low, high), None)
 
 
 def _accuracy_panel(runs: Sequence[RunRecord], xs: Sequence[float], goal: float | None) -> Panel:
-    """Return the accuracies, from below most of the tested ones up to 100 %."""
+    """Return the accuracies on an axis from `accuracy_floor` to 100 %."""
     from netbuilder.render.plots.curves import accuracy_floor
 
     tested = [epoch.test_accuracy for run in runs for epoch in run.metrics]
     floor = accuracy_floor([value for value in tested if math.isfinite(value)] or [0.0], goal)
     scale = Scale(floor, 100.05, HEIGHT - BOTTOM, TOP)
-    return _panel("accuracy", runs, xs, scale, _even_ticks(floor, 100.0), goal)
+    return _panel("accuracy", runs, xs, scale, even_ticks(floor, 100.0), goal)
 
 
 def _script_data(
     runs: Sequence[RunRecord], xs: Sequence[float], panels: Sequence[Panel]
 ) -> dict[str, Any]:
-    """Return what the page's script shows at an epoch, as JSON values."""
+    """Return the values of each epoch for the page's script, as JSON values."""
     return {
         "x": [round(x, 2) for x in xs],
         "seeds": [run.seed for run in runs],
@@ -163,12 +153,12 @@ def _script_data(
 
 
 def _series(runs: Sequence[RunRecord], name: str, title: str) -> list[list[float | None]]:
-    """Return a value of every epoch, one list per run."""
+    """Return a value of each epoch, one list per run."""
     return [[_finite(getattr(epoch, f"{name}_{title}")) for epoch in run.metrics] for run in runs]
 
 
 def _mean_by_epoch(series: Sequence[Sequence[float | None]], epochs: int) -> list[float | None]:
-    """Return the mean of the runs that reached an epoch with a finite value."""
+    """Return the mean of each epoch over the runs that have a finite value for it."""
     means: list[float | None] = []
     for epoch in range(epochs):
         values = [run[epoch] for run in series if epoch < len(run)]
@@ -209,7 +199,7 @@ Tested = tuple[ReportEntry, MeanStd]
 
 
 def sizes_of(iterations: Sequence[ReportEntry]) -> Sizes | None:
-    """Return every trained network, on one data set, as a point; None without any."""
+    """Return the trained networks of one data set as points; None without any."""
     tested = [(i, i.best_test) for i in iterations if i.best_test and i.analysis.parameters]
     if not tested:
         return None
@@ -220,10 +210,10 @@ def sizes_of(iterations: Sequence[ReportEntry]) -> Sizes | None:
         front=_front_line(tested, places),
         points=_size_points(tested, places, up),
         x_ticks=tuple(
-            (across(math.log10(count)), _short(count))
-            for count, _ in _log_ticks(across.low, across.high)
+            (across(math.log10(count)), count_text(count))
+            for count, _ in log_ticks(across.low, across.high)
         ),
-        y_ticks=tuple((up(value), text) for value, text in _even_ticks(up.low, up.high)),
+        y_ticks=tuple((up(value), text) for value, text in even_ticks(up.low, up.high)),
     )
 
 
@@ -281,38 +271,6 @@ def _points(xs: Sequence[float], values: Sequence[float | None], height: Height)
     return " ".join(f"{x:.2f},{height(value):.2f}" for x, value in pairs if value is not None)
 
 
-def _between(start: float, end: float, share: float) -> float:
-    return start + (end - start) * share
-
-
 def _finite(value: float) -> float | None:
-    """Return a finite number, or None: JSON has nothing else."""
+    """Return a number, or None if it is not finite, which JSON cannot represent."""
     return value if math.isfinite(value) else None
-
-
-def _even_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return round values between two, four to eleven of them."""
-    most = (high - low) / 4
-    power = 10.0 ** math.floor(math.log10(most))
-    step = next(f * power for f in (5, 2, 1) if f * power <= most * 1.001)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(n * step, f"{n * step:.{digits}f}") for n in range(first, last + 1)]
-
-
-def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return 1, 2 and 5 times the powers of ten between two logarithms; of many, the powers."""
-    factors = (1, 2, 5) if high - low < 3 else (1,)
-    values = [
-        factor * 10.0**power
-        for power in range(math.floor(low), math.ceil(high) + 1)
-        for factor in factors
-    ]
-    return [(v, f"{v:g}") for v in values if low <= math.log10(v) <= high]
-
-
-def _short(count: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:g}{unit}"
-    return f"{count:g}"

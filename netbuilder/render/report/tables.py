@@ -1,4 +1,4 @@
-"""The tables of a report, for its page and its markdown."""
+"""The tables of a report, for HTML and markdown."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Row
 from netbuilder.render.markdown import Marked, escaped
-from netbuilder.render.network import field_text, per_axis_text, window_text
+from netbuilder.render.network_text import field_text, per_axis_text, window_text
 from netbuilder.render.report.model import Report, ReportEntry, SharedMistake, TargetResult
 from netbuilder.render.report.text import (
     MISTAKES_NOTE,
-    NOTHING,
     one_line,
     overview_note,
     seeds_note,
     title,
 )
-from netbuilder.render.runs import spread
+from netbuilder.render.runs import NOTHING, deviation_column, percent_or_dash, spread
 from netbuilder.render.table import Cell, Column, Table
 from netbuilder.render.verdict import WORDS, measured_text, tally_cell, verdict_cell
 from netbuilder.runs.statistics import MeanStd, RunRecord
 
 LONG = 40
-"""Tables of layers that are longer are folded away."""
+"""The number of rows above which a table of layers is collapsed."""
 
 CLASSES = {"met": "met", "not met": "missed", "not judged": "open"}
-"""The class of a verdict in HTML, which colors it; its words are in the text."""
+"""The CSS class of each verdict."""
 
 
 def _verdict(text: str, met: bool | None) -> str:
-    """Return the element of a verdict."""
+    """Return the table cell of a verdict."""
     if text in ("", NOTHING):
         return f'<td class="text">{text}</td>'
     return (
@@ -45,7 +44,7 @@ def _verdict(text: str, met: bool | None) -> str:
 
 
 def overview_table(report: Report) -> Table[ReportEntry]:
-    """Return one row per network, with a link to its section."""
+    """Return one row per network, each with a link to its section."""
     return Table(
         OVERVIEW, report.iterations, caption=overview_note(report), css="sortable dense overview"
     )
@@ -81,21 +80,17 @@ def _over_seeds(
     """Return the columns of a mean and of its standard deviation over the seeds."""
 
     def mean(iteration: ReportEntry) -> float | None:
-        over = values(iteration)
-        return over.mean if over else None
+        spread = values(iteration)
+        return spread.mean if spread else None
 
     def deviation(iteration: ReportEntry) -> float | None:
-        over = values(iteration)
-        return over.deviation if over else None
+        spread = values(iteration)
+        return spread.deviation if spread else None
 
     return (
-        Column(name, mean, text=_percent),
-        Column("±", deviation, text=spread, style="dim", optional=True, key=f"{name} deviation"),
+        Column(name, mean, text=percent_or_dash),
+        deviation_column(name, deviation),
     )
-
-
-def _percent(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"
 
 
 def _count(value: int | None) -> str:
@@ -111,7 +106,7 @@ OVERVIEW: tuple[Column[ReportEntry], ...] = (
     Column(
         "published",
         lambda i: i.analysis.architecture.reference.test_accuracy,
-        text=_percent,
+        text=percent_or_dash,
         key="published test",
     ),
     *_over_seeds("last test", _last_test),
@@ -179,7 +174,7 @@ def layers_table(iteration: ReportEntry, caption: str) -> Table[Row]:
         return f"{row.parameters / analysis.parameters:.1%}" if row.parameters else ""
 
     def share_element(row: Row) -> str:
-        # The bar of a container may be beyond that of the largest layer.
+        # A container may have more parameters than the largest layer.
         length = f"{min(1.0, row.parameters / largest):.4f}" if row.parameters else "0"
         return f'<td class="bar" style="--share: {length}">{share(row)}</td>'
 
@@ -199,11 +194,11 @@ SeedRow = tuple[Cell, ...]
 
 
 def seeds_table(iteration: ReportEntry) -> Table[SeedRow]:
-    """Return one row per seed and, of several, their means and standard deviations."""
+    """Return one row per seed; for several, also means and standard deviations."""
     runs = iteration.trained
     names = (
         "seed", "best test", "in epoch", "last test", "best train", "last train",
-        "first at target", "held", "seconds",
+        "first at target", "target streak", "seconds",
     )  # fmt: skip
     columns: list[Column[SeedRow]] = [
         *map(_text_column, names, range(len(names))),
@@ -233,7 +228,7 @@ def _seed(run: RunRecord) -> SeedRow:
         f"{run.best_train:.2f}",
         f"{run.last.train_accuracy:.2f}",
         NOTHING if first is None else str(first),
-        str(run.held) if run.at_target else NOTHING,
+        str(run.target_streak) if run.at_target else NOTHING,
         f"{run.seconds:.0f}",
         printable(run.device),
     )
@@ -243,7 +238,7 @@ def _seed(run: RunRecord) -> SeedRow:
 
 
 def _sums(iteration: ReportEntry) -> list[SeedRow]:
-    """Return the rows below those of several seeds: the means and the standard deviations."""
+    """Return the footer for several seeds: means and standard deviations."""
     over = (
         iteration.best_test,
         None,
@@ -275,5 +270,5 @@ MISTAKES: tuple[Column[SharedMistake], ...] = (
 
 
 def mistakes_table(mistakes: Sequence[SharedMistake]) -> Table[SharedMistake]:
-    """Return one row per mistake on record."""
+    """Return one row per recorded mistake."""
     return Table(MISTAKES, mistakes, caption=MISTAKES_NOTE, css="sortable compact")

@@ -1,23 +1,21 @@
-"""The sentences of a report: plain text, which its two forms escape."""
+"""The sentences of a report: plain text, which HTML and markdown escape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netbuilder._text import format_number, printable
+from netbuilder._text import format_number, plural, printable
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
-from netbuilder.render.network import first_whole
+from netbuilder.render.network_text import first_whole
 from netbuilder.render.report.model import Gap, Report, ReportEntry
-from netbuilder.render.runs import range_text
+from netbuilder.render.runs import NOTHING, range_text
 from netbuilder.runs.statistics import MeanStd
 
-NOTHING = "–"
-
 MOST_CLASSES = 25
-"""A confusion matrix with more classes is not shown."""
+"""The number of classes up to which a confusion matrix is shown."""
 
-HARDLY = 0.05
+UNCHANGED = 0.05
 """Percent points within which a gap counts as unchanged: five of ten thousand images."""
 
 RUNNING = "measured during the epoch, while the weights still change"
@@ -27,8 +25,8 @@ RUNNING = "measured during the epoch, while the weights still change"
 CURVES_NOTE = "Accuracies below the axis are not drawn, so that the later epochs stay apart."
 
 MISTAKES_NOTE = (
-    "Test images taken for another class, of the most confident mistakes that each run records: "
-    "first those on record for most seeds, then those of the highest confidence in any of them."
+    "Misclassified test images, from the most confident mistakes that each run records; sorted by "
+    "the number of seeds that record them, then by their highest confidence."
 )
 
 
@@ -43,18 +41,18 @@ def heading(report: Report) -> str:
 def lead(report: Report) -> list[str]:
     """Return the summary: how many runs, the best network, the smallest that meets its targets."""
     if not report.runs:
-        return ["Made from documents alone: no run is finished."]
-    lines = [f"Made from {_count(report.runs, 'finished run')}."]
+        return ["Based on documents alone: no run is finished."]
+    lines = [f"Based on {plural(report.runs, 'finished run')}."]
     several = len(report.iterations) > 1
     for dataset, iterations in report.tested.items():
         reached = [(i.best_test.mean, i) for i in iterations if i.best_test]
         best = max(reached, key=lambda pair: pair[0])[1]
-        on = f" on {one_line(dataset)}" if len(report.tested) > 1 else ""
-        whose = f", by {best.key}" if several else ""
-        lines.append(f"The best test accuracy{on} is {percent(best.best_test)}\u00a0%{whose}.")
+        suffix = f" on {one_line(dataset)}" if len(report.tested) > 1 else ""
+        source = f", by {best.key}" if several else ""
+        lines.append(f"The best test accuracy{suffix} is {percent(best.best_test)}\u00a0%{source}.")
     if report.smallest and several:
         lines.append(
-            "The smallest network whose runs all met the targets of its document is "
+            "The smallest network whose runs all met their targets is "
             f"{report.smallest.key}, with {report.smallest.analysis.parameters:,} parameters."
         )
     return lines
@@ -88,8 +86,8 @@ def seeds_note(iteration: ReportEntry) -> str:
     )
     if iteration.trained[0].at_target:
         note += (
-            " First at target is the first epoch that met the target test accuracy; held is how "
-            "many epochs met it without a break up to the last."
+            " First at target is the first epoch that met the target test accuracy; target streak "
+            "is the number of consecutive epochs that met it, counted back from the last."
         )
     return note
 
@@ -98,7 +96,7 @@ def confusion_note(iteration: ReportEntry) -> str:
     """Return the caption of the confusion matrix, or why none is shown."""
     runs, classes = len(iteration.evaluated), len(iteration.evaluated[0].classes)
     if classes > MOST_CLASSES:
-        return f"{classes} classes are too many for a table; the pairs confused most are below."
+        return f"{classes} classes are too many for a table; the most confused pairs are below."
     over = f", counted over {runs} seeds" if runs > 1 else ""
     return f"Test images by label (row) and guess (column){over}, after the last epoch."
 
@@ -109,7 +107,7 @@ def picture_note(iteration: ReportEntry) -> str:
 
 
 def observations(iteration: ReportEntry) -> list[str]:
-    """Return what the numbers show, one sentence per fact."""
+    """Return the facts that the numbers show, one sentence each."""
     analysis = iteration.analysis
     lines = [_field(analysis)]
     if iteration.largest:
@@ -124,15 +122,15 @@ def observations(iteration: ReportEntry) -> list[str]:
         lines.append(_reached(iteration))
     if iteration.confused:
         pairs = [
-            f"{one_line(pair.label)} taken for {one_line(pair.guess)} "
-            f"({_count(pair.count, 'time')})"
+            f"{one_line(pair.label)} classified as {one_line(pair.guess)} "
+            f"({plural(pair.count, 'time')})"
             for pair in iteration.confused
         ]
         runs = len(iteration.evaluated)
         over = f" over {runs} seeds" if runs > 1 else ""
-        lines.append(f"Confused most{over}: {_listed(pairs)}.")
+        lines.append(f"Most confused{over}: {_listed(pairs)}.")
     elif iteration.evaluated:
-        lines.append("No test image is taken for another class.")
+        lines.append("No test image is misclassified.")
     return lines
 
 
@@ -148,9 +146,9 @@ def paragraphs(text: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Return text with single blanks, its control characters escaped.
+    """Return text on one line, with single spaces and its control characters escaped.
 
-    Joiners of emoji and marks of direction stay: pages isolate them.
+    Joiners of emoji and direction marks stay: the page isolates them.
     """
     return "".join(
         printable(character) if ord(character) < 0xA0 else character
@@ -176,18 +174,18 @@ def _gap(gap: Gap, iteration: ReportEntry) -> str:
         f"is {sign}{abs(gap.last):.2f} points after the last epoch"
     )
     if gap.change is not None:
-        over = f"over the last {gap.epochs} epochs"
-        if abs(gap.change) < HARDLY:
-            text += f" and hardly moved {over}"
+        span = f"over the last {gap.epochs} epochs"
+        if abs(gap.change) < UNCHANGED:
+            text += f" and hardly changed {span}"
         else:
-            text += f"; it {_moved(gap.last, gap.change)} by {abs(gap.change):.2f} {over}"
+            text += f"; it {_moved(gap.last, gap.change)} by {abs(gap.change):.2f} {span}"
     train = iteration.analysis.architecture.train
     augmented = ", on augmented images" if train and train.augment else ""
     return f"{text}. Training accuracy is {RUNNING}{augmented}."
 
 
 def _moved(last: float, change: float) -> str:
-    """Return how a gap moved: away from zero, towards it, or across it."""
+    """Return the verb for the change of a gap: away from zero, towards it, or across it."""
     before = last - change
     if before * last <= 0:
         return "rose" if change > 0 else "fell"
@@ -202,24 +200,21 @@ def _reached(iteration: ReportEntry) -> str:
     firsts = [run.first_at_target for run in iteration.trained if run.first_at_target is not None]
     if not firsts:
         return f"No epoch met the target test accuracy{required}."
-    held = [run.held for run in iteration.trained]
+    streaks = [run.target_streak for run in iteration.trained]
     counts = [sum(run.at_target) for run in iteration.trained]
-    by = "" if len(held) == 1 else f", by {len(firsts)} of {len(held)} seeds"
-    first = f"epoch{'s' * (min(firsts) < max(firsts))} {range_text(firsts)}"
-    end = f"held over the last {range_text(held)}" if any(held) else "not in the last one"
+    by = "" if len(streaks) == 1 else f", by {len(firsts)} of {len(streaks)} seeds"
+    noun = "epoch" if min(firsts) == max(firsts) else "epochs"
+    total = f"{range_text(counts)} {'epoch' if max(counts) == 1 else 'epochs'}"
+    end = f"held over the last {range_text(streaks)}" if any(streaks) else "not in the last one"
     return (
-        f"The target test accuracy{required} is first met in {first}{by}; it is met in "
-        f"{range_text(counts)} epoch{'s' * (max(counts) > 1)} in all, and {end}."
+        f"The target test accuracy{required} is first met in {noun} {range_text(firsts)}{by}; "
+        f"it is met in {total} in all, and {end}."
     )
 
 
 def percent(spread: MeanStd | None) -> str:
     """Return mean ± standard deviation over the seeds."""
     return NOTHING if spread is None else str(spread)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Write a report into a folder: its two forms and their pictures."""
+"""Write a report to a folder: HTML, markdown and pictures."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ MARKDOWN, HTML = "report.md", "report.html"
 SIZES = "accuracy-against-parameters.png"
 
 LABEL = 20
-"""The longest name of a class in a picture."""
+"""The longest name of a class in a picture, in characters."""
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 _MANIFEST = re.compile(r"<!-- netbuilder report:([A-Za-z0-9._ -]*) -->\n\Z")
-"""The last line of the markdown: the files of a report, which a later one may replace."""
+"""The last line of the markdown: the pictures of the report, which a later one replaces."""
 
 
 def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path]:
-    """Write the report into ``out``; its paths, markdown first, then the page.
+    """Write the report to ``out`` and return the paths of the markdown and the page.
 
-    An earlier report in it is replaced; other files stay, and need ``force``.
+    An earlier report is replaced. Other files in ``out`` stay; they require ``force``.
 
     Raises:
-        ConfigError: ``out`` is not a folder, or holds files of no report.
-        MachineError: it cannot be written.
+        ConfigError: ``out`` is not a folder, or it has other files.
+        MachineError: The report cannot be written.
     """
     earlier = _earlier(out, force=force)
     mistakes = _mistakes(report)
@@ -47,7 +47,7 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
         remove_leftovers(out)
         for name in earlier - set(pictures):
             (out / name).unlink(missing_ok=True)
-    # The text goes first: it lists the others, so that an interrupted report can be replaced.
+    # The markdown is first: it lists the pictures, so that an incomplete report can be replaced.
     for name, content in {MARKDOWN: text.encode(), **pictures, HTML: html.encode()}.items():
         with report_write_errors(out / name):
             write_atomic(out / name, content)
@@ -65,20 +65,20 @@ def _earlier(out: Path, *, force: bool) -> set[str]:
     if MARKDOWN in names:
         manifest = _MANIFEST.search((out / MARKDOWN).read_text(encoding="utf-8", errors="replace"))
     pictures = set(manifest[1].split()) if manifest else set()
-    strange = sorted(names - (pictures | {MARKDOWN, HTML} if manifest else set()))
-    if strange and not force:
-        listed = ", ".join(strange[:5]) + (" …" if len(strange) > 5 else "")
+    others = sorted(names - (pictures | {MARKDOWN, HTML} if manifest else set()))
+    if others and not force:
+        listed = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
         raise ConfigError(
             printable(
-                f"--out {out}: it holds files of no report: {listed}; choose another folder, or "
-                "add --force to write the report next to them"
+                f"--out {out}: it has other files than a report: {listed}; choose another "
+                "folder, or add --force to keep them and write the report"
             )
         )
     return {name for name in pictures if name.endswith(".png") and (out / name).is_file()}
 
 
 def _mistakes(report: Report) -> dict[str, bytes]:
-    """Return the plot of the worst mistakes of each network's first run, if it has any."""
+    """Return the plot of the worst mistakes of each network's first run, if any."""
     from netbuilder.render.plots.style import with_palette
 
     pictures = {}
@@ -93,7 +93,7 @@ def _mistakes(report: Report) -> dict[str, bytes]:
 
 
 def _pictures(report: Report) -> dict[str, bytes]:
-    """Return the pictures that the markdown shows, by the names of their files."""
+    """Return the pictures of the markdown by file name."""
     import numpy as np
 
     from netbuilder.render.plots.curves import draw_curves_of_seeds
@@ -133,7 +133,7 @@ def _pictures(report: Report) -> dict[str, bytes]:
 
 
 def _short(name: str) -> str:
-    """Return the name of a class, cut to fit next to a plot."""
+    """Return the name of a class, shortened to fit a plot."""
     return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from netbuilder.config.schema import Architecture
 from netbuilder.data.open import open_dataset
-from netbuilder.data.transforms import normalise, to_unit
+from netbuilder.data.transforms import normalize, to_unit
 from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import analyse
 from netbuilder.training.bench.handover import iterate_steps
@@ -22,7 +22,7 @@ def fit_steps(architecture: Architecture, data_dir: Path | None, backend: str) -
 
     config = architecture.trained
     data = open_dataset(config.dataset, data_dir)
-    unit = normalise(to_unit(data.train_images), config.dataset.mean, config.dataset.std)
+    unit = normalize(to_unit(data.train_images), config.dataset.mean, config.dataset.std)
     images = unit.permute(0, 2, 3, 1).contiguous().numpy()
     labels = data.train_labels.numpy()
     model = network(architecture, keras)

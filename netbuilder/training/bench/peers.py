@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from netbuilder.config.schema import Architecture
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
-from netbuilder.data.transforms import epoch_order, normalise, to_unit
+from netbuilder.data.transforms import epoch_order, normalize, to_unit
 from netbuilder.network.build import build
 from netbuilder.training.compile import compiled, forward_pass, has_compiler
 from netbuilder.training.cuda_graph import Body, CudaGraphed
@@ -57,7 +57,7 @@ class Pictures(Dataset[tuple[Any, int]]):
 def loader(
     architecture: Architecture, data_dir: Path | None, workers: int
 ) -> DataLoader[tuple[Any, int]]:
-    """Return what people write: pictures and torchvision's transforms behind a DataLoader."""
+    """Return an ordinary DataLoader: pictures, with the transforms of torchvision."""
     from torchvision import transforms
 
     config = architecture.trained
@@ -111,7 +111,7 @@ def _on_device(*, fastest: bool) -> Peer:
         data = open_dataset(config.dataset, data_dir).to(hardware.device)
         count, size = len(data.train_labels), config.batch_size
         unit = to_unit(data.train_images)
-        unit = normalise(unit, config.dataset.mean, config.dataset.std)
+        unit = normalize(unit, config.dataset.mean, config.dataset.std)
         model, optimizer, schedule, loss = _parts(
             architecture, hardware.device, -(-count // size), fused=fastest
         )

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from netbuilder.data.dataset import LoadedData
 
 PEERS = {
-    "netbuilder": "its own training, run folder and all",
-    "bound": "forward, backward and update alone, on batches that are there, as fast as is known",
+    "netbuilder": "netbuilder train, with its run folder",
+    "bound": "forward, backward and update alone, on batches in memory, in the fastest known mode",
     "ordinary": "torchvision's transforms, a DataLoader with 2 workers, eager float32",
     "ordinary-0": "the same with 0 workers",
     "device": "the same loop over data on the device, no augmentation, eager float32",
@@ -97,9 +97,8 @@ def check_steps(config: TrainConfig, data: LoadedData, peers: Sequence[str], ste
         needed = 1 + warm_up_steps(peer, steps, per_epoch) + steps
         if needed > total:
             raise ConfigError(
-                f"--steps: found {steps}, with which {peer} takes {needed} steps; the document's "
-                f"{config.epochs} epochs of {data.dataset.kind} have {total}; use fewer --steps or "
-                "a document with more epochs"
+                f"--steps: found {steps}; {peer} then takes {needed} steps, but the document has "
+                f"{total} on {data.dataset.kind}; use fewer --steps, or a document with more epochs"
             )
 
 

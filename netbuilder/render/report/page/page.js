@@ -16,10 +16,10 @@
   name();
 }
 
-// A click on a header sorts by its column: up, down, then as written.
+// A click on a header sorts by its column: ascending, descending, original order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
-  const asWritten = [...body.rows];
+  const original = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
   const next = { none: "ascending", ascending: "descending", descending: "none" };
   const valueOf = (row, column) => {
@@ -43,7 +43,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       for (const other of heads) other.setAttribute("aria-sort", "none");
       head.setAttribute("aria-sort", order);
       const sign = order === "descending" ? -1 : 1;
-      const rows = [...asWritten];
+      const rows = [...original];
       if (order !== "none") {
         const byText = column === 0;
         const value = (row) => (byText ? row.cells[0].textContent.trim() : valueOf(row, column));
@@ -54,7 +54,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// The curves show the values of an epoch: to the mouse, to a finger, and to the slider below them.
+// The curves show the values of the epoch under the pointer or on the slider.
 const curves = JSON.parse(document.getElementById("curves").textContent);
 const sets = [["train", "training"], ["test", "test"]];
 
@@ -102,8 +102,8 @@ for (const figure of document.querySelectorAll("figure.curves")) {
       tip.hidden = false;
       const width = svg.viewBox.baseVal.width;
       const place = (x / width) * panel.clientWidth;
-      const beside = place > panel.clientWidth / 2 ? place - tip.offsetWidth - 12 : place + 12;
-      tip.style.left = `${Math.max(0, Math.min(beside, panel.clientWidth - tip.offsetWidth))}px`;
+      const left = place > panel.clientWidth / 2 ? place - tip.offsetWidth - 12 : place + 12;
+      tip.style.left = `${Math.max(0, Math.min(left, panel.clientWidth - tip.offsetWidth))}px`;
     }
     output.textContent = lines.join(" · ");
     slider.value = epoch + 1;
@@ -132,7 +132,7 @@ for (const figure of document.querySelectorAll("figure.curves")) {
   scrub.hidden = false;
 }
 
-// The list at the side marks the network that is being read.
+// The list of networks marks the one on the screen.
 if ("IntersectionObserver" in window) {
   const links = new Map();
   for (const link of document.querySelectorAll("nav a")) links.set(link.hash.slice(1), link);

@@ -69,12 +69,15 @@ def lr_find(
     """
     require_folder(out)
     from netbuilder._files import report_write_errors
+    from netbuilder.config.overrides import OptionOverride
     from netbuilder.network.check import require_sound_documents
     from netbuilder.render.plots.curves import draw_range_test
     from netbuilder.runs.lr_curve import JSON_NAME, PICTURE_NAME
     from netbuilder.training.lr_finder import range_test
 
-    overrides = [*(changes or []), *([f"train.dataset={dataset}"] if dataset else [])]
+    overrides = list(changes or [])
+    if dataset:
+        overrides.append(OptionOverride(f"train.dataset={dataset}", f"--dataset {dataset}"))
     [analysis] = require_sound_documents([path], overrides, to_train=True)
     architecture = analysis.architecture
     try:

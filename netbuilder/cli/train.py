@@ -136,13 +136,14 @@ def _require_trainable(
     paths: list[Path], changes: list[str] | None, dataset: str | None, epochs: int | None
 ) -> list[Analysis]:
     """Check all documents, with their changes, before the first is trained."""
+    from netbuilder.config.overrides import OptionOverride
     from netbuilder.network.check import require_sound_documents
 
     overrides = list(changes or [])
     if dataset is not None:
-        overrides.append(f"train.dataset={dataset}")
+        overrides.append(OptionOverride(f"train.dataset={dataset}", f"--dataset {dataset}"))
     if epochs is not None:
-        overrides.append(f"train.epochs={epochs}")
+        overrides.append(OptionOverride(f"train.epochs={epochs}", f"--epochs {epochs}"))
     return require_sound_documents(paths, overrides, to_train=True)
 
 
@@ -150,10 +151,13 @@ def _train_in_turn(
     analyses: list[Analysis], settings: TrainSettings, stop: Stop, *, auto: bool, quiet: bool
 ) -> Iterator[Generator[Event, None, None]]:
     """Yield the events of one run per document; with ``auto``, resume those that have a run."""
+    from netbuilder.data.open import must_download
     from netbuilder.training.loop import prepare
 
-    if len(analyses) > 1:  # missing data are reported before hours of training
-        for analysis in analyses:
+    for analysis in analyses:
+        # Missing data are reported before the table of layers and before hours of training.
+        dataset = analysis.architecture.trained.dataset
+        if len(analyses) > 1 or must_download(dataset, settings.data_dir):
             prepare(analysis, settings.data_dir)
     for analysis in analyses:
         if not quiet:

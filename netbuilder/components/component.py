@@ -86,7 +86,8 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden" and error["loc"][-1] in INFERRED:
         return "it is inferred from the layer before; remove it"
     if kind == "extra_forbidden":
-        return f"unknown field{did_you_mean(str(error['loc'][-1]), model.model_fields)}"
+        fields = (*model.model_fields, *getattr(model, "definitions", ()))
+        return f"unknown field{did_you_mean(str(error['loc'][-1]), fields)}"
     if kind == "missing":
         return "this field is required"
     if kind in _ALLOWED:
@@ -161,6 +162,11 @@ class Component(StrictModel):
         return tuple(name for name in cls.model_fields if name not in cls.keyword_only)
 
     @classmethod
+    def inferred_position(cls) -> int | None:
+        """Return where torch's constructor takes a size that documents infer, if anywhere."""
+        return None
+
+    @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
         """Return how to write positional values that must be a mistake; else an empty string."""
         return ""
@@ -192,6 +198,35 @@ class Component(StrictModel):
                     if type(self).model_validate(shorter).arguments() == self.arguments():
                         arguments = shorter
         return arguments
+
+
+def positional_hint(kind: type[Component], arguments: object) -> str:
+    """Return what to write instead of wrong positional values; empty if that is unclear.
+
+    They may be the values of one list, or hold a size that torch's constructor takes first.
+    """
+    values = list(arguments) if isinstance(arguments, list | tuple) else [arguments]
+    names = kind.positional()
+    if kind.variadic or not names or not all(type(value) in (int, float) for value in values):
+        return ""
+    if len(values) > 1 and _is_valid(kind, {names[0]: values}):
+        return f"{names[0]} is one list: write {kind.kind}: [{values}] or {{{names[0]}: {values}}}"
+    position = kind.inferred_position()
+    if position is not None and position < len(values):
+        rest = values[:position] + values[position + 1 :]
+        if len(rest) <= len(names) and _is_valid(kind, dict(zip(names, rest, strict=False))):
+            form = f"{kind.kind}: {rest[0] if len(rest) == 1 else rest}" if rest else kind.kind
+            size = f"the size {values[position]}" if len(values) > 1 else "the size"
+            return f"{size} is inferred; write {form}"
+    return ""
+
+
+def _is_valid(kind: type[Component], arguments: dict[str, Any]) -> bool:
+    try:
+        kind.model_validate(arguments)
+    except (ValidationError, PydanticCustomError):
+        return False
+    return True
 
 
 def by_name(kind: type[Component], arguments: object) -> dict[str, Any]:

@@ -69,12 +69,12 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
     return kinds
 
 
-@lru_cache(maxsize=64)  # a document may use a name ten thousand times
-def entry_points_of(name: str) -> EntryPoints:
-    """Return the entry points of installed packages for the kind ``name``."""
+@lru_cache(maxsize=1)  # a document may use ten thousand unknown names
+def entry_points_of(group: str) -> EntryPoints:
+    """Return the entry points of installed packages in ``group``."""
     from importlib.metadata import entry_points
 
-    return entry_points(group=GROUP, name=name)
+    return entry_points(group=group)
 
 
 def resolve_installed(name: str) -> type[Layer] | None:
@@ -83,7 +83,7 @@ def resolve_installed(name: str) -> type[Layer] | None:
     Raises:
         PydanticCustomError: The package cannot be imported, or has no layer kind of that name.
     """
-    for entry in entry_points_of(name):
+    for entry in (entry for entry in entry_points_of(GROUP) if entry.name == name):
         label = f"layer {name} comes from the installed plugin {entry.value}, which"
         try:
             kind = entry.load()

@@ -18,7 +18,14 @@ from pydantic_core import (
 )
 
 from netbuilder._text import describe, did_you_mean, quoted
-from netbuilder.components.component import FAULT, Component, by_name, validation_error
+from netbuilder.components.component import (
+    FAULT,
+    Component,
+    by_name,
+    positional_hint,
+    validation_error,
+)
+from netbuilder.components.foreign_names import TARGET_KEYS, foreign_name
 
 C = TypeVar("C", bound=Component)
 
@@ -113,6 +120,8 @@ class Registry(Generic[C]):
                 f"found {describe(value)}; a {self.noun} is written as Name, "
                 "Name: scalar, Name: [positional] or Name: {field: value}"
             )
+        if target := next((key for key in TARGET_KEYS if key in value), None):
+            raise validation_error(self._named_by_key(target, value[target]))
         if len(value) > 1:
             names = ", ".join(quoted(str(name)) for name in list(value)[:4])
             names += ", …" if len(value) > 4 else ""
@@ -130,6 +139,10 @@ class Registry(Generic[C]):
             lines = [
                 ErrorDetails(type=FAULT, loc=(), msg="", input=arguments, ctx=error.context or {})
             ]
+        if not isinstance(arguments, Mapping) and (hint := positional_hint(kind, arguments)):
+            message = f"found {describe(arguments)} by position; {hint}"
+            context = {"message": message}
+            lines = [ErrorDetails(type=FAULT, loc=(), msg="", input=arguments, ctx=context)]
         raise ValidationError.from_exception_data(
             name,
             [
@@ -140,6 +153,16 @@ class Registry(Generic[C]):
                 )
                 for line in lines
             ],
+        )
+
+    def _named_by_key(self, key: str, target: object) -> str:
+        """Return the message about a component whose class is the value of a key, as in Hydra."""
+        name = str(target).rpartition(".")[2]
+        if name not in self.kinds:
+            name = "Name"
+        return (
+            f"found the key {key}; a {self.noun} is the key itself: write {name}, or "
+            f"{name}: {{field: value}}"
         )
 
     def serialize(self, component: C) -> dict[str, Any]:
@@ -156,7 +179,8 @@ class Registry(Generic[C]):
             kind = self.resolve_missing(name) if name.isidentifier() else None
             if kind is None:
                 raise validation_error(
-                    f"unknown {self.noun} {quoted(name)}{did_you_mean(name, self.kinds)}"
+                    f"unknown {self.noun} {quoted(name)}"
+                    + (foreign_name(self.noun, name, self.kinds) or did_you_mean(name, self.kinds))
                 )
             self.add([kind])
         return self.kinds[name]

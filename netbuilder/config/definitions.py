@@ -17,13 +17,16 @@ from netbuilder.config.expressions import (
     interpolate,
     names_in,
 )
-from netbuilder.config.schema import Place, format_path
+from netbuilder.config.overrides import label
+from netbuilder.config.schema import Architecture, Place, format_path
 from netbuilder.config.source import read_text
 from netbuilder.config.yaml_nodes import Node, parse
 from netbuilder.errors import ConfigError, Problem
 
 MAX_EXPANDED = 120_000
 """Values of a document with its blocks expanded; ten thousand layers have about 70,000."""
+MAX_OPERATIONS = 600_000
+"""Operations and operands of all expressions of a document, each counted when it is computed."""
 CHARACTERS_PER_VALUE = 64
 """Characters of a computed string that count as one value."""
 MAX_USES = 3
@@ -31,7 +34,7 @@ MAX_USES = 3
 BLOCK_NAME = r"[a-z][a-z0-9_]*"
 BLOCK_NAME_RULE = "lowercase letters, digits and underscores, a letter first"
 BLOCK_FIELDS = ("parameters", "layers")
-SECTIONS = ("values", "blocks", "include")
+SECTIONS = Architecture.definitions
 """The sections of a document that hold definitions."""
 INCLUDED_SECTIONS = ("values", "blocks")
 
@@ -95,7 +98,7 @@ def _problem(node: Node, scope: Scope, message: str) -> Problem:
         message += f" ({'; '.join(uses)})"
     path = format_path(scope.place)
     if node.override:
-        return Problem(f"--set {node.override}", None, None, path, message)
+        return Problem(label(node.override), None, None, path, message)
     return Problem(scope.file, node.line, node.column, path, message)
 
 
@@ -117,10 +120,12 @@ class Interpolator:
 
     Attributes:
         budget: The number of values that the document may still have.
+        operations: The number of operations that its expressions may still take.
     """
 
     def __init__(self) -> None:
         self.budget = MAX_EXPANDED
+        self.operations = MAX_OPERATIONS
 
     def interpolate(self, node: Node, scope: Scope) -> Node:
         """Return a node that holds no layers, with its expressions replaced.
@@ -166,12 +171,23 @@ class Interpolator:
             )
             raise BudgetExceeded([_problem(node, scope, message)])
 
+    def _spend_operations(self, count: int, node: Node, scope: Scope) -> None:
+        self.operations -= count
+        if self.operations < 0:
+            message = (
+                f"the expressions take more than {MAX_OPERATIONS:,} operations with blocks "
+                "expanded; compute a named value once, or repeat less"
+            )
+            raise BudgetExceeded([_problem(node, scope, message)])
+
     def _interpolate_text(self, text: str, node: Node, scope: Scope) -> Node:
         names = names_in(text) if scope.overrides else ()
         override = next((scope.overrides[name] for name in names if name in scope.overrides), "")
         node = replace(node, expression=text, override=override)
         try:
-            value = interpolate(text, scope.names)
+            value = interpolate(
+                text, scope.names, lambda count: self._spend_operations(count, node, scope)
+            )
         except ExpressionError as error:
             raise error_at(node, scope, f"{text[:60]}: {error}") from None
         if isinstance(value, str):
@@ -236,7 +252,7 @@ class Definitions:
         for name, (_, override) in self.changes.items():
             if name not in self._places:
                 message = f"unknown value{did_you_mean(name, self.values)}"
-                problem = Problem(f"--set {override}", None, None, f"values.{name}", message)
+                problem = Problem(label(override), None, None, f"values.{name}", message)
                 self.problems.append(problem)
         if self.problems:
             raise ConfigError(self.problems)

@@ -205,9 +205,11 @@ class Expander:
         copies: list[Node] = []
         problem_count = len(self._problems)
         overrides = {name: text for name, text in scope.overrides.items() if name != index}
+        names = dict(scope.names)
+        scope = replace(scope, names=names, overrides=overrides)
         for i in range(times):
-            names = {**scope.names, index: i}
-            copies += self._repetition(layers, replace(scope, names=names, overrides=overrides))
+            names[index] = i
+            copies += self._repetition(layers, scope)
             if len(self._problems) > problem_count:
                 break  # the other repetitions have the same problems
         return copies
@@ -284,6 +286,8 @@ class Expander:
 
         A default may use the named values and the parameters before it.
         """
+        names, overrides = dict(inner.names), dict(inner.overrides)
+        inner = replace(inner, names=names, overrides=overrides)
         for name, default in block.parameters.items():
             if name in explicit:
                 argument, value = explicit[name]
@@ -294,10 +298,10 @@ class Expander:
                 argument, value = self._interpolator.interpolate_scalar(
                     default, inner.at("parameters", name)
                 )
-            overrides = {key: text for key, text in inner.overrides.items() if key != name}
+            names[name] = value
+            overrides.pop(name, None)
             if argument.override:
                 overrides[name] = argument.override
-            inner = replace(inner, names={**inner.names, name: value}, overrides=overrides)
         return inner
 
     def _explicit_arguments(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from netbuilder._text import limited_suggestions
 from netbuilder.config.expansion import Expander, needs_expansion
 from netbuilder.config.overrides import apply_override, split_overrides
 from netbuilder.config.schema import Architecture, Place
@@ -67,6 +68,11 @@ def parse_architecture(
     Raises:
         ConfigError: As `load`.
     """
+    with limited_suggestions():
+        return _parse(text, file, overrides, folder)
+
+
+def _parse(text: str, file: str, overrides: Iterable[str], folder: Path | None) -> Architecture:
     root, problems = parse(text, file)
     if not isinstance(root.value, dict):
         message = "a document is a mapping with name, input and layers"

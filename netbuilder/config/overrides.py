@@ -17,6 +17,22 @@ from netbuilder.errors import ConfigError
 _STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]{1,6})\]")
 
 
+class OptionOverride(str):
+    """An override that a command's own option makes, and that messages name by the option."""
+
+    option: str
+
+    def __new__(cls, override: str, option: str) -> OptionOverride:
+        instance = super().__new__(cls, override)
+        instance.option = option
+        return instance
+
+
+def label(override: str) -> str:
+    """Return an override as messages name it: ``--set path=value``, or the option that made it."""
+    return override.option if isinstance(override, OptionOverride) else f"--set {override}"
+
+
 def split_overrides(
     overrides: Iterable[str],
 ) -> tuple[dict[str, tuple[Any, str]], list[str]]:
@@ -134,4 +150,4 @@ def _parse_path(path: str) -> Place:
 
 
 def _error(override: str, message: str) -> ConfigError:
-    return ConfigError.at(f"--set {override}", message)
+    return ConfigError.at(label(override), message)

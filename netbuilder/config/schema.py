@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +55,9 @@ class Source(Protocol):
 
     def problem(self, place: Place, message: str) -> Problem:
         """Return the problem with the value at ``place``, with its position."""
+
+    def is_list(self, place: Place) -> bool:
+        """Return whether the value at ``place`` is written as a list."""
 
 
 def _as_tuple(value: object) -> object:
@@ -254,6 +257,9 @@ class Architecture(StrictModel):
             `netbuilder.errors.ConfigError` instead, with the position in the document.
     """
 
+    definitions: ClassVar[tuple[str, ...]] = ("values", "blocks", "include")
+    """The sections of a document that its expansion removes."""
+
     name: Annotated[
         str,
         AfterValidator(_check_folder_name),
@@ -322,6 +328,10 @@ class Architecture(StrictModel):
         if self._source is not None:
             return self._source.problem(place, message)
         return Problem(f"<{self.name}>", None, None, format_path(place), message)
+
+    def is_list(self, place: Place) -> bool:
+        """Return whether a document has a list as the value at ``place``."""
+        return self._source is not None and self._source.is_list(place)
 
 
 def format_path(place: Place) -> str:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from netbuilder.config.overrides import label
 from netbuilder.config.schema import COMPONENTS, Place, format_path
 from netbuilder.config.yaml_nodes import Node
 from netbuilder.errors import ConfigError, Problem
@@ -101,8 +102,12 @@ class TextSource:
             message = f"{message} ({'; '.join(reversed(location.uses))})"
         field = format_path(location.path)
         if override := self._override_of(location):
-            return Problem(f"--set {override}", None, None, field, message)
+            return Problem(label(override), None, None, field, message)
         return Problem(location.file, location.line, location.column, field, message)
+
+    def is_list(self, place: Place) -> bool:
+        """Return whether the value at ``place`` is written as a list."""
+        return isinstance(self._locate(place).node.value, list)
 
     def _locate(self, place: Place) -> _Location:
         root = self._root

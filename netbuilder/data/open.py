@@ -74,6 +74,14 @@ def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
     return LoadedData.from_tensors(dataset, tensors, digest)
 
 
+def must_download(dataset: Dataset, root: Path | None = None) -> bool:
+    """Return whether a data set without a fallback is neither in the cache nor in its archives."""
+    if isinstance(dataset, Mnist5k) or dataset.fallback_dataset is not None:
+        return False
+    folder, kind = data_root(root), dataset.kind
+    return not cache.cache_path(folder, kind).is_file() and bool(missing_archives(folder, kind))
+
+
 def _read_cache(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str] | None:
     """The content of the cache; None if it is missing, or damaged while all archives exist."""
     try:
@@ -126,12 +134,17 @@ def _open_fallback(dataset: Dataset, root: Path, reason: str) -> LoadedData:
         data = open_dataset(dataset.fallback_dataset, root)
         why = f"{kind} cannot be downloaded ({reason}); using {data.dataset.kind} instead"
         return replace(data, fallback_for=dataset, fallback_reason=why)
+    ways = []
+    if "fallback" in type(dataset).model_fields:
+        ways.append(
+            "train on the data in the package: dataset: mnist5k, or allow it as fallback: "
+            f"dataset: {{{kind}: {{fallback: mnist5k}}}}"
+        )
     places = "\n".join(f"       {root / archive.path}" for archive in archives(kind))
     raise DataError(
         f"{kind} is not in {root} and cannot be downloaded: {reason}\n"
-        f"Three ways to fix this:\n"
+        f"{'Three' if ways else 'Two'} ways to fix this:\n"
         f"  1. put its archives at these paths:\n{places}\n"
-        f"  2. name a folder that has them: --data-dir FOLDER, or NETBUILDER_DATA=FOLDER\n"
-        f"  3. train on the data in the package: dataset: mnist5k, or allow it as fallback: "
-        f"dataset: {{{kind}: {{fallback: mnist5k}}}}"
+        f"  2. name a folder that has them: --data-dir FOLDER, or NETBUILDER_DATA=FOLDER"
+        + "".join(f"\n  3. {way}" for way in ways)
     )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from netbuilder.components.layers.base import Layer, require_init
 from netbuilder.components.layers.container import Branch, Container, ShapeMismatch
 from netbuilder.components.plugins import exception_text
+from netbuilder.components.receptive_field.budget import step_budget
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape
@@ -212,9 +213,10 @@ def analyse(architecture: Architecture) -> Analysis:
     x, field = architecture.input, ReceptiveField.of_input(architecture.input)
     fault = None
     try:
-        for position, layer in enumerate(architecture.layers):
-            place = ("layers", position, layer.kind)
-            x, field = walk.visit(_Position(layer, "", str(position), place, 0), x, field)
+        with step_budget():
+            for position, layer in enumerate(architecture.layers):
+                place = ("layers", position, layer.kind)
+                x, field = walk.visit(_Position(layer, "", str(position), place, 0), x, field)
     except _Fault as error:
         fault = error.problem
     return Analysis(architecture, tuple(walk.rows), fault)

@@ -149,9 +149,14 @@ def _step_count(config: TrainConfig, data: LoadedData, steps: int | None) -> int
     """Return the number of steps, by default a part of an epoch.
 
     Raises:
-        ConfigError: An epoch has fewer.
+        ConfigError: An epoch has fewer steps, or only one.
     """
     epoch = config.steps_per_epoch(len(data.train_labels))
+    if epoch < 2:
+        raise ConfigError(
+            f"a range test takes at least 2 steps, but an epoch of {data.dataset.kind} is one "
+            f"batch of {config.batch_size}; lower train.batch_size"
+        )
     steps = steps or max(2, min(MAX_STEPS, epoch // EPOCH_FRACTION))
     if not 2 <= steps <= epoch:
         raise ConfigError(

@@ -112,12 +112,13 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
 
 
 def test_missing_data_without_a_fallback_exits_with_3(folder: Path) -> None:
-    """The message lists the ways out, without a traceback."""
+    """The message lists the ways out, without a traceback and before the table of layers."""
     result = run("train", "small.yaml", "--dataset", "kmnist", "--data-dir", "none")
     assert result.code == 3
     assert "train on the data in the package: dataset: mnist5k" in result.err
     assert "dataset: {kmnist: {fallback: mnist5k}}" in result.err
     assert "Traceback" not in result.err
+    assert result.out == ""
 
 
 def test_a_fallback_is_announced_recorded_and_not_judged(folder: Path) -> None:

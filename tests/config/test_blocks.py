@@ -55,6 +55,20 @@ def test_a_block_takes_arguments_as_a_kind_does(use: str) -> None:
     assert plain(f"{UNIT}layers:\n  - {use}\n") == plain(expanded)
 
 
+def test_an_index_as_exponent_doubles_the_width() -> None:
+    """Each repetition has twice the channels of the one before it, and the first has no stride."""
+    text = """\
+layers:
+  - Repeat:
+      times: 3
+      index: i
+      layers:
+        - Conv2d: ["${16 * 2 ** i}", 3, "${2 if i > 0 else 1}"]
+"""
+    rows = analyse(parsed(text)).rows[1:]
+    assert [row.output_shape for row in rows] == [(16, 14, 14), (32, 6, 6), (64, 2, 2)]
+
+
 def test_a_block_without_required_parameters_needs_no_arguments() -> None:
     """The name of the block alone is a layer, and the title of its row."""
     text = "blocks: {pair: {layers: [ReLU, Tanh]}}\nlayers: [pair]\n"

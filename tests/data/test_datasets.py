@@ -22,7 +22,7 @@ from netbuilder.components.datasets import Cifar10, FashionMnist, Mnist, Mnist5k
 from netbuilder.components.registries import DATASETS
 from netbuilder.data import download
 from netbuilder.data.archives import archives
-from netbuilder.data.open import data_root, open_dataset
+from netbuilder.data.open import _open_fallback, data_root, open_dataset
 from netbuilder.data.transforms import epoch_order, generator_for, normalize, seed_for, to_unit
 from netbuilder.errors import DataError
 
@@ -206,6 +206,21 @@ def test_a_dataset_out_of_reach_without_fallback_is_refused(fashion: Path) -> No
     assert "NETBUILDER_DATA" in text
     assert "dataset: mnist5k" in text
     assert "{fashion_mnist: {fallback: mnist5k}}" in text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DATASETS.kinds if kind != "mnist5k"])
+def test_each_proposed_fix_of_missing_data_works(kind: str, tmp_path: Path) -> None:
+    """The data in the package are proposed only where they fit, as a document accepts them."""
+    dataset = DATASETS.parse(kind)
+    with pytest.raises(DataError) as error:
+        _open_fallback(dataset, tmp_path, "no network")
+    text = str(error.value)
+    if dataset.shape == Mnist5k().shape:
+        assert f"dataset: {{{kind}: {{fallback: mnist5k}}}}" in text
+        assert DATASETS.parse({kind: {"fallback": "mnist5k"}}).fallback_dataset == Mnist5k()
+    else:
+        assert "Two ways to fix this" in text
+        assert "mnist5k" not in text
 
 
 def test_a_silent_server_is_given_up(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,13 @@ def test_an_invalid_range_is_refused(changes: dict[str, float], message: str) ->
         range_test(small(), **changes)  # type: ignore[arg-type]
 
 
+def test_an_epoch_of_one_batch_is_refused() -> None:
+    """The message proposes a smaller batch, because no number of steps is allowed."""
+    message = "at least 2 steps, but an epoch of mnist5k is one batch of 5000; lower train.batch"
+    with pytest.raises(ConfigError, match=message):
+        range_test(small("train.batch_size=5000"), steps=2)
+
+
 def test_an_invalid_record_of_a_test_is_reported(tmp_path: Path) -> None:
     """The message names the command that writes it again."""
     path = tmp_path / "lr-find.json"

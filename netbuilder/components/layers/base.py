@@ -105,6 +105,12 @@ class TorchLayer(Layer, abstract=True):
             )
         return module_class
 
+    @classmethod
+    def inferred_position(cls) -> int | None:
+        if cls.inferred_arguments is TorchLayer.inferred_arguments:
+            return None
+        return 0 if cls.inferred_first else 1
+
     def inferred_arguments(self, x: Shape) -> dict[str, int]:
         """Return the arguments that follow from ``x`` and that documents do not write."""
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 from math import floor
-from struct import pack, unpack
+from struct import Struct
 from typing import Annotated, Literal
 
 from pydantic import model_validator
@@ -14,6 +14,7 @@ from netbuilder._text import LARGEST, plural
 from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Interval, NumberOrList, Size
 from netbuilder.components.layers.base import Unparametrized, require_image
+from netbuilder.components.receptive_field.budget import spend
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import MAX_PERIOD, Span, Window
 from netbuilder.components.shapes import Shape, format_shape
@@ -41,9 +42,12 @@ Scales = Annotated[
 ]
 
 
+_FLOAT32 = Struct("f")
+
+
 def _as_float32(value: float) -> float:
     """Return a number in the precision in which torch computes positions."""
-    rounded: float = unpack("f", pack("f", value))[0]
+    rounded: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
     return rounded
 
 
@@ -121,6 +125,7 @@ class _Upsample(Unparametrized, abstract=True):
         step = _as_float32(size / out if scale is None else 1 / scale)
         if aligned:
             step = _as_float32((size - 1) / (out - 1)) if out > 1 else 0.0
+        spend(4 * out)
         spans = [self._span(mode, aligned, step, i, size) for i in range(out)]
         if mode.startswith("nearest"):
             return Window.extrapolated(spans)
@@ -230,6 +235,7 @@ class PixelShuffle(Unparametrized):
         r = self.upscale_factor
         if r > MAX_PERIOD:
             return field.read_all(x)
+        spend(r)
         window = Window((0,) * r, (0,) * r, 1)
         return field.per_channel().read(Window.at_most_whole(x[0]), window, window)
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import partial, reduce
 from math import prod
 
+from netbuilder.components.receptive_field.budget import spend
 from netbuilder.components.receptive_field.dependence import Coverage, Dependence
 from netbuilder.components.receptive_field.window import MAX_PERIOD, Window
 from netbuilder.components.shapes import Shape
@@ -251,6 +252,7 @@ def _flatten_window(window: Window, sizes: Shape, axis: int) -> Window | None:
         return window.reindex(partial(_axis_index, size=size, inner=inner), size * inner)
     if window.period * inner > MAX_PERIOD:
         return None
+    spend(window.period * inner)
     spans = [window.span_at(i // inner) for i in range(window.period * inner)]
     return Window.from_spans(spans, window.stride)
 
@@ -273,6 +275,7 @@ def _unflatten_window(window: Window, sizes: Shape) -> tuple[int, Window | None]
         return last_axis, window
     if prod(sizes) > MAX_PERIOD:
         return last_axis, None
+    spend(prod(sizes) * (1 + len(sizes)))
     spans = [window.span_at(i) for i in range(prod(sizes))]
     for axis, size in enumerate(sizes):
         inner = prod(sizes[axis + 1 :])

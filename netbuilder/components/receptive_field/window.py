@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from math import gcd, lcm
 from typing import Literal
+
+from netbuilder.components.receptive_field.budget import spend
 
 MAX_PERIOD = 65_536
 """Longest pattern, in positions; a longer one is replaced by a window that reads the whole axis."""
@@ -96,6 +99,7 @@ class Window:
         """
         if stride > MAX_PERIOD:
             return cls.at_most_whole(size)
+        spend(4 * stride)
         common = gcd(dilation, stride)
         tap_distance = stride // common  # between the taps that reach the same output
         inverse = pow(dilation // common, -1, tap_distance)
@@ -120,6 +124,7 @@ class Window:
         common = gcd(size, bins)
         if bins // common > MAX_PERIOD:
             return cls.at_most_whole(size)
+        spend(2 * bins // common)
         return cls.from_spans(
             [(i * size // bins, -(-(i + 1) * size // bins) - 1) for i in range(bins // common)],
             stride=size // common,
@@ -136,6 +141,7 @@ class Window:
             return cls.whole(inputs)
         if group_outputs > MAX_PERIOD:
             return cls.at_most_whole(inputs)
+        spend(group_outputs)
         return cls((0,) * group_outputs, (group_inputs - 1,) * group_outputs, group_inputs)
 
     @classmethod
@@ -154,10 +160,12 @@ class Window:
 
         None if the pattern is longer than `MAX_PERIOD`.
         """
+        spend(sum(window.period for window in windows))
         if len(set(windows)) == 1 and not windows[0].stride and windows[0].period == 1:
             return windows[0]
         if sum(counts) > MAX_PERIOD:
             return None
+        spend(sum(counts))
         pairs = zip(windows, counts, strict=True)
         spans = [window.span_at(i) for window, count in pairs for i in range(count)]
         return cls.from_spans(spans, stride=0)
@@ -169,7 +177,7 @@ class Window:
         """The output positions after which the pattern repeats."""
         return len(self.first)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """The width of the widest span."""
         return max(
@@ -192,6 +200,7 @@ class Window:
 
     def skip(self, count: int) -> Window:
         """Return the window without its first ``count`` output positions."""
+        spend(self.period)
         spans = [self.span_at(count + i) for i in range(self.period)]
         return Window.from_spans(spans, self.stride, self.dilation)
 
@@ -204,6 +213,7 @@ class Window:
             return self
         if count > MAX_PERIOD:
             return None
+        spend(count)
         return Window.from_spans([self.span_at(index(i)) for i in range(count)], stride=0)
 
     def compose(self, outer: Window) -> Window | None:
@@ -221,12 +231,14 @@ class Window:
         period = outer.period * repeats
         if period > MAX_PERIOD:
             return None
+        spend(2 * self.period + 3 * period)
         outer_spans = [outer.span_at(i) for i in range(period)]
         reads = [range(first, last + 1, outer.dilation) for first, last in outer_spans]
         is_monotonic = self._is_monotonic()
         lookups = 2 if is_monotonic else 2 * min(max(map(len, reads)), self.period)
         if period * lookups > MAX_READS:
             return None
+        spend(period * lookups)
         span_of = self._monotonic_span if is_monotonic else self._span
         stride = self.stride * (outer.stride * repeats // self.period)
         return Window.from_spans(map(span_of, reads), stride)
@@ -245,6 +257,7 @@ class Window:
         if self.jump != other.jump:
             if count > MAX_PERIOD:
                 return None
+            spend(4 * count)
             spans = [_union([self.span_at(i), other.span_at(i)]) for i in range(count)]
             # A window without a stride reads the whole axis: the input ends where that ends.
             if not self.stride or not other.stride:
@@ -253,6 +266,7 @@ class Window:
         period = lcm(self.period, other.period)
         if period > MAX_PERIOD:
             return None
+        spend(4 * period)
         spans = [_union([self.span_at(i), other.span_at(i)]) for i in range(period)]
         return Window.from_spans(spans, self.stride * (period // self.period))
 

@@ -85,7 +85,7 @@ def _linear_runs(analysis: Analysis) -> Iterator[list[Row]]:
 
     Layers that pass a bias on unchanged are left out.
     """
-    ends: list[int] = []
+    ends: set[int] = set()
     run: list[Row] = []
     for position, row in enumerate(analysis.rows):
         joins = isinstance(row.layer, Container) and not isinstance(row.layer, Sequential)
@@ -94,7 +94,7 @@ def _linear_runs(analysis: Analysis) -> Iterator[list[Row]]:
             yield run
             run = []
         if joins:
-            ends.append(position + 1 + row.descendants)
+            ends.add(position + 1 + row.descendants)
         if not isinstance(row.layer, Container) and row.kind not in SHIFT_INVARIANT:
             run.append(row)
     yield run
@@ -173,20 +173,20 @@ def most_parameters(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding
     weighted = [row for row in leaves if row.macs and row.parameters]
     if len(weighted) <= 2:  # of two layers, one always has half
         return
+    total = analysis.parameters
     for row in weighted:
-        share = row.parameters / analysis.parameters
+        share = row.parameters / total
         if share > 1 / 2:
             yield Finding(
                 row.place,
-                f"it holds {share:.0%} of all parameters, {row.parameters:,} of "
-                f"{analysis.parameters:,}",
+                f"it holds {share:.0%} of all parameters, {row.parameters:,} of {total:,}",
                 _reduction(row, leaves),
             )
 
 
 def _reduction(row: Row, leaves: Sequence[Row]) -> str:
     """How to reduce the parameters of a layer."""
-    previous = leaves[: leaves.index(row)]
+    previous = leaves[: next(i for i, leaf in enumerate(leaves) if leaf is row)]
     # The input itself, before any layer with parameters, is not to be averaged.
     learned = any(earlier.parameters for earlier in previous)
     if row.kind == "Linear":

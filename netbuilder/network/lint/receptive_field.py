@@ -196,9 +196,10 @@ def _covering_argument(row: Row) -> str:
         return "ceil_mode: true"
     pads = []
     for size, (extent, stride, pad) in zip(row.input_shape[1:], _windows(row), strict=True):
-        # At most stride - 1 more positions of padding are needed.
-        candidates = range(pad, pad + stride)
-        pads.append(next(p for p in candidates if _unread(size, extent, stride, p) <= 0))
+        # Padding on both sides moves the rest by 2, and the next window begins at a rest of 0.
+        missing = stride - (size + 2 * pad - extent) % stride
+        is_read = _unread(size, extent, stride, pad) <= 0
+        pads.append(pad if is_read else pad + (missing + 1) // 2)
     return f"padding: {pads[0] if len(set(pads)) == 1 else pads}"
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from netbuilder.components.component import Component
 from netbuilder.network.alignment import align_sequences, pair_cost
-from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.rows import Row
 from netbuilder.network.tree_alignment import align_rows
 
 

@@ -136,7 +136,7 @@ def _judge_field(analysis: Analysis, bound: FieldBound) -> Verdict:
     what one output position reads of it counts instead, if that is not all.
     """
     verdicts = []
-    reads = analysis.coverage.one
+    reads = analysis.coverage.position
     sizes = spatial(analysis.architecture.input)
     for axis, (span, size) in enumerate(zip(analysis.receptive_field, sizes, strict=True)):
         limits = bound.along(axis)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from netbuilder.network.alignment import GAP_COST, MAX_CELLS, Pair, Step, align, pair_cost
-from netbuilder.network.analysis import Row
+from netbuilder.network.rows import Row
 
 MOVE_COST = 1
 """The additional cost of a pair at different depths or in different branches."""

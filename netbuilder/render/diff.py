@@ -9,8 +9,8 @@ from typing import Any
 
 from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape
-from netbuilder.network.analysis import Row
 from netbuilder.network.diff import ArchitectureDiff, FieldChange, LayerChange, json_value
+from netbuilder.network.rows import Row
 from netbuilder.render.console import Block, Line
 from netbuilder.render.diff_text import (
     SIGNS,

@@ -10,7 +10,8 @@ from netbuilder._text import printable
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.shapes import format_shape
 from netbuilder.errors import Problem
-from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.rows import Row
 from netbuilder.network.targets import judge_document
 from netbuilder.render.console import Block, Line
 from netbuilder.render.json import dumps, record_data
@@ -174,7 +175,7 @@ def _row_data(row: Row) -> dict[str, Any]:
 
 def _coverage_data(coverage: Coverage) -> dict[str, Any]:
     return {
-        "read": None if coverage.one is None else list(coverage.one),
+        "read": None if coverage.position is None else list(coverage.position),
         "read_together": None if coverage.together is None else list(coverage.together),
         "holes": any(coverage.holes),
         "sees_all": coverage.whole,

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from netbuilder._text import format_number, printable
 from netbuilder.components.shapes import format_shape, spatial
-from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.rows import Row
 from netbuilder.network.targets import Verdict
 from netbuilder.render.verdict import WORDS
 
@@ -37,28 +38,28 @@ def field_sentence(analysis: Analysis, depth: int | None = None) -> str:
     "Sees all" holds where one output position depends on every position of the input. Else the
     sentence has the span of one position, what it reads of it, and what all read together.
     """
-    text = _seen(analysis, depth)
+    text = _field_text(analysis, depth)
     holes = analysis.first_with_holes(depth)
-    if holes and holes.coverage.one:
+    if holes and holes.coverage.position:
         text += (
             f"; gridding: one position of layer {holes.path} {holes.title} spans "
             f"{format_shape(holes.receptive_field)} with holes and reads at most "
-            f"{format_shape(holes.coverage.one)}"
+            f"{format_shape(holes.coverage.position)}"
         )
     return text
 
 
-def _seen(analysis: Analysis, depth: int | None) -> str:
+def _field_text(analysis: Analysis, depth: int | None) -> str:
     shape, field = spatial(analysis.architecture.input), analysis.receptive_field
     size, span, coverage = format_shape(shape), format_shape(field), analysis.coverage
     if whole := analysis.first_whole(depth):
         return f"sees all of the {size} input from layer {whole.path} {whole.title} on"
     spans_all = all(part >= total for part, total in zip(field, shape, strict=True))
-    if coverage.one is None or coverage.together is None:
+    if coverage.position is None or coverage.together is None:
         unknown = ", but may not read all of it" if spans_all else ""
         return f"one position spans {span} of the {size} input{unknown}"
-    if coverage.one != tuple(map(min, field, shape)):
-        read = format_shape(coverage.one)
+    if coverage.position != tuple(map(min, field, shape)):
+        read = format_shape(coverage.position)
         text = f"one position spans {span} of the {size} input and reads at most {read} of it"
     elif spans_all:
         text = f"one position spans {span} of the {size} input, but may not read all of it"
@@ -112,7 +113,11 @@ def field_text(row: Row, analysis: Analysis) -> str:
 
     A position that does not read all that it spans of the input: ``435, 218 of 224``.
     """
-    field, size, read = row.receptive_field, spatial(analysis.architecture.input), row.coverage.one
+    field, size, read = (
+        row.receptive_field,
+        spatial(analysis.architecture.input),
+        row.coverage.position,
+    )
     span, total = per_axis_text(field), per_axis_text(size)
     if read is not None and read != tuple(map(min, field, size)):
         return f"{span}, {per_axis_text(read)} of {total}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis, Row
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.rows import BYTES_PER_VALUE, Row
 
 
 def _in_order_of_hooks(analysis: Analysis) -> Iterator[Row]:

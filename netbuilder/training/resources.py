@@ -12,7 +12,8 @@ import torch
 from netbuilder._files import errno_message
 from netbuilder._text import printable
 from netbuilder.errors import MachineError
-from netbuilder.network.analysis import BYTES_PER_VALUE, Analysis
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.rows import BYTES_PER_VALUE
 
 RESUME_HINT = "; the last checkpoint is intact, continue with --resume"
 

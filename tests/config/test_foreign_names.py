@@ -31,7 +31,7 @@ def subclasses(namespace: Any, base: type) -> set[str]:
 
 
 def problem(text: str, *overrides: str) -> str:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=r"\Anet\.yaml:|\A--") as caught:
         parse_architecture(HEAD + text, "net.yaml", overrides)
     [first] = caught.value.problems
     return str(first)

@@ -212,7 +212,7 @@ def test_a_dataset_out_of_reach_without_fallback_is_refused(fashion: Path) -> No
 def test_each_proposed_fix_of_missing_data_works(kind: str, tmp_path: Path) -> None:
     """The data in the package are proposed only where they fit, as a document accepts them."""
     dataset = DATASETS.parse(kind)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match="cannot be downloaded: no network") as error:
         _open_fallback(dataset, tmp_path, "no network")
     text = str(error.value)
     if dataset.shape == Mnist5k().shape:

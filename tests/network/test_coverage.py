@@ -42,8 +42,8 @@ def _require_true(coverage: Coverage, read: Tensor) -> None:
     """Require that the claims hold where they are bounds."""
     for axis in range(read.dim() - 1):
         line = along(read, axis)
-        if coverage.one is not None and coverage.together is not None:
-            assert int(line.sum(0).max()) <= coverage.one[axis]
+        if coverage.position is not None and coverage.together is not None:
+            assert int(line.sum(0).max()) <= coverage.position[axis]
             assert int(line.any(1).sum()) <= coverage.together[axis]
         if coverage.holes[axis]:
             assert any(_has_hole(column) for column in line.T)
@@ -83,9 +83,9 @@ def test_claims_about_chains_are_exact(architecture: Architecture) -> None:
     coverage, read = _measured(architecture)
     for axis in range(read.dim() - 1):
         line = along(read, axis)
-        assert coverage.one is not None
+        assert coverage.position is not None
         assert coverage.together is not None
-        assert int(line.sum(0).max()) == coverage.one[axis]
+        assert int(line.sum(0).max()) == coverage.position[axis]
         assert int(line.any(1).sum()) == coverage.together[axis]
         assert any(map(_has_hole, line.T)) == coverage.holes[axis]
 
@@ -116,29 +116,31 @@ def test_the_layer_that_sees_all_is_the_first(path: Path) -> None:
         row
         for row in analysis.rows
         if row.kind in ("Conv2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d")
-        and row.coverage.one != spatial(x)
+        and row.coverage.position != spatial(x)
         and all(map(ge, row.receptive_field, spatial(x)))
     ]
     for row in wide[:2] + wide[-1:]:
-        assert row.coverage.one is not None
+        assert row.coverage.position is not None
         for read in pixels_with_gradient(model, row.path, x, positions=9):
             assert not read.all()
-            assert int(read.any(1).sum()) <= row.coverage.one[0]
-            assert int(read.any(0).sum()) <= row.coverage.one[1]
+            assert int(read.any(1).sum()) <= row.coverage.position[0]
+            assert int(read.any(0).sum()) <= row.coverage.position[1]
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "one", "together"),
+    ("name", "path", "position", "together"),
     [
         ("resnet18", "9.0.body.0.0.0", 218, 224),
         ("airbench94", "4.1", 30, 32),
         ("squeezenet1_1", "16", 223, 223),
     ],
 )
-def test_wide_layers_that_do_not_see_all(name: str, path: str, one: int, together: int) -> None:
+def test_wide_layers_that_do_not_see_all(
+    name: str, path: str, position: int, together: int
+) -> None:
     """Their fields are wider than the input but begin elsewhere, or a border is dropped."""
     [row] = [row for row in analyse(load(ARCHS / "zoo" / f"{name}.yaml")).rows if row.path == path]
-    assert row.coverage == Coverage((one,) * 2, (together,) * 2, (False,) * 2, whole=False)
+    assert row.coverage == Coverage((position,) * 2, (together,) * 2, (False,) * 2, whole=False)
 
 
 def test_the_tenth_sees_all_from_its_pooling_on() -> None:
@@ -155,8 +157,8 @@ def test_a_cross_is_not_the_whole_input() -> None:
     """All rows and all columns are read by one position, but not every pixel."""
     branches = {"rows": [{"Conv2d": [1, [9, 1]]}], "columns": [{"Conv2d": [1, [1, 9]]}]}
     pools = [{"AdaptiveAvgPool2d": 1}]
-    written = {"join": "add", "branches": {n: b + pools for n, b in branches.items()}}
-    architecture = network({"Parallel": written}, shape=(1, 9, 9))
+    arguments = {"join": "add", "branches": {n: b + pools for n, b in branches.items()}}
+    architecture = network({"Parallel": arguments}, shape=(1, 9, 9))
     assert analyse(architecture).coverage.whole  # the average of a branch reads it all
     cross = {
         "join": "add",
@@ -166,7 +168,7 @@ def test_a_cross_is_not_the_whole_input() -> None:
         },
     }
     coverage, read = _measured(network({"Parallel": cross}, shape=(1, 9, 9)))
-    assert coverage.one == (9, 9)
+    assert coverage.position == (9, 9)
     assert not coverage.whole
     assert not read.flatten(0, -2).all(0).any()
 

@@ -18,8 +18,9 @@ from strategies import inputs
 from netbuilder.config.loader import load, parse_architecture
 from netbuilder.config.schema import Architecture
 from netbuilder.network.alignment import align
-from netbuilder.network.analysis import Analysis, Row, analyse
+from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.diff import ArchitectureDiff, diff_architectures
+from netbuilder.network.rows import Row
 
 FEW = examples(30, 100)
 

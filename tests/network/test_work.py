@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbuilder.components.receptive_field import budget
+from netbuilder.components.receptive_field import budget, reads
 from netbuilder.config import definitions
 from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
@@ -86,9 +86,10 @@ def test_any_network_is_analysed_or_refused_within_the_budget(
     architecture = parse_architecture(text, "net.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(budget, "MAX_STEPS", STEPS)
+        patch.setattr(reads, "MAX_WORK", STEPS)
         result: list[Analysis] = []
         count = calls(lambda: result.append(analyse(architecture)))
-    assert count <= CALLS_PER_STEP * STEPS + CALLS_PER_LAYER * (len(result[0].rows) + 20)
+    assert count <= 2 * CALLS_PER_STEP * STEPS + CALLS_PER_LAYER * (len(result[0].rows) + 20)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_unknown_names_take_a_bounded_search() -> None:
 def test_the_first_hundred_unknown_names_have_a_suggestion() -> None:
     """A document has at most a hundred problems listed; each with the closest name."""
     text = document(*[f"BatchNorm{i}d" for i in range(1000, 1100)])
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match="unknown layer") as caught:
         parse_architecture(text, "net.yaml")
     assert len(caught.value.problems) == 100
     assert all("did you mean BatchNorm" in p.message for p in caught.value.problems)

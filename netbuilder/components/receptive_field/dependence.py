@@ -20,13 +20,13 @@ class Coverage:
     """What one output position, and all of them together, read of the input, per axis.
 
     Attributes:
-        one: The most positions that one output position reads; None if unknown.
+        position: The most positions that one output position reads; None if unknown.
         together: The positions that at least one output position reads; None if unknown.
         holes: Whether some output position skips positions between those that it reads.
         whole: Whether one output position depends on the whole input.
     """
 
-    one: tuple[int, ...] | None
+    position: tuple[int, ...] | None
     together: tuple[int, ...] | None
     holes: tuple[bool, ...]
     whole: bool
@@ -256,7 +256,7 @@ class Dependence:
         if not all(reads.union for reads in most):
             most = [NOTHING] * len(most)  # a box without extent along one axis is empty
         return Coverage(
-            one=tuple(reads.most for reads in most) if known else None,
+            position=tuple(reads.most for reads in most) if known else None,
             together=tuple(reads.union.bit_count() for reads in most) if known else None,
             holes=tuple(isinstance(reads, Reads) and reads.has_holes for reads in sized.most),
             whole=sized._has_whole(axes, y),
@@ -269,12 +269,12 @@ class Dependence:
             sets = [reads for i in group if isinstance(reads := self.least[i], Reads)]
             if len(sets) < len(group):
                 return False
-            wanted = [full[i] for i in group]
-            if not all(mask in reads.masks for mask, reads in zip(wanted, sets, strict=True)):
+            masks = [full[i] for i in group]
+            if not all(mask in reads.masks for mask, reads in zip(masks, sets, strict=True)):
                 return False
             if len(group) > 1 and not self.reader.covers_pairs(sets, y[axis]):
                 rows = zip(*(reads.listed(y[axis]) for reads in sets), strict=True)
-                if tuple(wanted) not in rows:
+                if tuple(masks) not in rows:
                     return False
         return True
 

@@ -18,8 +18,9 @@ from netbuilder.components.receptive_field.window import Border, Window
 
 MAX_BITS = 1 << 28
 """The largest size of the sets of one axis; larger ones are unknown."""
-MAX_WORK = 1 << 22
-"""The most set operations for one network; after that, sets are unknown."""
+MAX_WORK = 1 << 19
+"""The most set operations for one network, 50 times what any in ``archs/`` needs; after that, sets
+are unknown."""
 MEMO_SIZE = 64
 """The results that are kept, since the axes of an image and repeated layers share them."""
 MEMO_BITS = 1 << 22
@@ -86,7 +87,7 @@ class Reader:
     Sets that are equal to an operand are that operand, so that results are shared by identity.
     """
 
-    work: int = MAX_WORK
+    work: int = field(default_factory=lambda: MAX_WORK)
     _memo: dict[Hashable, tuple[tuple[Reads, ...], Reads | None]] = field(default_factory=dict)
 
     def identity(self, size: int) -> Reads | None:
@@ -140,7 +141,7 @@ class Reader:
             mask = 0
             if window.border:
                 for position in range(first, last + 1, window.dilation):
-                    mask |= source[_inside(position, size, window.border)]
+                    mask |= source[_source_position(position, size, window.border)]
             else:
                 if first < 0:
                     first += -(first // window.dilation) * window.dilation
@@ -222,7 +223,7 @@ def _shortened(masks: list[int]) -> Reads:
     return Reads((masks[0],) if masks.count(masks[0]) == len(masks) else tuple(masks))
 
 
-def _inside(position: int, size: int, border: Border) -> int:
+def _source_position(position: int, size: int, border: Border) -> int:
     """Return the position that is read at one that may lie in the border of an axis."""
     if 0 <= position < size:
         return position

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from netbuilder.components.layers.container import Container
 from netbuilder.config.schema import Place
-from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.analysis import Analysis
+from netbuilder.network.rows import Row
 from netbuilder.network.targets import Epoch
 
 CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")

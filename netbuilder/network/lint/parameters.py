@@ -10,7 +10,7 @@ from netbuilder.components.layers.base import Layer
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Sequential
 from netbuilder.config.schema import Place
-from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint.base import (
     CONVOLUTIONS,
     Evidence,
@@ -19,6 +19,7 @@ from netbuilder.network.lint.base import (
     kernel_size,
     leaf_rows,
 )
+from netbuilder.network.rows import Row
 
 TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 

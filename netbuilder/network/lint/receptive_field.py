@@ -10,7 +10,7 @@ from netbuilder._text import plural
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Sequential
 from netbuilder.components.shapes import format_shape, spatial
-from netbuilder.network.analysis import Analysis, Row
+from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint.base import (
     CONVOLUTIONS,
     Evidence,
@@ -19,6 +19,7 @@ from netbuilder.network.lint.base import (
     kernel_size,
     leaf_rows,
 )
+from netbuilder.network.rows import Row
 
 POOLS = tuple(f"{kind}Pool{axes}d" for kind in ("Max", "Avg", "LP") for axes in (1, 2, 3))
 
@@ -29,7 +30,7 @@ SIGNIFICANT_SHARE = 1 / 50
 def never_sees_all(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """No output position depends on the whole input."""
     size, field = spatial(analysis.architecture.input), analysis.receptive_field
-    leaves, read = leaf_rows(analysis), analysis.coverage.one or field
+    leaves, read = leaf_rows(analysis), analysis.coverage.position or field
     missing = max(total - part for part, total in zip(read, size, strict=True))
     if missing <= 0 or not leaves or any(analysis.coverage.holes):
         return
@@ -63,11 +64,11 @@ def never_sees_all(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]
 def gridding(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """One position skips positions between those that it reads."""
     row = analysis.first_with_holes()
-    if row and row.coverage.one:
+    if row and row.coverage.position:
         yield Finding(
             row.place,
             f"one position spans {format_shape(row.receptive_field)} with holes and reads at most "
-            f"{format_shape(row.coverage.one)} of the "
+            f"{format_shape(row.coverage.position)} of the "
             f"{format_shape(spatial(analysis.architecture.input))} input",
             "use less dilation or stride here, or larger kernels before it",
         )

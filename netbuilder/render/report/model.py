@@ -10,8 +10,9 @@ from statistics import fmean, linear_regression
 
 from netbuilder._text import plural
 from netbuilder.errors import ConfigError, MachineError
-from netbuilder.network.analysis import Analysis, Row, analyse
+from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.diff import diff_architectures
+from netbuilder.network.rows import Row
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.render.diff_text import change_lines
 from netbuilder.runs.records import Evaluation

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from netbuilder._text import printable
 from netbuilder.components.shapes import format_shape
-from netbuilder.network.analysis import Row
+from netbuilder.network.rows import Row
 from netbuilder.render.markdown import Marked, escaped
 from netbuilder.render.network_text import field_text, per_axis_text, window_text
 from netbuilder.render.report.model import Report, ReportEntry, SharedMistake, TargetResult

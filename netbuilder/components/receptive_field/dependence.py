@@ -234,7 +234,7 @@ class Dependence:
         most = join([branch.most for branch in sized])
         least = join([branch.least for branch in sized])
         border = reduce(_stronger, (branch.border for branch in branches))
-        shape = (sum(counts),)
+        shape = (sum(counts), *shapes[0][1:])
         return replace(self, most=most, least=least, channel=least, shape=shape, border=border)
 
     # --- what is known ----------------------------------------------------------------------------

@@ -140,6 +140,7 @@ class Trainer:
         warnings = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
         if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.train_state)
+            self._require_recorded_schedule()
             self._record_resumption(resumed)
             warnings += [*damaged, *self._respan()]
         else:
@@ -159,6 +160,19 @@ class Trainer:
             yield from self._train_epoch()
             yield self._end_epoch()
         yield self._finish()
+
+    def _require_recorded_schedule(self) -> None:
+        """Refuse a checkpoint whose schedule spans another number of steps than the document's."""
+        begun, epochs = self.run.config.epochs_begun, self.config.epochs
+        if not moves_after_steps(self.config) or begun not in (None, epochs):
+            return  # `_respan` adapts the schedule of an extended run
+        found = self.train_state.schedule[0].state_dict()["total_steps"]
+        if found != (steps := self.run.config.schedule_span * self.steps_per_epoch):
+            raise CheckpointError(
+                f"{printable(str(self.run.path / 'config.json'))}: architecture.train: epochs and "
+                f"batch_size make {steps:,} steps; allowed: {found:,}, as in the checkpoint; "
+                "restore the values that the run began with"
+            )
 
     def _record_resumption(self, session: Session) -> None:
         """Record the session, now that a checkpoint is restored."""

@@ -379,6 +379,24 @@ def test_a_resume_keeps_unknown_keys_and_writes_missing_files(base: Path, work: 
         assert (folder / name).read_bytes() == (base / "R" / name).read_bytes()
 
 
+@pytest.mark.parametrize(("field", "value"), [("epochs", "50"), ("batch_size", "50")])
+def test_a_resume_refuses_a_schedule_of_another_length(
+    field: str, value: str, base: Path, work: Path
+) -> None:
+    """The document in config.json was edited by hand; torch's schedule cannot go past its end."""
+    folder = copy_run(base, work / "runs")
+    (folder / "result.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    config["architecture"]["train"][field] = int(value)
+    (folder / "config.json").write_text(json.dumps(config))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = run("train", "--resume", str(folder), "-q")
+    assert result.code in (2, 3), result
+    assert "config.json: architecture.train: epochs and batch_size make" in result.err
+    assert "as in the checkpoint" in result.err
+    assert {path: path.read_bytes() for path in before} == before
+
+
 IMPOSSIBLE = [
     ("evaluation.json", "confusion.0", [1, 2], "confusion[0]: found a list of 2"),
     ("evaluation.json", "mistakes.0.index", 1_000, "mistakes[0].index: found the number 1000"),

@@ -60,7 +60,7 @@ def test_a_peer_trains_on_the_bundled_data(peer: str, tmp_path: Path) -> None:
         "bench", str(tmp_path / "small.yaml"), "--peers", peer, "--rounds", "1", "--steps", "2"
     )
     assert result.code == 0, result.err
-    assert f" {peer} " in result.out
+    assert f"\n{peer} " in result.out
     assert "2 steps of 5000 images of mnist5k on " in result.out
 
 

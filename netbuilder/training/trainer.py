@@ -163,14 +163,14 @@ class Trainer:
 
     def _require_recorded_schedule(self) -> None:
         """Refuse a checkpoint whose schedule spans another number of steps than the document's."""
-        begun, epochs = self.run.config.epochs_begun, self.config.epochs
-        if not moves_after_steps(self.config) or begun not in (None, epochs):
+        before, epochs = self.run.config.epochs_begun, self.config.epochs
+        if not moves_after_steps(self.config) or before not in (None, epochs):
             return  # `_respan` adapts the schedule of an extended run
-        found = self.train_state.schedule[0].state_dict()["total_steps"]
-        if found != (steps := self.run.config.schedule_span * self.steps_per_epoch):
+        total = self.train_state.schedule[0].state_dict()["total_steps"]
+        if total != (steps := self.run.config.schedule_span * self.steps_per_epoch):
             raise CheckpointError(
                 f"{printable(str(self.run.path / 'config.json'))}: architecture.train: epochs and "
-                f"batch_size make {steps:,} steps; allowed: {found:,}, as in the checkpoint; "
+                f"batch_size make {steps:,} steps; allowed: {total:,}, as in the checkpoint; "
                 "restore the values that the run began with"
             )
 

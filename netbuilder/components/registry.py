@@ -197,13 +197,7 @@ class Registry(Generic[C]):
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return a reference to the definition of the family, since layers contain layers."""
-        generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]  # pydantic's own handler
-        name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{self.definition}")
-        if name not in generator.definitions:
-            generator.definitions[name] = {}  # layers refer to it while it is generated
-            generator.definitions[name] = self._forms(handler)
-        definition: dict[str, Any] = reference
-        return definition
+        return _define(handler, self.definition, lambda: self._forms(handler))
 
     def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         bare = [name for name, kind in self.kinds.items() if not kind.required()]
@@ -218,17 +212,28 @@ class Registry(Generic[C]):
         return {"anyOf": [{"enum": bare}, mapping] if bare else [mapping]}
 
 
+def _define(
+    handler: GetJsonSchemaHandler, name: str, schema: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return a reference to a definition, which the first reference adds to the schema."""
+    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]  # pydantic's own handler
+    key, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{name}")
+    if key not in generator.definitions:
+        generator.definitions[key] = {}  # layers contain layers: they refer to it meanwhile
+        generator.definitions[key] = schema()
+    return dict(reference)
+
+
 def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
     """Return a reference to the definition of a kind."""
-    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]  # pydantic's own handler
-    name, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{kind.kind}")
-    if name not in generator.definitions:
-        generator.definitions[name] = {}  # a kind that contains layers refers to itself
-        generator.definitions[name] = {
+    return _define(
+        handler,
+        kind.kind,
+        lambda: {
             "description": inspect.cleandoc(kind.__doc__ or ""),
             "anyOf": _written_forms(kind, handler),
-        }
-    return dict(reference)
+        },
+    )
 
 
 def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> list[dict[str, Any]]:

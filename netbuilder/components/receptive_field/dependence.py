@@ -251,14 +251,15 @@ class Dependence:
     def coverage(self, axes: Axes, y: Shape) -> Coverage:
         """Return what positions of a sample ``y`` read of the input."""
         sized = self.sized(axes, y)
-        most = [reads for reads in sized.most if isinstance(reads, Reads)]
-        known = len(most) == len(self.input)
-        if not all(reads.union for reads in most):
-            most = [NOTHING] * len(most)  # a box without extent along one axis is empty
+        most, known = sized.most, [reads for reads in sized.most if isinstance(reads, Reads)]
+        if not all(reads.union for reads in known):
+            known = [NOTHING] * len(most)  # a box without extent along one axis is empty
+            most = tuple(known)
+        all_known = len(known) == len(most)
         return Coverage(
-            position=tuple(reads.most for reads in most) if known else None,
-            together=tuple(reads.union.bit_count() for reads in most) if known else None,
-            holes=tuple(isinstance(reads, Reads) and reads.has_holes for reads in sized.most),
+            position=tuple(reads.most for reads in known) if all_known else None,
+            together=tuple(reads.union.bit_count() for reads in known) if all_known else None,
+            holes=tuple(isinstance(reads, Reads) and reads.has_holes for reads in most),
             whole=sized._has_whole(axes, y),
         )
 

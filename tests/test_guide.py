@@ -127,7 +127,7 @@ def test_the_training_command_works(tmp_path: Path) -> None:
 def test_the_machine_check_runs_the_test_command_of_the_readme() -> None:
     """.ci/run contains the line of the README."""
     command = blocks(README, "bash")[1].strip()
-    assert command.endswith(".venv/bin/pytest")
+    assert command.endswith(".venv/bin/pytest -n auto")
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 

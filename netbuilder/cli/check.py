@@ -32,8 +32,8 @@ def check(
 ) -> None:
     """List every problem in a document.
 
-    Targets that need no training are checked too. Exit code 0: no problem; 1: a target is not met;
-    2: a document has a problem.
+    Targets that need no training are checked too. Warnings do not change the exit code. Exit code
+    0: no problem; 1: a target is not met; 2: a document has a problem.
 
     Example: netbuilder check archs/iter10.yaml --advice
     """
@@ -70,13 +70,18 @@ def _as_data(path: Path, check: DocumentCheck, findings: list[Advice] | None) ->
         "file": str(path),
         "problems": [problem_data(problem) for problem in check.problems],
         "targets": [record_data(verdict) for verdict in check.verdicts],
+        "warnings": [_advice_data(warning) for warning in check.warnings],
     }
     if findings is not None:
-        data["advice"] = [
-            record_data(finding) | {"problem": problem_data(finding.problem)}
-            for finding in findings
-        ]
+        data["advice"] = [_advice_data(finding) for finding in findings]
     return data
+
+
+def _advice_data(advice: Advice) -> dict[str, Any]:
+    from netbuilder.render.json import record_data
+    from netbuilder.render.network import problem_data
+
+    return record_data(advice) | {"problem": problem_data(advice.problem)}
 
 
 def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> None:
@@ -89,6 +94,8 @@ def _print_check(path: Path, check: DocumentCheck, findings: list[Advice]) -> No
     for verdict in check.verdicts:
         line = Line(f"{path}: {verdict_line(verdict)}", verdict_style(verdict.met))
         show(line, plain=not sys.stdout.isatty())
+    for warning in check.warnings:
+        echo(f"warning: {warning}")
     for finding in findings:
         echo(f"advice: {finding}")
     if check.is_sound and check.meets_targets:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from os import PathLike, fspath
+from typing import TYPE_CHECKING
 
 from netbuilder.components.shapes import format_shape
 from netbuilder.config.loader import DocumentError, load
@@ -13,6 +15,9 @@ from netbuilder.config.schema import Architecture, Place
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.targets import Verdict, judge_document
+
+if TYPE_CHECKING:
+    from netbuilder.network.lint import Advice
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,16 @@ class DocumentCheck:
     analysis: Analysis | None
     verdicts: tuple[Verdict, ...] = ()
     is_partial: bool = False
+
+    @cached_property
+    def warnings(self) -> tuple[Advice, ...]:
+        """What is valid, but almost certainly not what the author means; empty with a problem."""
+        if self.problems or self.analysis is None:
+            return ()
+        # Commands that print no warnings do not load the rules.
+        from netbuilder.network.lint import warn
+
+        return tuple(warn(self.analysis))
 
     @property
     def is_sound(self) -> bool:

@@ -79,8 +79,10 @@ class RunProgress:
         config = started.analysis.architecture.trained
         self._steps_per_epoch, self._batch = started.steps_per_epoch, config.batch_size
         self._print(opening_line(started.environment, started.run.path))
-        for warning in started.warnings:
-            self._console.print(Text(f"note: {warning}", style="yellow"), soft_wrap=True)
+        lines = [f"note: {note}" for note in started.notes]
+        lines += [f"warning: {warning}" for warning in started.warnings]
+        for line in lines:
+            self._console.print(Text(line, style="yellow"), soft_wrap=True)
         self._print(Text(HEADER, style="bold"))
         for number, metrics in enumerate(started.progress.history):
             before = started.progress.history[:number]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # what shows events need not import torch
     from netbuilder.data.dataset import LoadedData
     from netbuilder.network.analysis import Analysis
+    from netbuilder.network.lint import Advice
     from netbuilder.runs.records import Environment, EpochRecord, Evaluation, RunResult
     from netbuilder.runs.run import Run
     from netbuilder.training.checkpoint import Progress
@@ -18,7 +19,10 @@ if TYPE_CHECKING:  # what shows events need not import torch
 class Started:
     """The run is about to take its first step, or the next one if it is resumed.
 
-    ``warnings`` are lines for the user: a fallback data set, damaged checkpoints.
+    Attributes:
+        notes: Lines for the user: a fallback data set, damaged checkpoints.
+        warnings: What is valid in the document, but almost certainly not meant; empty if the run
+            is resumed.
     """
 
     run: Run
@@ -29,7 +33,8 @@ class Started:
     data: LoadedData
     steps_per_epoch: int
     progress: Progress
-    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[Advice, ...]
 
 
 @dataclass(frozen=True)

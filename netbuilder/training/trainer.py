@@ -17,6 +17,7 @@ from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader,
 from netbuilder.data.transforms import epoch_order
 from netbuilder.errors import CheckpointError, Diverged, Interrupted
 from netbuilder.network.analysis import Analysis
+from netbuilder.network.lint import warn
 from netbuilder.runs.parse import damaged
 from netbuilder.runs.records import (
     Environment,
@@ -137,12 +138,12 @@ class Trainer:
         )
 
     def _events(self, *, resumed: Session | None) -> Iterator[Event]:
-        warnings = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
+        notes = [self.full_data.fallback_reason] if self.full_data.fallback_for else []
         if resumed is not None:
             self.progress, damaged = checkpoint.restore(self.run.checkpoints, self.train_state)
             self._require_recorded_schedule()
             self._record_resumption(resumed)
-            warnings += [*damaged, *self._respan()]
+            notes += [*damaged, *self._respan()]
         else:
             self._save()
         yield Started(
@@ -154,7 +155,8 @@ class Trainer:
             self.full_data,
             self.steps_per_epoch,
             self.progress,
-            tuple(warnings),
+            tuple(notes),
+            () if resumed else tuple(warn(self.analysis)),
         )
         while self.progress.epoch < self.config.epochs:
             yield from self._train_epoch()

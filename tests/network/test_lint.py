@@ -18,7 +18,7 @@ from small import DOCUMENT, small
 from netbuilder.config.loader import load
 from netbuilder.config.scaffold import TEMPLATES
 from netbuilder.network.analysis import analyse
-from netbuilder.network.lint import advise
+from netbuilder.network.lint import advise, warn
 from netbuilder.network.lint.base import Evidence
 from netbuilder.runs.lr_curve import RangeTest
 from netbuilder.runs.records import EpochRecord
@@ -29,8 +29,9 @@ RESIDUAL = "Residual: {body: [{Conv2d: [4, 1, 1, 0, 1, 1, false]}, BatchNorm2d]}
 
 
 def advice_on(*layers: str, shape: str = "[1, 12, 12]") -> list[tuple[str, str]]:
-    """Return rule and field of each advice on a network of these layers."""
-    entries = advise(network(*layers, shape=shape), Evidence())
+    """Return rule and field of each warning and advice on a network of these layers."""
+    analysis = network(*layers, shape=shape)
+    entries = warn(analysis) + advise(analysis, Evidence())
     return [(advice.rule, advice.problem.field) for advice in entries]
 
 
@@ -193,7 +194,8 @@ class {}(Layer):
 def test_a_template_gets_no_advice(template: str) -> None:
     """Every template of `new` is free of advice."""
     path = ROOT / f"netbuilder/config/templates/{template}.yaml"
-    assert advise(analyse(load(path)), Evidence()) == []
+    analysis = analyse(load(path))
+    assert warn(analysis) + advise(analysis, Evidence()) == []
 
 
 def test_a_dropped_border_matters_from_two_percent() -> None:

@@ -329,12 +329,12 @@ def test_hostile_files_do_not_change_a_run(folder: Path, uninterrupted: Path) ->
     records = list(resume(folder))
     started = records[0]
     assert isinstance(started, Started)
-    assert len(started.warnings) == len(HOSTILE)
+    assert len(started.notes) == len(HOSTILE)
     assert fingerprint(folder) == fingerprint(uninterrupted)
     assert not (folder / "executed").exists()
     resumed = next(iter(resume(folder)))
     assert isinstance(resumed, Started)
-    assert (resumed.progress.epoch, resumed.warnings) == (2, ())
+    assert (resumed.progress.epoch, resumed.notes) == (2, ())
 
 
 def test_a_run_with_only_hostile_checkpoints_is_refused(folder: Path) -> None:

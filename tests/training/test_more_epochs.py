@@ -42,7 +42,7 @@ def test_more_epochs_hold_the_end_of_the_schedule(tmp_path: Path) -> None:
     folder, _ = run_until_stopped(train(small("train.epochs=2"), out=tmp_path))
     started, *_ = resume(folder, epochs=4, schedule="hold")
     assert isinstance(started, Started)
-    assert "the schedule held at its end after epoch 2" in started.warnings[0]
+    assert "the schedule held at its end after epoch 2" in started.notes[0]
     first, last, *further = rates(folder)
     assert further == [last, last] != [first, first]
 

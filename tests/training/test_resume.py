@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_loaded(tmp_path: 
     records = list(resume(folder))
     started = records[0]
     assert isinstance(started, Started)
-    assert [str(newest) in warning for warning in started.warnings] == [True]
+    assert [str(newest) in note for note in started.notes] == [True]
     assert fingerprint(folder) == fingerprint(uninterrupted)
 
 

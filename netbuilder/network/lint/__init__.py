@@ -1,7 +1,8 @@
-"""Lint rules: advice on a valid network from its document, its last run and its LR range test."""
+"""Lint rules: warnings and advice on a valid network, its last run and its LR range test."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netbuilder._text import printable
@@ -31,16 +32,31 @@ class Advice:
         return printable(f"{self.problem}; {self.remedy}")
 
 
-def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
-    """Apply all rules; return their findings in the order of the document.
+def warn(analysis: Analysis) -> list[Advice]:
+    """Apply the rules that are warnings; return their findings in the order of the document."""
+    return _apply((rule for rule in RULES if rule.is_warning), analysis, Evidence())
 
-    A network with a fault gets no advice. A layer that is built several times from one place of
-    the document gets one.
+
+def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
+    """Apply the rules that are not warnings; return their findings in the order of the document.
+
+    Args:
+        analysis: The analysis of the network.
+        evidence: What was measured of it.
+    """
+    return _apply((rule for rule in RULES if not rule.is_warning), analysis, evidence)
+
+
+def _apply(rules: Iterable[Rule], analysis: Analysis, evidence: Evidence) -> list[Advice]:
+    """Return the findings of rules.
+
+    A network with a fault gets none. A layer that is built several times from one place of the
+    document gets one.
     """
     if analysis.fault:
         return []
     advice: dict[object, Advice] = {}
-    for rule in RULES:
+    for rule in rules:
         for finding in rule.check(analysis, evidence):
             problem = analysis.architecture.problem(finding.place, finding.reason)
             key = (rule.id, problem.file, problem.line, problem.column, problem.field)

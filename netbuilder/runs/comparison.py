@@ -47,7 +47,11 @@ class NetworkComparison:
 
 
 def compare_networks(selections: Iterable[Selection]) -> list[NetworkComparison]:
-    """Return one row per network and data set, in the order of the first mention of a network."""
+    """Return one row per network and data set, in the order of the first mention of a network.
+
+    Raises:
+        ShapeError: A layer of a network cannot take its input.
+    """
     networks: dict[str, tuple[Architecture, dict[Path, Run]]] = {}
     for selection in selections:
         key = experiment(selection.architecture.model_dump(mode="json"))
@@ -66,6 +70,7 @@ def _comparison(
     architecture: Architecture, summary: NetworkStatistics | None, unfinished: int
 ) -> NetworkComparison:
     analysis = analyse(architecture)
+    analysis.require_sound()  # the totals of a part of a network compare with nothing
     train = architecture.train
     tested = summary.best_test if summary else ()
     return NetworkComparison(

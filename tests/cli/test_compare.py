@@ -280,3 +280,10 @@ def test_a_document_without_a_train_section_cannot_be_trained(tmp_path: Path) ->
     assert "small: cannot be trained, it has no train section" in output
     assert f"netbuilder train {bare}" not in output
     assert "- train.epochs 1" in output.splitlines()
+
+
+def test_a_network_with_a_fault_is_not_compared() -> None:
+    """The totals of the layers before the fault are not those of a network."""
+    result = run("compare", str(ROOT / "tests/wrong/shape.yaml"), str(ROOT / "archs/iter10.yaml"))
+    assert (result.code, result.out) == (2, "")
+    assert "shape.yaml:" in result.err

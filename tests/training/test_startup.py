@@ -46,7 +46,7 @@ def test_a_run_without_compilation_does_not_load_the_compiler(tmp_path: Path) ->
     ("command", "absent"),
     [
         ("summarize archs/iter10.yaml", {"netbuilder.runs.run"}),
-        ("check archs/iter10.yaml", {"netbuilder.runs.run", "netbuilder.network.lint"}),
+        ("check archs/iter10.yaml", {"netbuilder.runs.run", "netbuilder.network.lint.parameters"}),
         ("runs archs/results", {"yaml", "netbuilder.config.loader", "netbuilder.network.analysis"}),
     ],
 )

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint import parameters, receptive_field, spelling, training
+from netbuilder.network.lint import spelling
 from netbuilder.network.lint.base import Evidence, Rule
 
-RULES: tuple[Rule, ...] = spelling.RULES + receptive_field.RULES + parameters.RULES + training.RULES
+WARNINGS: tuple[Rule, ...] = spelling.RULES
+"""The rules that `check` and `train` apply without being asked."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Advice:
 
 def warn(analysis: Analysis) -> list[Advice]:
     """Apply the rules that are warnings; return their findings in the order of the document."""
-    return _apply((rule for rule in RULES if rule.is_warning), analysis, Evidence())
+    return _apply(WARNINGS, analysis, Evidence())
 
 
 def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
@@ -44,7 +45,11 @@ def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
         analysis: The analysis of the network.
         evidence: What was measured of it.
     """
-    return _apply((rule for rule in RULES if not rule.is_warning), analysis, evidence)
+    # `check` without --advice does not load these rules.
+    from netbuilder.network.lint import parameters, receptive_field, training
+
+    rules = receptive_field.RULES + parameters.RULES + training.RULES
+    return _apply(rules, analysis, evidence)
 
 
 def _apply(rules: Iterable[Rule], analysis: Analysis, evidence: Evidence) -> list[Advice]:

@@ -48,14 +48,10 @@ class Rule:
     Attributes:
         id: The name of the rule in the output of ``check --format json``.
         check: Yields the findings of the rule.
-        is_warning: Whether `check` and `train` report it without ``--advice``: the document is
-            valid, and almost certainly does not do what its author means. Such a rule needs no
-            evidence.
     """
 
     id: str
     check: Check
-    is_warning: bool = False
 
 
 def leaf_rows(analysis: Analysis) -> list[Row]:

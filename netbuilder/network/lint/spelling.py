@@ -37,4 +37,4 @@ def torch_order(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-RULES = (Rule("torch-order", torch_order, is_warning=True),)
+RULES = (Rule("torch-order", torch_order),)

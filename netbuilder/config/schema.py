@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from netbuilder._text import describe
+from netbuilder._text import describe, plural
 from netbuilder.components.component import (
     Component,
     StrictModel,
@@ -314,6 +314,13 @@ class Architecture(StrictModel):
         return isinstance(other, Architecture) and self.__dict__ == other.__dict__
 
     __hash__ = StrictModel.__hash__
+
+    def __str__(self) -> str:
+        text = f"{self.name}: input {format_shape(self.input)}, {plural(len(self.layers), 'layer')}"
+        if self.train is None:
+            return text
+        epochs = plural(self.train.epochs, "epoch")
+        return f"{text}; {epochs} on {self.train.dataset.kind} with {self.train.optimizer.kind}"
 
     def text(self) -> str:
         """Return the document as written; as JSON, which is also YAML, if created in Python."""

@@ -10,7 +10,7 @@ from netbuilder.components.layers.container import Container
 from netbuilder.components.receptive_field.budget import step_budget
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
-from netbuilder.components.shapes import Shape
+from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import Problem, ShapeError
 from netbuilder.network.rows import Row
@@ -30,6 +30,16 @@ class Analysis:
     architecture: Architecture
     rows: tuple[Row, ...]
     fault: Problem | None
+
+    def __str__(self) -> str:
+        architecture = self.architecture
+        if self.fault:
+            return f"{architecture.name}: {self.fault}"
+        return (
+            f"{architecture.name}: {format_shape(architecture.input)} to "
+            f"{format_shape(self.output_shape)}, {self.parameters:,} parameters, "
+            f"{self.macs:,} MACs, receptive field {format_shape(self.receptive_field)}"
+        )
 
     @property
     def layers(self) -> int:

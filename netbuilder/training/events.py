@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what shows events need not import torch
@@ -26,15 +26,23 @@ class Started:
     """
 
     run: Run
-    environment: Environment
-    analysis: Analysis
+    environment: Environment = field(repr=False)
+    analysis: Analysis = field(repr=False)
     hardware: Device
     seed: int
     data: LoadedData
     steps_per_epoch: int
-    progress: Progress
+    progress: Progress = field(repr=False)
     notes: tuple[str, ...]
     warnings: tuple[Advice, ...]
+
+    def __str__(self) -> str:
+        epochs = self.analysis.architecture.trained.epochs
+        return (
+            f"{self.run.path}: epoch {self.progress.epoch + 1} of {epochs}, "
+            f"{self.steps_per_epoch:,} steps per epoch, {self.data.dataset.kind} on "
+            f"{self.hardware.device.type}, seed {self.seed}"
+        )
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,9 @@ class Compiling:
     """The next step compiles the model, which takes long; epochs before ``epoch`` are saved."""
 
     epoch: int
+
+    def __str__(self) -> str:
+        return f"compiling before epoch {self.epoch}"
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,9 @@ class Stepped:
     step: int
     images: int
 
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}, step {self.step:,}, {self.images:,} images"
+
 
 @dataclass(frozen=True)
 class EpochEnded:
@@ -65,6 +79,13 @@ class EpochEnded:
 
     metrics: EpochRecord
     best: bool
+
+    def __str__(self) -> str:
+        at, best = self.metrics, ", best so far" if self.best else ""
+        return (
+            f"epoch {at.epoch}: train loss {at.train_loss:.4f}, accuracy {at.train_accuracy:.2f}; "
+            f"test loss {at.test_loss:.4f}, accuracy {at.test_accuracy:.2f}{best}"
+        )
 
 
 @dataclass(frozen=True)
@@ -81,11 +102,19 @@ class Finished:
     """
 
     run: Run
-    analysis: Analysis
-    metrics: tuple[EpochRecord, ...]
+    analysis: Analysis = field(repr=False)
+    metrics: tuple[EpochRecord, ...] = field(repr=False)
     result: RunResult
-    evaluation: Evaluation
+    evaluation: Evaluation = field(repr=False)
     data: LoadedData
+
+    def __str__(self) -> str:
+        last, best = self.metrics[-1], self.result.best
+        met = {True: ", targets met", False: ", targets not met", None: ""}[self.result.met]
+        return (
+            f"{self.run.path}: best test accuracy {best.test_accuracy:.2f} in epoch {best.epoch}, "
+            f"last {last.test_accuracy:.2f}{met}"
+        )
 
 
 Event = Started | Compiling | Stepped | EpochEnded | Finished

@@ -12,6 +12,7 @@ from math import prod
 from netbuilder.config.schema import Place, TrainConfig
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
+from netbuilder.network.in_place import in_place_problems
 from netbuilder.network.rows import Row
 
 
@@ -32,7 +33,8 @@ def start_problems(analysis: Analysis, images: int | None = None) -> list[Proble
             "some, such as Linear or Conv2d, or remove the train section"
         )
         faults.append((("layers",), message))
-    return sorted(architecture.problem(place, message) for place, message in faults)
+    problems = [architecture.problem(place, message) for place, message in faults]
+    return sorted([*problems, *in_place_problems(analysis)])
 
 
 def data_faults(analysis: Analysis, images: int) -> Iterator[tuple[Place, str]]:

@@ -24,6 +24,8 @@ class Dataset(Component):
         torchvision_class: The class in `torchvision.datasets` that decodes its archives; empty if
             it is part of the package.
         digest: The digest of the decoded tensors, if known; see `netbuilder._files.digest_of`.
+        train_size: The number of training images, as published.
+        test_size: The number of test images, as published.
     """
 
     shape: ClassVar[Shape]
@@ -34,6 +36,8 @@ class Dataset(Component):
     by_mass: ClassVar[bool] = False
     torchvision_class: ClassVar[str] = ""
     digest: ClassVar[str | None] = None
+    train_size: ClassVar[int]
+    test_size: ClassVar[int]
 
     @property
     def fallback_dataset(self) -> Dataset | None:
@@ -49,6 +53,8 @@ class Mnist5k(Dataset):
     """5,000 MNIST images that are part of the package: 4,000 to train, 1,000 to test."""
 
     kind = "mnist5k"
+    train_size = 4_000
+    test_size = 1_000
     digest = "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
     shape = (1, 28, 28)
     classes = _DIGITS
@@ -60,6 +66,9 @@ class Mnist5k(Dataset):
 
 class _LikeMnist(Dataset):
     """Ten classes of 28 x 28 gray images, so that mnist5k can be their fallback."""
+
+    train_size = 60_000
+    test_size = 10_000
 
     fallback: Literal["mnist5k"] | None = None
 
@@ -117,6 +126,8 @@ class Cifar10(Dataset):
 
     kind = "cifar10"
     torchvision_class = "CIFAR10"
+    train_size = 50_000
+    test_size = 10_000
     shape = (3, 32, 32)
     classes = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -130,6 +141,8 @@ class Cifar100(Dataset):
 
     kind = "cifar100"
     torchvision_class = "CIFAR100"
+    train_size = 50_000
+    test_size = 10_000
     shape = (3, 32, 32)
     classes = tuple(map(str, range(100)))
     mean = (0.5071, 0.4865, 0.4409)

@@ -241,6 +241,22 @@ class TrainConfig(StrictModel):
             raise validation_errors(faults)
         return self
 
+    @property
+    def warm_up(self) -> int:
+        """The number of epochs of the warm-up before the second scheduler; 0 without one."""
+        return self.scheduler[0].arguments()["total_iters"] if len(self.scheduler) > 1 else 0
+
+    def with_schedule(self, epochs: int, longer: int) -> TrainConfig:
+        """Return the settings with the schedule for ``epochs`` extended to span ``longer``.
+
+        A warm-up stays as it is, and so does what had not started when the run was to end.
+        """
+        before, after = epochs - self.warm_up, longer - self.warm_up
+        if before < 1 or not self.scheduler or before == after:
+            return self
+        *warm_up, last = self.scheduler
+        return self.model_copy(update={"scheduler": (*warm_up, last.extended(before, after))})
+
     def steps_per_epoch(self, images: int) -> int:
         """Return how many batches an epoch over ``images`` takes; the last may be smaller."""
         return -(-images // self.batch_size)

@@ -15,6 +15,7 @@ from netbuilder.config.schema import Architecture, Place
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.targets import Verdict, judge_document
+from netbuilder.network.trainable import start_problems
 
 if TYPE_CHECKING:
     from netbuilder.network.lint import Advice
@@ -95,14 +96,14 @@ def check_document(
 def check_architecture(
     architecture: Architecture | Analysis, *, to_train: bool = False
 ) -> DocumentCheck:
-    """Check an architecture: the shapes of its layers and its classes.
+    """Check an architecture: the shapes of its layers, its classes, and the start of a training.
 
     Args:
         architecture: The architecture, or its analysis, which is then not repeated.
         to_train: Report a missing ``train`` section as a problem.
     """
     analysis = architecture if isinstance(architecture, Analysis) else analyse(architecture)
-    problems = [analysis.fault] if analysis.fault else _class_problems(analysis)
+    problems = _network_problems(analysis) or start_problems(analysis)
     if to_train and analysis.architecture.train is None:
         message = "the document has no train section; add one with dataset, epochs and optimizer"
         problems = sorted([*problems, analysis.architecture.problem(("train",), message)])
@@ -133,10 +134,30 @@ def require_trainable(architecture: Architecture | Analysis) -> Analysis:
     """Return the analysis of an architecture, which must be trainable as its document says.
 
     Raises:
-        ConfigError: It has no ``train`` section, a layer does not accept its input, or the output
-            does not fit the classes.
+        ConfigError: It has no ``train`` section, a layer does not accept its input, the output does
+            not fit the classes, or a training could not start or end.
     """
     return check_architecture(architecture, to_train=True).require_sound()
+
+
+def require_network(architecture: Architecture) -> Analysis:
+    """Return the analysis of the architecture of a run, whose network can be built and evaluated.
+
+    What prevents only the start of a training does not matter: a run that an older version trained
+    stays readable.
+
+    Raises:
+        ConfigError: A layer does not accept its input, or the output does not fit the classes.
+    """
+    analysis = analyse(architecture)
+    if problems := _network_problems(analysis):
+        raise ConfigError(problems)
+    return analysis
+
+
+def _network_problems(analysis: Analysis) -> list[Problem]:
+    """Return the fault of the network, or the problem of its classes."""
+    return [analysis.fault] if analysis.fault else _class_problems(analysis)
 
 
 def _class_problems(analysis: Analysis) -> list[Problem]:

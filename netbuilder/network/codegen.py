@@ -44,9 +44,10 @@ def python_code(architecture: Architecture) -> str:
     """
     analysis = analyse(architecture)
     analysis.require_sound()
-    kinds = {row.kind for row in analysis.rows}
     _require_torch_classes(analysis)
-    own = _own_source({Residual.kind, Parallel.kind} & kinds)
+    own = _own_source(
+        {row.kind for row in analysis.rows if _has_own_module(row.layer, row.input_shape)}
+    )
     body = list(_arguments(Branch(architecture.layers, "", ("layers",)), architecture.input, 3))
     homes = {row.layer.namespace for row in analysis.rows if isinstance(row.layer, TorchLayer)}
     heading = f"{architecture.title} (netbuilder)" if architecture.title else "(netbuilder)"
@@ -83,7 +84,9 @@ def class_name(name: str) -> str:
     """Convert the name of an architecture to a class name: ``mobilenet_v2`` to ``MobilenetV2``."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", name) if word]
     joined = "".join(word[0].upper() + word[1:] for word in words)
-    reserved = (Residual.kind, Parallel.kind, "Tensor", "Sequence", "Mapping")
+    reserved = (
+        Residual.kind, Parallel.kind, "LocalResponseNorm", "Tensor", "Sequence", "Mapping",
+    )  # fmt: skip
     if joined in reserved or iskeyword(joined):
         joined += "Net"
     return joined if joined[:1].isalpha() else f"Net{joined}"
@@ -111,14 +114,23 @@ def _require_torch_classes(analysis: Analysis) -> None:
             )
 
 
+def _has_own_module(layer: Layer, x: Shape) -> bool:
+    """Whether the generated module contains the class of a layer for samples ``x``."""
+    if isinstance(layer, TorchLayer):
+        return layer.has_own_module(x)
+    return isinstance(layer, Residual | Parallel)
+
+
 def _own_source(names: set[str]) -> list[str]:
     """The source of these classes and of the function that they call."""
     if not names:
         return []
+    if names & {Residual.kind, Parallel.kind}:
+        names = names | {"join"}
     text = OWN_MODULES.read_text(encoding="utf-8")
     lines = []
     for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in names | {"join"}:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in names:
             lines += ["", "", *(ast.get_source_segment(text, node) or "").splitlines()]
     return lines
 
@@ -128,8 +140,10 @@ def _imports(own: list[str], *, torchvision: bool) -> list[str]:
     if own:
         text = "\n".join(own)
         names = [name for name in ("Mapping", "Sequence") if f"{name}[" in text]
-        lines += [f"from collections.abc import {', '.join(names)}", "from functools import reduce"]
-        lines += ["", "import torch", "from torch import Tensor, nn"]
+        if names:
+            lines += [f"from collections.abc import {', '.join(names)}"]
+            lines += ["from functools import reduce", "", "import torch"]
+        lines += ["from torch import Tensor, nn"]
     else:
         lines += ["from torch import nn"]
     return [*lines, "from torchvision import ops"] if torchvision else lines
@@ -235,4 +249,5 @@ def _call(layer: TorchLayer, x: Shape) -> str:
         arguments.append(text if by_position else f"{name}={text}")
     if not layer.inferred_first:
         arguments += [f"{name}={size}" for name, size in sizes.items()]
-    return f"{MODULE_ALIASES[layer.namespace]}.{layer.kind}({', '.join(arguments)})"
+    home = "" if layer.has_own_module(x) else f"{MODULE_ALIASES[layer.namespace]}."
+    return f"{home}{layer.kind}({', '.join(arguments)})"

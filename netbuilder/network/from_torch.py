@@ -186,7 +186,7 @@ def _layer(module: nn.Module, x: Shape, path: str) -> Layer:
                 join=container.join,
                 split=container.split,
             )
-        if kind and issubclass(kind, TorchLayer) and type(module) is kind.torch_class():
+        if kind and issubclass(kind, TorchLayer) and _builds_class_of(kind, module):
             return _torch_layer(kind, module, x, path)
     except ValidationError as error:
         raise ConfigError(
@@ -225,11 +225,18 @@ def _is_sequential(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
+def _builds_class_of(kind: type[TorchLayer], module: nn.Module) -> bool:
+    """Whether modules of a kind have the class of ``module``."""
+    return type(module) is kind.torch_class() or _is_netbuilder_class(module)
+
+
 def _is_netbuilder_class(module: nn.Module) -> bool:
     """Whether the class is netbuilder's, or an exact copy of it, as ``export`` writes."""
     from netbuilder.components.layers import modules
 
-    original = getattr(modules, type(module).__name__)
+    original = vars(modules).get(type(module).__name__)
+    if original is None:
+        return False
     if type(module) is original:
         return True
     try:

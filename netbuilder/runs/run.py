@@ -94,17 +94,17 @@ class Run:
 
     @cached_property
     def analysis(self) -> Analysis:
-        """The analysis of the architecture, which can be built and trained.
+        """The analysis of the architecture, which can be built and evaluated.
 
         Raises:
             ConfigError: As `architecture`; or a layer cannot take its input, or the output does
                 not fit the classes.
         """
-        from netbuilder.network.check import require_trainable
+        from netbuilder.network.check import require_network
 
         architecture = self.architecture
         try:
-            return require_trainable(architecture)
+            return require_network(architecture)
         except ConfigError as error:
             first = error.problems[0]
             where = f"architecture.{first.field}"

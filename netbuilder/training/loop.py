@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
 from netbuilder._files import OUT_HINT
-from netbuilder.config.schema import Architecture, TrainConfig
+from netbuilder.config.schema import Architecture
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.loader import must_stream
 from netbuilder.data.open import open_dataset
 from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
+from netbuilder.network.trainable import start_problems
 from netbuilder.runs.create import create_run
 from netbuilder.runs.records import DataRecord, Environment, RunConfig, Session
 from netbuilder.runs.run import Run
@@ -178,7 +178,7 @@ def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:
 
 
 def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> LoadedData:
-    """Open the data set of a training, and check batches and schedule against it.
+    """Open the data set of a training, and check what depends on its number of images.
 
     Args:
         analysis: A network that can be trained; see `netbuilder.network.check.require_trainable`.
@@ -188,30 +188,12 @@ def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> 
         ConfigError: The network cannot be trained as the document says.
         DataError: The data set is not available.
     """
-    architecture = analysis.architecture
-    config = architecture.trained
+    config = analysis.architecture.trained
     data = open_dataset(config.dataset, Path(data_dir) if data_dir else None)
-    _require_batches(analysis, config, data)
-    steps = config.epochs * config.steps_per_epoch(len(data.train_labels))
-    for position, scheduler in enumerate(config.scheduler):
-        if problem := scheduler.problem(steps):
-            place = ("train", "scheduler", position, scheduler.kind)
-            raise ConfigError([architecture.problem(place, problem)])
+    # A fallback has other numbers than the data set that was checked with the document.
+    if problems := start_problems(analysis, len(data.train_labels)):
+        raise ConfigError(problems)
     return data
-
-
-def _require_batches(analysis: Analysis, config: TrainConfig, data: LoadedData) -> None:
-    """Refuse a last batch of one image if batch normalization needs more."""
-    count, size = len(data.train_labels), config.batch_size
-    if (count % size or min(size, count)) > 1:
-        return
-    for row in analysis.rows:
-        if row.kind.startswith("BatchNorm") and prod(row.input_shape[1:]) == 1:
-            message = (
-                f"found {size}, which leaves a last batch of 1 of {count:,} images; layer "
-                f"{row.path} {row.kind} needs more than one value per channel; choose another size"
-            )
-            raise ConfigError([analysis.architecture.problem(("train", "batch_size"), message)])
 
 
 def _data_record(data: LoadedData, memory: int) -> DataRecord:

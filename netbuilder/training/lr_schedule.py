@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
-from torch.optim import Optimizer, lr_scheduler
+import torch
+from torch.optim import SGD, Optimizer, lr_scheduler
 
 from netbuilder.config.schema import TrainConfig
+from netbuilder.errors import Diverged
 
 
 def build_schedule(
@@ -19,8 +22,7 @@ def build_schedule(
     ]
     if len(schedulers) < 2:
         return schedulers
-    warm_up = config.scheduler[0].arguments()["total_iters"]
-    return [lr_scheduler.SequentialLR(optimizer, schedulers, milestones=[warm_up])]
+    return [lr_scheduler.SequentialLR(optimizer, schedulers, milestones=[config.warm_up])]
 
 
 def moves_after_steps(config: TrainConfig) -> bool:
@@ -32,28 +34,81 @@ def schedule_end(config: TrainConfig, steps_per_epoch: int, epochs: int) -> int 
     """Return the number of moves after which a schedule over ``epochs`` ends and stays.
 
     Moves are steps for a schedule that moves after each step, and epochs for others. A schedule
-    over n steps has n values, so that it ends after n - 1 moves.
+    over n of them has n rates, so that it ends after n - 1 moves.
 
     Returns:
         The number of moves; None if the schedule does not end before the run does.
     """
     if epochs >= config.epochs:
         return None
-    return epochs * steps_per_epoch - 1 if moves_after_steps(config) else epochs
+    return epochs * (steps_per_epoch if moves_after_steps(config) else 1) - 1
+
+
+def move(schedule: Sequence[lr_scheduler.LRScheduler], test_loss: float = 0.0) -> None:
+    """Move a schedule once; ``test_loss`` is that of the last epoch.
+
+    Raises:
+        Diverged: The learning rate is not a finite number.
+    """
+    for scheduler in schedule:
+        try:
+            if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+                scheduler.step(test_loss)
+            else:
+                scheduler.step()
+        except OverflowError:
+            raise Diverged("the learning rate is too large for a number; lower gamma") from None
 
 
 def rebuild_schedule(
-    config: TrainConfig, optimizer: Optimizer, steps_per_epoch: int, epochs: int, steps: int
+    config: TrainConfig,
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    steps: int,
+    test_losses: Sequence[float],
 ) -> list[lr_scheduler.LRScheduler]:
-    """Rebuild a schedule that moves after each step to span ``epochs``, as after ``steps`` steps.
+    """Rebuild a schedule over ``epochs`` as after ``steps`` steps of a run.
 
-    Schedules that move after each epoch do not depend on the length of the run.
+    Args:
+        config: The settings, with the schedulers over ``epochs``.
+        optimizer: The optimizer, whose rates become those of the schedule.
+        steps_per_epoch: The number of steps per epoch.
+        epochs: The number of epochs that the schedule spans.
+        steps: The number of steps that the run took.
+        test_losses: The test loss of each epoch so far.
     """
     end = schedule_end(config, steps_per_epoch, epochs)
+    by_steps = moves_after_steps(config)
+    moves = steps if by_steps else len(test_losses)
+    for group in optimizer.param_groups:
+        group["lr"] = config.optimizer.lr
+        group.pop("initial_lr", None)
     with warnings.catch_warnings():
         # torch warns that the optimizer took no step; an earlier process did
         warnings.simplefilter("ignore", UserWarning)
         schedule = build_schedule(config, optimizer, steps_per_epoch, epochs)
-        for _ in range(steps if end is None else min(steps, end)):
-            schedule[0].step()
+        for number in range(moves if end is None else min(moves, end)):
+            move(schedule, 0.0 if by_steps else test_losses[number])
     return schedule
+
+
+def epoch_rates(config: TrainConfig, epochs: int) -> list[float]:
+    """Return the learning rate of each epoch of a run whose schedule spans ``epochs``.
+
+    Returns:
+        The rates; empty if the schedule moves after steps, or depends on losses.
+    """
+    if moves_after_steps(config) or any(part.watches_loss for part in config.scheduler):
+        return []
+    end = schedule_end(config, 1, epochs)
+    optimizer = SGD([torch.zeros(1)], config.optimizer.lr)
+    rates = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # this optimizer takes no step
+        schedule = build_schedule(config, optimizer, 1, epochs)
+        for number in range(config.epochs):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            if end is None or number < end:
+                move(schedule)
+    return rates

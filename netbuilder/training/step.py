@@ -22,7 +22,7 @@ from netbuilder.training.compile import Forward, compiled, forward_pass
 from netbuilder.training.cuda_graph import Body, CudaGraphed, DeferredFiniteCheck
 from netbuilder.training.device import Device, seeder
 from netbuilder.training.ema import ExponentialMovingAverage
-from netbuilder.training.lr_schedule import build_schedule
+from netbuilder.training.lr_schedule import build_schedule, move
 
 
 @dataclass(frozen=True)
@@ -254,15 +254,10 @@ class Step:
         )
 
     def _has_ended(self, moves: int) -> bool:
-        """Whether the schedule is at its end after this number of moves."""
-        return self._schedule_end is not None and moves >= self._schedule_end
+        """Whether the schedule ends before this number of moves."""
+        return self._schedule_end is not None and moves > self._schedule_end
 
     def end_epoch(self, epoch: int, test_loss: float) -> None:
         """Move the schedules that move after each epoch; ``epoch`` counts from 0."""
-        if self._every_step or self._has_ended(epoch + 1):
-            return
-        for scheduler in self._state.schedule:
-            if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-                scheduler.step(test_loss)
-            else:
-                scheduler.step()
+        if not self._every_step and not self._has_ended(epoch + 1):
+            move(self._state.schedule, test_loss)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -33,6 +34,7 @@ from netbuilder.training.cuda_graph import CudaGraphed
 from netbuilder.training.device import Device, deterministic
 from netbuilder.training.evaluation import LabeledPredictions, evaluate, prediction
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
+from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
 from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.result import run_result
@@ -70,7 +72,9 @@ class Trainer:
     ) -> None:
         self.run, self.environment, self.analysis = run, environment, analysis
         self.hardware, self.seed = hardware, seed
-        self.config = analysis.architecture.trained
+        architecture, spanned = analysis.architecture, run.config.schedule_span
+        before = run.config.epochs_begun or architecture.trained.epochs
+        self.config = architecture.trained.with_schedule(before, spanned)
         self.full_data = data
         self.data_dir = data_dir
         streams = must_stream(data.train_images, hardware.memory())
@@ -82,9 +86,11 @@ class Trainer:
         )
         self.stop = stop
         self.steps_per_epoch = self.config.steps_per_epoch(len(data.train_labels))
-        steps_per_epoch, spanned = self.steps_per_epoch, run.config.schedule_span
+        steps_per_epoch = self.steps_per_epoch
         defer_compiler_import()
-        self.train_state = TrainState.make(analysis, hardware, seed, steps_per_epoch, spanned)
+        extended = architecture.model_copy(update={"train": self.config})
+        network = replace(analysis, architecture=extended)
+        self.train_state = TrainState.make(network, hardware, seed, steps_per_epoch, spanned)
         end = schedule_end(self.config, steps_per_epoch, spanned)
         # A run that started on a GPU may be resumed on another device.
         graph = run.config.graph and hardware.device.type == "cuda"
@@ -192,21 +198,20 @@ class Trainer:
 
     def _respan(self) -> list[str]:
         """Adapt the schedule of an extended run to its new length; return what changed."""
-        epochs = self.config.epochs
+        epochs, document = self.config.epochs, self.analysis.architecture.trained
         before = self.run.config.epochs_begun or epochs
         if before == epochs or not self.config.scheduler:
             return []
         at, spanned = self.progress, self.run.config.schedule_span
-        if moves_after_steps(self.config):
-            done = at.epoch * self.steps_per_epoch + at.step
-            optimizer = self.train_state.optimizer
-            self.train_state.schedule[:] = rebuild_schedule(
-                self.config, optimizer, self.steps_per_epoch, spanned, done
-            )
-        rate = f"the learning rate is {self.train_state.learning_rate:g}"
-        if spanned < epochs:
-            return [f"{epochs} epochs, the schedule held at its end after epoch {spanned}; {rate}"]
-        return [f"{epochs} epochs instead of {before}, the schedule spans them all; {rate}"]
+        optimizer = self.train_state.optimizer
+        losses = [epoch.test_loss for epoch in at.history]
+        done = at.epoch * self.steps_per_epoch + at.step
+        self.train_state.schedule[:] = rebuild_schedule(
+            self.config, optimizer, self.steps_per_epoch, spanned, done, losses
+        )
+        last = at.learning_rate or (at.history[-1].learning_rate if at.history else 0.0)
+        rate = self.train_state.learning_rate
+        return extension_notes(document, self.config, before, spanned, at.epoch, last, rate)
 
     def _train_epoch(self) -> Iterator[Compiling | Stepped]:
         at, device = self.progress, self.hardware.device

@@ -13,6 +13,7 @@ from perturb import changed_along
 from torch import Tensor, nn
 from torchvision import ops
 
+from netbuilder.components.layers import modules
 from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer, Unparametrized, Weighted
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import ALIASING_KINDS
@@ -148,9 +149,14 @@ def test_macs_match_the_flop_counter(kind: str, arguments: object, x: Shape) -> 
 def test_the_built_module_has_the_class_and_values_of_the_document(
     kind: str, arguments: object, x: Shape
 ) -> None:
-    """The module is of torch's class of that name, with the arguments as attributes."""
+    """The module is of torch's class of that name, with the arguments as attributes.
+
+    Where netbuilder has its own class, that is derived from torch's.
+    """
     layer, module = layer_and_module(kind, arguments, x)
-    assert type(module) is torch_class(kind)
+    own = isinstance(layer, TorchLayer) and layer.has_own_module(x)
+    assert type(module) is (getattr(modules, kind) if own else torch_class(kind))
+    assert isinstance(module, torch_class(kind))
     for name, value in layer.arguments().items():
         if (kind == "PReLU" and name == "init") or name == "bias" or kind == "SqueezeExcitation":
             continue  # torch keeps these as parameters and modules

@@ -73,6 +73,28 @@ def test_mnist5k_has_500_images_of_each_digit() -> None:
     assert data.digest == "c447def775766b836e5d2e89e9771fd4a91a01e8b0142c10b54c47f47c2cc289"
 
 
+@pytest.mark.parametrize("kind", DATASETS.kinds)
+def test_the_sizes_of_a_data_set_are_those_that_its_documentation_states(kind: str) -> None:
+    """They are published facts, which checks use before anything is downloaded."""
+    dataset = DATASETS.kinds[kind]
+    stated = re.search(r"([0-9,]+) to train, ([0-9,]+) to test", dataset.__doc__ or "")
+    assert stated
+    assert [dataset.train_size, dataset.test_size] == [
+        int(number.replace(",", "")) for number in stated.groups()
+    ]
+
+
+@pytest.mark.parametrize("kind", ["mnist5k", pytest.param("mnist", marks=needs_mnist)])
+def test_the_sizes_of_a_data_set_are_those_of_its_images(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """The images that exist are counted."""
+    root = request.getfixturevalue("mnist") if kind == "mnist" else None
+    data = open_dataset(DATASETS.parse(kind), root)
+    assert data.dataset.train_size == len(data.train_images) == len(data.train_labels)
+    assert data.dataset.test_size == len(data.test_images) == len(data.test_labels)
+
+
 @needs_mnist
 def test_mnist5k_is_a_part_of_mnist(mnist: Path) -> None:
     """mnist5k has the first 500 images of each digit of MNIST's training set."""

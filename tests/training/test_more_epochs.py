@@ -47,26 +47,6 @@ def test_more_epochs_hold_the_end_of_the_schedule(tmp_path: Path) -> None:
     assert further == [last, last] != [first, first]
 
 
-@pytest.mark.parametrize("scheduler", ["{StepLR: {step_size: 1}}", "{CosineAnnealingLR: 3}"])
-@pytest.mark.parametrize("schedule", ["extend", "hold"])
-def test_a_schedule_by_epochs_continues_or_stays(
-    tmp_path: Path, scheduler: str, schedule: str
-) -> None:
-    """Extended, the schedule follows its own length; held, it stays at its last rate."""
-    change = f"train.scheduler={scheduler}"
-    uninterrupted, _ = run_until_stopped(
-        train(small(change, "train.epochs=4"), out=tmp_path / "uninterrupted")
-    )
-    folder, _ = run_until_stopped(train(small(change, "train.epochs=2"), out=tmp_path))
-    run_until_stopped(resume(folder, epochs=4, schedule=schedule))
-    expected = (
-        rates(uninterrupted)
-        if schedule == "extend"
-        else [*rates(uninterrupted)[:2], *[rates(folder)[2]] * 2]
-    )
-    assert rates(folder) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize("schedule", ["extend", "hold"])
 def test_an_extended_run_resumes_to_the_same_bits(tmp_path: Path, schedule: str) -> None:
     """Stops in the further epochs, and one directly after the extension, change nothing."""

@@ -80,6 +80,9 @@ LAYERS: Registry[Layer] = Registry("layer", kinds.LAYERS)
 
 AnyLayer = Annotated[Layer, LAYERS]
 
+OWN_MODULES = "netbuilder.components.layers.modules"
+"""The Python module with netbuilder's own torch modules; importing it imports torch."""
+
 
 class TorchLayer(Layer, abstract=True):
     """A kind that builds the class of the same name in `torch.nn` or another ``namespace``."""
@@ -105,6 +108,10 @@ class TorchLayer(Layer, abstract=True):
             )
         return module_class
 
+    def has_own_module(self, x: Shape) -> bool:
+        """Whether a module of netbuilder with the same name replaces torch's for samples ``x``."""
+        return False
+
     @classmethod
     def inferred_position(cls) -> int | None:
         if cls.inferred_arguments is TorchLayer.inferred_arguments:
@@ -116,7 +123,10 @@ class TorchLayer(Layer, abstract=True):
         return {}
 
     def build(self, x: Shape) -> "nn.Module":
-        return self.torch_class()(**self.inferred_arguments(x), **self.constructor_arguments())
+        module_class = self.torch_class()
+        if self.has_own_module(x):
+            module_class = getattr(import_module(OWN_MODULES), self.kind)
+        return module_class(**self.inferred_arguments(x), **self.constructor_arguments())
 
     def constructor_arguments(self) -> dict[str, Any]:
         """Return the arguments of a document as torch's constructor takes them."""

@@ -1,4 +1,4 @@
-"""The torch modules of the containers for which torch.nn has no class."""
+"""The torch modules for which torch.nn has no class, or none that takes every memory layout."""
 
 from __future__ import annotations
 
@@ -65,3 +65,11 @@ class Parallel(nn.Module):
     def extra_repr(self) -> str:
         """Return the join mode and whether the channels are split."""
         return f"join={self.join}, split={self.split}"
+
+
+class LocalResponseNorm(nn.LocalResponseNorm):
+    """Is torch's, which cannot take volumes whose axes were permuted."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the normalized batch (N, C, D, H, W), of any memory layout."""
+        return super().forward(x.contiguous())

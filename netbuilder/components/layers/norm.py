@@ -173,6 +173,9 @@ class LocalResponseNorm(Unparametrized):
             raise ShapeError(f"it takes channels and positions, found {format_shape(x)}; move it")
         return x
 
+    def has_own_module(self, x: Shape) -> bool:
+        return len(x) > 3  # where torch joins axes of memory that Permute may have parted
+
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
         channels = Window.sliding(self.size, padding=self.size // 2)
         return field.read(channels, *(None for _ in x[1:]))

@@ -96,6 +96,23 @@ class _Pool(Unparametrized, abstract=True):
         return count - 1 if (count - 1) * stride >= size + pad else count
 
 
+class _MaxPool(_Pool, abstract=True):
+    """A max pooling, whose windows may have holes that are wider than the input."""
+
+    def output_shape(self, x: Shape) -> Shape:
+        y = super().output_shape(x)
+        # Only the first window starts in the padding where a hole can be wider than the input.
+        first = [-pad % step for pad, step in zip(self._padding, self._dilation, strict=True)]
+        if any(start >= size for start, size in zip(first, x[1:], strict=True)):
+            raise ShapeError(
+                f"with dilation {format_shape(self._dilation)} and padding "
+                f"{format_shape(self._padding)}, the first window reads none of its input "
+                f"{format_shape(x)}, and torch would write outside its memory; use less dilation "
+                "or no padding"
+            )
+        return y
+
+
 class _MeanPool3d(_Pool, abstract=True):
     """A pooling that torch computes by 3-D average pooling."""
 
@@ -112,7 +129,7 @@ class _MeanPool3d(_Pool, abstract=True):
         return y
 
 
-class MaxPool1d(_Pool):
+class MaxPool1d(_MaxPool):
     """Applies 1-D max pooling over (C, L)."""
 
     axes = 1
@@ -155,7 +172,7 @@ class LPPool1d(_Pool):
         }
 
 
-class MaxPool2d(_Pool):
+class MaxPool2d(_MaxPool):
     """Applies 2-D max pooling over (C, H, W)."""
 
     axes = 2
@@ -192,7 +209,7 @@ class LPPool2d(_Pool):
     ceil_mode: bool = False
 
 
-class MaxPool3d(_Pool):
+class MaxPool3d(_MaxPool):
     """Applies 3-D max pooling over (C, D, H, W)."""
 
     axes = 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
+from netbuilder.network.loss import loss_problems
 
 
 def start_problems(analysis: Analysis) -> list[Problem]:
@@ -22,4 +23,6 @@ def start_problems(analysis: Analysis) -> list[Problem]:
             "some, such as Linear or Conv2d, or remove the train section"
         )
         problems.append(architecture.problem(("layers",), message))
+    else:
+        problems += loss_problems(analysis)
     return sorted(problems)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint import parameters, receptive_field, spelling, training
+from netbuilder.network.lint import loss, parameters, receptive_field, spelling, training
 from netbuilder.network.lint.base import Evidence, Rule
 
-RULES: tuple[Rule, ...] = spelling.RULES + receptive_field.RULES + parameters.RULES + training.RULES
+RULES: tuple[Rule, ...] = (
+    spelling.RULES + loss.RULES + receptive_field.RULES + parameters.RULES + training.RULES
+)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def elementwise_range(layer: Layer, low: float, high: float) -> tuple[float, flo
     turns = (0.0, *TURNS[layer.kind](layer)) if layer.kind in TURNS else (0.0,)
     points = [low, high]
     for turn in turns:
-        sides = (turn, math.nextafter(turn, -INFINITY), math.nextafter(turn, INFINITY))
-        points += [point for point in sides if low < point < high]
+        step = 1e-12 * max(1.0, abs(turn))  # to both sides of a jump
+        points += [point for point in (turn - step, turn, turn + step) if low < point < high]
     values = [value for point in points for value in function(point, layer)]
     return min(values), max(values)

@@ -34,6 +34,7 @@ from netbuilder.training.device import Device, deterministic
 from netbuilder.training.evaluation import LabeledPredictions, evaluate, prediction
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
+from netbuilder.training.reference import fix_statistics
 from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
@@ -296,8 +297,10 @@ class Trainer:
                 self._pause()
 
         data = self.data
+        tested = self.train_state.eval_model
+        fix_statistics(tested, data.dataset, self.hardware, data.train_images)
         return evaluate(
-            self.train_state.eval_model,
+            tested,
             self.config,
             data.dataset,
             self.hardware,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from math import e, exp, log
+from math import e, exp
 from pathlib import Path
 
 import pytest
@@ -394,7 +394,6 @@ def test_what_nll_loss_accepts_in_silence_are_log_probabilities(tail: list[str])
         assert check.problems == ()
     if not check.problems and not check.warnings:
         assert is_normal
-        assert float(result.max()) > log(0.9)
 
 
 # --- runs that exist ----------------------------------------------------------------------------

@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint import loss, parameters, receptive_field, spelling, training
+from netbuilder.network.lint import (
+    loss,
+    normalization,
+    parameters,
+    receptive_field,
+    spelling,
+    training,
+)
 from netbuilder.network.lint.base import Evidence, Rule
 
 RULES: tuple[Rule, ...] = (
-    spelling.RULES + loss.RULES + receptive_field.RULES + parameters.RULES + training.RULES
+    *spelling.RULES,
+    *loss.RULES,
+    *normalization.RULES,
+    *receptive_field.RULES,
+    *parameters.RULES,
+    *training.RULES,
 )
 
 

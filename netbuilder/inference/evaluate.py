@@ -9,6 +9,7 @@ from netbuilder.inference.load import load_model
 from netbuilder.runs.run import Run
 from netbuilder.training.device import Device
 from netbuilder.training.evaluation import LabeledPredictions, evaluate
+from netbuilder.training.reference import fix_statistics
 from netbuilder.training.restore import open_recorded_data
 
 
@@ -32,6 +33,7 @@ def evaluate_run(
     model = load_model(run, which).to(hardware.device)
     data = open_recorded_data(run, data_dir)
     on_device = data.to(hardware.device, images=False)  # images follow batch by batch
+    fix_statistics(model, data.dataset, hardware, data.train_images)
     config = run.architecture.trained
     images, labels = on_device.test_images, on_device.test_labels
     return evaluate(model, config, data.dataset, hardware, images, labels), data

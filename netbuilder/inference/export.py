@@ -92,15 +92,21 @@ def export_run(
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     for package in file_format.packages:
         require_extra(package, form)
+    from torch import nn
+
     from netbuilder.data.transforms import normalize, to_unit
     from netbuilder.inference.load import load_model
     from netbuilder.network.build import build
+    from netbuilder.training.device import Device
+    from netbuilder.training.reference import fix_statistics
     from netbuilder.training.restore import open_recorded_data
 
     model = load_model(run, which).eval()
     data = open_recorded_data(run, data_dir)
     images = data.test_images[:TEST_IMAGES]
     batch = normalize(to_unit(images), data.dataset.mean, data.dataset.std)
+    hardware = Device.choose("cpu", "fp32")
+    fix_statistics(model, data.dataset, hardware, data.train_images)
     with TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder:
         temporary = Path(folder) / out.name
         content = json.dumps(metadata(run, which))
@@ -115,6 +121,8 @@ def export_run(
                 "use another format"
             ) from error
         predict = file_format.read(temporary, build(run.analysis).eval())
+        if isinstance(predict, nn.Module):
+            fix_statistics(predict, data.dataset, hardware, data.train_images)
         difference, agreeing = _compare(model, predict, batch, out)
         size = temporary.stat().st_size
         os.replace(temporary, out)  # noqa: PTH105  # out of the temporary folder

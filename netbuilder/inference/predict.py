@@ -44,7 +44,8 @@ def predict_run(
     """Classify PNG or JPEG files with a run's network, in the run's precision.
 
     Args:
-        run: The run. Its data set is not needed.
+        run: The run. Its data set is needed only for batch normalization without running
+            statistics.
         paths: Files, or folders of files.
         which: The saved weights to use, ``best`` or ``last``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -52,6 +53,7 @@ def predict_run(
     Raises:
         ConfigError: A path does not exist, or a folder contains no picture.
         CheckpointError: The weights are missing or damaged.
+        DataError: The data set is needed, and missing.
     """
     import torch
 
@@ -59,12 +61,16 @@ def predict_run(
     from netbuilder.inference.load import load_model
     from netbuilder.training.device import Device
     from netbuilder.training.evaluation import BATCH, prediction
-    from netbuilder.training.restore import recorded_dataset
+    from netbuilder.training.reference import fix_statistics, normalizes_by_batch
+    from netbuilder.training.restore import open_recorded_data, recorded_dataset
 
     files = find_images(paths)
     dataset = recorded_dataset(run)
     hardware = Device.choose(device, run.config.precision)
     model = load_model(run, which).to(hardware.device).eval()
+    if normalizes_by_batch(model):
+        data = open_recorded_data(run, None)
+        fix_statistics(model, dataset, hardware, data.train_images)
     predict = prediction(model, dataset, hardware)
     predictions: list[ImagePrediction] = []
     unusable = []

@@ -13,6 +13,7 @@ from netbuilder.config.schema import Place, TrainConfig
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.in_place import in_place_problems
+from netbuilder.network.loss import loss_problems
 from netbuilder.network.rows import Row
 
 
@@ -34,6 +35,8 @@ def start_problems(analysis: Analysis, images: int | None = None) -> list[Proble
         )
         faults.append((("layers",), message))
     problems = [architecture.problem(place, message) for place, message in faults]
+    if analysis.parameters:
+        problems += loss_problems(analysis)
     return sorted([*problems, *in_place_problems(analysis)])
 
 

@@ -36,6 +36,7 @@ from netbuilder.training.evaluation import LabeledPredictions, evaluate, predict
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
+from netbuilder.training.reference import fix_statistics
 from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
@@ -301,8 +302,10 @@ class Trainer:
                 self._pause()
 
         data = self.data
+        tested = self.train_state.eval_model
+        fix_statistics(tested, data.dataset, self.hardware, data.train_images)
         return evaluate(
-            self.train_state.eval_model,
+            tested,
             self.config,
             data.dataset,
             self.hardware,

@@ -231,13 +231,14 @@ class _SoftmaxLike(Unparametrized, abstract=True):
     dim: int | None = None
 
     def output_shape(self, x: Shape) -> Shape:
-        self._axis(x)
+        self.axis(x)
         return x
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.read_whole(x, self._axis(x))
+        return field.read_whole(x, self.axis(x))
 
-    def _axis(self, x: Shape) -> int:
+    def axis(self, x: Shape) -> int:
+        """Return the axis of a sample along which the values are normalized."""
         # torch.nn.functional._get_softmax_dim: axis 0 of a batch of rank 0, 1 or 3, else axis 1.
         dim = (0 if len(x) + 1 in (0, 1, 3) else 1) if self.dim is None else self.dim
         return sample_axis(dim, x)
@@ -263,4 +264,8 @@ class Softmax2d(Unparametrized):
         return x
 
     def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
-        return field.read_whole(x, 0)
+        return field.read_whole(x, self.axis(x))
+
+    def axis(self, x: Shape) -> int:
+        """Return the axis of a sample along which the values are normalized."""
+        return 0

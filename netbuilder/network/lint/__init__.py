@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint import schedule, spelling
+from netbuilder.network.lint import loss, normalization, schedule, spelling
 from netbuilder.network.lint.base import Evidence, Rule
 
-WARNINGS: tuple[Rule, ...] = spelling.RULES + schedule.RULES
+WARNINGS: tuple[Rule, ...] = spelling.RULES + loss.RULES + normalization.RULES + schedule.RULES
 """The rules that `check` and `train` apply without being asked."""
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from netbuilder.components.layers.base import Layer
 from netbuilder.components.layers.container import Container
-from netbuilder.components.layers.containers import Parallel, Sequential
-from netbuilder.config.schema import Place
+from netbuilder.components.layers.containers import Sequential
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint.base import (
     CONVOLUTIONS,
@@ -24,18 +22,6 @@ from netbuilder.network.rows import Row
 TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 
 NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-
-DROPOUTS = (
-    "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-)  # fmt: skip
-
-NON_NEGATIVE = ("ReLU", "ReLU6")
-"""Kinds whose output is never negative."""
-
-SOFTMAXES = ("LogSoftmax", "Softmax")
-
-RESHAPING = ("Flatten", "Identity", "Unflatten", "Permute")
-"""Kinds that change no value."""
 
 SHIFT_INVARIANT = ("Identity", "MaxPool1d", "MaxPool2d", "MaxPool3d")
 """Kinds for which a constant added to a channel of the input is added to the output."""
@@ -110,64 +96,6 @@ def _starts_branch(row: Row) -> bool:
     )
 
 
-def before_output(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
-    """An activation or dropout at the output removes scores that no later layer restores."""
-    for place, layer, suffix in _output_layers(analysis.architecture.layers, ("layers",), ""):
-        where = f"right before the output{suffix}"
-        if layer.kind in NON_NEGATIVE:
-            yield Finding(
-                place,
-                f"{layer.kind} {where}: no score can be below zero, and a class whose score is cut "
-                "off for an image learns nothing from it",
-                "remove it, the loss takes scores as they are",
-            )
-        elif layer.kind in DROPOUTS and layer.arguments()["p"] > 0:
-            yield Finding(
-                place,
-                f"{layer.kind} {where} removes scores at random in training",
-                "move it before the last layer with weights",
-            )
-
-
-def _output_layers(
-    layers: Sequence[Layer], place: Place, suffix: str
-) -> Iterator[tuple[Place, Layer, str]]:
-    """Yield the last layers that change single values of the output, from the end backwards.
-
-    Each with its place, and with a suffix for messages that names the softmax after it.
-    """
-    for position in reversed(range(len(layers))):
-        layer = layers[position]
-        layer_place = (*place, position, layer.kind)
-        if layer.kind in RESHAPING:
-            continue
-        if layer.kind in SOFTMAXES:
-            suffix = f" and its {layer.kind}"
-            continue
-        if isinstance(layer, Container):
-            yield from _container_outputs(layer, layer_place, suffix)
-            if isinstance(layer, Sequential) and all(
-                child.kind in RESHAPING for child in layer.layers
-            ):
-                continue
-        else:
-            yield layer_place, layer, suffix
-            if layer.kind in NON_NEGATIVE + DROPOUTS:
-                continue
-        return
-
-
-def _container_outputs(
-    layer: Container, place: Place, suffix: str
-) -> Iterator[tuple[Place, Layer, str]]:
-    if tail := layer.tail():
-        [(_, tail_place, activation)] = tail.named_layers()
-        yield (*place, *tail_place), activation, suffix
-    elif isinstance(layer, Sequential) or (isinstance(layer, Parallel) and layer.join == "concat"):
-        for branch in layer.child_branches():
-            yield from _output_layers(branch.layers, (*place, *branch.place), suffix)
-
-
 def most_parameters(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """One layer has more than half of all parameters."""
     leaves = leaf_rows(analysis)
@@ -229,6 +157,5 @@ def _biases(row: Row) -> int:
 
 RULES = (
     Rule("bias-before-norm", bias_before_norm),
-    Rule("before-output", before_output),
     Rule("most-parameters", most_parameters),
 )

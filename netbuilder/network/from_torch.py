@@ -10,10 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from netbuilder._text import did_you_mean, printable
+from netbuilder.components.foreign_code import exception_text
 from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Residual, Sequential
-from netbuilder.components.plugins import exception_text, import_named
+from netbuilder.components.plugins import import_named
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, ShapeError

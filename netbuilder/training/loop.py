@@ -17,6 +17,7 @@ from netbuilder.data.open import open_dataset
 from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
+from netbuilder.network.trial import try_modules
 from netbuilder.runs.create import create_run
 from netbuilder.runs.records import DataRecord, Environment, RunConfig, Session
 from netbuilder.runs.run import Run
@@ -190,6 +191,7 @@ def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> 
     """
     architecture = analysis.architecture
     config = architecture.trained
+    try_modules(analysis)  # before there is a run folder
     data = open_dataset(config.dataset, Path(data_dir) if data_dir else None)
     _require_batches(analysis, config, data)
     steps = config.epochs * config.steps_per_epoch(len(data.train_labels))

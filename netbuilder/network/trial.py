@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netbuilder.components.foreign_code import fault_text, is_foreign, value_text
-from netbuilder.components.layers.rules import RuleFault
 from netbuilder.components.own_streams import own_descriptors
 from netbuilder.components.shapes import Shape, format_shape
-from netbuilder.errors import ConfigError
+from netbuilder.errors import ConfigError, ShapeError
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import Row
 
@@ -42,14 +41,19 @@ def _problem(row: Row) -> str:
     """Return what is wrong with the module of a row; empty if it works."""
     try:
         module = row.layer.build(row.input_shape)
-    except RuleFault as fault:
+    except ShapeError as fault:
         return str(fault)
+    return module_problem(module, row.input_shape, row.output_shape)
+
+
+def module_problem(module: nn.Module, x: Shape, y: Shape) -> str:
+    """Return what is wrong with a module that maps ``x`` to ``y``; empty if it works."""
     for training in (True, False):
         mode = "training" if training else "evaluation"
         try:
             with own_descriptors():
                 module.train(training)
-                problem = _output_problem(module, row.input_shape, row.output_shape)
+                problem = _output_problem(module, x, y)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # the code of a plugin can raise any exception

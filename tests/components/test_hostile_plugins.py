@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from command import Result, run
 from small import DOCUMENT
+from torch import nn
 
+from netbuilder.components.layers.base import Elementwise, Layer
 from netbuilder.components.plugins import load_plugin
+from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.shapes import Shape
 from netbuilder.errors import ConfigError, ShapeError
+from netbuilder.network.testing import check_layer
 
 RULES = {
     "output_shape": "return x",
@@ -244,3 +252,100 @@ def test_a_module_for_two_layers_is_refused(plugin_folder: Path) -> None:
     architecture = parse_architecture("name: a\ninput: [4]\nlayers: [Bad, Bad]\n", "net.yaml")
     with pytest.raises(ConfigError, match=r"a: 0\.weight and 1\.weight are one parameter"):
         build(architecture)
+
+
+def contract_failure(kind: type[Layer], x: Shape) -> str:
+    with pytest.raises(AssertionError, match=f"^{kind.kind} for") as error:
+        check_layer(kind(), x)
+    return str(error.value)
+
+
+class Scale(Elementwise):
+    """A kind that fulfills the contract; others differ from it in one rule."""
+
+    def build(self, x: Shape) -> nn.Module:
+        return nn.Tanh()
+
+
+class LastStep(Scale):
+    """The shape loses an axis, and the field keeps it."""
+
+    def output_shape(self, x: Shape) -> Shape:
+        return (x[0],)
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.read_all(x)
+
+    def build(self, x: Shape) -> nn.Module:
+        return nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten())
+
+
+class NoField(Scale):
+    """The field of the input is ignored."""
+
+    def receptive_field(self, x: Shape, field: ReceptiveField) -> ReceptiveField:
+        return ReceptiveField.of_input(x)
+
+
+class FloatMacs(Scale):
+    """The cost is no whole number."""
+
+    def macs(self, x: Shape) -> int:
+        return 0.0  # type: ignore[return-value]  # the fault
+
+
+class Exits(Scale):
+    """A rule ends the process."""
+
+    def parameter_shapes(self, x: Shape) -> dict[str, Shape]:
+        sys.exit(0)
+
+
+class EvaluationFails(Scale):
+    """The module works in training mode alone."""
+
+    def build(self, x: Shape) -> nn.Module:
+        class Module(nn.Module):
+            def forward(self, batch: torch.Tensor) -> torch.Tensor:
+                return batch if self.training else batch[:1]
+
+        return Module()
+
+
+class NoCopy(Scale):
+    """The module cannot be copied, as a moving average needs."""
+
+    def build(self, x: Shape) -> nn.Module:
+        module = nn.Tanh()
+        module.lock = threading.Lock()  # type: ignore[assignment]  # the fault
+        return module
+
+
+class NoSchema(Scale):
+    """An argument cannot be described to an editor, nor stored."""
+
+    rate: Callable[[], float] = float
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (LastStep, r"receptive field: .*rule receptive_field of .* LastStep .* axes \(0, 1\)|1,"),
+        (NoField, r"receptive field after another layer: the layer returns \(1,\), but .* \(3,\)"),
+        (FloatMacs, r"macs: .*rule macs of the plugin's kind FloatMacs for 3x8 returned 0\.0"),
+        (Exits, r"parameters: .*rule parameter_shapes .* failed for 3x8: SystemExit: 0"),
+        (EvaluationFails, r"module: .* returns a tensor of 1x3x8 .*, in evaluation mode"),
+        (NoCopy, r"module: the check failed: TypeError: cannot pickle '_thread.lock'"),
+        (NoSchema, r"canonical form: the check failed: PydanticSerializationError"),
+    ],
+)
+def test_the_contract_fails_what_a_command_would_refuse(kind: type[Layer], line: str) -> None:
+    """Each fault is a line of the assertion, with the rule at its start."""
+    text = contract_failure(kind, (3, 8))
+    assert re.search(f"^{line}", text, re.MULTILINE), text
+
+
+@pytest.mark.parametrize("x", [(8,), (3, 8), (2, 5, 7), (2, 3, 5, 4)])
+def test_the_contract_accepts_a_kind_that_works(x: Shape) -> None:
+    """A kind without a fault passes for samples of every rank."""
+    check_layer(Scale(), x)

@@ -85,5 +85,5 @@ def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         del LAYERS.kinds[name]
     entry_points_of.cache_clear()
     for name in set(sys.modules) - modules:
-        if not name.startswith("netbuilder"):
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

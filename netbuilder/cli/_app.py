@@ -166,7 +166,7 @@ def main() -> None:
         # A title may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
     except typer.TyperException as error:
         echo(usage_message(error), err=True)
         sys.exit(WRONG_USE)
@@ -176,6 +176,14 @@ def main() -> None:
         ):  # one per problem; other control characters come from the user
             echo(line, err=True)
         sys.exit(error.exit_code)
+    except BaseException as error:  # the code of a plugin can raise any exception
+        from netbuilder.components.foreign_code import fault_text, is_foreign_fault
+
+        if isinstance(error, KeyboardInterrupt) or not is_foreign_fault(error):
+            raise
+        echo(f"the code of a plugin failed: {fault_text(error)}; correct the plugin", err=True)
+        sys.exit(ConfigError.exit_code)
+    sys.exit(code)
 
 
 def usage_message(error: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,18 +42,28 @@ def import_(
     """
     input_shape = _parse_shape(shape)
     require_writable(out, force)
-    from netbuilder.network.from_torch import architecture_of, document, import_object
+    from netbuilder.components.own_streams import own_descriptors
+    from netbuilder.config.loader import parse_architecture
+    from netbuilder.network.document import document
+    from netbuilder.network.foreign_modules import named_tensors, remarks_on
+    from netbuilder.network.from_torch import architecture_of, import_object
 
-    model = import_object(target)
-    name = name or re.sub(r"[^A-Za-z0-9_-]", "_", target.rpartition(":")[2]).strip("_-")
-    architecture = architecture_of(model, input_shape, name.lower() or "imported")
+    # What the code prints is not part of the document.
+    with own_descriptors(), redirect_stdout(sys.stderr):
+        model = import_object(target)
+        name = name or re.sub(r"[^A-Za-z0-9_-]", "_", target.rpartition(":")[2]).strip("_-")
+        architecture = architecture_of(model, input_shape, name.lower() or "imported")
     remarks = [f"Read from {target}."]
-    if [name for name, _ in model.named_parameters()] != _parameter_names(architecture):
+    if [name for name, _ in named_tensors(model, "_parameters")] != _parameter_names(architecture):
         remarks.append("The built network numbers its modules; copy weights in their order.")
-    frozen = sum(not parameter.requires_grad for parameter in model.parameters())
-    if frozen:
-        remarks.append(f"{frozen} frozen parameters of the original are trained here.")
-    write_output(document(architecture, "\n".join(remarks)), out)
+    remarks += remarks_on(model)
+    text = document(architecture, "\n".join(remarks))
+    try:
+        parse_architecture(text, name)
+    except ConfigError as error:
+        reason = error.problems[0].message if error.problems else str(error)
+        raise ConfigError(f"{target}: its document would be refused: {reason}") from None
+    write_output(text, out)
 
 
 def _parameter_names(architecture: Architecture) -> list[str]:

@@ -14,7 +14,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from netbuilder.components.component import validation_error
+from netbuilder.components.foreign_code import fault_text, remember_package, value_text
 from netbuilder.components.layers.base import LAYERS, Layer
+from netbuilder.components.own_streams import own_descriptors
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,11 +34,15 @@ def import_named(module: str, label: str) -> ModuleType:
     """
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
+    remember_package(module)
     try:
-        return import_module(module)
-    except (Exception, SystemExit) as error:  # the code of a plugin can raise any exception
+        with own_descriptors():
+            return import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the code of a plugin can raise any exception
         raise ConfigError(
-            f"{label}: cannot be imported: {exception_text(error)}; fix the module or its name"
+            f"{label}: cannot be imported: {fault_text(error)}; fix the module or its name"
         ) from None
 
 
@@ -49,10 +55,11 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
     plugin = import_named(module, f"--plugin {module}")
     kinds = tuple(
         value
-        for value in vars(plugin).values()
-        if isinstance(value, type)
+        for value in getattr(plugin, "__dict__", {}).values()
+        # Not isinstance(), which asks an object for its class.
+        if issubclass(type(value), type)
         and issubclass(value, Layer)
-        and value.__module__ == plugin.__name__
+        and value.__module__ == module
         and not value.abstract
     )
     if not kinds:
@@ -61,6 +68,11 @@ def load_plugin(module: str) -> tuple[type[Layer], ...]:
             "a kind is a subclass of netbuilder.plugin.Layer"
         )
     for kind in kinds:
+        if not (type(kind.kind) is str and kind.kind.isidentifier()):
+            raise ConfigError(
+                f"--plugin {module}: class {kind.__name__}: kind is {value_text(kind.kind)}; "
+                "allowed: a name, such as that of the class"
+            )
         if kind.kind in LAYERS.kinds and LAYERS.kinds[kind.kind] is not kind:
             raise ConfigError(
                 f"--plugin {module}: the layer kind {kind.kind} already exists; rename the class"
@@ -85,11 +97,15 @@ def resolve_installed(name: str) -> type[Layer] | None:
     """
     for entry in (entry for entry in entry_points_of(GROUP) if entry.name == name):
         label = f"layer {name} comes from the installed plugin {entry.value}, which"
+        remember_package(entry.module)
         try:
-            kind = entry.load()
-        except (Exception, SystemExit) as error:  # the code of a plugin can raise any exception
+            with own_descriptors():
+                kind = entry.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the code of a plugin can raise any exception
             raise validation_error(
-                f"{label} cannot be imported: {exception_text(error)}; fix or uninstall it"
+                f"{label} cannot be imported: {fault_text(error)}; fix or uninstall it"
             ) from None
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
             raise validation_error(f"{label} is not a layer kind; it must be a subclass of Layer")
@@ -119,8 +135,3 @@ def load_installed() -> None:
             LAYERS.kind(entry.name)
         except PydanticCustomError as error:
             raise ConfigError(str((error.context or {})["message"])) from None
-
-
-def exception_text(error: BaseException) -> str:
-    """Return the type and the message of an exception as one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())

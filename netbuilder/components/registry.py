@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import ModuleType
@@ -25,7 +26,9 @@ from netbuilder.components.component import (
     positional_hint,
     validation_error,
 )
+from netbuilder.components.foreign_code import fault_text, is_foreign, value_text
 from netbuilder.components.foreign_names import TARGET_KEYS, foreign_name
+from netbuilder.components.own_streams import own_streams
 
 C = TypeVar("C", bound=Component)
 
@@ -132,6 +135,8 @@ class Registry(Generic[C]):
         [(name, arguments)] = value.items()
         kind = self.kind(name)
         try:
+            if is_foreign(kind):
+                return _foreign_component(kind, arguments)
             return kind.model_validate(by_name(kind, arguments))
         except ValidationError as error:
             lines = error.errors(include_url=False)
@@ -210,6 +215,47 @@ class Registry(Generic[C]):
             "maxProperties": 1,
         }
         return {"anyOf": [{"enum": bare}, mapping] if bare else [mapping]}
+
+
+def _foreign_component(kind: type[C], arguments: object) -> C:
+    """Return the component of a plugin's kind; what its own code raises is an error of the value.
+
+    Raises:
+        ValidationError: An argument is wrong.
+        PydanticCustomError: The kind fails, or cannot be written to the record of a run.
+    """
+    try:
+        with own_streams():
+            component = kind.model_validate(by_name(kind, arguments))
+            _require_record(component)
+    except (ValidationError, PydanticCustomError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise validation_error(
+            f"the plugin's kind failed with these arguments: {fault_text(error)}; "
+            "correct the plugin"
+        ) from None
+    if type(component) is not kind:
+        raise validation_error(
+            f"the plugin's kind returned {value_text(component)} for these arguments; allowed: "
+            "an instance of the kind; correct the plugin"
+        )
+    return component
+
+
+def _require_record(component: Component) -> None:
+    """Check that the record of a run can hold the arguments of a component.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    record = json.loads(component.model_dump_json())
+    try:
+        type(component).model_validate(record)
+    except (ValidationError, PydanticCustomError):
+        message = "the record of a run cannot hold its arguments"
+        raise ValueError(message) from None
+    dict(component.non_default_arguments())
 
 
 def _define(

@@ -152,6 +152,9 @@ def analyse(architecture: Architecture) -> Analysis:
 
     Raises no exception for a layer that cannot take its input: ``Analysis.rows`` then ends before
     that layer, and ``Analysis.fault`` describes the problem.
+
+    Raises:
+        ShapeError: A rule of a plugin's kind fails, so that nothing is known of the network.
     """
     walk = Walk(architecture)
     x, field = architecture.input, ReceptiveField.of_input(architecture.input)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from netbuilder.components.initializers import Initializer
 from netbuilder.components.layers.base import Weighted
 from netbuilder.components.layers.container import Container
+from netbuilder.components.layers.rules import RuleFault
 from netbuilder.config.schema import Architecture
+from netbuilder.errors import Problem, ShapeError
 from netbuilder.network.analysis import Analysis, analyse
+from netbuilder.network.trial import try_modules
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,16 +30,44 @@ def build(architecture: Architecture | Analysis) -> nn.Sequential:
 
     Raises:
         ShapeError: A layer cannot take its input.
+        ConfigError: The build rule of a plugin's kind, or its module, fails.
     """
     from torch import nn
 
     analysis = architecture if isinstance(architecture, Analysis) else analyse(architecture)
     analysis.require_sound()
+    try_modules(analysis)
     pairs = zip(analysis.architecture.layers, analysis.outermost, strict=True)
-    model = nn.Sequential(*(layer.build(row.input_shape) for layer, row in pairs))
+    try:
+        model = nn.Sequential(*(layer.build(row.input_shape) for layer, row in pairs))
+    except RuleFault as fault:
+        raise ShapeError([_problem(analysis, fault)]) from None
+    _require_own_parameters(analysis, model)
     for name, initializer in initializers(analysis):
         initializer.fill(model.get_parameter(name))
     return model
+
+
+def _problem(analysis: Analysis, fault: RuleFault) -> Problem:
+    """Return the problem of a rule that fails, at the place of its layer."""
+    places = [row.place for row in analysis.rows if row.layer is fault.layer]
+    return analysis.architecture.problem(places[0] if places else (), str(fault))
+
+
+def _require_own_parameters(analysis: Analysis, model: nn.Module) -> None:
+    """Refuse modules of plugins that share parameters, which the analysis counts twice.
+
+    Raises:
+        ShapeError: Two layers share a parameter.
+    """
+    names: dict[int, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        first = names.setdefault(id(parameter), name)
+        if first != name:
+            raise ShapeError(
+                f"{analysis.architecture.name}: {first} and {name} are one parameter, which a "
+                "plugin built for two layers; build one for each layer; correct the plugin"
+            )
 
 
 def initializers(analysis: Analysis) -> Iterator[tuple[str, Initializer]]:

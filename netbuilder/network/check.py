@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from netbuilder.components.shapes import format_shape
 from netbuilder.config.loader import DocumentError, load
 from netbuilder.config.schema import Architecture, Place
-from netbuilder.errors import ConfigError, Problem
+from netbuilder.errors import ConfigError, Problem, ShapeError
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.targets import Verdict, judge_document
 from netbuilder.network.trainable import start_problems
@@ -84,7 +84,11 @@ def check_document(
     except DocumentError as error:
         if error.network is None:
             return DocumentCheck(tuple(error.problems), None, is_partial=True)
-        analysis = analyse(error.network)
+        try:
+            analysis = analyse(error.network)
+        except ShapeError as failure:  # a plugin fails
+            problems = sorted([*error.problems, *failure.problems])
+            return DocumentCheck(tuple(problems), None, is_partial=True)
         faults = [analysis.fault] if analysis.fault else []
         problems = sorted([*error.problems, *faults])
         return DocumentCheck(tuple(problems), analysis, is_partial=True)

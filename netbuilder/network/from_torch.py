@@ -1,26 +1,46 @@
-"""Convert a `torch.nn.Sequential` to an architecture and its document."""
+"""Convert a `torch.nn.Sequential` to an architecture."""
 
 from __future__ import annotations
 
 import inspect
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
-import yaml
 from pydantic import ValidationError
 
-from netbuilder._text import did_you_mean, printable
+from netbuilder._text import did_you_mean
+from netbuilder.components.foreign_code import fault_text, value_text
 from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Residual, Sequential
-from netbuilder.components.plugins import exception_text, import_named
+from netbuilder.components.own_streams import own_descriptors
+from netbuilder.components.plugins import import_named
 from netbuilder.components.shapes import Shape, format_shape
+from netbuilder.config.expansion import MAX_NESTED
 from netbuilder.config.schema import Architecture
-from netbuilder.errors import ConfigError, ShapeError
-from netbuilder.network.build import build
+from netbuilder.errors import ConfigError, NetbuilderError, ShapeError
+from netbuilder.network.foreign_modules import (
+    attributes,
+    children,
+    class_name,
+    named_modules,
+    require_no_global_hooks,
+    require_own_tensors,
+    require_plain,
+    require_same_parts,
+    require_sequential,
+    tensors,
+    unwrapped,
+)
+from netbuilder.network.import_check import require_equal_output
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+MAX_DEPTH = 2 * MAX_NESTED
+"""The modules around a module: a branch of a container is a module of its own."""
 
 
 def import_object(target: str) -> nn.Sequential:
@@ -31,36 +51,54 @@ def import_object(target: str) -> nn.Sequential:
     Raises:
         ConfigError: The object does not exist, or is not an `nn.Sequential`.
     """
-    from torch import nn
-
     module, _, path = target.partition(":")
     if not module or not path:
         raise ConfigError(f"{target}: write package.module:object, such as mynets.small:net")
     value: Any = import_named(module, target)
-    for attribute in path.split("."):
-        names = [name for name in vars(value) if not name.startswith("_")]
-        if not hasattr(value, attribute):
-            raise ConfigError(f"{target}: {module} has no {path}{did_you_mean(attribute, names)}")
-        value = getattr(value, attribute)
-    if not isinstance(value, nn.Module) and callable(value):
+    from torch import nn
+
+    with own_descriptors():
+        for attribute in path.split("."):
+            value = _attribute(value, attribute, target)
+        if not issubclass(type(value), nn.Module) and callable(value):
+            advice = "name an object that needs no arguments"
+            with _faults(f"{target}: calling it without arguments failed", advice):
+                value = value()
+        with _faults(f"{target}: reading its class failed"):
+            value = unwrapped(value)
+            if issubclass(type(value), nn.Sequential):
+                require_sequential(value, target)
+                return cast("nn.Sequential", value)
+            allowed = "an nn.Sequential, or a class or function that returns one"
+            allowed = _foreign_reason(value) or allowed
+            raise ConfigError(f"{target}: found {class_name(value)}; allowed: {allowed}")
+
+
+def _attribute(value: Any, attribute: str, target: str) -> Any:
+    with _faults(f"{target}: reading {attribute} failed"):
         try:
-            value = value()
-        except Exception as error:  # user code may raise anything
-            raise ConfigError(
-                f"{target}: calling it without arguments failed: {exception_text(error)}; "
-                "name an object that needs no arguments"
-            ) from None
-    if not isinstance(value, nn.Sequential):
-        raise ConfigError(
-            f"{target}: found {_class_name(value)}; "
-            "allowed: an nn.Sequential, or a class or function that returns one"
-        )
-    if not _is_sequential(value):
-        raise ConfigError(
-            f"{target}: {_class_name(value)} has its own forward; "
-            "allowed: an nn.Sequential that runs its children in order"
-        )
-    return value
+            return getattr(value, attribute)
+        except AttributeError:
+            module, _, path = target.partition(":")
+            known = object.__getattribute__(value, "__dict__") if hasattr(value, "__dict__") else ()
+            names = [name for name in known if not name.startswith("_")]
+            message = f"{target}: {module} has no {path}{did_you_mean(attribute, names)}"
+            raise ConfigError(message) from None
+
+
+@contextmanager
+def _faults(label: str, advice: str = "correct it") -> Iterator[None]:
+    """Turn whatever foreign code raises into an error of one line.
+
+    Raises:
+        ConfigError: The code of the ``with`` block raised an exception.
+    """
+    try:
+        yield
+    except (NetbuilderError, ValidationError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise ConfigError(f"{label}: {fault_text(error)}; {advice}") from None
 
 
 def architecture_of(model: nn.Sequential, shape: Shape, name: str) -> Architecture:
@@ -75,79 +113,50 @@ def architecture_of(model: nn.Sequential, shape: Shape, name: str) -> Architectu
         name: The name of the architecture.
 
     Raises:
-        ConfigError: A module has no kind, cannot take its input, or shares parameters.
+        ConfigError: A module has no kind, cannot take its input, shares parameters, or holds what a
+            document cannot express.
     """
-    _require_no_sharing(model)
-    layers, _ = _branch(model, shape, "")
-    try:
-        architecture = Architecture(name=name, input=shape, layers=layers)
-    except ValidationError as error:
-        raise ConfigError(_first_message(error)) from None
-    _require_equal_output(model, architecture)
+    require_no_global_hooks()
+    with own_descriptors(), _faults(f"{name}: running its modules failed", "correct them"):
+        try:
+            require_plain(model, name)
+            _require_no_own_tensors(model, name)
+            layers, _ = _branch(model, shape, "", ())
+            require_own_tensors(model)
+            if max(map(_depth, layers), default=0) > MAX_NESTED:
+                raise ConfigError(
+                    f"{name}: its layers are nested in more than {MAX_NESTED} containers; nest "
+                    "them less deeply"
+                )
+            architecture = Architecture(name=name, input=shape, layers=layers)
+        except ValidationError as error:
+            raise ConfigError(_first_message(error)) from None
+        require_equal_output(model, architecture)
     return architecture
 
 
-def document(architecture: Architecture, remarks: str = "") -> str:
-    """The text of a document with the architecture's layers, after ``remarks`` as comments."""
-    lines = [f"# {printable(line)}" for line in remarks.splitlines()]
-    data = {
-        "name": architecture.name,
-        "input": list(architecture.input),
-        "layers": [_plain(layer) for layer in architecture.layers],
-    }
-    text = yaml.dump(data, Dumper=_Indented, sort_keys=False, default_flow_style=None, width=100)
-    return "\n".join([*lines, text])
+def _depth(layer: Layer) -> int:
+    """The number of containers around the innermost layer, this one included."""
+    if not isinstance(layer, Container):
+        return 0
+    branches = [*layer.child_branches(), *filter(None, [layer.tail()])]
+    return 1 + max((_depth(child) for branch in branches for child in branch.layers), default=0)
 
 
-class _Indented(yaml.SafeDumper):
-    """Indents lists below their key, and writes no anchors."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
-        return super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-def _plain(layer: Layer) -> Any:
-    """A layer as plain data for YAML, in the shortest form of the document grammar."""
-    if isinstance(layer, Container):
-        return _plain_container(layer)
-    arguments = layer.non_default_arguments()
-    if not arguments:
-        return layer.kind
-    [first, *others] = arguments
-    if not others and layer.required()[:1] == (first,) and not isinstance(arguments[first], tuple):
-        return {layer.kind: arguments[first]}
-    return {layer.kind: arguments}
-
-
-def _plain_container(layer: Container) -> Any:
-    arguments = layer.non_default_arguments()
-    branches = [b for b in layer.child_branches() if b.layers or b.name != "shortcut"]
-    for branch in [*branches, *filter(None, [layer.tail()])]:
-        children: Any = [_plain(child) for child in branch.layers]
-        parent = arguments
-        for step in branch.place[:-1]:
-            parent = parent.setdefault(step, {})
-        parent[branch.place[-1]] = children[0] if branch.single else children
-    if list(arguments) == [layer.variadic]:
-        return {layer.kind: arguments[layer.variadic]}
-    return {layer.kind: arguments}
-
-
-def _branch(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], Shape]:
+def _branch(
+    module: nn.Module, x: Shape, path: str, parents: tuple[nn.Module, ...]
+) -> tuple[tuple[Layer, ...], Shape]:
     """The layers of a Sequential, or of a single module, and their output shape."""
     if not _is_sequential(module):
-        layer = _layer(module, x, path)
+        layer = _layer(module, x, path, parents)
         return (layer,), layer.output_shape(x)
+    if path:  # the whole network is checked before
+        _require_container(module, path)
+        require_sequential(module, f"module {path}")
     layers = []
-    # Not named_children(), which skips repeated modules, such as one ReLU that is used twice.
-    for name, child in module.named_modules(remove_duplicate=False):
-        if not name or "." in name:
-            continue  # the module itself, and the children of its children
+    for name, child in children(module).items():
         child_path = f"{path}.{name}" if path else name
-        layer = _layer(child, x, child_path)
+        layer = _layer(child, x, child_path, (*parents, module))
         try:
             x = layer.output_shape(x)
         except ShapeError as error:
@@ -159,46 +168,112 @@ def _branch(module: nn.Module, x: Shape, path: str) -> tuple[tuple[Layer, ...], 
     return tuple(layers), x
 
 
-def _layer(module: nn.Module, x: Shape, path: str) -> Layer:
+def _layer(module: nn.Module, x: Shape, path: str, parents: tuple[nn.Module, ...]) -> Layer:
     """The layer that builds ``module`` for inputs of shape ``x``."""
-    container: Any = module
-    kind = LAYERS.kinds.get(type(module).__name__)
     try:
-        if _is_sequential(module):
-            return Sequential(layers=_branch(module, x, path)[0])
-        if kind is Residual and _is_netbuilder_class(module):
-            body, y = _branch(container.body, x, f"{path}.body")
-            activation = container.activation
-            return Residual(
-                body=body,
-                shortcut=_branch(container.shortcut, x, f"{path}.shortcut")[0],
-                join=container.join,
-                activation=_layer(activation, y, f"{path}.activation") if activation else None,
-            )
-        if kind is Parallel and _is_netbuilder_class(module):
-            children = dict(container.named_children())
-            share = (x[0] // len(children), *x[1:]) if container.split else x
-            return Parallel(
-                branches={
-                    name: _branch(child, share, f"{path}.{name}")[0]
-                    for name, child in children.items()
-                },
-                join=container.join,
-                split=container.split,
-            )
-        if kind and issubclass(kind, TorchLayer) and _builds_class_of(kind, module):
-            return _torch_layer(kind, module, x, path)
+        with _faults(f"module {path}: reading it failed"):
+            return _known_layer(module, x, path, parents)
     except ValidationError as error:
         raise ConfigError(
-            f"module {path}, {kind and kind.kind}: {_first_message(error)}; fix it in the network"
+            f"module {path}, {class_name(module).rpartition('.')[2]}: {_first_message(error)}; "
+            "fix it in the network"
         ) from None
+
+
+def _known_layer(module: nn.Module, x: Shape, path: str, parents: tuple[nn.Module, ...]) -> Layer:
+    from torch import nn
+
+    _require_nesting(module, path, parents)
+    reason = _foreign_reason(module)
+    if reason or not issubclass(type(module), nn.Module):
+        allowed = reason or "a module of torch"
+        raise ConfigError(f"module {path}: found {class_name(module)}; allowed: {allowed}")
+    require_plain(module, _label(module, path))
+    kind = LAYERS.kinds.get(type(module).__name__)
+    inner = (*parents, module)
+    if _is_sequential(module):
+        return Sequential(layers=_branch(module, x, path, parents)[0])
+    parts, values = children(module), attributes(module)
+    if kind is Residual and _is_netbuilder_class(module):
+        _require_container(module, path)
+        if extra := parts.keys() - {"body", "shortcut", "activation"}:
+            raise ConfigError(f"module {path}: it holds {value_text(min(extra))}; remove it")
+        body, y = _branch(parts["body"], x, f"{path}.body", inner)
+        activation = parts.get("activation")
+        return Residual(
+            body=body,
+            shortcut=_branch(parts["shortcut"], x, f"{path}.shortcut", inner)[0],
+            join=values["join"],
+            activation=_layer(activation, y, f"{path}.activation", inner) if activation else None,
+        )
+    if kind is Parallel and _is_netbuilder_class(module):
+        _require_container(module, path)
+        share = (x[0] // max(len(parts), 1), *x[1:]) if values["split"] else x
+        return Parallel(
+            branches={
+                name: _branch(child, share, f"{path}.{name}", inner)[0]
+                for name, child in parts.items()
+            },
+            join=values["join"],
+            split=values["split"],
+        )
+    if kind and issubclass(kind, TorchLayer) and _builds_class_of(kind, module):
+        for child_path, child in named_modules(module):
+            require_plain(child, f"module {path}.{child_path}".rstrip("."))
+        return _torch_layer(kind, module, x, path)
+    name = type(module).__name__
+    hint = did_you_mean(name, LAYERS.kinds)
+    if kind is not None:
+        hint = "; it only has the name of one"
     raise ConfigError(
-        f"module {path}: {_class_name(module)} is not a layer kind"
-        f"{did_you_mean(type(module).__name__, LAYERS.kinds)}; import your own kinds with --plugin"
+        f"module {path}: {class_name(module)} is not a layer kind"
+        f"{hint}; import your own kinds with --plugin"
     )
 
 
+def _require_nesting(module: nn.Module, path: str, parents: tuple[nn.Module, ...]) -> None:
+    if any(parent is module for parent in parents):
+        raise ConfigError(f"module {path}: it contains itself; a document cannot; remove it there")
+    if len(parents) > MAX_DEPTH:
+        start = ".".join(path.split(".")[:3])
+        raise ConfigError(
+            f"module {start}…: nested in more than {MAX_DEPTH} modules; nest them less deeply"
+        )
+
+
+def _label(module: nn.Module, path: str) -> str:
+    return f"module {path}, {class_name(module).rpartition('.')[2]}"
+
+
+def _require_container(module: nn.Module, path: str) -> None:
+    require_plain(module, _label(module, path))
+    _require_no_own_tensors(module, f"module {path}")
+
+
+def _require_no_own_tensors(module: nn.Module, where: str) -> None:
+    own = [*tensors(module, "_parameters"), *tensors(module, "_buffers")]
+    if own:
+        raise ConfigError(
+            f"{where}: it holds {value_text(own[0])}, which no container of a document has; "
+            "move it into a layer"
+        )
+
+
+def _foreign_reason(value: object) -> str:
+    """What to name instead of a module that torch derives from another; empty if it is none."""
+    import torch
+
+    kind = type(value)
+    if issubclass(kind, torch.jit.ScriptModule):
+        return "the module before torch.jit.script or torch.jit.trace"
+    if str(kind.__module__).startswith(("torch.ao.", "torch.nn.quantized", "torch.nn.qat")):
+        return "the module before its quantization"
+    return ""
+
+
 def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str) -> TorchLayer:
+    import torch
+
     where = f"module {path}, {kind.kind}"
     if getattr(module, "return_indices", False):
         raise ConfigError(
@@ -216,13 +291,16 @@ def _torch_layer(kind: type[TorchLayer], module: nn.Module, x: Shape, path: str)
                 f"{where}: its {name} is {actual}, but its input is {format_shape(x)}; "
                 "check --input"
             )
+    with torch.device("meta"):
+        require_same_parts(module, layer.build(x), where)
     return layer
 
 
 def _is_sequential(module: nn.Module) -> bool:
     from torch import nn
 
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    kind = type(module)
+    return issubclass(kind, nn.Sequential) and kind.forward is nn.Sequential.forward
 
 
 def _builds_class_of(kind: type[TorchLayer], module: nn.Module) -> bool:
@@ -245,58 +323,7 @@ def _is_netbuilder_class(module: nn.Module) -> bool:
         return False
 
 
-def _require_no_sharing(model: nn.Module) -> None:
-    names: dict[int, str] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        first = names.setdefault(id(parameter), name)
-        if first != name:
-            raise ConfigError(
-                f"{first} and {name} are one parameter; a document cannot share parameters; "
-                "give each its own"
-            )
-
-
-def _require_equal_output(model: nn.Module, architecture: Architecture) -> None:
-    """Compare both networks on random input with the same weights.
-
-    A kind does not describe hooks, parametrizations or additional weights of a module.
-
-    Raises:
-        ConfigError: The weights or the outputs differ.
-    """
-    import torch
-
-    original = deepcopy(model).cpu().double().eval()
-    rebuilt = build(architecture).double().eval()
-    state = original.state_dict()
-    shapes, rebuilt_shapes = (
-        [tuple(value.shape) for value in network.state_dict().values()]
-        for network in (original, rebuilt)
-    )
-    if shapes != rebuilt_shapes:
-        raise ConfigError(
-            f"{architecture.name}: it has {len(shapes)} weight tensors, but the network of the "
-            f"document has {len(rebuilt_shapes)}; move the others into layers of known kinds"
-        )
-    keys = rebuilt.state_dict().keys()
-    rebuilt.load_state_dict(dict(zip(keys, state.values(), strict=True)))
-    generator = torch.Generator().manual_seed(0)
-    batch = torch.randn(1, *architecture.input, generator=generator, dtype=torch.float64)
-    with torch.no_grad():
-        expected, actual = original(batch.clone()), rebuilt(batch.clone())
-    if not torch.allclose(expected, actual, rtol=0, atol=0, equal_nan=True):
-        raise ConfigError(
-            f"{architecture.name}: its output differs from that of its layers: "
-            "a hook or a parametrization changes it; remove it first"
-        )
-
-
 def _first_message(error: ValidationError) -> str:
     [line, *_] = error.errors(include_url=False)
     place = ".".join(map(str, line["loc"]))
     return f"{place}: {line['msg']}" if place else line["msg"]
-
-
-def _class_name(value: object) -> str:
-    kind = type(value)
-    return f"{kind.__module__}.{kind.__qualname__}"

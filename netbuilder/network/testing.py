@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from copy import deepcopy
 from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from netbuilder.components.component import by_name
+from netbuilder.components.foreign_code import fault_text
 from netbuilder.components.layers.base import Layer
 from netbuilder.components.receptive_field.field import ReceptiveField
+from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape, spatial
+from netbuilder.errors import ShapeError
+from netbuilder.network.trial import module_problem
 
 BATCH = 2
 
@@ -21,7 +28,9 @@ def check_layer(layer: Layer, x: Shape) -> None:
 
     The output shape and the parameters must be those of the module, the multiply-accumulates those
     of torch's flop counter. The receptive field must be the largest number of input positions that
-    an output position depends on, per axis. Reading the written layer must return the same layer.
+    an output position depends on, per axis, and no smaller than that after another layer. The
+    module must run in training and in evaluation mode, and be copied. The layer must be equal after
+    it is written to a document or to the record of a run and read again.
 
     Args:
         layer: A layer of the kind, such as ``Conv2d(out_channels=3, kernel_size=3)``.
@@ -29,34 +38,87 @@ def check_layer(layer: Layer, x: Shape) -> None:
             are small, unequal, and large enough for some output to depend on no padding.
 
     Raises:
-        AssertionError: Some properties differ; the message has one line for each.
+        AssertionError: Some properties differ; the message has one line for each, with the rule.
     """
-    with torch.device("meta"):
-        module = layer.build(x)
-    field = layer.receptive_field(x, ReceptiveField.of_input(x))
-    expected = {
-        "output shape": output_shape(module, x),
-        "parameters": parameters(module),
-        "macs": macs(module, x),
-        "receptive field": tuple(
-            widest(read_along(layer.build(x), x, axis)) for axis in range(len(field.size))
+    checks: dict[str, Callable[[], str]] = {
+        "output shape": lambda: _differs(
+            layer.output_shape(x), output_shape(_on_meta(layer, x), x)
         ),
-        "canonical form": type(layer).model_validate(json.loads(layer.model_dump_json())),
+        "parameters": lambda: _differs(
+            list(layer.parameter_shapes(x).items()), parameters(_on_meta(layer, x))
+        ),
+        "macs": lambda: _differs(layer.macs(x), macs(_on_meta(layer, x), x)),
+        "receptive field": lambda: _field_difference(layer, x),
+        "receptive field after another layer": lambda: _later_field_difference(layer, x),
+        "module": lambda: _module_difference(layer, x),
+        "canonical form": lambda: _differs(
+            layer, type(layer).model_validate(json.loads(layer.model_dump_json()))
+        ),
+        "document": lambda: _differs(layer, _read_from_document(layer)),
+        "schema": lambda: _schema_difference(layer),
     }
-    actual = {
-        "output shape": layer.output_shape(x),
-        "parameters": list(layer.parameter_shapes(x).items()),
-        "macs": layer.macs(x),
-        "receptive field": field.size,
-        "canonical form": layer,
-    }
-    differences = [
-        f"{name}: the layer returns {actual[name]}, torch {expected[name]}"
-        for name in actual
-        if actual[name] != expected[name]
-    ]
+    differences = []
+    for name, check in checks.items():
+        try:
+            difference = check()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the code of a plugin can raise any exception
+            reason = str(error) if isinstance(error, ShapeError) else fault_text(error)
+            difference = f"the check failed: {reason}"
+        if difference:
+            differences.append(f"{name}: {difference}")
     if differences:
-        raise AssertionError(f"{layer.kind} for {format_shape(x)}\n" + "\n".join(differences))
+        lines = "\n".join(differences)
+        raise AssertionError(f"{layer.kind} for {format_shape(x)}\n{lines}")
+
+
+def _on_meta(layer: Layer, x: Shape) -> nn.Module:
+    with torch.device("meta"):
+        return layer.build(x)
+
+
+def _differs(actual: object, expected: object) -> str:
+    return "" if actual == expected else f"the layer returns {actual}, torch {expected}"
+
+
+def _field_difference(layer: Layer, x: Shape) -> str:
+    field = layer.receptive_field(x, ReceptiveField.of_input(x))
+    _ = field.sized(layer.output_shape(x)).coverage(layer.output_shape(x))
+    measured = (widest(read_along(layer.build(x), x, axis)) for axis in range(len(field.size)))
+    return _differs(field.size, tuple(measured))
+
+
+def _later_field_difference(layer: Layer, x: Shape) -> str:
+    """Check that the rule builds on the field of its input, here that of a pooling."""
+    pools = {2: nn.AvgPool1d, 3: nn.AvgPool2d, 4: nn.AvgPool3d}
+    if len(x) not in pools:
+        return ""
+    windows = (Window.sliding(3, padding=1) for _ in spatial(x))
+    before = ReceptiveField.of_input(x).read(None, *windows).sized(x)
+    size = layer.receptive_field(x, before).size
+    network = nn.Sequential(pools[len(x)](3, stride=1, padding=1), layer.build(x))
+    measured = tuple(widest(read_along(network, x, axis)) for axis in range(len(size)))
+    if all(read <= wide for read, wide in zip(measured, size, strict=True)):
+        return ""
+    return f"the layer returns {size}, but an output depends on {measured}; build on the field"
+
+
+def _module_difference(layer: Layer, x: Shape) -> str:
+    module = deepcopy(layer.build(x))  # as for a moving average of the weights
+    if [*module.state_dict()] != [*layer.build(x).state_dict()]:
+        return "the keys of state_dict() change from one module to the next"
+    return module_problem(module, x, layer.output_shape(x))
+
+
+def _schema_difference(layer: Layer) -> str:
+    json.dumps(type(layer).model_json_schema())
+    return ""
+
+
+def _read_from_document(layer: Layer) -> Layer:
+    kind = type(layer)
+    return kind.model_validate(by_name(kind, layer.non_default_arguments()))
 
 
 def parameters(module: nn.Module) -> list[tuple[str, Shape]]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
 
+from netbuilder.components.foreign_code import fault_text, is_foreign
 from netbuilder.components.layers.base import Layer, require_init
 from netbuilder.components.layers.container import Branch, Container, ShapeMismatch
-from netbuilder.components.plugins import exception_text
+from netbuilder.components.layers.rules import RuleFault
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape
@@ -95,21 +96,26 @@ class Walk:
 
         Raises:
             Fault: The layer, or a layer in it, cannot take its input.
+            ShapeError: The kind comes from a plugin, and one of its rules fails.
         """
         try:
             if isinstance(at.layer, Container):
                 return self._container(at, at.layer, x, field)
             return self._leaf(at, x, field)
+        except RuleFault as error:
+            raise ShapeError([self._architecture.problem(at.place, str(error))]) from None
         except ShapeError as error:
+            if error.problems:
+                raise  # a plugin's fault, with its place
             raise Fault(self._architecture.problem(at.place, str(error))) from None
         except Fault:
             raise
-        except Exception as error:  # a rule of a plugin can raise anything
-            if type(at.layer).__module__.startswith("netbuilder."):
+        except Exception as error:  # a plugin can define more than rules
+            if not is_foreign(type(at.layer)):
                 raise
-            reason = exception_text(error)
-            message = f"a rule of this plugin's kind failed for {format_shape(x)}: {reason}"
-            raise Fault(self._architecture.problem(at.place, message)) from None
+            reason = fault_text(error)
+            message = f"this plugin's kind failed for {format_shape(x)}: {reason}"
+            raise ShapeError([self._architecture.problem(at.place, message)]) from None
 
     def _leaf(self, at: Position, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
         layer = at.layer

@@ -17,6 +17,7 @@ from netbuilder.errors import ConfigError, require_choice
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.check import require_trainable
 from netbuilder.network.trainable import start_problems
+from netbuilder.network.trial import try_modules
 from netbuilder.runs.create import create_run
 from netbuilder.runs.records import DataRecord, Environment, RunConfig, Session
 from netbuilder.runs.run import Run
@@ -189,6 +190,7 @@ def prepare(analysis: Analysis, data_dir: str | PathLike[str] | None = None) -> 
         DataError: The data set is not available.
     """
     config = analysis.architecture.trained
+    try_modules(analysis)  # before there is a run folder
     data = open_dataset(config.dataset, Path(data_dir) if data_dir else None)
     # A fallback has other numbers than the data set that was checked with the document.
     if problems := start_problems(analysis, len(data.train_labels)):

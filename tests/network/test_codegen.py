@@ -28,7 +28,8 @@ from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError
 from netbuilder.network.codegen import class_name, python_code
-from netbuilder.network.from_torch import architecture_of, document, import_object
+from netbuilder.network.document import document
+from netbuilder.network.from_torch import architecture_of, import_object
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Implicit dimension choice:UserWarning", "ignore:Using padding=.same.:UserWarning"
@@ -322,10 +323,10 @@ WRONG = {
     "nets3:net": "module 0, Conv2d: it takes channels x height x width, found 6",
     "nets3:tied": "0.weight and 1.weight are one parameter; "
     "a document cannot share parameters; give each its own",
-    "nets3:hooked": "its output differs from that of its layers: a hook or a parametrization",
-    "nets3:normed": "torch.nn.utils.parametrize.ParametrizedLinear is not a layer kind",
+    "nets3:hooked": "module 0, Linear: a forward hook, <lambda>, runs with it",
+    "nets3:normed": "module 0, ParametrizedLinear: its weight has the parametrization WeightNorm",
     "nets3:indices": "module 0, MaxPool2d: return_indices returns two tensors; allowed: one",
-    "nets3:lazy": "LazyLinear is not a layer kind; did you mean Linear?",
+    "nets3:lazy": "module 0, LazyLinear: LazyLinear has no sizes before its first batch; run the",
     "nets3:odd_pad": "module 0, MaxPool2d: padding 5x5 is more than half of kernel 2x2",
 }
 

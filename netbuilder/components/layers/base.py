@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from netbuilder.components import kinds
 from netbuilder.components.component import Component
+from netbuilder.components.foreign_code import is_foreign
 from netbuilder.components.init import Init
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.registry import Registry
@@ -45,6 +46,10 @@ class Layer(Component):
         ]
         if missing and not abstract:
             raise TypeError(f"layer kind {cls.__name__} does not define: {', '.join(missing)}")
+        if is_foreign(cls) and not abstract:
+            from netbuilder.components.layers.rules import guard_rules
+
+            guard_rules(cls)
 
     @abstractmethod
     def output_shape(self, x: Shape) -> Shape:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, write_atomic
 from netbuilder._text import describe, quoted
+from netbuilder.components.registries import DATASETS
 from netbuilder.errors import ConfigError, Problem
 from netbuilder.runs.parse import damaged, parse_architecture, read_epochs, read_record
 from netbuilder.runs.records import (
@@ -172,6 +173,9 @@ class Run:
                 "environment.json"
             )
             raise damaged(path, message, REWRITE, "confusion")
+        dataset = DATASETS.kinds.get(self.environment.data.kind)
+        if dataset is not None and evaluation.classes == dataset.former_classes:
+            return evaluation.renamed(dataset.classes)
         return evaluation
 
     @property

@@ -85,6 +85,30 @@ def require_regular(path: Path, limit: int | None = None) -> int:
     return status.st_size
 
 
+_SKIPPED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR)
+
+
+def folders_below(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield a folder and each folder below it, with its entries, however deep they nest.
+
+    Links to folders are not followed, so that links in a circle have an end. A folder that cannot
+    be opened has no entries.
+    """
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        try:
+            with os.scandir(current) as opened:
+                entries = sorted(opened, key=lambda entry: entry.name)
+        except OSError as error:
+            if error.errno not in _SKIPPED:
+                raise
+            continue
+        yield current, entries
+        inner = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        pending += [current / name for name in reversed(inner)]
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that a crash at any moment leaves either the old file or the new one.
 

@@ -85,6 +85,15 @@ def require_regular(path: Path, limit: int | None = None) -> int:
     return status.st_size
 
 
+def is_regular(path: Path, limit: int) -> bool:
+    """Return whether a path leads to a regular file of at most ``limit`` bytes."""
+    try:
+        require_regular(path, limit)
+    except (UnfitFileError, OSError):
+        return False
+    return True
+
+
 _SKIPPED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR)
 
 
@@ -107,6 +116,14 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]
         yield current, entries
         inner = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         pending += [current / name for name in reversed(inner)]
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one; False if it cannot be known."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def write_atomic(path: Path, content: bytes) -> None:

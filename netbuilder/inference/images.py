@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from torch import Tensor
 
-from netbuilder._files import UnfitFileError, folders_below, require_regular
+from netbuilder._files import UnfitFileError, folders_below, leads_to_folder, require_regular
 from netbuilder._text import printable
 from netbuilder.components.datasets import Dataset
 from netbuilder.errors import ConfigError, Problem
@@ -113,7 +113,7 @@ def _pictures_below(folder: Path) -> Iterator[Path]:
             continue
         for entry in entries:
             named = entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
-            if named and not entry.is_dir():
+            if named and not leads_to_folder(entry):
                 yield below / entry.name
 
 

@@ -163,9 +163,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(folder)
 
 
-def test_pictures_in_deep_folders_are_listed(tmp_path: Path) -> None:
+def test_pictures_in_deep_folders_are_listed() -> None:
     """Folders nest deeper than Python's functions may; links in a circle are not followed."""
-    with deep_folders(tmp_path) as deepest:
+    with deep_folders() as (folder, deepest):
         (deepest / "1.png").touch()
-        (deepest / "loop").symlink_to(tmp_path)
-        assert find_images([tmp_path]) == [deepest / "1.png"]
+        (deepest / "loop").symlink_to(folder)
+        assert find_images([folder]) == [deepest / "1.png"]

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +47,83 @@ def report_write_errors(path: Path, hint: str = OUT_HINT) -> Iterator[None]:
     except OSError as error:
         message = f"{path}: cannot be written: {errno_message(error)}; {hint}"
         raise MachineError(printable(message)) from error
+
+
+class UnfitFileError(Exception):
+    """A path leads to no regular file, or to one that is too large; the message says which."""
+
+
+_OTHER_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def require_regular(path: Path, limit: int | None = None) -> int:
+    """Check a file before it is opened: to open a pipe may block, and a device may have no end.
+
+    Args:
+        path: The file.
+        limit: The largest allowed size in bytes.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        UnfitFileError: It is not a regular file, or it is larger than ``limit``.
+        OSError: There is no file, or its folder cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = _OTHER_KINDS.get(stat.S_IFMT(status.st_mode), "of another kind")
+        raise UnfitFileError(f"not a file: it is {kind}")
+    if limit is not None and status.st_size > limit:
+        raise UnfitFileError(f"it has {status.st_size:,} bytes; allowed: at most {limit:,}")
+    return status.st_size
+
+
+def is_regular(path: Path, limit: int) -> bool:
+    """Return whether a path leads to a regular file of at most ``limit`` bytes."""
+    try:
+        require_regular(path, limit)
+    except (UnfitFileError, OSError):
+        return False
+    return True
+
+
+_SKIPPED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR)
+
+
+def folders_below(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield a folder and each folder below it, with its entries, however deep they nest.
+
+    Links to folders are not followed, so that links in a circle have an end. A folder that cannot
+    be opened has no entries.
+    """
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        try:
+            with os.scandir(current) as opened:
+                entries = sorted(opened, key=lambda entry: entry.name)
+        except OSError as error:
+            if error.errno not in _SKIPPED:
+                raise
+            continue
+        yield current, entries
+        inner = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        pending += [current / name for name in reversed(inner)]
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one; False if it cannot be known."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -17,6 +17,9 @@ DOCUMENTS = (".yaml", ".yml")
 MARK = "config.json"
 """The file that marks a run folder."""
 
+MAX_DESCENT = 100
+"""The folders that one completion descends into; links in a circle have no end."""
+
 
 def documents(incomplete: str) -> list[str]:
     """YAML files, and folders."""
@@ -77,11 +80,15 @@ def _paths(incomplete: str, accepts: Callable[[Path], bool]) -> list[str]:
     A shell ends the word after a single completion, so that a single folder is replaced by its
     entries.
     """
-    paths = [path for path in _matching(incomplete) if path.is_dir() or accepts(path)]
-    if len(paths) == 1 and paths[0].is_dir() and not is_run(paths[0]):
-        entries = _paths(f"{paths[0]}/", accepts)
-        if entries:
-            return entries
+
+    def accepted(start: str) -> list[Path]:
+        return [path for path in _matching(start) if path.is_dir() or accepts(path)]
+
+    paths = accepted(incomplete)
+    for _ in range(MAX_DESCENT):
+        if not (len(paths) == 1 and paths[0].is_dir() and not is_run(paths[0])):
+            break
+        paths = accepted(f"{paths[0]}/") or paths
     return [
         _quoted(f"{path}/" if path.is_dir() and not is_run(path) else str(path)) for path in paths
     ]

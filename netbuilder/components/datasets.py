@@ -16,6 +16,8 @@ class Dataset(Component):
     Attributes:
         shape: The shape of an image: channels, height, width.
         classes: The names of the classes.
+        former_classes: The names that earlier versions recorded, in the same order; empty if they
+            are the same.
         mean: The mean of the training set per channel, for pixels in [0, 1]; images are normalized
             with it.
         std: The standard deviation, likewise.
@@ -30,6 +32,7 @@ class Dataset(Component):
 
     shape: ClassVar[Shape]
     classes: ClassVar[tuple[str, ...]]
+    former_classes: ClassVar[tuple[str, ...]] = ()
     mean: ClassVar[tuple[float, ...]]
     std: ClassVar[tuple[float, ...]]
     box: ClassVar[int | None] = None
@@ -99,6 +102,7 @@ class FashionMnist(_LikeMnist):
 
     kind = "fashion_mnist"
     torchvision_class = "FashionMNIST"
+    digest = "f026088cb852a362a9e550916e19515096a826dad87fcfa9abb7497b87e0a69a"
     shape = (1, 28, 28)
     classes = (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -144,6 +148,20 @@ class Cifar100(Dataset):
     train_size = 50_000
     test_size = 10_000
     shape = (3, 32, 32)
-    classes = tuple(map(str, range(100)))
+    classes = (
+        "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle",
+        "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle",
+        "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch",
+        "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest", "fox",
+        "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard",
+        "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse",
+        "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck",
+        "pine_tree", "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray",
+        "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail",
+        "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank",
+        "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle",
+        "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
+    )  # fmt: skip
+    former_classes = tuple(map(str, range(100)))
     mean = (0.5071, 0.4865, 0.4409)
     std = (0.2673, 0.2564, 0.2762)

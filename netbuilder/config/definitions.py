@@ -292,7 +292,7 @@ class Definitions:
         try:
             path = (folder / name).resolve()
             is_special = path.exists() and not path.is_file()
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:  # a link in a circle is RuntimeError
             raise error_at(item, scope, f"{quoted(name)}: {error}") from None
         if Path(name).is_absolute() or ".." in Path(name).parts or folder not in path.parents:
             message = f"found {quoted(name)}; allowed: a file in the folder of the document"

@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from filecmp import cmp
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -77,7 +78,7 @@ def next_document(source: Path, name: str, folder: Path | None = None) -> Draft:
     folder = source.parent if folder is None else folder
     for included in before.included():
         original, copy = source.parent / included, folder / included
-        if not copy.is_file() or copy.read_bytes() != original.read_bytes():
+        if not copy.is_file() or not cmp(original, copy, shallow=False):
             message = f"it includes {included}, which {folder} lacks or has changed; copy it there"
             raise ConfigError.at(source, message)
     sections = dict(_sections(text, str(source)))

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from netbuilder._files import UnfitFileError, require_regular
 from netbuilder.config.overrides import label
 from netbuilder.config.schema import COMPONENTS, Place, format_path
 from netbuilder.config.yaml_nodes import Node
@@ -23,8 +24,12 @@ def read_text(path: Path) -> str:
         ConfigError: The file is missing, a folder, unreadable, too large, empty or not UTF-8.
     """
     try:
+        if not path.is_dir():
+            require_regular(path)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
+    except UnfitFileError as error:
+        raise ConfigError.at(path, f"{error}; save the document as a file") from None
     except FileNotFoundError:
         raise ConfigError.at(path, f"no such file; {_path_hint(path)}") from None
     except IsADirectoryError:

@@ -5,9 +5,7 @@ torchvision is imported inside the functions; a run on a cached data set never l
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,43 +14,82 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netbuilder._files import UnfitFileError, require_regular
+from netbuilder.components.datasets import Dataset
 from netbuilder.components.registries import DATASETS
 from netbuilder.data.download import DownloadError, download
+from netbuilder.data.published import FACTS, decoded_bytes, difference
 from netbuilder.errors import DataError
 
 
 @dataclass(frozen=True)
+class UnpackedFile:
+    """A file of an archive: its path below the data root, and its MD5 if that is published."""
+
+    path: Path
+    md5: str | None
+
+
+@dataclass(frozen=True)
 class Archive:
-    """A published file: its path below the data root, its MD5, and its URLs."""
+    """A published file.
+
+    Attributes:
+        path: The path below the data root.
+        md5: The MD5.
+        size: The size in bytes.
+        urls: Where it is published.
+        unpacked: The files in it, which torchvision reads if they are below the data root.
+    """
 
     path: Path
     md5: str
+    size: int
     urls: tuple[str, ...]
+    unpacked: tuple[UnpackedFile, ...]
 
 
 def archives(kind: str) -> tuple[Archive, ...]:
     """List the archives of a data set, from torchvision's metadata."""
-    source = _class(kind)
+    source, sizes = _class(kind), FACTS[kind].sizes
     if hasattr(source, "resources"):
         folder = Path(source.__name__) / "raw"
         return tuple(
-            Archive(folder / name, md5, tuple(mirror + name for mirror in source.mirrors))
-            for name, md5 in source.resources
+            Archive(
+                folder / name,
+                md5,
+                size,
+                tuple(mirror + name for mirror in source.mirrors),
+                (UnpackedFile(folder / Path(name).stem, None),),
+            )
+            for (name, md5), size in zip(source.resources, sizes, strict=True)
         )
-    return (Archive(Path(source.filename), source.tgz_md5, (source.url,)),)
+    files = (*source.train_list, *source.test_list, (source.meta["filename"], source.meta["md5"]))
+    unpacked = tuple(UnpackedFile(Path(source.base_folder, name), md5) for name, md5 in files)
+    return (Archive(Path(source.filename), source.tgz_md5, sizes[0], (source.url,), unpacked),)
 
 
 def missing_archives(root: Path, kind: str) -> list[Archive]:
-    """List the archives of a data set that are not in the data root."""
-    return [archive for archive in archives(kind) if not (root / archive.path).is_file()]
+    """List the archives of a data set that are in the data root neither packed nor unpacked."""
+    return [
+        archive
+        for archive in archives(kind)
+        if not (root / archive.path).exists() and not _is_unpacked(root, archive)
+    ]
 
 
-def convert(root: Path, kind: str, work: Path) -> dict[str, Tensor]:
-    """Decode a data set from the archives in the data root, downloading those that are missing.
+def _is_unpacked(root: Path, archive: Archive) -> bool:
+    return all((root / file.path).exists() for file in archive.unpacked)
+
+
+def convert(root: Path, dataset: Dataset, work: Path) -> dict[str, Tensor]:
+    """Decode a data set from the data root, and download the archives that are missing.
+
+    An archive is read before its unpacked files, which are read where it is missing.
 
     Args:
         root: The data root. Downloaded archives are stored in it if it is writable.
-        kind: The name of the data set.
+        dataset: The data set.
         work: An empty folder for downloads and unpacked files.
 
     Returns:
@@ -60,28 +97,64 @@ def convert(root: Path, kind: str, work: Path) -> dict[str, Tensor]:
         ``train_labels`` and ``test_labels`` of shape (N).
 
     Raises:
-        DataError: An archive in the root differs from the published one.
+        DataError: A file in the root differs from the published one.
         DownloadError: An archive is missing and cannot be downloaded.
-        OSError: The disk is full, or an archive cannot be read.
+        OSError: The disk is full, or a file cannot be read.
     """
-    for archive in archives(kind):
+    from torchvision.datasets.utils import extract_archive
+
+    for archive in archives(dataset.kind):
         original, copy = root / archive.path, work / archive.path
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if original.is_file():
-            _verify(original, archive.md5)
+        if original.exists():
+            _verify(original, archive.size, archive.md5)
             _link(original, copy)
+        elif _is_unpacked(root, archive):
+            _link_unpacked(root, archive, dataset, work)
+            continue
         else:
             _download(archive, copy)
             _store(copy, original)
-    # torchvision unpacks into the work folder, and so leaves the root unchanged.
-    with contextlib.redirect_stdout(io.StringIO()):
-        train, test = (_class(kind)(work, train=train, download=True) for train in (True, False))
-    return {
+        # Only what has the published MD5 is unpacked, and into the work folder: the root stays.
+        extract_archive(str(copy))
+    try:
+        train, test = (_class(dataset.kind)(work, train=train) for train in (True, False))
+    except (AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # The unpacked files of MNIST have no published MD5, so they may have any content.
+        raise DataError(
+            f"{_folder(root, dataset)}: its unpacked files cannot be decoded: {error}; {_REMEDY}"
+        ) from error
+    tensors = {
         "train_images": _images(train.data),
         "train_labels": torch.as_tensor(train.targets).to(torch.uint8),
         "test_images": _images(test.data),
         "test_labels": torch.as_tensor(test.targets).to(torch.uint8),
     }
+    if reason := difference(dataset, tensors):
+        raise DataError(f"{_folder(root, dataset)}: not {dataset.kind}: {reason}; {_REMEDY}")
+    return tensors
+
+
+_REMEDY = "delete them and run again, or replace them with the published ones"
+
+
+def _folder(root: Path, dataset: Dataset) -> Path:
+    """Return the folder of the unpacked files."""
+    return root / archives(dataset.kind)[0].unpacked[0].path.parent
+
+
+def _link_unpacked(root: Path, archive: Archive, dataset: Dataset, work: Path) -> None:
+    """Link the unpacked files of an archive into the work folder, after a check.
+
+    Those of CIFAR have published MD5s. The size of those of MNIST follows from the shapes.
+    """
+    # A pickled batch has more than the pixels: names of files, and labels as numbers.
+    limit = 2 * decoded_bytes(dataset)
+    for file in archive.unpacked:
+        original, copy = root / file.path, work / file.path
+        _verify(original, limit, file.md5)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _link(original, copy)
 
 
 def _class(kind: str) -> Any:
@@ -102,13 +175,17 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _verify(path: Path, md5: str) -> None:
-    actual = _md5(path)
-    if actual != md5:
-        size = path.stat().st_size
+def _verify(path: Path, limit: int, md5: str | None) -> None:
+    """Check a file in the data root: its kind, its size and, if it is published, its MD5."""
+    remedy = "delete it and run again, or replace it with the complete file"
+    try:
+        size = require_regular(path, limit)
+    except UnfitFileError as error:
+        raise DataError(f"{path}: not the published file: {error}; {remedy}") from None
+    if md5 is not None and (actual := _md5(path)) != md5:
         raise DataError(
-            f"{path}: not the published archive: its MD5 is {actual} ({size} bytes), "
-            f"expected {md5}; delete it and run again, or replace it with the complete archive"
+            f"{path}: not the published file: its MD5 is {actual} ({size} bytes), "
+            f"expected {md5}; {remedy}"
         )
 
 
@@ -125,7 +202,7 @@ def _download(archive: Archive, path: Path) -> None:
     for number, url in enumerate(archive.urls):
         attempt = path.with_name(f"{path.name}.{number}")  # an abandoned transfer may still write
         try:
-            download(url, attempt)
+            download(url, attempt, archive.size)
         except DownloadError as error:
             reasons.append(str(error))
             continue

@@ -18,19 +18,37 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from netbuilder._files import digest_of, is_alive, sync_folder
+from netbuilder._files import digest_of, is_alive, require_regular, sync_folder
+from netbuilder._text import printable, quoted
+from netbuilder.components.datasets import Dataset
 from netbuilder.data.dataset import NAMES
+from netbuilder.data.published import decoded_bytes, difference
 
 MAPPED_FROM = 1 << 30
 """The file size in bytes from which tensors are memory-mapped instead of read."""
+
+UNREADABLE = (
+    SafetensorError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""The errors that reading a damaged file of tensors can raise, without those of the system."""
 
 _PREFIX = ".work"
 
 _SUFFIX = ".tmp"
 
 
+_HEADER_LIMIT = 1 << 20
+"""The largest size of the header of a cache file, in bytes."""
+
+
 class DamagedCacheError(Exception):
-    """A cache file exists, and its content is not what was written; see `open_dataset`."""
+    """A cache file exists, and its content is not that of its data set; see `open_dataset`."""
 
 
 def cache_path(root: Path, kind: str) -> Path:
@@ -38,44 +56,57 @@ def cache_path(root: Path, kind: str) -> Path:
     return root / "netbuilder" / f"{kind}.safetensors"
 
 
-def read(path: Path, known: str | None) -> tuple[dict[str, Tensor], str] | None:
-    """Read and verify a cache file.
+def read(path: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str] | None:
+    """Read and verify the cache file of a data set.
 
     Args:
         path: The path from `cache_path`.
-        known: The digest of the data set; by default the digest recorded in the file.
+        dataset: The data set.
 
     Returns:
         The tensors and their digest; None if the file does not exist.
 
     Raises:
-        DamagedCacheError: The file is incomplete, or its digest differs.
+        DamagedCacheError: The file is incomplete, its digest differs from that of the data set or
+            the recorded one, or its content is not that of the data set.
+        UnfitFileError: It is not a regular file.
         OSError: The file cannot be read.
     """
     if not path.exists():
         return None
+    size = require_regular(path)
+    if size > (limit := decoded_bytes(dataset) + _HEADER_LIMIT):
+        raise DamagedCacheError(f"it has {size:,} bytes, expected at most {limit:,}")
     with path.open("rb"):
         pass  # raises a clearer OSError than safetensors does
     try:
         with safe_open(path, framework="pt") as file:
-            recorded = (file.metadata() or {}).get("sha256", "none")
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in NAMES}
-            if path.stat().st_size < MAPPED_FROM:
+            if size < MAPPED_FROM:
                 tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-        digest = digest_of(tensors)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise DamagedCacheError(f"it is not complete ({error})") from None
-    expected = known or recorded
+    # Earlier versions recorded no kind.
+    if (kind := metadata.get("kind", dataset.kind)) != dataset.kind:
+        raise DamagedCacheError(f"it has the data set {quoted(kind)}, expected {dataset.kind}")
+    if reason := difference(dataset, tensors):
+        raise DamagedCacheError(reason)
+    digest = digest_of(tensors)
+    expected = dataset.digest or metadata.get("sha256", "none")
     if digest != expected:
-        raise DamagedCacheError(f"its SHA-256 is {digest}, expected {expected}")
+        raise DamagedCacheError(f"its SHA-256 is {digest}, expected {printable(expected[:64])}")
     return tensors, digest
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], digest: str, work: Path) -> None:
+def write(
+    path: Path, dataset: Dataset, tensors: Mapping[str, Tensor], digest: str, work: Path
+) -> None:
     """Write a cache file.
 
     Args:
         path: The path from `cache_path`.
+        dataset: The data set, whose kind is recorded in the file.
         tensors: The four uint8 tensors.
         digest: Their digest, which is recorded in the file.
         work: A folder from `work_folder`, on the same disk.
@@ -84,7 +115,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], digest: str, work: Path) ->
         OSError: The disk is full, or the folder is not writable.
     """
     temporary = work / path.name
-    content = save({name: tensors[name].contiguous() for name in NAMES}, {"sha256": digest})
+    metadata = {"sha256": digest, "kind": dataset.kind}
+    content = save({name: tensors[name].contiguous() for name in NAMES}, metadata)
     with temporary.open("wb") as file:  # with the user's umask, which save_file ignores
         file.write(content)
         file.flush()

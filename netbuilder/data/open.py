@@ -12,7 +12,8 @@ from pathlib import Path
 import platformdirs
 from torch import Tensor
 
-from netbuilder._files import digest_of
+from netbuilder._files import UnfitFileError, digest_of
+from netbuilder._text import printable
 from netbuilder.components.datasets import Dataset, Mnist5k
 from netbuilder.data import cache
 from netbuilder.data.archives import archives, convert, missing_archives
@@ -63,14 +64,14 @@ def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
         tensors, digest = _read_cache(path, folder, dataset) or _decode(path, folder, dataset)
     except DownloadError as error:
         return _open_fallback(dataset, folder, str(error))
+    except UnfitFileError as error:
+        raise DataError(f"{path}: {error}; delete it and run again") from None
     except OSError as error:
         raise DataError(
             f"{error.filename or folder}: {kind} cannot be read: {error.strerror or error}; make "
             "the folder readable and free space on its disk, or name another with --data-dir "
             "or NETBUILDER_DATA"
         ) from error
-    if tuple(tensors["train_images"].shape[1:]) != dataset.shape:
-        raise DataError(f"{path}: its images are not those of {kind}; delete it and run again")
     return LoadedData.from_tensors(dataset, tensors, digest)
 
 
@@ -85,7 +86,7 @@ def must_download(dataset: Dataset, root: Path | None = None) -> bool:
 def _read_cache(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str] | None:
     """The content of the cache; None if it is missing, or damaged while all archives exist."""
     try:
-        return cache.read(path, dataset.digest)
+        return cache.read(path, dataset)
     except cache.DamagedCacheError as error:
         if missing := missing_archives(root, dataset.kind):
             paths = ", ".join(str(root / archive.path) for archive in missing)
@@ -93,7 +94,7 @@ def _read_cache(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Ten
                 f"{path}: the cache is damaged: {error}; delete it to download {dataset.kind} "
                 f"again, or restore the archives to rebuild it from them (missing: {paths})"
             ) from None
-        _log.warning("%s: the cache is damaged: %s; rebuilt from the archives", path, error)
+        _warn(f"{path}: the cache is damaged: {error}; rebuilt from the archives")
         return None
 
 
@@ -106,21 +107,27 @@ def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor]
         cache.remove_stale_work(temporary)
         work, writable = cache.work_folder(temporary), False
     try:
-        tensors = convert(root, dataset.kind, work)
+        tensors = convert(root, dataset, work)
         digest = digest_of(tensors)
         if digest != (dataset.digest or digest):
             raise DataError(
                 f"{root}: decoding {dataset.kind} gave SHA-256 {digest}, expected "
-                f"{dataset.digest}; install another version of torchvision, which decodes them"
+                f"{dataset.digest}; replace unpacked files by the published archives, or install "
+                "another version of torchvision, which decodes them"
             )
         if writable:
             try:
-                cache.write(path, tensors, digest, work)
+                cache.write(path, dataset, tensors, digest, work)
             except OSError as error:
-                _log.warning("%s: cannot be cached: %s", path, error.strerror or error)
+                _warn(f"{path}: cannot be cached: {error.strerror or error}")
         return tensors, digest
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _warn(message: str) -> None:
+    """Log a warning, which without a handler is printed as it is."""
+    _log.warning("%s", printable(message))
 
 
 def _open_fallback(dataset: Dataset, root: Path, reason: str) -> LoadedData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from torch import Tensor
 
+from netbuilder._files import UnfitFileError, folders_below, leads_to_folder, require_regular
+from netbuilder._text import printable
 from netbuilder.components.datasets import Dataset
 from netbuilder.errors import ConfigError, Problem
 
@@ -21,6 +23,27 @@ FORMATS = ("PNG", "JPEG")
 
 MAX_SIDE = 2048
 """The pixels of the longer side above which a picture is reduced first, to save memory."""
+
+MAX_PIXELS_PER_BYTE = {"PNG": 8 * 1032, "JPEG": 8 * 64}
+"""The pixels that a byte of a file can hold, by format.
+
+A PNG has at least a bit per pixel, and deflate at most 1032 bytes per byte. A JPEG has at least a
+bit per block of 64 pixels.
+"""
+
+ORIENTATION = 0x0112
+"""The EXIF tag of the orientation of a camera."""
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""The operation that turns a picture upright, by its orientation."""
 
 NOISE_DEVIATIONS = 4
 """The median deviations from the background within which a pixel belongs to it."""
@@ -73,7 +96,7 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        pictures = [file for file in path.rglob("*") if _is_picture(file, path)]
+        pictures = list(_pictures_below(path))
         if not pictures:
             message = f"no image in it; allowed: files that end with {', '.join(SUFFIXES)}"
             problems.append(Problem(str(path), None, None, "", message))
@@ -83,10 +106,15 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def _is_picture(file: Path, folder: Path) -> bool:
-    """Whether a file below ``folder`` has the suffix of a picture and is not hidden."""
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return file.suffix.lower() in SUFFIXES and not hidden and not file.is_dir()
+def _pictures_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder that end like pictures, without hidden ones."""
+    for below, entries in folders_below(folder):
+        if any(part.startswith(".") for part in below.relative_to(folder).parts):
+            continue
+        for entry in entries:
+            named = entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
+            if named and not leads_to_folder(entry):
+                yield below / entry.name
 
 
 def read_image(path: Path, dataset: Dataset) -> Tensor:
@@ -122,43 +150,103 @@ def read_image(path: Path, dataset: Dataset) -> Tensor:
 
 def _load(path: Path) -> Image.Image:
     """Load a picture upright, opaque, with 8 bits per channel and at most `MAX_SIDE` per side."""
-    if path.exists() and not path.is_file():  # reading a pipe would block
-        raise UnusableImageError("not a regular file; save the image as one")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as file:
-                file.load()
-                picture = ImageOps.exif_transpose(file)
+        picture, orientation = _decode(path)
+    except UnfitFileError:
+        raise UnusableImageError("not a regular file; save the image as one") from None
+    except UnusableImageError:
+        raise
     except UnidentifiedImageError:
         raise UnusableImageError("not a PNG or JPEG file; convert it to one") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         limit = f"{Image.MAX_IMAGE_PIXELS:,}"
         raise UnusableImageError(f"more than {limit} pixels; scale it down") from None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's errors for damaged files
+    except MemoryError:
+        raise UnusableImageError("larger than the memory; scale it down") from None
+    except Exception as error:  # a damaged file can raise any exception in Pillow's decoders
         if reason := getattr(error, "strerror", None):
             message = f"cannot be opened: {reason}; name a readable file"
         else:
-            message = f"cannot be read: {error}; save it again as PNG or JPEG"
+            reason = str(error) or type(error).__name__
+            message = f"cannot be read: {printable(reason)}; save it again as PNG or JPEG"
         raise UnusableImageError(message) from None
-    if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
-        deep = np.asarray(picture).astype(np.uint32)
-        picture = Image.fromarray((deep >> 8).astype(np.uint8))
-    if (factor := -(-max(picture.size) // MAX_SIDE)) > 1:
-        mode = "RGBA" if picture.has_transparency_data else "RGB"
-        picture = picture.convert(mode).reduce(factor)
+    if orientation in UPRIGHT:
+        picture = picture.transpose(UPRIGHT[orientation])
     return _composite(picture) if picture.has_transparency_data else picture
+
+
+def _decode(path: Path) -> tuple[Image.Image, int | None]:
+    """Return a picture of at most `MAX_SIDE` pixels per side, and the orientation in its EXIF data.
+
+    Only the reduced picture stays in memory.
+    """
+    size = require_regular(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=FORMATS) as file:
+            _require_content(file, size)
+            file.draft(None, (MAX_SIDE, MAX_SIDE))  # a large JPEG is decoded at a smaller size
+            return _reduced(file), file.getexif().get(ORIENTATION)
+
+
+def _require_content(file: Image.Image, size: int) -> None:
+    """Check, before memory for its pixels is allocated, that a file may contain all of them.
+
+    Args:
+        file: The picture; only its header is read yet.
+        size: The size of the file in bytes.
+
+    Raises:
+        UnusableImageError: The file is too small.
+    """
+    width, height = file.size
+    if width * height > MAX_PIXELS_PER_BYTE.get(file.format or "", 8 * 64) * size:
+        raise UnusableImageError(
+            f"cannot be read: its {size:,} bytes cannot have {width} x {height} pixels; "
+            "save it again as PNG or JPEG"
+        )
+
+
+def _reduced(picture: Image.Image) -> Image.Image:
+    """Decode a picture to 8 bits per channel and at most `MAX_SIDE` pixels per side.
+
+    A large one is converted tile by tile, because each copy of all pixels costs as much memory as
+    the picture itself.
+    """
+    picture.load()
+    if (factor := -(-max(picture.size) // MAX_SIDE)) <= 1:
+        return _eight_bits(picture)
+    width, height = picture.size
+    side = factor * max(1, MAX_SIDE // factor)
+    mode = "RGBA" if _eight_bits(picture.crop((0, 0, 1, 1))).has_transparency_data else "RGB"
+    reduced = Image.new(mode, (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            box = (left, top, min(left + side, width), min(top + side, height))
+            tile = _eight_bits(picture.crop(box)).convert(mode).reduce(factor)
+            reduced.paste(tile, (left // factor, top // factor))
+    return reduced
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Convert 16 bits per pixel, which Pillow would clip at 255, to 8."""
+    if not picture.mode.startswith("I"):
+        return picture
+    deep = np.asarray(picture).astype(np.uint32)
+    return Image.fromarray((deep >> 8).astype(np.uint8))
 
 
 def _composite(picture: Image.Image) -> Image.Image:
     """Put a transparent picture on white, or on black if its opaque part is bright."""
-    rgba = np.asarray(picture.convert("RGBA"), dtype=np.float64)
+    rgba = np.asarray(picture.convert("RGBA"), dtype=np.float32)
     opacity = rgba[..., 3:] / 255
-    total = opacity.sum()
-    brightness = (rgba[..., :3] * opacity).sum() / (3 * total) if total else 0
+    total = opacity.sum(dtype=np.float64)
+    ink = rgba[..., :3] * opacity
+    brightness = ink.sum(dtype=np.float64) / (3 * total) if total else 0
     background = 0 if brightness > 127 else 255
-    rgb = rgba[..., :3] * opacity + background * (1 - opacity)
-    return Image.fromarray(rgb.round().astype(np.uint8))
+    ink += background * (1 - opacity)
+    return Image.fromarray(ink.round().astype(np.uint8))
 
 
 def _brightness(picture: Image.Image) -> Gray:

@@ -26,7 +26,7 @@ def gather(architecture: Architecture, runs: Path) -> tuple[Evidence, list[str]]
 def _newest_metrics(
     architecture: Architecture, folder: Path, notes: list[str]
 ) -> tuple[EpochRecord, ...]:
-    from netbuilder.runs.run import run_folders
+    from netbuilder.runs.folders import run_folders
     from netbuilder.runs.selection import readable_runs
 
     readable, unreadable = readable_runs(run_folders(folder))

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from netbuilder.errors import NetbuilderError
+from netbuilder.runs.folders import run_folders
 from netbuilder.runs.records import best_epoch
-from netbuilder.runs.run import Run, run_folders
+from netbuilder.runs.run import Run
 
 VERDICTS = ("met", "not met", "not judged", "running", "unfinished", "damaged")
 """The states of a run; "not judged": it is finished, without targets or on a fallback data set."""

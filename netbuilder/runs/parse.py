@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import stat
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from netbuilder._files import UnfitFileError, require_regular
 from netbuilder._text import describe, printable
 from netbuilder.components.component import explain
 from netbuilder.errors import ConfigError, MachineError, Problem
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
+MAX_BYTES = 32 << 20
+"""The largest file of a record: a hundred thousand epochs, or a thousand classes, have less."""
+
 
 def read_bytes(path: Path, remedy: str) -> bytes:
     """Read a record's file.
@@ -28,16 +32,19 @@ def read_bytes(path: Path, remedy: str) -> bytes:
         remedy: What to do if the file is unusable; the end of the message.
 
     Raises:
-        ConfigError: The file is missing, or it is not a regular file.
+        ConfigError: The file is missing or too large, or it is not a regular file.
         MachineError: The disk fails to read the file, which may be sound.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
-            raise damaged(path, "cannot be read: not a file", remedy)
+        require_regular(path, MAX_BYTES)
         return path.read_bytes()
+    except UnfitFileError as error:
+        raise damaged(path, f"cannot be read: {error}", remedy) from None
     except (FileNotFoundError, NotADirectoryError):
         raise damaged(path, "cannot be read: no such file", remedy) from None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise damaged(path, "cannot be read: its link leads in a circle", remedy) from None
         reason = error.strerror or str(error)
         raise MachineError(
             printable(f"{path}: cannot be read: {reason}; check that the disk is sound")

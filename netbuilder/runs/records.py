@@ -353,6 +353,17 @@ class Evaluation(Record):
         """The number of test images."""
         return sum(map(sum, self.confusion))
 
+    def renamed(self, classes: tuple[str, ...]) -> Evaluation:
+        """Return the evaluation with other names of the classes, in the same order."""
+        names = dict(zip(self.classes, classes, strict=True))
+        mistakes = tuple(
+            mistake.model_copy(
+                update={"label": names[mistake.label], "guess": names[mistake.guess]}
+            )
+            for mistake in self.mistakes
+        )
+        return self.model_copy(update={"classes": classes, "mistakes": mistakes})
+
 
 class VerdictRecord(Record):
     """The verdict on one target; see `netbuilder.network.targets.Verdict`."""

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from netbuilder._files import exclusive_lock, is_locked, remove_leftovers, write_atomic
 from netbuilder._text import describe, quoted
+from netbuilder.components.registries import DATASETS
 from netbuilder.errors import ConfigError, Problem
+from netbuilder.runs.folders import distinct, folders_of, is_run_folder, run_folders
 from netbuilder.runs.parse import damaged, parse_architecture, read_epochs, read_record
 from netbuilder.runs.records import (
     Environment,
@@ -172,6 +174,9 @@ class Run:
                 "environment.json"
             )
             raise damaged(path, message, REWRITE, "confusion")
+        dataset = DATASETS.kinds.get(self.environment.data.kind)
+        if dataset is not None and evaluation.classes == dataset.former_classes:
+            return evaluation.renamed(dataset.classes)
         return evaluation
 
     @property
@@ -198,7 +203,7 @@ class Run:
         Raises:
             ConfigError: The path is not a run folder.
         """
-        if not (path / "config.json").exists():
+        if not is_run_folder(path):
             reason = (
                 "not a run folder: it has no config.json" if path.is_dir() else "no such folder"
             )
@@ -210,7 +215,7 @@ class Run:
 
     @classmethod
     def find(cls, paths: Iterable[Path]) -> list[Run]:
-        """Return every run at or below ``paths``, sorted by path within each of them.
+        """Return every run at or below ``paths`` once, sorted by path within each of them.
 
         Raises:
             ConfigError: There is no run folder at or below a path.
@@ -223,7 +228,7 @@ class Run:
                 message = f"{reason}; `netbuilder train` creates them"
                 raise ConfigError([Problem(str(path), 0, 0, "", message)])
             runs += map(cls, folders)
-        return runs
+        return [cls(path) for path in distinct(run.path for run in runs)]
 
     @classmethod
     def latest(
@@ -313,16 +318,3 @@ class Run:
                 message = "another process trains this run; let it end, or stop it first"
                 raise ConfigError.at(self.path, message)
             yield
-
-
-def run_folders(folder: Path) -> Iterator[Path]:
-    """Yield each run folder at or below ``folder``, in no order."""
-    for config in folder.rglob("config.json"):
-        if not config.parent.name.startswith("."):  # such a folder is not complete
-            yield config.parent
-
-
-def folders_of(name: str, runs: Path) -> Iterator[Path]:
-    """Yield each run folder of the architecture ``name`` below ``runs``, in no order."""
-    for config in (runs / name).glob("[!.]*/config.json"):  # a leading dot: not complete
-        yield config.parent

@@ -13,7 +13,8 @@ from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, MachineError, Problem
 from netbuilder.runs import RUNS
-from netbuilder.runs.run import Run, experiment, folders_of, run_folders
+from netbuilder.runs.folders import folders_of, is_run_folder, run_folders
+from netbuilder.runs.run import Run, experiment
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Selection:
         selections, problems = [], []
         for path in paths:
             try:
-                if path.is_dir() and not (path / "config.json").exists():
+                if path.is_dir() and not is_run_folder(path):
                     selections += cls._below(path)
                 else:
                     selections.append(cls.open(path, runs))

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from archives import patch_counts, pixels_of
 from hypothesis import given
 from hypothesis import strategies as st
 from small import after, fingerprint, run_until_stopped, small
 
 from netbuilder._files import digest_of
+from netbuilder.components.datasets import FashionMnist
 from netbuilder.data import cache
 from netbuilder.data.loader import InMemoryLoader, StreamingLoader
 from netbuilder.data.transforms import epoch_order
@@ -73,16 +75,16 @@ def test_a_streamed_run_equals_a_run_in_memory(
 
 def test_a_large_cache_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tensors are equal, and their memory is mapped from the file."""
-    images, labels = samples(20)
-    images = images.contiguous()
-    tensors = {"train_images": images, "train_labels": labels.to(torch.uint8)}
-    tensors |= {"test_images": images.clone(), "test_labels": labels.to(torch.uint8)}
-    digest = digest_of(tensors)
-    path = cache.cache_path(tmp_path, "kind")
+    patch_counts(monkeypatch, FashionMnist, 20, 20)
+    images = pixels_of(FashionMnist, 20, torch.Generator().manual_seed(0))
+    labels = torch.arange(20).remainder(10).to(torch.uint8)
+    tensors = {"train_images": images, "train_labels": labels}
+    tensors |= {"test_images": images.clone(), "test_labels": labels.clone()}
+    path = cache.cache_path(tmp_path, "fashion_mnist")
     work = cache.work_folder(path.parent)
-    cache.write(path, tensors, digest, work)
+    cache.write(path, FashionMnist(), tensors, digest_of(tensors), work)
     monkeypatch.setattr(cache, "MAPPED_FROM", 1)
-    loaded = cache.read(path, None)
+    loaded = cache.read(path, FashionMnist())
     assert loaded is not None
     assert all(torch.equal(loaded[0][name], tensors[name]) for name in tensors)
     address = loaded[0]["train_images"].data_ptr()

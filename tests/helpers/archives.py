@@ -11,10 +11,32 @@ from pathlib import Path
 
 import pytest
 import torch
-from torchvision import datasets
+
+from netbuilder.components.datasets import Cifar10, Dataset, FashionMnist
+from netbuilder.data.published import FACTS, Facts
 
 COUNTS = {"train": 40, "t10k": 20}
 PLACE = Path("FashionMNIST", "raw")
+
+
+def publish_counts(kind: type[Dataset], train: int, test: int) -> None:
+    """Replace the published facts of a data set for the rest of the process; no digest is known."""
+    FACTS[kind.kind] = Facts(train, test, FACTS[kind.kind].sizes)
+    kind.digest = None
+
+
+def patch_counts(monkeypatch: pytest.MonkeyPatch, kind: type[Dataset], *counts: int) -> None:
+    """Replace the published facts of a data set for a test."""
+    monkeypatch.setitem(FACTS, kind.kind, FACTS[kind.kind])
+    monkeypatch.setattr(kind, "digest", kind.digest)
+    publish_counts(kind, *counts)
+
+
+def pixels_of(kind: type[Dataset], count: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw images (N, C, H, W) with the mean of a data set."""
+    noise = torch.randint(-20, 21, (count, *kind.shape), generator=generator)
+    means = torch.tensor(kind.mean).mul(255).round().long().view(-1, 1, 1)
+    return (means + noise).to(torch.uint8)
 
 
 def md5(path: Path) -> str:
@@ -29,7 +51,7 @@ def write_fashion(root: Path) -> list[tuple[str, str]]:
     folder.mkdir(parents=True)
     resources = []
     for part, count in COUNTS.items():
-        images = torch.randint(0, 256, (count, 28, 28), generator=generator, dtype=torch.uint8)
+        images = pixels_of(FashionMnist, count, generator).squeeze(1)
         labels = torch.randint(0, 10, (count,), generator=generator, dtype=torch.uint8)
         for name, values in (("images-idx3", images), ("labels-idx1", labels)):
             header = bytes([0, 0, 8, values.ndim])
@@ -42,6 +64,9 @@ def write_fashion(root: Path) -> list[tuple[str, str]]:
 
 def publish_fashion(resources: list[tuple[str, str]], mirror: str) -> None:
     """Replace torchvision's published archives by these for the rest of the process."""
+    from torchvision import datasets
+
+    publish_counts(FashionMnist, *COUNTS.values())
     datasets.FashionMNIST.resources = resources
     datasets.FashionMNIST.mirrors = [mirror]
 
@@ -49,7 +74,10 @@ def publish_fashion(resources: list[tuple[str, str]], mirror: str) -> None:
 @pytest.fixture
 def fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root with small Fashion-MNIST archives, and no network."""
+    from torchvision import datasets
+
     root = tmp_path / "root"
+    patch_counts(monkeypatch, FashionMnist, *COUNTS.values())
     monkeypatch.setattr(datasets.FashionMNIST, "resources", write_fashion(root))
     # Nothing listens on this port: the connection is refused at once.
     monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
@@ -58,8 +86,11 @@ def fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
     """Write CIFAR-10's archive with 6 random images, the last for tests; return (N, C, H, W)."""
+    from torchvision import datasets
+
     root.mkdir()
-    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
+    patch_counts(monkeypatch, Cifar10, 5, 1)
+    images = pixels_of(Cifar10, 6, torch.Generator().manual_seed(0))
     folder = datasets.CIFAR10.base_folder
     contents: dict[str, object] = {
         f"data_batch_{i + 1}": {"data": images[i : i + 1].flatten(1).numpy(), "labels": [i]}

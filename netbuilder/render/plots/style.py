@@ -25,6 +25,8 @@ TRAIN, TEST, GOAL = "#c26a00", "#00629b", "#777777"
 COLORS = 64
 """Colors of a palette; enough for a plot with antialiased edges, and for shades of gray."""
 PHOTO_COLORS = 256
+MAX_PIXELS = 1 << 24
+"""The pixels of a picture that gets a palette; a plot has some two million."""
 
 
 def save(figure: Figure, path: Path, *, photos: bool = False) -> None:
@@ -38,15 +40,17 @@ def save(figure: Figure, path: Path, *, photos: bool = False) -> None:
 def with_palette(png: bytes, *, photos: bool = False) -> bytes:
     """Convert a PNG to a palette, at a third of the size of 32 bits per pixel.
 
-    A PNG that already has a palette, or cannot be decoded, is returned unchanged.
+    A PNG that already has a palette, is too large, or cannot be decoded, is returned unchanged.
     """
     buffer = BytesIO()
     try:
-        with Image.open(BytesIO(png)) as image:
-            if image.mode == "P":
-                return png
-            pixels = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(png)) as image:
+                if image.mode == "P" or image.width * image.height > MAX_PIXELS:
+                    return png
+                pixels = image.convert("RGB")
+    except Exception:  # a damaged file can raise any exception in Pillow's decoders
         return png
     colors = PHOTO_COLORS if photos else COLORS
     palette = pixels.quantize(colors, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netbuilder._files import remove_leftovers, report_write_errors, write_atomic
+from netbuilder._files import (
+    UnfitFileError,
+    is_regular,
+    remove_leftovers,
+    report_write_errors,
+    require_regular,
+    write_atomic,
+)
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError
 from netbuilder.render.report.html import page
@@ -20,6 +27,12 @@ SIZES = "accuracy-against-parameters.png"
 
 LABEL = 20
 """The longest name of a class in a picture, in characters."""
+
+MAX_MANIFEST = 1 << 20
+"""The longest list of pictures, in bytes."""
+
+MAX_PICTURE = 16 << 20
+"""The largest picture of a run that a report contains, in bytes."""
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -61,9 +74,7 @@ def _earlier(out: Path, *, force: bool) -> set[str]:
     if not out.exists():
         return set()
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
-    manifest = None
-    if MARKDOWN in names:
-        manifest = _MANIFEST.search((out / MARKDOWN).read_text(encoding="utf-8", errors="replace"))
+    manifest = _MANIFEST.search(_last_part(out / MARKDOWN)) if MARKDOWN in names else None
     pictures = set(manifest[1].split()) if manifest else set()
     others = sorted(names - (pictures | {MARKDOWN, HTML} if manifest else set()))
     if others and not force:
@@ -77,6 +88,17 @@ def _earlier(out: Path, *, force: bool) -> set[str]:
     return {name for name in pictures if name.endswith(".png") and (out / name).is_file()}
 
 
+def _last_part(path: Path) -> str:
+    """Return the end of a text; empty if it is not a regular file."""
+    try:
+        size = require_regular(path)
+    except UnfitFileError:
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, size - MAX_MANIFEST))
+        return file.read(MAX_MANIFEST).decode(errors="replace")
+
+
 def _mistakes(report: Report) -> dict[str, bytes]:
     """Return the plot of the worst mistakes of each network's first run, if any."""
     from netbuilder.render.plots.style import with_palette
@@ -86,7 +108,7 @@ def _mistakes(report: Report) -> dict[str, bytes]:
         if not iteration.evaluated:
             continue
         path = iteration.trained[0].run.path / "misclassified.png"
-        if path.is_file() and (png := path.read_bytes()).startswith(PNG):
+        if is_regular(path, MAX_PICTURE) and (png := path.read_bytes()).startswith(PNG):
             photos = iteration.analysis.architecture.input[0] > 1
             pictures[iteration.key] = with_palette(png, photos=photos)
     return pictures

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 from torch import Tensor
 
-from netbuilder._files import digest_of
+from netbuilder._files import digest_of, remove_leftovers
 from netbuilder.components.datasets import Dataset, Mnist5k
 from netbuilder.data import cache
 from netbuilder.data.archives import archives, convert, missing_archives
@@ -59,7 +57,7 @@ def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
     folder, kind = data_root(root), dataset.kind
     path = cache.cache_path(folder, kind)
     try:
-        cache.remove_stale_work(path.parent)
+        remove_leftovers(path.parent)
         tensors, digest = _read_cache(path, folder, dataset) or _decode(path, folder, dataset)
     except DownloadError as error:
         return _open_fallback(dataset, folder, str(error))
@@ -99,13 +97,7 @@ def _read_cache(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Ten
 
 def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str]:
     """The content of the archives; writes it to the cache if the root is writable."""
-    try:
-        work, writable = cache.work_folder(path.parent), True
-    except OSError:
-        temporary = Path(tempfile.gettempdir())
-        cache.remove_stale_work(temporary)
-        work, writable = cache.work_folder(temporary), False
-    try:
+    with cache.work_folder(path.parent) as (work, writable):
         tensors = convert(root, dataset.kind, work)
         digest = digest_of(tensors)
         if digest != (dataset.digest or digest):
@@ -119,8 +111,6 @@ def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor]
             except OSError as error:
                 _log.warning("%s: cannot be cached: %s", path, error.strerror or error)
         return tensors, digest
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _open_fallback(dataset: Dataset, root: Path, reason: str) -> LoadedData:

@@ -79,8 +79,8 @@ def test_a_large_cache_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.Monk
     tensors |= {"test_images": images.clone(), "test_labels": labels.to(torch.uint8)}
     digest = digest_of(tensors)
     path = cache.cache_path(tmp_path, "kind")
-    work = cache.work_folder(path.parent)
-    cache.write(path, tensors, digest, work)
+    path.parent.mkdir()
+    cache.write(path, tensors, digest, tmp_path)
     monkeypatch.setattr(cache, "MAPPED_FROM", 1)
     loaded = cache.read(path, None)
     assert loaded is not None

@@ -6,28 +6,22 @@ The module of a command is imported when the command runs or its help is shown.
 from __future__ import annotations
 
 import errno
-import os
 import re
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, cast
+from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import netbuilder
 from netbuilder._text import did_you_mean
-from netbuilder.cli._output import echo
+from netbuilder.cli._output import discard, echo, echo_error, open_streams
 from netbuilder.errors import ConfigError, MachineError, NetbuilderError
-
-if TYPE_CHECKING:
-    from typer.core import TyperCommand
-
-P = ParamSpec("P")
 
 COMMANDS = {
     "new": "Draft a document from a template or from an earlier document.",
@@ -71,8 +65,38 @@ def command_function(name: str) -> Callable[..., None]:
     return command
 
 
+class SingleCommand(TyperCommand):
+    """A command that refuses a second value of an option that takes one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:  # completing a line refuses nothing
+            # The parser returns each option once per use.
+            order = self.make_parser(ctx).parse_args(args=list(args))[2]
+            for option in dict.fromkeys(order):
+                if is_single_valued(option) and (count := order.count(option)) > 1:
+                    raise ConfigError(
+                        f"{ctx.command_path}: {_display_name(option)}: found {count} values; "
+                        "allowed: one; leave the others out"
+                    )
+        return super().parse_args(ctx, args)
+
+
+def is_single_valued(parameter: Any) -> bool:
+    """Whether a parameter is an option with one value; a flag has none."""
+    is_option = parameter.param_type_name == "option"
+    return is_option and not (parameter.is_flag or parameter.multiple or parameter.count)
+
+
 class CommandGroup(TyperGroup):
     """Commands that are imported when they are used; `COMMANDS` lists them."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with report_output_errors():  # of --help and --version
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with report_output_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -81,7 +105,7 @@ class CommandGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         frame = typer.Typer(**FRAME)
-        frame.command(cmd_name)(_handle_output_errors(command_function(cmd_name)))
+        frame.command(cmd_name, cls=SingleCommand)(command_function(cmd_name))
         return cast("TyperCommand", typer.main.get_command(frame))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -89,39 +113,35 @@ class CommandGroup(TyperGroup):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _handle_output_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Wrap a command: end silently when its output is closed, and report paths that fail."""
+@contextmanager
+def report_output_errors() -> Iterator[None]:
+    """End silently when the output is closed, and report output and paths that fail.
 
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    Raises:
+        typer.Exit: The reader of the output closed it.
+        ConfigError: A path does not exist.
+        MachineError: A path or the output cannot be read or written.
+    """
+    try:
         try:
-            try:
-                command(*args, **kwargs)
-            finally:
-                if sys.stdout is not None:  # None if it was closed before the start
-                    sys.stdout.flush()
-        except BrokenPipeError:
-            _discard_output()
-            raise typer.Exit(PIPE_CLOSED) from None
-        except OSError as error:
-            if error.errno in WRONG_PATH:
-                message = f"{error.filename}: {error.strerror}; choose another path"
-                raise ConfigError(message) from error
-            if error.filename is not None:  # a path that a system call refuses, not the output
-                advice = "fix its permissions or choose another path"
-                raise MachineError(f"{error.filename}: {error.strerror}; {advice}") from error
-            _discard_output()
-            from netbuilder._files import errno_message
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+        raise typer.Exit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.errno in WRONG_PATH and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}; choose another path"
+            raise ConfigError(message) from error
+        if error.filename is not None:  # a path that a system call refuses, not the output
+            advice = "fix its permissions or choose another path"
+            raise MachineError(f"{error.filename}: {error.strerror}; {advice}") from error
+        discard(sys.stdout)
+        from netbuilder._files import errno_message
 
-            message = f"the output cannot be written: {errno_message(error)}; redirect it elsewhere"
-            raise MachineError(message) from error
-
-    return run
-
-
-def _discard_output() -> None:
-    """Discard buffered output, which Python would try to write at exit, with an error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        message = f"the output cannot be written: {errno_message(error)}; redirect it elsewhere"
+        raise MachineError(message) from error
 
 
 app = typer.Typer(
@@ -156,12 +176,14 @@ def options(
 ) -> None:
     """Handle the options before the command; without a command, show the help."""
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help(), err=True)
+        for line in ctx.get_help().splitlines():
+            echo(line, err=True)
         raise typer.Exit(WRONG_USE)
 
 
 def main() -> None:
     """Run a command; a user's mistake ends it with one message and an exit code."""
+    open_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         # A title may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -171,10 +193,7 @@ def main() -> None:
         echo(usage_message(error), err=True)
         sys.exit(WRONG_USE)
     except NetbuilderError as error:
-        for line in str(error).split(
-            "\n"
-        ):  # one per problem; other control characters come from the user
-            echo(line, err=True)
+        echo_error(error)
         sys.exit(error.exit_code)
     except BaseException as error:  # the code of a plugin can raise any exception
         from netbuilder.components.foreign_code import fault_text, is_foreign_fault

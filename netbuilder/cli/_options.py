@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 from math import isfinite
@@ -11,7 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from netbuilder.cli._completion import datasets, documents
-from netbuilder.cli._output import echo
+from netbuilder.cli._output import echo, messages_for
 from netbuilder.errors import ConfigError
 from netbuilder.runs import RUNS
 from netbuilder.training.options import DeviceName, PrecisionName, WeightsName
@@ -43,6 +45,14 @@ def positive(option: str, meaning: str) -> Any:
 
     return typer.Option(option, metavar="NUMBER", parser=parse, help=meaning)
 
+
+REFUSED = {
+    errno.ELOOP: "its links form a loop",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EACCES: "its folder is not accessible",
+    errno.ENOTDIR: "its folder is a file",
+}
+"""What is wrong with an output, for errors of the system."""
 
 Documents = Annotated[
     list[Path],
@@ -122,44 +132,83 @@ def table_format() -> Literal["rich", "plain"]:
 
 
 def require_writable(out: Path | None, force: bool) -> None:
-    """Check that a file can be written, before anything is computed for it.
+    """Check that an output can be written, before anything is computed for it.
+
+    A file is written through a link; a device, a pipe and standard output, which is ``-``, take
+    the output as it is, so that nothing is replaced.
 
     Raises:
-        ConfigError: The file exists and ``force`` is false; or the path is a folder; or the folder
-            of the file is missing.
+        ConfigError: The file exists and ``force`` is false; or the path is a folder, a socket or a
+            loop of links; or the folder of the file is missing.
+        MachineError: No file can be created in the folder.
     """
     if out is None:
         return
-    if out.is_dir():
-        raise ConfigError(f"--out {out}: it is a folder; name a file in it")
-    if out.exists() and not force:
-        raise ConfigError(f"--out {out}: the file exists; --force replaces it")
-    if not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it, or name another")
+    from netbuilder._files import destination, report_write_errors, temporary_file
+
+    try:
+        file = destination(out)
+        exists = file is not None and file.exists()
+    except OSError as error:
+        reason = REFUSED.get(error.errno or 0, error.strerror)
+        remedy = "name a file in it" if out.is_dir() else "name a file, a device, a pipe or -"
+        raise ConfigError(f"--out {out}: {reason}; {remedy}") from None
+    if file is None:
+        return
+    place = f"--out {out}" if file == out else f"--out {out}: a link to {file}"
+    if exists and not force:
+        raise ConfigError(f"{place}: the file exists; --force replaces it")
+    if not file.parent.is_dir():
+        raise ConfigError(f"{place}: there is no folder {file.parent}; make it, or name another")
+    with report_write_errors(out), temporary_file(file):
+        pass
 
 
 def require_folder(out: Path | None) -> None:
-    """Check that a folder can be created.
+    """Check that a folder can be created, or that it exists.
 
     Raises:
-        ConfigError: The path is a file, or below one.
-    """
-    for place in (out, *out.parents) if out else ():
-        if place.is_file():
-            raise ConfigError(f"--out {out}: {place} is a file; name a folder")
-
-
-def write_output(text: str, out: Path | None) -> None:
-    """Write a text to a file and print its path, or print the text.
-
-    Raises:
-        MachineError: The file cannot be written.
+        ConfigError: The path is no folder, or below something that is none; or it is ``-``.
     """
     if out is None:
-        print(text, end="")
         return
-    from netbuilder._files import report_write_errors, write_atomic
+    if str(out) == "-":
+        raise ConfigError("--out -: several files do not fit into standard output; name a folder")
+    for place in (out, *out.parents):
+        if place.is_dir():
+            return
+        if os.path.lexists(place):
+            kind = "a file" if place.is_file() else "no folder"
+            if place.is_symlink() and not place.exists():
+                kind = "a link that leads nowhere"
+            subject = "it" if place == out else place
+            raise ConfigError(f"--out {out}: {subject} is {kind}; name a folder")
+
+
+def is_streamed(out: Path) -> bool:
+    """Whether an output that `require_writable` accepts is a device, a pipe or standard output."""
+    from netbuilder._files import destination
+
+    return destination(out) is None
+
+
+def write_output(content: str | bytes, out: Path | None, *, err: bool = False) -> None:
+    """Write a result to a path and print the path, or print the result.
+
+    Args:
+        content: The result; text, if ``out`` is None.
+        out: The path; None for standard output.
+        err: Print the path to standard error, as if the result were on standard output.
+
+    Raises:
+        MachineError: The path cannot be written.
+    """
+    if out is None:
+        print(content, end="")
+        return
+    from netbuilder._files import report_write_errors, write_to
 
     with report_write_errors(out):
-        write_atomic(out, text.encode())
-    echo(f"wrote {out}")
+        write_to(out, content.encode() if isinstance(content, str) else content)
+    with messages_for(out):
+        echo(f"wrote {out}", err=err)

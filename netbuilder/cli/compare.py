@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,12 @@ from netbuilder.cli._options import (
     Plugins,
     RunsFolder,
     TableFormat,
+    is_streamed,
     require_writable,
     table_format,
+    write_output,
 )
-from netbuilder.cli._output import echo
+from netbuilder.cli._output import echo, messages_for
 from netbuilder.errors import ConfigError
 from netbuilder.runs import RUNS
 
@@ -56,7 +59,7 @@ def compare(
     """
     output = output or table_format()
     require_writable(picture, force)
-    if picture is not None and picture.suffix.lower() != ".png":
+    if picture is not None and not is_streamed(picture) and picture.suffix.lower() != ".png":
         raise ConfigError(f"--out {picture}: it is a PNG file; choose a name that ends with .png")
     from netbuilder.render.console import show_table
     from netbuilder.render.runs import comparison_table
@@ -65,7 +68,8 @@ def compare(
 
     subjects = Selection.open_all(natural_order(paths), runs)
     rows = compare_networks(subjects)
-    show_table(comparison_table(rows), output)
+    with messages_for(picture):
+        show_table(comparison_table(rows), output)
     for line in dict.fromkeys(line for subject in subjects for line in _remarks(subject)):
         echo(line, err=True)
     untrained = dict.fromkeys(s.architecture.name for s in subjects if _is_untrained(s))
@@ -73,7 +77,6 @@ def compare(
         message = f"no runs of {', '.join(untrained)} in {runs}; train them, or name the folder"
         echo(f"{message} of their runs with --runs", err=True)
     if picture is not None:
-        from netbuilder._files import report_write_errors
         from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
 
         points = [
@@ -86,9 +89,9 @@ def compare(
         ]  # fmt: skip
         if not points:
             raise ConfigError("--out: no network has a finished run to draw; train one first")
-        with report_write_errors(picture):
-            draw_pareto(picture, points)
-        echo(f"wrote {picture}", err=True)
+        png = BytesIO()
+        draw_pareto(png, points)
+        write_output(png.getvalue(), picture, err=True)
 
 
 def _is_untrained(subject: Selection) -> bool:

@@ -14,10 +14,11 @@ from netbuilder.cli._options import (
     Plugins,
     TextOrJson,
     Weights,
+    is_streamed,
     require_writable,
     write_output,
 )
-from netbuilder.cli._output import echo
+from netbuilder.cli._output import echo, messages_for
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,19 +80,20 @@ def export(
     run = Run.open(path)
     out = out or Path(f"{run.architecture.name}{SUFFIXES[to]}")
     require_writable(out, force)
-    if to == "torch-export" and out.suffix != SUFFIXES[to]:
+    if to == "torch-export" and out.suffix != SUFFIXES[to] and not is_streamed(out):
         raise ConfigError(f"--out {out}: torch.export.load needs a name ending with {SUFFIXES[to]}")
     from netbuilder.inference.export import export_run
     from netbuilder.training.resources import resource_errors
 
     with resource_errors(out), report_write_errors(out):
         file = export_run(run, to, out, which=weights, data_dir=data_dir)
-    if output == "json":
-        from netbuilder.render.json import dumps, record_data
+    with messages_for(out):
+        if output == "json":
+            from netbuilder.render.json import dumps, record_data
 
-        print(dumps(record_data(file) | {"path": str(file.path)}))
-        return
-    echo(f"wrote {file.path}, {file.size:,} bytes; {_agreement(file)}")
+            print(dumps(record_data(file) | {"path": str(file.path)}))
+        else:
+            echo(f"wrote {file.path}, {file.size:,} bytes; {_agreement(file)}")
 
 
 def _code(path: Path) -> str:

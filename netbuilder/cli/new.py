@@ -10,7 +10,7 @@ import typer
 
 from netbuilder._text import did_you_mean
 from netbuilder.cli import _completion as completion
-from netbuilder.cli._options import Force, Plugins, require_writable, write_output
+from netbuilder.cli._options import Force, Plugins, is_streamed, require_writable, write_output
 from netbuilder.cli._output import echo
 from netbuilder.config.scaffold import TemplateName
 from netbuilder.errors import ConfigError
@@ -61,6 +61,10 @@ def new(
     else:
         draft = next_document(path, name, out.parent)
     write_output(draft.text, out)
+    if is_streamed(out):  # no file to name
+        for line, instruction in draft.edit:
+            echo(f"line {line}: {instruction}", err=True)
+        return
     for line, instruction in draft.edit:
         echo(f"{out}:{line}: {instruction}")
     schema = named_schema(draft.text)

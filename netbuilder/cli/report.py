@@ -9,7 +9,7 @@ import typer
 
 from netbuilder._text import plural
 from netbuilder.cli._completion import either
-from netbuilder.cli._options import Plugins, RunsFolder
+from netbuilder.cli._options import Plugins, RunsFolder, require_folder
 from netbuilder.cli._output import echo
 from netbuilder.runs import RUNS
 
@@ -39,6 +39,7 @@ def report(
 
     Example: netbuilder report archs/iter*.yaml --runs archs/results
     """
+    require_folder(out)
     from netbuilder.render.report.model import report_on
     from netbuilder.render.report.write import write_report
     from netbuilder.runs.selection import Selection, natural_order

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import closing, nullcontext
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,16 +13,15 @@ import typer
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import DataDir, Dataset, Plugins, require_folder, whole
 from netbuilder.cli._output import echo
+from netbuilder.cli._screen import Screen
 from netbuilder.cli._signals import Stop
-from netbuilder.errors import ConfigError, require_extra
-from netbuilder.render.plots.run import draw_run
+from netbuilder.errors import ConfigError, MachineError, require_extra
 from netbuilder.runs import RUNS
 from netbuilder.training.options import DeviceName, PrecisionName, ScheduleExtension, Switch
 
 if TYPE_CHECKING:
     from netbuilder.network.analysis import Analysis
-    from netbuilder.render.tensorboard import TensorBoardLog
-    from netbuilder.training.events import Event
+    from netbuilder.training.events import Event, Finished
 
 
 @dataclass(frozen=True)
@@ -123,12 +121,16 @@ def train(
 
         if logger:
             require_extra("tensorboard", "tensorboard")
+        screen = Screen(stop, quiet=quiet, logged=bool(logger))
         if run is not None:
-            runs = iter([_resume(run, settings, stop, epochs, schedule or "extend")])
+            finished = screen.show(_resume(run, settings, stop, epochs, schedule or "extend"))
+        elif len(analyses) == 1:
+            finished = _train(analyses[0], settings, screen, auto=resume is not None)
         else:
-            runs = _train_in_turn(analyses, settings, stop, auto=resume is not None, quiet=quiet)
-        met = [show_run(events, stop, quiet=quiet, logged=bool(logger)) for events in runs]
-    if False in met:
+            by_path = dict(zip(paths or (), analyses, strict=True))
+            _train_in_turn(by_path, settings, screen, auto=resume is not None)
+            return
+    if finished.result.met is False:
         raise typer.Exit(1)
 
 
@@ -148,22 +150,35 @@ def _require_trainable(
 
 
 def _train_in_turn(
-    analyses: list[Analysis], settings: TrainSettings, stop: Stop, *, auto: bool, quiet: bool
-) -> Iterator[Generator[Event, None, None]]:
-    """Yield the events of one run per document; with ``auto``, resume those that have a run."""
+    analyses: dict[Path, Analysis], settings: TrainSettings, screen: Screen, *, auto: bool
+) -> None:
+    """Train documents in turn; data that are missing are reported before the first."""
+    from netbuilder.cli._batch import Batch
+    from netbuilder.training.loop import prepare
+
+    screen.closing = not screen.quiet  # the batch has a line per document
+    batch = Batch(list(analyses), screen.stop, quiet=screen.quiet)
+    for path, analysis in analyses.items():
+        try:
+            prepare(analysis, settings.data_dir)
+        except MachineError as error:
+            batch.fail(path, error)
+    batch.run(lambda path: _train(analyses[path], settings, screen, auto=auto))
+
+
+def _train(analysis: Analysis, settings: TrainSettings, screen: Screen, *, auto: bool) -> Finished:
+    """Train a document; with ``auto``, resume its run if it has one."""
     from netbuilder.data.open import must_download
     from netbuilder.training.loop import prepare
 
-    for analysis in analyses:
-        # Missing data are reported before the table of layers and before hours of training.
-        dataset = analysis.architecture.trained.dataset
-        if len(analyses) > 1 or must_download(dataset, settings.data_dir):
-            prepare(analysis, settings.data_dir)
-    for analysis in analyses:
-        if not quiet:
-            _show_summary(analysis)
-        earlier = _find(analysis, settings) if auto else None
-        yield _resume(earlier, settings, stop) if earlier else _start(analysis, settings, stop)
+    # Missing data are reported before the table of layers.
+    if must_download(analysis.architecture.trained.dataset, settings.data_dir):
+        prepare(analysis, settings.data_dir)
+    if not screen.quiet:
+        _show_summary(analysis)
+    earlier = _find(analysis, settings) if auto else None
+    start = _resume(earlier, settings, screen.stop) if earlier else None
+    return screen.show(start or _start(analysis, settings, screen.stop))
 
 
 def _start(analysis: Analysis, settings: TrainSettings, stop: Stop) -> Generator[Event, None, None]:
@@ -224,36 +239,3 @@ def _show_summary(analysis: Analysis) -> None:
 
     plain = not sys.stdout.isatty()
     show(*tables.summary(analysis, plain=plain), plain=plain)
-
-
-def show_run(
-    events: Generator[Event, None, None], stop: Stop, *, quiet: bool, logged: bool
-) -> bool | None:
-    """Show a run to its end, draw its plots, and return whether its targets are met."""
-    from netbuilder.render.progress import RunProgress
-    from netbuilder.training.events import Finished
-    from netbuilder.training.resources import resource_errors
-
-    # Closing the generator releases the lock of the run folder.
-    with (
-        closing(events),
-        RunProgress(plain=not sys.stdout.isatty(), quiet=quiet) as progress,
-        _log() if logged else nullcontext() as log,
-    ):
-        for event in events:
-            stop.follow(event)
-            progress.show(event)
-            if log:
-                log.show(event)
-            if isinstance(event, Finished):
-                with resource_errors(event.run.path, "; the run itself is recorded"):
-                    draw_run(event)
-                met: bool | None = event.result.met
-                return met
-    raise AssertionError("a run ends with Finished or an error")
-
-
-def _log() -> TensorBoardLog:
-    from netbuilder.render.tensorboard import TensorBoardLog
-
-    return TensorBoardLog()

@@ -1,24 +1,29 @@
 """The cache of decoded data sets: one verified file of uint8 tensors per data set.
 
 A file is written in a temporary work folder on the same disk, flushed, and renamed into place. Of
-several processes that write it at once, each writes the same bytes and the last rename wins. The
-name of a work folder has the host and the process, so that folders of dead processes are removed.
+several processes that write it at once, each writes the same bytes and the last rename wins. Work
+folders that killed processes left are removed.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from netbuilder._files import digest_of, is_alive, require_regular, sync_folder
+from netbuilder._files import (
+    digest_of,
+    remove_leftovers,
+    require_regular,
+    sync_folder,
+    temporary_folder,
+)
 from netbuilder._text import printable, quoted
 from netbuilder.components.datasets import Dataset
 from netbuilder.data.dataset import NAMES
@@ -38,9 +43,8 @@ UNREADABLE = (
 )
 """The errors that reading a damaged file of tensors can raise, without those of the system."""
 
-_PREFIX = ".work"
-
-_SUFFIX = ".tmp"
+_WORK = "conversion"
+"""What the name of a work folder starts with."""
 
 
 _HEADER_LIMIT = 1 << 20
@@ -125,23 +129,23 @@ def write(
     sync_folder(path.parent)
 
 
-def work_folder(parent: Path) -> Path:
-    """Create an empty folder for one conversion in ``parent``.
+@contextmanager
+def work_folder(parent: Path) -> Iterator[tuple[Path, bool]]:
+    """Create an empty folder for one conversion, and remove it at the end.
+
+    Yields:
+        The folder, and whether it is in ``parent``; otherwise that is not writable, and the folder
+        is in the folder of temporary files.
 
     Raises:
-        OSError: ``parent`` is not writable.
+        OSError: Neither is writable.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    owner = f"{_PREFIX}-{socket.gethostname()}-{os.getpid()}-"
-    return Path(tempfile.mkdtemp(prefix=owner, suffix=_SUFFIX, dir=parent))
-
-
-def remove_stale_work(folder: Path) -> None:
-    """Remove the work folders of dead processes of this machine; keep those of other machines."""
-    if os.name == "nt":  # signal 0 would interrupt the process
-        return
-    owner = f"{_PREFIX}-{socket.gethostname()}-"
-    for work in folder.glob(f"{_PREFIX}-*{_SUFFIX}"):
-        pid = work.name.removeprefix(owner).split("-")[0]
-        if work.name.startswith(owner) and pid.isdigit() and not is_alive(int(pid)):
-            shutil.rmtree(work, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            work, writable = stack.enter_context(temporary_folder(parent / _WORK)), True
+        except OSError:
+            parent = Path(tempfile.gettempdir())
+            work, writable = stack.enter_context(temporary_folder(parent / _WORK)), False
+        remove_leftovers(parent)
+        yield work, writable

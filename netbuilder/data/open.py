@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 from torch import Tensor
 
-from netbuilder._files import UnfitFileError, digest_of
+from netbuilder._files import UnfitFileError, digest_of, remove_leftovers
 from netbuilder._text import printable
 from netbuilder.components.datasets import Dataset, Mnist5k
 from netbuilder.data import cache
@@ -60,7 +58,7 @@ def open_dataset(dataset: Dataset, root: Path | None = None) -> LoadedData:
     folder, kind = data_root(root), dataset.kind
     path = cache.cache_path(folder, kind)
     try:
-        cache.remove_stale_work(path.parent)
+        remove_leftovers(path.parent)
         tensors, digest = _read_cache(path, folder, dataset) or _decode(path, folder, dataset)
     except DownloadError as error:
         return _open_fallback(dataset, folder, str(error))
@@ -100,13 +98,7 @@ def _read_cache(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Ten
 
 def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str]:
     """The content of the archives; writes it to the cache if the root is writable."""
-    try:
-        work, writable = cache.work_folder(path.parent), True
-    except OSError:
-        temporary = Path(tempfile.gettempdir())
-        cache.remove_stale_work(temporary)
-        work, writable = cache.work_folder(temporary), False
-    try:
+    with cache.work_folder(path.parent) as (work, writable):
         tensors = convert(root, dataset, work)
         digest = digest_of(tensors)
         if digest != (dataset.digest or digest):
@@ -121,8 +113,6 @@ def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor]
             except OSError as error:
                 _warn(f"{path}: cannot be cached: {error.strerror or error}")
         return tensors, digest
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _warn(message: str) -> None:

@@ -9,10 +9,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 import netbuilder
+from netbuilder._files import destination, remove_leftovers, temporary_folder, write_to
 from netbuilder.errors import CheckFailed, MachineError, require_extra
 from netbuilder.runs.run import Run
 
@@ -78,7 +79,8 @@ def export_run(
     Args:
         run: The run.
         form: The format, a key of `FORMATS`.
-        out: The file; written only if the verification succeeds.
+        out: The file; written only if the verification succeeds. A link is written through; a
+            device, a pipe and ``-``, which is standard output, take the content as it is.
         which: The saved weights to use, ``best`` or ``last``.
         data_dir: The data root, see `netbuilder.data.open.data_root`.
 
@@ -107,12 +109,15 @@ def export_run(
     batch = normalize(to_unit(images), data.dataset.mean, data.dataset.std)
     hardware = Device.choose("cpu", "fp32")
     fix_statistics(model, data.dataset, hardware, data.train_images)
-    with TemporaryDirectory(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent) as folder:
-        temporary = Path(folder) / out.name
-        content = json.dumps(metadata(run, which))
+    # Next to the file, where there is space; a device or a pipe has no folder of its own.
+    file = destination(out) or Path(gettempdir()) / f"{run.architecture.name}-export"
+    remove_leftovers(file.parent)
+    with temporary_folder(file) as folder:
+        temporary = folder / "network.pt2"  # torch.export.load needs this ending
+        description = json.dumps(metadata(run, which))
         try:
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-                file_format.write(model, batch[:2], content, temporary)
+                file_format.write(model, batch[:2], description, temporary)
         except OSError:
             raise
         except Exception as error:  # exporters raise anything for an unsupported layer
@@ -124,9 +129,9 @@ def export_run(
         if isinstance(predict, nn.Module):
             fix_statistics(predict, data.dataset, hardware, data.train_images)
         difference, agreeing = _compare(model, predict, batch, out)
-        size = temporary.stat().st_size
-        os.replace(temporary, out)  # noqa: PTH105  # out of the temporary folder
-    return ExportedFile(out, size, len(batch), difference, agreeing)
+        content = temporary.read_bytes()
+    write_to(out, content)
+    return ExportedFile(out, len(content), len(batch), difference, agreeing)
 
 
 def _compare(model: nn.Module, predict: Predict, batch: Tensor, out: Path) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netbuilder._text import printable
@@ -35,9 +36,15 @@ def stdout(*, plain: bool) -> Console:
     """Return a console on stdout; for a pipe it has no color and no limit of width."""
     from rich.console import Console
 
+    class PipeConsole(Console):
+        """A console that raises BrokenPipeError, where rich exits with code 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, "the reader closed the pipe")
+
     if plain:
-        return Console(color_system=None, width=UNBOUNDED, highlight=False)
-    return Console(highlight=False)
+        return PipeConsole(color_system=None, width=UNBOUNDED, highlight=False)
+    return PipeConsole(highlight=False)
 
 
 def show(*blocks: Block, plain: bool) -> None:

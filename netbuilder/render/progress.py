@@ -27,10 +27,17 @@ REFRESH_SECONDS = 0.1
 
 
 class RunProgress:
-    """Print the events of one run to stdout; a context manager that stops the bar."""
+    """Print the events of one run to stdout; a context manager that stops the bar.
 
-    def __init__(self, *, plain: bool, quiet: bool = False) -> None:
+    Args:
+        plain: Print no colors and no bar.
+        quiet: Print one line per run.
+        closing: Print that line.
+    """
+
+    def __init__(self, *, plain: bool, quiet: bool = False, closing: bool = True) -> None:
         self._console = console = stdout(plain=plain)
+        self._closing = closing
         self._plain = plain
         self._quiet = quiet
         self._bar = Progress(
@@ -53,7 +60,11 @@ class RunProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        try:
+            self._bar.stop()
+        except OSError:  # the terminal is closed, which must not hide how the run ended
+            if error[0] is None:
+                raise
 
     def show(self, event: Event) -> None:
         """Print an event."""
@@ -68,8 +79,9 @@ class RunProgress:
                 self._bar.stop()
                 if not self._quiet and (event.result.targets or event.result.published):
                     show(verdict_table(event.result), plain=self._plain)
-                text = closing_line(event.result, event.run.path)
-                self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+                if self._closing:
+                    text = closing_line(event.result, event.run.path, missed=self._quiet)
+                    self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _print(self, text: str | Text) -> None:
         if not self._quiet:
@@ -167,13 +179,30 @@ def opening_line(environment: Environment, path: Path) -> str:
     )
 
 
-def closing_line(result: RunResult, path: Path) -> str:
-    """Return the best and last accuracy of a finished run and its folder, in one line."""
+def closing_line(result: RunResult, path: Path, *, missed: bool = False) -> str:
+    """Return the best and last accuracy of a finished run and its folder, in one line.
+
+    Args:
+        result: The result.
+        path: The run folder.
+        missed: Name the targets that are not met, too.
+    """
     best, last = result.best, result.last
+    targets = "".join(f"{target}; " for target in missed_targets(result)) if missed else ""
     return printable(
         f"best test accuracy {best.test_accuracy:.2f} in epoch {best.epoch}, last "
-        f"{last.test_accuracy:.2f}; {result.seconds:.0f} s; {path}"
+        f"{last.test_accuracy:.2f}; {targets}{result.seconds:.0f} s; {path}"
     )
+
+
+def missed_targets(result: RunResult) -> list[str]:
+    """Return each target that is not met, with its bound and the measured value."""
+    return [
+        f"not met: {verdict.target.replace('_', ' ')} {verdict.bound}, "
+        f"found {measured_text(verdict.target, verdict.value, verdict.left)}"
+        for verdict in result.targets
+        if verdict.met is False and verdict.value is not None
+    ]
 
 
 def evaluation_table(evaluation: LabeledPredictions, classes: Sequence[str]) -> Table[int]:

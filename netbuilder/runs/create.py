@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
 
-from netbuilder._files import remove_leftovers, sync_folder, write_atomic
+from netbuilder._files import remove_leftovers, sync_folder, temporary_folder, write_atomic
 from netbuilder.config.schema import Architecture
 from netbuilder.runs.records import Environment, RunConfig
 from netbuilder.runs.run import Run
@@ -27,23 +26,19 @@ def create_run(
     parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(parent)
     stem = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-seed{config.seed}"
-    draft = parent / f".{stem}.{os.getpid()}.tmp"
     try:
-        draft.mkdir()
-        (draft / "checkpoints").mkdir()
-        write_atomic(draft / "architecture.yaml", architecture.text().encode())
-        for name, text in architecture.included().items():
-            path = draft / "included" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, text.encode())
-        write_atomic(draft / "config.json", config.as_json())
-        write_atomic(draft / "environment.json", environment.as_json())
-        folder = _rename_to_free(draft, parent / stem)
-    except BaseException as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        if isinstance(error, OSError):  # the user does not know the temporary name
-            raise OSError(error.errno, error.strerror, str(parent / stem)) from error
-        raise
+        with temporary_folder(parent / stem) as draft:
+            (draft / "checkpoints").mkdir()
+            write_atomic(draft / "architecture.yaml", architecture.text().encode())
+            for name, text in architecture.included().items():
+                path = draft / "included" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, text.encode())
+            write_atomic(draft / "config.json", config.as_json())
+            write_atomic(draft / "environment.json", environment.as_json())
+            folder = _rename_to_free(draft, parent / stem)
+    except OSError as error:  # the user does not know the temporary name
+        raise OSError(error.errno, error.strerror, str(parent / stem)) from error
     try:
         sync_folder(parent)
     except BaseException:

@@ -27,7 +27,7 @@ from netbuilder.training.cuda_graph import decide_graph
 from netbuilder.training.device import Device
 from netbuilder.training.events import Event
 from netbuilder.training.options import SCHEDULES
-from netbuilder.training.resources import RESUME_HINT, resource_errors
+from netbuilder.training.resources import resource_errors, resume_hint
 from netbuilder.training.restore import open_recorded_data
 from netbuilder.training.trainer import Trainer, never
 
@@ -104,7 +104,7 @@ def train(
     )
     with resource_errors(Path(out), f"; {OUT_HINT}"):
         run = create_run(Path(out), analysis.architecture, config, environment)
-    with resource_errors(run.path, RESUME_HINT), run.in_use():
+    with resource_errors(run.path, lambda: resume_hint(run)), run.in_use():
         trainer = Trainer(run, environment, analysis, hardware, seed, data, data_dir, stop)
         yield from trainer.events(resumed=None)
 
@@ -146,7 +146,7 @@ def resume(
     run = Run.open(Path(path))
     hardware = Device.choose(device or run.config.device, run.config.precision)
     data = open_recorded_data(run, Path(data_dir) if data_dir else None)
-    with resource_errors(run.path, RESUME_HINT), run.in_use():
+    with resource_errors(run.path, lambda: resume_hint(run)), run.in_use():
         run = Run.open(run.path)  # read again, now that it is locked
         changes: dict[str, Any] = {}
         if epochs:

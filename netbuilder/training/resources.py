@@ -14,8 +14,9 @@ from netbuilder._text import printable
 from netbuilder.errors import MachineError
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import BYTES_PER_VALUE
+from netbuilder.runs.run import Run
 
-RESUME_HINT = "; the last checkpoint is intact, continue with --resume"
+GONE = "the run folder was deleted or renamed"
 
 PARAMETER_COPIES = 4
 """Tensors of the size of the parameters: weights, gradients, optimizer state, and an average."""
@@ -29,13 +30,15 @@ USABLE_SHARE = 0.9
 
 @contextmanager
 def resource_errors(
-    place: Path, hint: str = "", remedy: Callable[[], str] = lambda: "lower train.batch_size"
+    place: Path,
+    hint: str | Callable[[], str] = "",
+    remedy: Callable[[], str] = lambda: "lower train.batch_size",
 ) -> Iterator[None]:
     """Turn errors of the operating system and lack of memory into a `MachineError` of one line.
 
     Args:
         place: The file or folder to name in the message.
-        hint: The end of the message, such as how to continue.
+        hint: The end of the message, such as how to continue, or a function that returns it.
         remedy: Returns what to do about a lack of memory.
 
     Raises:
@@ -43,14 +46,36 @@ def resource_errors(
     """
     try:
         yield
+    except BrokenPipeError:  # not of a file, but of an output whose reader is gone
+        raise
     except OSError as error:
-        message = f"{error.filename or place}: {errno_message(error)}{hint}"
+        end = hint if isinstance(hint, str) else hint()
+        message = f"{error.filename or place}: {errno_message(error)}{end}"
         raise MachineError(printable(message)) from error
     except (MemoryError, RuntimeError) as error:
         is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not is_memory and "memory" not in str(error):
             raise
-        raise MachineError(f"{place}: out of memory: {remedy()}{hint}") from error
+        end = hint if isinstance(hint, str) else hint()
+        raise MachineError(f"{place}: out of memory: {remedy()}{end}") from error
+
+
+def resume_hint(run: Run) -> str:
+    """Return how to go on with a run after an error, by what its folder contains now."""
+    if not run.path.is_dir():
+        return f"; {GONE}: if it was renamed, rename it back and continue with --resume"
+    if any(run.checkpoints.glob("*.safetensors")):
+        return "; the last checkpoint is intact, continue with --resume"
+    if (run.path / "metrics.jsonl").exists():
+        return "; its checkpoints were deleted, train again"
+    return "; nothing was trained, continue with --resume"
+
+
+def recorded_hint(run: Run) -> str:
+    """Return what an error after the last epoch leaves of a run."""
+    if run.path.is_dir():
+        return "; the run itself is recorded"
+    return f"; {GONE}"
 
 
 def batch_that_fits(analysis: Analysis, memory: int, data_bytes: int) -> int:

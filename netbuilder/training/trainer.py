@@ -37,7 +37,7 @@ from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, S
 from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
 from netbuilder.training.reference import fix_statistics
-from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
+from netbuilder.training.resources import batch_that_fits, resource_errors, resume_hint
 from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
 
@@ -46,6 +46,8 @@ def signal_name(signum: int) -> str:
     """Return the name of a signal, as users know it."""
     if signum == signal.SIGINT:
         return "Ctrl-C"
+    if signum == getattr(signal, "SIGPIPE", None):
+        return "a closed output"
     try:
         return signal.Signals(signum).name
     except ValueError:
@@ -120,14 +122,15 @@ class Trainer:
         """
         exact = self.run.config.deterministic
         with (
-            resource_errors(self.run.path, RESUME_HINT, self._memory_remedy),
+            resource_errors(self.run.path, lambda: resume_hint(self.run), self._memory_remedy),
             deterministic(enabled=exact),
         ):
             try:
                 yield from self._events(resumed=resumed)
             except Diverged as error:
-                saved = "the last checkpoint stays"
-                raise Diverged(f"{self.run.path}: {error}; {saved}") from None
+                hint = resume_hint(self.run)
+                saved = "; the last checkpoint stays" if "intact" in hint else hint
+                raise Diverged(f"{self.run.path}: {error}{saved}") from None
 
     def _memory_remedy(self) -> str:
         """Return what to do about a lack of memory."""

@@ -152,14 +152,14 @@ check small.yaml --advice --runs empty        | 0 | small.yaml: ok
 check small.yaml --advice --runs none         | 2 | --runs none: no such folder; name the one that
 train empty                                   | 2 | empty: it is a folder; name a document in it
 train --resume empty                          | 2 | empty: not a run folder: it has no config.json
-train small.yaml --out digit.png              | 2 | digit.png is a file; name a folder
+train small.yaml --out digit.png              | 2 | --out digit.png: it is a file; name a folder
 train small.yaml -q --resume auto --out empty | 0 | best test accuracy | empty/
 evaluate empty                                | 2 | empty: not a run folder: it has no config.json
 evaluate digit.png                            | 2 | digit.png: a file, not a run folder; name a folder
 predict empty digit.png                       | 2 | empty: not a run folder: it has no config.json
 predict runs/small/R empty                    | 2 | empty: no image in it; allowed: files that end
 lr-find empty                                 | 2 | empty: it is a folder; name a document in it
-lr-find small.yaml --out digit.png            | 2 | digit.png is a file; name a folder
+lr-find small.yaml --out digit.png            | 2 | --out digit.png: it is a file; name a folder
 diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json
 runs empty                                    | 0 | no run in it; `netbuilder train` creates them
 runs empty --verdict met                      | 0 | empty: no run in it; `netbuilder train` creates them

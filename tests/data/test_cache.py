@@ -20,6 +20,7 @@ from archives import PLACE, fashion
 from paths import HELPERS
 from torchvision import datasets
 
+from netbuilder._files import remove_leftovers
 from netbuilder.components.datasets import FashionMnist
 from netbuilder.data import cache
 from netbuilder.data.dataset import LoadedData
@@ -245,10 +246,10 @@ def test_a_killed_conversion_leaves_no_cache(fashion: Path) -> None:
 
 
 def test_work_folders_of_running_processes_are_not_removed(tmp_path: Path) -> None:
-    """Work folders of a running process and of another machine remain."""
-    own = cache.work_folder(tmp_path)
+    """The work folder of a running process and folders of other programs remain."""
     foreign = tmp_path / ".work-another.host-4194304-x.tmp"
     foreign.mkdir()
-    cache.remove_stale_work(tmp_path)
-    assert own.is_dir()
-    assert foreign.is_dir()
+    with cache.work_folder(tmp_path) as (own, writable):
+        remove_leftovers(tmp_path)
+        assert (own.parent, own.is_dir(), writable) == (tmp_path, True, True)
+    assert list(tmp_path.iterdir()) == [foreign]

@@ -81,8 +81,8 @@ def test_a_large_cache_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.Monk
     tensors = {"train_images": images, "train_labels": labels}
     tensors |= {"test_images": images.clone(), "test_labels": labels.clone()}
     path = cache.cache_path(tmp_path, "fashion_mnist")
-    work = cache.work_folder(path.parent)
-    cache.write(path, FashionMnist(), tensors, digest_of(tensors), work)
+    path.parent.mkdir()
+    cache.write(path, FashionMnist(), tensors, digest_of(tensors), tmp_path)
     monkeypatch.setattr(cache, "MAPPED_FROM", 1)
     loaded = cache.read(path, FashionMnist())
     assert loaded is not None

@@ -41,7 +41,7 @@ ROOMS = {
 ALLOWED = {room: {room, *others} for room, others in ROOMS.items()} | {
     "_text": {"_text"},
     "errors": {"_text"},
-    "_files": {"errors", "_text"},
+    "_files": {"_files", "errors", "_text"},
 }
 
 

@@ -184,7 +184,9 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -
     folder, _ = run_until_stopped(train(architecture, out=tmp_path / "parts", stop=after(3)))
     for file in (folder / "checkpoints").iterdir():
         file.unlink()
-    leftover = folder / "checkpoints" / ".epoch00000-step0000000.safetensors.999999999.tmp"
+    leftover = (
+        folder / "checkpoints" / (".epoch00000-step0000000.safetensors.netbuilder-1-0123abcd.tmp")
+    )
     leftover.write_bytes(b"half")
     run_until_stopped(resume(folder))
     assert fingerprint(folder) == fingerprint(uninterrupted)

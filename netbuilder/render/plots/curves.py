@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def draw_curves(path: Path, title: str, metrics: Sequence[EpochRecord], goal: fl
 
 
 def draw_curves_of_seeds(
-    path: Path, title: str, runs: Sequence[Sequence[EpochRecord]], goal: float | None
+    path: Path | BytesIO, title: str, runs: Sequence[Sequence[EpochRecord]], goal: float | None
 ) -> None:
     """Draw the curves of several runs as thin lines in one plot, as a PNG."""
     figure = Figure(figsize=(10, 4), layout="constrained")

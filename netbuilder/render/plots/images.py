@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from netbuilder.runs.records import Mistake
 COLUMNS = 5
 
 
-def draw_confusion(path: Path, title: str, classes: Sequence[str], counts: NDArray[Any]) -> None:
+def draw_confusion(
+    path: Path | BytesIO, title: str, classes: Sequence[str], counts: NDArray[Any]
+) -> None:
     """Draw counts of labels (rows) against guesses (columns), the wrong ones shaded, as a PNG."""
     size = len(classes)
     figure = Figure(figsize=(3 + 0.42 * size, 2.4 + 0.42 * size), layout="constrained")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class ParetoPoint:
     high: float
 
 
-def draw_pareto(path: Path, networks: Sequence[ParetoPoint]) -> None:
+def draw_pareto(path: Path | BytesIO, networks: Sequence[ParetoPoint]) -> None:
     """Draw test accuracy against the number of parameters, one point per network, as a PNG.
 
     Each data set has a panel, since accuracies on different data sets are not comparable. A line

@@ -29,12 +29,16 @@ MAX_PIXELS = 1 << 24
 """The pixels of a picture that gets a palette; a plot has some two million."""
 
 
-def save(figure: Figure, path: Path, *, photos: bool = False) -> None:
-    """Write a figure to ``path`` as a PNG with a palette, for ``photos`` a dithered one."""
+def save(figure: Figure, path: Path | BytesIO, *, photos: bool = False) -> None:
+    """Write a figure to a file, or to memory, as a PNG; for ``photos`` its palette is dithered."""
     buffer = BytesIO()
     with quiet():
         figure.savefig(buffer, format="png", dpi=120)
-    write_atomic(path, with_palette(buffer.getvalue(), photos=photos))
+    content = with_palette(buffer.getvalue(), photos=photos)
+    if isinstance(path, BytesIO):
+        path.write(content)
+    else:
+        write_atomic(path, content)
 
 
 def with_palette(png: bytes, *, photos: bool = False) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from netbuilder._files import (
     UnfitFileError,
@@ -12,7 +13,7 @@ from netbuilder._files import (
     remove_leftovers,
     report_write_errors,
     require_regular,
-    write_atomic,
+    write_to,
 )
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError
@@ -45,6 +46,8 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
 
     An earlier report is replaced. Other files in ``out`` stay; they require ``force``.
 
+    Links in the folder are written through.
+
     Raises:
         ConfigError: ``out`` is not a folder, or it has other files.
         MachineError: The report cannot be written.
@@ -63,7 +66,7 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
     # The markdown is first: it lists the pictures, so that an incomplete report can be replaced.
     for name, content in {MARKDOWN: text.encode(), **pictures, HTML: html.encode()}.items():
         with report_write_errors(out / name):
-            write_atomic(out / name, content)
+            write_to(out / name, content)
     return [out / MARKDOWN, out / HTML]
 
 
@@ -122,36 +125,26 @@ def _pictures(report: Report) -> dict[str, bytes]:
     from netbuilder.render.plots.images import draw_confusion
     from netbuilder.render.plots.pareto import ParetoPoint, draw_pareto
 
-    pictures = {}
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-
-        def keep(name: str) -> None:
-            pictures[name] = path.read_bytes()
-
-        sizes = [
-            ParetoPoint(
-                i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high
-            )
-            for i in report.iterations
-            if (tested := i.best_test) and i.analysis.parameters
-        ]
-        if len(report.iterations) > 1 and sizes:
-            draw_pareto(path, sizes)
-            keep(SIZES)
-        for iteration in report.iterations:
-            name = _heading(iteration)
-            if iteration.trained:
-                target = iteration.analysis.architecture.targets.test_accuracy
-                runs = [run.metrics for run in iteration.trained]
-                goal = target.at_least if target else None
-                draw_curves_of_seeds(path, name, runs, goal)
-                keep(f"{iteration.key}-curves.png")
-            if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
-                classes = [_short(one_line(name)) for name in iteration.evaluated[0].classes]
-                draw_confusion(path, name, classes, np.array(iteration.confusion))
-                keep(f"{iteration.key}-confusion.png")
-    return pictures
+    pictures: dict[str, BytesIO] = defaultdict(BytesIO)
+    sizes = [
+        ParetoPoint(i.key, i.dataset, i.analysis.parameters, tested.mean, tested.low, tested.high)
+        for i in report.iterations
+        if (tested := i.best_test) and i.analysis.parameters
+    ]
+    if len(report.iterations) > 1 and sizes:
+        draw_pareto(pictures[SIZES], sizes)
+    for iteration in report.iterations:
+        name = _heading(iteration)
+        if iteration.trained:
+            target = iteration.analysis.architecture.targets.test_accuracy
+            runs = [run.metrics for run in iteration.trained]
+            goal = target.at_least if target else None
+            draw_curves_of_seeds(pictures[f"{iteration.key}-curves.png"], name, runs, goal)
+        if iteration.evaluated and len(iteration.evaluated[0].classes) <= MOST_CLASSES:
+            classes = [_short(one_line(name)) for name in iteration.evaluated[0].classes]
+            picture = pictures[f"{iteration.key}-confusion.png"]
+            draw_confusion(picture, name, classes, np.array(iteration.confusion))
+    return {name: picture.getvalue() for name, picture in pictures.items()}
 
 
 def _short(name: str) -> str:

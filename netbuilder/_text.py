@@ -42,6 +42,19 @@ def format_number(value: float) -> str:
     return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
 
 
+def flow(value: object) -> str:
+    """Return a value as a document writes it on one line."""
+    if isinstance(value, str):
+        return value if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", value) else repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(part)}" for key, part in value.items()) + "}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
+
+
 def describe(value: object) -> str:
     """Return a value as messages describe it: its type and, if short, the value."""
     match value:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from netbuilder._text import describe, did_you_mean
+from netbuilder._text import describe, did_you_mean, flow
 
 _ALLOWED = {
     "int_type": "a whole number",
@@ -207,21 +207,28 @@ def positional_hint(kind: type[Component], arguments: object) -> str:
     """
     values = list(arguments) if isinstance(arguments, list | tuple) else [arguments]
     names = kind.positional()
-    if kind.variadic or not names or not all(type(value) in (int, float) for value in values):
+    if kind.variadic or not names or any(isinstance(value, Mapping) for value in values):
         return ""
-    if len(values) > 1 and _is_valid(kind, {names[0]: values}):
-        return f"{names[0]} is one list: write {kind.kind}: [{values}] or {{{names[0]}: {values}}}"
+    if len(values) > 1 and accepts(kind, {names[0]: values}):
+        form = flow(values)
+        return f"{names[0]} is one list: write {kind.kind}: [{form}] or {{{names[0]}: {form}}}"
     position = kind.inferred_position()
-    if position is not None and position < len(values):
+    if position is not None and position < len(values) and type(values[position]) is int:
         rest = values[:position] + values[position + 1 :]
-        if len(rest) <= len(names) and _is_valid(kind, dict(zip(names, rest, strict=False))):
-            form = f"{kind.kind}: {rest[0] if len(rest) == 1 else rest}" if rest else kind.kind
+        if len(rest) <= len(names) and accepts(kind, dict(zip(names, rest, strict=False))):
+            form = f"{kind.kind}: {flow(rest[0] if len(rest) == 1 else rest)}"
             size = f"the size {values[position]}" if len(values) > 1 else "the size"
-            return f"{size} is inferred; write {form}"
+            return f"{size} is inferred; write {form if rest else kind.kind}"
+    if 1 < len(names) < len(values):
+        start = len(names) - 1
+        nested = [*values[:start], values[start:]]
+        if accepts(kind, dict(zip(names, nested, strict=False))):
+            return f"{names[start]} is one list: write {kind.kind}: {flow(nested)}"
     return ""
 
 
-def _is_valid(kind: type[Component], arguments: dict[str, Any]) -> bool:
+def accepts(kind: type[Component], arguments: dict[str, Any]) -> bool:
+    """Return whether a kind accepts these arguments."""
     try:
         kind.model_validate(arguments)
     except (ValidationError, PydanticCustomError):

@@ -13,16 +13,16 @@ from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape
 from netbuilder.config.schema import Architecture, Place
-from netbuilder.errors import Problem, ShapeError
+from netbuilder.errors import ShapeError
 from netbuilder.network.rows import BYTES_PER_VALUE, Row
 
 
 class Fault(Exception):
-    """The problem that ends a walk over the layers."""
+    """A layer that cannot take its input, which ends a walk over the layers."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
+    def __init__(self, message: str, at: Position, x: Shape) -> None:
+        super().__init__(message)
+        self.message, self.at, self.x = message, at, x
 
 
 class Position(NamedTuple):
@@ -101,7 +101,7 @@ class Walk:
                 return self._container(at, at.layer, x, field)
             return self._leaf(at, x, field)
         except ShapeError as error:
-            raise Fault(self._architecture.problem(at.place, str(error))) from None
+            raise Fault(str(error), at, x) from None
         except Fault:
             raise
         except Exception as error:  # a rule of a plugin can raise anything
@@ -109,7 +109,7 @@ class Walk:
                 raise
             reason = exception_text(error)
             message = f"a rule of this plugin's kind failed for {format_shape(x)}: {reason}"
-            raise Fault(self._architecture.problem(at.place, message)) from None
+            raise Fault(message, at, x) from None
 
     def _leaf(self, at: Position, x: Shape, field: ReceptiveField) -> tuple[Shape, ReceptiveField]:
         layer = at.layer

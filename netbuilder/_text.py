@@ -55,6 +55,33 @@ def flow(value: object) -> str:
     return str(value)
 
 
+_WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+def value_in(text: str) -> object:
+    """Return the value that a text probably means: a number, numbers or a boolean; None if unclear.
+
+    Numbers may be in parentheses, as in Python, and joined by commas or by x.
+    """
+    bare = text.strip().strip("()[]").lower()
+    if bare in _WORDS:
+        return _WORDS[bare]
+    if len(bare) > MAX_QUOTED or not re.fullmatch(r"[-+.0-9e]+(?:\s*[,x]\s*[-+.0-9e]+)*,?", bare):
+        return None
+    try:
+        numbers = [_number(part) for part in re.split("[,x]", bare.rstrip(","))]
+    except ValueError:
+        return None
+    return numbers if len(numbers) > 1 or text.strip()[:1] in ("(", "[") else numbers[0]
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def describe(value: object) -> str:
     """Return a value as messages describe it: its type and, if short, the value."""
     match value:

@@ -77,7 +77,9 @@ FOLDER_NAME_RULE = (
 
 def _check_folder_name(value: str) -> str:
     if not re.fullmatch(FOLDER_NAME, value):
-        raise validation_error(f"found {describe(value)}; allowed: {FOLDER_NAME_RULE}")
+        right = re.sub("[^A-Za-z0-9._-]+", "-", value).strip(".-_")[:64]
+        hint = f"; write {right}" if right else ""
+        raise validation_error(f"found {describe(value)}; allowed: {FOLDER_NAME_RULE}{hint}")
     return value
 
 

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 import netbuilder
+from netbuilder._commands import command_line
 from netbuilder._text import did_you_mean
 from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError, MachineError, NetbuilderError
@@ -166,7 +167,9 @@ def main() -> None:
         # A title may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        with command_line():
+            code = app(standalone_mode=False) or 0
+        sys.exit(code)
     except typer.TyperException as error:
         echo(usage_message(error), err=True)
         sys.exit(WRONG_USE)

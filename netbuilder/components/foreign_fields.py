@@ -198,5 +198,5 @@ def foreign_field(section: str, name: str, fields: Iterable[str]) -> str:
     if name.isdigit():
         return "; a list has brackets, and a number a decimal point"
     if option := _OPTIONS.get(name):
-        return f"; it is an option of netbuilder train: {option}; remove it"
+        return f"; it is the option {option} of netbuilder train; remove it"
     return ""

@@ -42,6 +42,46 @@ def format_number(value: float) -> str:
     return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
 
 
+def flow(value: object) -> str:
+    """Return a value as a document writes it on one line."""
+    if isinstance(value, str):
+        return value if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", value) else repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(part)}" for key, part in value.items()) + "}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
+
+
+_WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+def value_in(text: str) -> object:
+    """Return the value that a text probably means: a number, numbers or a boolean; None if unclear.
+
+    Numbers may be in parentheses, as in Python, and joined by commas or by x.
+    """
+    bare = text.strip().strip("()[]").lower()
+    if bare in _WORDS:
+        return _WORDS[bare]
+    if len(bare) > MAX_QUOTED or not re.fullmatch(r"[-+.0-9e]+(?:\s*[,x]\s*[-+.0-9e]+)*,?", bare):
+        return None
+    try:
+        numbers = [_number(part) for part in re.split("[,x]", bare.rstrip(","))]
+    except ValueError:
+        return None
+    return numbers if len(numbers) > 1 or text.strip()[:1] in ("(", "[") else numbers[0]
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def describe(value: object) -> str:
     """Return a value as messages describe it: its type and, if short, the value."""
     match value:

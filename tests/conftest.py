@@ -85,5 +85,6 @@ def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         del LAYERS.kinds[name]
     entry_points_of.cache_clear()
     for name in set(sys.modules) - modules:
+        # Others stay: torch, loaded by a test, cannot be loaded twice.
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

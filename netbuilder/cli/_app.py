@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import netbuilder
+from netbuilder._commands import command_line
 from netbuilder._text import did_you_mean
 from netbuilder.cli._output import discard, echo, echo_error, open_streams
 from netbuilder.errors import ConfigError, MachineError, NetbuilderError
@@ -188,7 +189,8 @@ def main() -> None:
         # A title may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app(standalone_mode=False) or 0
+        with command_line():
+            code = app(standalone_mode=False) or 0
     except typer.TyperException as error:
         echo(usage_message(error), err=True)
         sys.exit(WRONG_USE)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from netbuilder._commands import repeat
 from netbuilder.cli._completion import datasets, documents
 from netbuilder.cli._output import echo, messages_for
 from netbuilder.errors import ConfigError
@@ -83,10 +84,18 @@ Dataset = Annotated[
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
+
+def _repeat_data_dir(folder: Path | None) -> Path | None:
+    if folder is not None:
+        repeat("--data-dir", folder)
+    return folder
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
+        callback=_repeat_data_dir,
         help="Folder of the data sets; by default NETBUILDER_DATA, or the user's cache folder.",
     ),
 ]
@@ -112,6 +121,7 @@ def _load_plugins(ctx: typer.Context, modules: list[str] | None) -> None:
 
         for module in modules:
             load_plugin(module)
+            repeat("--plugin", module)
 
 
 Plugins = Annotated[

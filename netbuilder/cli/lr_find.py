@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netbuilder._commands import shell_word
 from netbuilder.cli._completion import documents
 from netbuilder.cli._options import (
     DataDir,
@@ -148,7 +149,7 @@ def _conclusions(test: RangeTest, epoch: int) -> Iterator[str]:
     if test.is_short:
         yield f"a guess: {suggestion}"
     else:
-        yield f"suggested: {suggestion}; to try it: --set '{test.field}={rate}'"
+        yield f"suggested: {suggestion}; to try it: --set {shell_word(f'{test.field}={rate}')}"
     if test.still_falling and not test.is_short:
         further = 10 * test.learning_rates[-1]
         yield f"the loss was still falling at the end; extend the range with --to {further:.3g}"

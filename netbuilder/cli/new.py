@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
 
+from netbuilder._commands import command
 from netbuilder._text import did_you_mean
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import Force, Plugins, is_streamed, require_writable, write_output
@@ -69,11 +69,10 @@ def new(
         echo(f"{out}:{line}: {instruction}")
     schema = named_schema(draft.text)
     if schema and not (out.parent / schema[1]).is_file():
-        schema_path = quote(str(out.parent / schema[1]))
-        echo(f"{out}:{schema[0]}: for editors: netbuilder schema --out {schema_path}")
-    document = quote(str(out))
-    train = f" && netbuilder train {document}" if draft.trained else ""
-    echo(f"then: netbuilder check {document}{train}")
+        schema_command = command("schema", "--out", out.parent / schema[1])
+        echo(f"{out}:{schema[0]}: for editors: {schema_command}")
+    train = f" && {command('train', out)}" if draft.trained else ""
+    echo(f"then: {command('check', out)}{train}")
 
 
 def _document(source: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from netbuilder._commands import resume_command
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import Plugins, TableFormat, table_format
 from netbuilder.cli._output import echo
@@ -45,6 +46,6 @@ def results(
     for line in unreadable:
         echo(line, err=True)
     if not summaries:
-        echo("no finished run in it; resume one: netbuilder train --resume RUN", err=True)
+        echo(f"no finished run in it; resume one: {resume_command(runs[0].path)}", err=True)
     if summaries or output in ("json", "markdown"):
         show_table(results_table(summaries), output)

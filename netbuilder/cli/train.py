@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from netbuilder._commands import repeat
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import DataDir, Dataset, Plugins, require_folder, whole
 from netbuilder.cli._output import echo
@@ -97,6 +98,8 @@ def train(
     Example: netbuilder train archs/iter10.yaml --epochs 2
     """
     require_folder(out)
+    if logger:
+        repeat("--logger", logger)
     settings = TrainSettings(
         out or RUNS, seed or 0, device, precision, compile or "auto", graph or "auto",
         deterministic, data_dir,
@@ -110,7 +113,8 @@ def train(
         if paths or changes or deterministic or any(option is not None for option in options):
             raise ConfigError(
                 "--resume continues a run with its own settings; use it without documents and "
-                "with no other options than --epochs, --schedule, --device, --data-dir and --quiet"
+                "with no other options than --epochs, --schedule, --device, --data-dir, --logger, "
+                "--plugin and --quiet"
             )
     elif not paths:
         raise ConfigError("name a document, such as archs/iter10.yaml, or a run with --resume")

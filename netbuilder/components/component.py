@@ -11,6 +11,7 @@ document accepts. Values are strict: none is converted to another type.
 
 # No `from __future__ import annotations`: pydantic would evaluate the strings for every kind.
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self
@@ -24,7 +25,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from netbuilder._text import describe, did_you_mean
+from netbuilder._text import describe, did_you_mean, flow, value_in
+from netbuilder.components import kinds
 
 _ALLOWED = {
     "int_type": "a whole number",
@@ -86,28 +88,100 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden" and error["loc"][-1] in INFERRED:
         return "it is inferred from the layer before; remove it"
     if kind == "extra_forbidden":
-        fields = (*model.model_fields, *getattr(model, "definitions", ()))
-        return f"unknown field{did_you_mean(str(error['loc'][-1]), fields)}"
+        return f"unknown field{_unknown_field(str(error['loc'][-1]), model)}"
     if kind == "missing":
         return "this field is required"
     if kind in _ALLOWED:
-        return f"found {value}; allowed: {_ALLOWED[kind]}"
+        return f"found {value}; allowed: {_ALLOWED[kind]}{_conversion(error, model)}"
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
         return f"found {value}; allowed: {_COMPARISONS[bound]} {context[bound]}"
     if kind == "literal_error":
-        return f"found {value}; allowed: {context['expected']}"
+        return f"found {value}; allowed: {context['expected']}{_closest(error)}"
     return f"found {value}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _conversion(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return the value to write instead of one of the wrong type; empty if that is unclear."""
+    kind, value = error["type"], error["input"]
+    if kind in ("model_type", "model_attributes_type"):
+        section = _section(error["ctx"]["class_name"], StrictModel)
+        return f" of {', '.join(section.model_fields)}" if section else ""
+    if kind in ("list_type", "tuple_type"):
+        if isinstance(value, Mapping):
+            return '; begin each item with "- "'
+        items = value_in(value) if isinstance(value, str) else value
+        items = items if isinstance(items, list) else [value if items is None else items]
+        return "" if value in (None, "") else f"; write {flow(items)}"
+    if kind == "string_type" and type(value) in (int, float):
+        return f"; write {str(value)!r}, with quotes"
+    meaning = value_in(value) if isinstance(value, str) else value
+    if kind == "bool_type" and meaning in (0, 1):
+        return f"; write {flow(bool(meaning))}"
+    if kind in ("int_type", "int_from_float") and type(meaning) is float:
+        meaning = int(meaning) if meaning.is_integer() and abs(meaning) < 2**53 else None
+    numbers = (int, float) if kind == "float_type" else (int,)
+    is_whole_or_real = kind in ("int_type", "int_from_float", "float_type")
+    if is_whole_or_real and type(meaning) in numbers:
+        return f"; write {meaning}" + (", without quotes" if isinstance(value, str) else "")
+    return ""
+
+
+def _section(name: str, base: type[BaseModel]) -> type[BaseModel] | None:
+    """Return the section of a document with this class name."""
+    for section in base.__subclasses__():
+        if section.__name__ == name:
+            return section
+        if section is not Component and (subsection := _section(name, section)):
+            return subsection
+    return None
+
+
+def _closest(error: ErrorDetails) -> str:
+    """Return the allowed text that a wrong one means; empty if none is close."""
+    if not isinstance(error["input"], str):
+        return ""
+    hint = did_you_mean(error["input"], re.findall("'([^']*)'", error["ctx"]["expected"]))
+    return hint if "did you mean" in hint else ""
+
+
+def _unknown_field(name: str, model: type[BaseModel]) -> str:
+    """Return the end of a message about an unknown field."""
+    from netbuilder.components.foreign_fields import foreign_field  # only mistakes need it
+
+    # The initialization is the first field of layers, and the least likely to be meant.
+    fields = sorted(model.model_fields, key="init".__eq__)
+    fields += getattr(model, "definitions", ())
+    section = model.__name__
+    if issubclass(model, Component):
+        section = _family_of(model.kind)
+        variadic = model.variadic
+        if variadic and any(name in names for names in kinds.LAYERS.values()):
+            return f"; write {variadic}: [{{{name}: ...}}], a list"
+    return foreign_field(section, name, fields) or did_you_mean(name, fields)
+
+
+def _family_of(kind: str) -> str:
+    """Return what messages call the family of a kind; a kind of a plugin is a layer."""
+    families = {
+        "optimizer": kinds.OPTIMIZERS,
+        "scheduler": kinds.SCHEDULERS,
+        "augmentation": kinds.AUGMENTATIONS,
+        "data set": kinds.DATASETS,
+    }
+    for noun, modules in families.items():
+        if any(kind in names for names in modules.values()):
+            return noun
+    return "layer"
 
 
 def _distinct(errors: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorDetails]:
     """Leave out the error of a missing field that is present under a misspelled name."""
     hints = {explain(error, model) for error in errors if error["type"] == "extra_forbidden"}
+    matches = [re.match(r"unknown field; (?:did you mean|write) (\w+)", hint) for hint in hints]
+    names = {match[1] for match in matches if match}
     return [
-        error
-        for error in errors
-        if error["type"] != "missing"
-        or f"unknown field; did you mean {error['loc'][-1]}?" not in hints
+        error for error in errors if error["type"] != "missing" or error["loc"][-1] not in names
     ]
 
 
@@ -205,23 +279,39 @@ def positional_hint(kind: type[Component], arguments: object) -> str:
 
     They may be the values of one list, or hold a size that torch's constructor takes first.
     """
+    if isinstance(arguments, Mapping):
+        if not arguments or any(part is not None for part in arguments.values()):
+            return ""
+        arguments = f"({', '.join(map(str, arguments))})"  # {8, 3}, a set in Python
+    if isinstance(arguments, str) and isinstance(meaning := value_in(arguments), list):
+        with suppress(PydanticCustomError):
+            if accepts(kind, by_name(kind, meaning)):
+                form = meaning[0] if len(meaning) == 1 else meaning
+                return f"write {kind.kind}: {flow(form)}"
     values = list(arguments) if isinstance(arguments, list | tuple) else [arguments]
     names = kind.positional()
-    if kind.variadic or not names or not all(type(value) in (int, float) for value in values):
+    if kind.variadic or not names or any(isinstance(value, Mapping) for value in values):
         return ""
-    if len(values) > 1 and _is_valid(kind, {names[0]: values}):
-        return f"{names[0]} is one list: write {kind.kind}: [{values}] or {{{names[0]}: {values}}}"
+    if len(values) > 1 and accepts(kind, {names[0]: values}):
+        form = flow(values)
+        return f"{names[0]} is one list: write {kind.kind}: [{form}] or {{{names[0]}: {form}}}"
     position = kind.inferred_position()
-    if position is not None and position < len(values):
+    if position is not None and position < len(values) and type(values[position]) is int:
         rest = values[:position] + values[position + 1 :]
-        if len(rest) <= len(names) and _is_valid(kind, dict(zip(names, rest, strict=False))):
-            form = f"{kind.kind}: {rest[0] if len(rest) == 1 else rest}" if rest else kind.kind
+        if len(rest) <= len(names) and accepts(kind, dict(zip(names, rest, strict=False))):
+            form = f"{kind.kind}: {flow(rest[0] if len(rest) == 1 else rest)}"
             size = f"the size {values[position]}" if len(values) > 1 else "the size"
-            return f"{size} is inferred; write {form}"
+            return f"{size} is inferred; write {form if rest else kind.kind}"
+    if 1 < len(names) < len(values):
+        start = len(names) - 1
+        nested = [*values[:start], values[start:]]
+        if accepts(kind, dict(zip(names, nested, strict=False))):
+            return f"{names[start]} is one list: write {kind.kind}: {flow(nested)}"
     return ""
 
 
-def _is_valid(kind: type[Component], arguments: dict[str, Any]) -> bool:
+def accepts(kind: type[Component], arguments: dict[str, Any]) -> bool:
+    """Return whether a kind accepts these arguments."""
     try:
         kind.model_validate(arguments)
     except (ValidationError, PydanticCustomError):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from netbuilder._text import LARGEST, describe
+from netbuilder._text import LARGEST, describe, flow, value_in
 from netbuilder.components.component import validation_error
 
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -134,10 +134,10 @@ class NumberList:
         if self.scalar is not None and value in self.scalar:
             value = self.expand(value)
         if not isinstance(value, list | tuple) or len(value) not in self.lengths:
-            raise self.error(describe(value))
+            raise self.error(describe(value), self._meaning(value))
         for item in value:
             if item not in self.items:
-                raise self.error(describe(item))
+                raise self.error(describe(item), self._meaning(list(value)))
         items = self.convert(tuple(value))
         return items if self.items.integer else tuple(map(float, items))
 
@@ -149,9 +149,22 @@ class NumberList:
         """Return the tuple that a list of valid numbers stands for."""
         return items
 
-    def error(self, description: str) -> PydanticCustomError:
+    def error(self, description: str, hint: str = "") -> PydanticCustomError:
         """Return the error for a value that is not allowed."""
-        return validation_error(f"found {description}; allowed: {self.allowed}")
+        return validation_error(f"found {description}; allowed: {self.allowed}{hint}")
+
+    def _meaning(self, value: object) -> str:
+        """Return what to write instead of a value with texts or whole floats; empty if unclear."""
+        right = _plain_numbers(value, integer=self.items.integer)
+        if isinstance(value, str) and value.lower() in self.words:
+            right = value.lower()
+        if right is None or (right == value and type(right) is type(value)):
+            return ""
+        try:
+            self.read(right)
+        except PydanticCustomError:
+            return ""
+        return f"; write {flow(right)}"
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the values that `read` accepts."""
@@ -177,6 +190,17 @@ class NumberList:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return self.json_schema()
+
+
+def _plain_numbers(value: object, *, integer: bool) -> object:
+    """Return a value with numbers in place of their texts, and integers where they belong."""
+    if isinstance(value, str):
+        return value_in(value)
+    if isinstance(value, list):
+        return [_plain_numbers(item, integer=integer) for item in value]
+    if integer and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 class NumberOrList(NumberList):

@@ -18,7 +18,7 @@ from pydantic_core import (
     core_schema,
 )
 
-from netbuilder._text import describe, did_you_mean, quoted
+from netbuilder._text import describe, quoted
 from netbuilder.components.component import (
     FAULT,
     Component,
@@ -27,7 +27,6 @@ from netbuilder.components.component import (
     validation_error,
 )
 from netbuilder.components.foreign_code import fault_text, is_foreign, value_text
-from netbuilder.components.foreign_names import TARGET_KEYS, foreign_name
 from netbuilder.components.own_streams import own_streams
 
 C = TypeVar("C", bound=Component)
@@ -119,19 +118,9 @@ class Registry(Generic[C]):
         if isinstance(value, str):
             value = {value: None}
         if not isinstance(value, Mapping) or not value:
-            raise validation_error(
-                f"found {describe(value)}; a {self.noun} is written as Name, "
-                "Name: scalar, Name: [positional] or Name: {field: value}"
-            )
-        if target := next((key for key in TARGET_KEYS if key in value), None):
-            raise validation_error(self._named_by_key(target, value[target]))
-        if len(value) > 1:
-            names = ", ".join(quoted(str(name)) for name in list(value)[:4])
-            names += ", …" if len(value) > 4 else ""
-            raise validation_error(
-                f"found {len(value)} keys ({names}) where one "
-                f"{self.noun} belongs; indent its arguments below its name"
-            )
+            raise validation_error(self._not_a_mapping(value))
+        if len(value) > 1 or next(iter(value)) not in self.kinds:
+            self._require_one_key(value)
         [(name, arguments)] = value.items()
         kind = self.kind(name)
         try:
@@ -144,8 +133,9 @@ class Registry(Generic[C]):
             lines = [
                 ErrorDetails(type=FAULT, loc=(), msg="", input=arguments, ctx=error.context or {})
             ]
-        if not isinstance(arguments, Mapping) and (hint := positional_hint(kind, arguments)):
-            message = f"found {describe(arguments)} by position; {hint}"
+        if hint := positional_hint(kind, arguments):
+            position = "" if isinstance(arguments, Mapping) else " by position"
+            message = f"found {describe(arguments)}{position}; {hint}"
             context = {"message": message}
             lines = [ErrorDetails(type=FAULT, loc=(), msg="", input=arguments, ctx=context)]
         raise ValidationError.from_exception_data(
@@ -160,14 +150,34 @@ class Registry(Generic[C]):
             ],
         )
 
-    def _named_by_key(self, key: str, target: object) -> str:
-        """Return the message about a component whose class is the value of a key, as in Hydra."""
-        name = str(target).rpartition(".")[2]
-        if name not in self.kinds:
-            name = "Name"
-        return (
-            f"found the key {key}; a {self.noun} is the key itself: write {name}, or "
-            f"{name}: {{field: value}}"
+    def _not_a_mapping(self, value: object) -> str:
+        """Return the message about a value that is no component in any form."""
+        from netbuilder.components.foreign_forms import list_of_words
+        from netbuilder.components.foreign_names import article
+
+        hint = list_of_words(self.noun, self.kinds, value) if isinstance(value, list) else ""
+        form = "Name, Name: scalar, Name: [positional] or Name: {field: value}"
+        return f"found {describe(value)}; " + (
+            hint or f"{article(self.noun)} {self.noun} is written as {form}"
+        )
+
+    def _require_one_key(self, value: Mapping[str, Any]) -> None:
+        """Check that a mapping has one key, which is not the class as other tools name it.
+
+        Raises:
+            PydanticCustomError: It has not.
+        """
+        from netbuilder.components.foreign_forms import class_by_key, several_keys
+
+        if message := class_by_key(self.noun, self.kinds, value):
+            raise validation_error(message)
+        if len(value) == 1:
+            return
+        names = ", ".join(quoted(str(name)) for name in list(value)[:4])
+        names += ", …" if len(value) > 4 else ""
+        hint = several_keys(self.noun, self.kinds, value) or "indent its arguments below its name"
+        raise validation_error(
+            f"found {len(value)} keys ({names}) where one {self.noun} belongs; {hint}"
         )
 
     def serialize(self, component: C) -> dict[str, Any]:
@@ -183,10 +193,9 @@ class Registry(Generic[C]):
         if name not in self.kinds:
             kind = self.resolve_missing(name) if name.isidentifier() else None
             if kind is None:
-                raise validation_error(
-                    f"unknown {self.noun} {quoted(name)}"
-                    + (foreign_name(self.noun, name, self.kinds) or did_you_mean(name, self.kinds))
-                )
+                from netbuilder.components.foreign_forms import unknown
+
+                raise validation_error(unknown(self.noun, name, self.kinds))
             self.add([kind])
         return self.kinds[name]
 

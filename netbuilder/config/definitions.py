@@ -36,6 +36,8 @@ BLOCK_NAME_RULE = "lowercase letters, digits and underscores, a letter first"
 BLOCK_FIELDS = ("parameters", "layers")
 SECTIONS = Architecture.definitions
 """The sections of a document that hold definitions."""
+RUN_RECORD, RUN_INCLUDES = "config.json", "included"
+"""The record that a run folder has, and its folder of the files that its document includes."""
 INCLUDED_SECTIONS = ("values", "blocks")
 
 
@@ -288,7 +290,10 @@ class Definitions:
         if self.folder is None:
             message = "a document without a file cannot include others; remove the section"
             raise error_at(item, scope, message)
-        folder = self.folder.resolve()
+        own = self.folder
+        if not (own / name).exists() and (own / RUN_RECORD).is_file():
+            own = own / RUN_INCLUDES  # the document of a run folder
+        folder = own.resolve()
         try:
             path = (folder / name).resolve()
             is_special = path.exists() and not path.is_file()
@@ -299,7 +304,7 @@ class Definitions:
             raise error_at(item, scope, message)
         if is_special:
             raise error_at(item, scope, f"{quoted(name)} is not a regular file; name another")
-        return self.folder / name
+        return own / name
 
     def _define(self, sections: Mapping[str, Node], file: str) -> None:
         scope = self.scope(file)

@@ -183,7 +183,10 @@ class Expander:
         parts = entries(arguments) if arguments else {}
         for key, part in parts.items():
             if key not in REPEAT_FIELDS:
-                message = f"unknown field{did_you_mean(key, REPEAT_FIELDS)}"
+                hint = did_you_mean(key, REPEAT_FIELDS)
+                if key in ("n", "count", "repeat", "number", "num", "depth"):
+                    hint = "; write times"
+                message = f"unknown field{hint}"
                 raise error_at(part, scope.at(key), message)
         for key in ("times", "layers"):
             if key not in parts:

@@ -56,8 +56,8 @@ class Source(Protocol):
     def problem(self, place: Place, message: str) -> Problem:
         """Return the problem with the value at ``place``, with its position."""
 
-    def is_list(self, place: Place) -> bool:
-        """Return whether the value at ``place`` is written as a list."""
+    def value_at(self, place: Place) -> object:
+        """Return the value at ``place`` as it is written."""
 
 
 def _as_tuple(value: object) -> object:
@@ -77,7 +77,9 @@ FOLDER_NAME_RULE = (
 
 def _check_folder_name(value: str) -> str:
     if not re.fullmatch(FOLDER_NAME, value):
-        raise validation_error(f"found {describe(value)}; allowed: {FOLDER_NAME_RULE}")
+        right = re.sub("[^A-Za-z0-9._-]+", "-", value).strip(".-_")[:64]
+        hint = f"; write {right}" if right else ""
+        raise validation_error(f"found {describe(value)}; allowed: {FOLDER_NAME_RULE}{hint}")
     return value
 
 
@@ -352,9 +354,9 @@ class Architecture(StrictModel):
             return self._source.problem(place, message)
         return Problem(f"<{self.name}>", None, None, format_path(place), message)
 
-    def is_list(self, place: Place) -> bool:
-        """Return whether a document has a list as the value at ``place``."""
-        return self._source is not None and self._source.is_list(place)
+    def value_at(self, place: Place) -> object:
+        """Return the value at ``place`` as a document writes it; None without a document."""
+        return self._source.value_at(place) if self._source is not None else None
 
 
 def format_path(place: Place) -> str:

@@ -110,9 +110,9 @@ class TextSource:
             return Problem(label(override), None, None, field, message)
         return Problem(location.file, location.line, location.column, field, message)
 
-    def is_list(self, place: Place) -> bool:
-        """Return whether the value at ``place`` is written as a list."""
-        return isinstance(self._locate(place).node.value, list)
+    def value_at(self, place: Place) -> object:
+        """Return the value at ``place`` as it is written, with its expressions computed."""
+        return self._locate(place).node.plain()
 
     def _locate(self, place: Place) -> _Location:
         root = self._root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from netbuilder._commands import command, resume_command
 from netbuilder._text import printable
 from netbuilder.errors import CheckpointError
 from netbuilder.network.build import build
@@ -26,14 +27,14 @@ def load_model(run: Run, which: str) -> nn.Sequential:
     except FileNotFoundError:
         message = (
             "no such file; the run has not finished an epoch. "
-            f"Resume it with: netbuilder train --resume {run.path}"
+            f"Resume it with: {resume_command(run.path)}"
         )
         if run.metrics:  # records may be published without weights
             message = (
                 "no such file; the folder has the run's records without its weights. "
-                f"Train it again with: netbuilder train {run.path / 'architecture.yaml'}"
+                f"Train it again with: {_training(run)}"
             )
-        raise CheckpointError(printable(f"{path}: {message}")) from None
+        raise CheckpointError(f"{printable(str(path))}: {message}") from None
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
         other = "last" if which == "best" else "best"
@@ -41,3 +42,9 @@ def load_model(run: Run, which: str) -> nn.Sequential:
             printable(f"{path}: cannot be loaded: {reason}; use --weights {other}")
         ) from None
     return model
+
+
+def _training(run: Run) -> str:
+    """Return the command that trains the document of a run again with its seed."""
+    seed = str(run.config.seed) if run.config.seed else None
+    return command("train", run.path / "architecture.yaml", seed=seed)

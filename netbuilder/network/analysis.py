@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -165,5 +166,15 @@ def analyse(architecture: Architecture) -> Analysis:
                 place = ("layers", position, layer.kind)
                 x, field = walk.visit(Position(layer, "", str(position), place, 0), x, field)
     except Fault as error:
-        fault = error.problem
+        fault = _problem(architecture, walk.rows, error)
     return Analysis(architecture, tuple(walk.rows), fault)
+
+
+def _problem(architecture: Architecture, rows: Sequence[Row], fault: Fault) -> Problem:
+    """Return the problem of a layer; values in torch's order may be its cause."""
+    from netbuilder.network.torch_order import Use, hint  # a sound network does not need it
+
+    at = fault.at
+    uses = [Use(row.layer, row.place, row.input_shape) for row in rows if not row.is_container]
+    cause = hint(architecture, [*uses, Use(at.layer, at.place, fault.x)], at.place)
+    return architecture.problem(at.place, f"{fault.message}{cause}")

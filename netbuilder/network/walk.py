@@ -14,16 +14,16 @@ from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape
 from netbuilder.config.schema import Architecture, Place
-from netbuilder.errors import Problem, ShapeError
+from netbuilder.errors import ShapeError
 from netbuilder.network.rows import BYTES_PER_VALUE, Row
 
 
 class Fault(Exception):
-    """The problem that ends a walk over the layers."""
+    """A layer that cannot take its input, which ends a walk over the layers."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
+    def __init__(self, message: str, at: Position, x: Shape) -> None:
+        super().__init__(message)
+        self.message, self.at, self.x = message, at, x
 
 
 class Position(NamedTuple):
@@ -107,7 +107,7 @@ class Walk:
         except ShapeError as error:
             if error.problems:
                 raise  # a plugin's fault, with its place
-            raise Fault(self._architecture.problem(at.place, str(error))) from None
+            raise Fault(str(error), at, x) from None
         except Fault:
             raise
         except Exception as error:  # a plugin can define more than rules

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
+from netbuilder._commands import command, resume_command
 from netbuilder._text import natural_key, plural
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
@@ -28,6 +28,7 @@ class Selection:
         other_runs: Runs of the same name with another document or other settings: the document has
             changed since, or options changed it for them.
         unreadable: A line for each damaged run folder.
+        folder: The folder with the runs of documents.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Selection:
     runs: tuple[Run, ...]
     other_runs: tuple[Run, ...] = ()
     unreadable: tuple[str, ...] = ()
+    folder: Path = RUNS
 
     @property
     def finished(self) -> tuple[Run, ...]:
@@ -46,10 +48,11 @@ class Selection:
         """The command that leads to a finished run; empty if there is none."""
         unfinished = next((run.path for run in self.runs if run.result is None), None)
         if unfinished:
-            return f"to resume it: netbuilder train --resume {quote(str(unfinished))}"
+            return f"to resume it: {resume_command(unfinished)}"
         if self.path.is_dir() or self.architecture.train is None:
             return ""
-        return f"to train it: netbuilder train {quote(str(self.path))}"
+        out = self.folder if self.folder != RUNS else None
+        return f"to train it: {command('train', self.path, out=out)}"
 
     @property
     def excluded_note(self) -> str:
@@ -76,7 +79,7 @@ class Selection:
         readable, unreadable = readable_runs(folders_of(architecture.name, runs))
         same = tuple(run for run in readable if _trained(run, document))
         others = tuple(run for run in readable if run not in same)
-        return cls(path, architecture, same, others, unreadable)
+        return cls(path, architecture, same, others, unreadable, runs)
 
     @classmethod
     def open_all(cls, paths: Iterable[Path], runs: Path = RUNS) -> list[Selection]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from netbuilder._commands import resume_command
 from netbuilder._text import printable
 from netbuilder.data.dataset import NAMES, LoadedData
 from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader, must_stream
@@ -325,11 +326,10 @@ class Trainer:
         position = f"in epoch {at.epoch + 1}, step {at.step}"
         if at.epoch == self.config.epochs:
             position = "after the last epoch"
-        option = f" --data-dir {self.data_dir}" if self.data_dir else ""
         raise Interrupted(
             signum,
             f"stopped by {signal_name(signum)} {position}; saved as {path}\n"
-            f"resume with: netbuilder train --resume {self.run.path}{option}",
+            f"resume with: {resume_command(self.run.path, data_dir=self.data_dir)}",
         )
 
     def _save(self) -> Path:

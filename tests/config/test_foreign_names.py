@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import torchvision
+from pydantic import BaseModel
 from torch import nn, optim
+from torchvision.transforms import v2
 
-from netbuilder.components.foreign_names import TORCH
+from netbuilder.cli._app import CommandGroup
+from netbuilder.components.foreign_fields import _OPTIONS
+from netbuilder.components.foreign_fields import _WORDS as FIELD_WORDS
+from netbuilder.components.foreign_names import _WORDS, TORCH, foreign_name, plain
+from netbuilder.components.init import INITIALIZERS
 from netbuilder.components.layers.base import LAYERS
-from netbuilder.components.registries import LOSSES, OPTIMIZERS, SCHEDULERS
+from netbuilder.components.registries import (
+    AUGMENTATIONS,
+    DATASETS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULERS,
+)
+from netbuilder.config import schema
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.overrides import OptionOverride
+from netbuilder.config.schema import FAMILIES
 from netbuilder.errors import ConfigError
 
 HEAD = "name: net\ninput: [1, 28, 28]\n"
@@ -38,9 +54,11 @@ def problem(text: str, *overrides: str) -> str:
 
 
 def test_the_names_of_torch_are_served_or_known() -> None:
-    """Each optimizer, scheduler, loss and layer of torch is a kind or in the list, never both."""
+    """Each name of torch and torchvision is a kind or in the table, never both or neither."""
     modules = {name for name in subclasses(nn, nn.Module) if not name.startswith("Lazy")}
     losses = {name for name in modules if name.endswith(("Loss", "Loss2d", "WithLoss"))}
+    abstract = {"Transform", "AutoAugmentPolicy", "InterpolationMode"}
+    classes = {kind.torchvision_class for kind in DATASETS.kinds.values()}
     offered = {
         "layer": (modules - losses - {"Container"}, set(LAYERS.kinds)),
         "optimizer": (subclasses(optim, optim.Optimizer), set(OPTIMIZERS.kinds)),
@@ -49,10 +67,66 @@ def test_the_names_of_torch_are_served_or_known() -> None:
             set(SCHEDULERS.kinds),
         ),
         "loss": (losses, set(LOSSES.kinds)),
-    }
+        "augmentation": (subclasses(v2, object) - abstract, set(AUGMENTATIONS.kinds)),
+        "data set": (
+            subclasses(torchvision.datasets, torchvision.datasets.VisionDataset), classes
+        ),
+    }  # fmt: skip
+    assert set(offered) == set(TORCH)
     for noun, (names, served) in offered.items():
         assert names - served <= set(TORCH[noun]), noun
+        assert set(TORCH[noun]) <= names, noun
         assert served.isdisjoint(TORCH[noun]), noun
+    functions = {name.removesuffix("_") for name in dir(nn.init) if re.fullmatch("[a-z_]+_", name)}
+    assert {name for name in functions if not name.startswith("_")} == set(INITIALIZERS.kinds)
+
+
+@pytest.mark.parametrize("noun", list(_WORDS))
+def test_a_right_word_is_served(noun: str) -> None:
+    """What a message proposes instead of a foreign name begins with kinds that exist."""
+    family = {registry.noun: registry for registry in FAMILIES}[noun]
+    for name, word in _WORDS[noun].items():
+        assert plain(name) == name
+        assert name not in {plain(kind) for kind in family.kinds}, name
+        first = re.match(r"[A-Za-z0-9_]+", word)
+        assert first, word
+        assert first[0] in {*family.kinds, "Repeat", "the", "input", "augment"}, name
+
+
+@pytest.mark.parametrize("noun", list(TORCH))
+def test_a_name_of_torch_is_reported_however_it_is_spelled(noun: str) -> None:
+    """Lower case, underscores or the module before it are no typing error of another name."""
+    family = {registry.noun: registry for registry in FAMILIES}[noun]
+    for name in TORCH[noun]:
+        for word in (name, name.lower(), name.upper(), f"some.module.{name}"):
+            hint = foreign_name(noun, word, family.kinds)
+            assert "did you mean" not in hint
+            assert f"has {name}" in hint or "write" in hint or "remove it" in hint, word
+
+
+@pytest.mark.parametrize("section", list(FIELD_WORDS))
+def test_a_field_that_is_proposed_exists(section: str) -> None:
+    """Each foreign field has a right field in some kind or section, and is none itself there."""
+    sections: dict[str, list[type[BaseModel]]] = {
+        registry.noun: list(registry.kinds.values()) for registry in FAMILIES
+    }
+    models = sections.get(section) or [getattr(schema, section)]
+    for name, words in FIELD_WORDS[section].items():
+        for word in (words,) if isinstance(words, str) else words:
+            known = [{*model.model_fields, *getattr(model, "definitions", ())} for model in models]
+            assert any(word in fields and name not in fields for fields in known), (name, word)
+
+
+def test_an_option_that_is_proposed_exists() -> None:
+    """`netbuilder train` has each option."""
+    options = train_options()
+    assert set(_OPTIONS.values()) <= options
+
+
+def train_options() -> set[str]:
+    command = CommandGroup(name="netbuilder").get_command(None, "train")
+    assert command is not None
+    return {name for parameter in command.params for name in parameter.opts}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +140,9 @@ def test_the_names_of_torch_are_served_or_known() -> None:
         ("LazyConv2d: [8, 3]", "; write Conv2d, whose sizes are inferred"),
         ("nn.ReLU", "unknown layer 'nn.ReLU'; write ReLU"),
         ("{_target_: torch.nn.Conv2d, out_channels: 8}", "found the key _target_; a layer is the "
-         "key itself: write Conv2d, or Conv2d: {field: value}"),
+         "key itself: write Conv2d: {field: value}"),
+        ("{_target_: torch.nn.Conv2d, out_channels: 8, kernel_size: 3}", "found the key _target_; "
+         "a layer is the key itself: write Conv2d: {out_channels: 8, kernel_size: 3}"),
         ("{class_path: torch.nn.ReLU}", "found the key class_path; a layer is the key itself"),
         ("Conw2d: [8, 3]", "unknown layer 'Conw2d'; did you mean Conv2d?"),
     ],
@@ -85,7 +161,7 @@ def test_a_layer_of_another_library_has_its_word(layer: str, message: str) -> No
          "SGD, Adam, AdamW, RMSprop, NAdam"),
         ("optimizer: {SGD: 0.1}, scheduler: LambdaLR", "torch has LambdaLR; netbuilder serves One"),
         ("optimizer: {SGD: 0.1}, loss: HuberLoss", "torch has HuberLoss; netbuilder serves Cross"),
-        ("optimizer: {_target_: torch.optim.SGD, lr: 0.1}", "write SGD, or SGD: {field: value}"),
+        ("optimizer: {_target_: torch.optim.SGD, lr: 0.1}", "write SGD: {lr: 0.1}"),
         ("optimizer: {Adan: 0.1}", "unknown optimizer 'Adan'; did you mean Adam?"),
     ],
 )  # fmt: skip

@@ -75,7 +75,7 @@ def test_overrides_apply_in_order() -> None:
          "allowed: a whole number of at least 1, or a list of 2 of them"),
         ("layers[1]=Relu", "layers[1]: unknown layer 'Relu'; did you mean ReLU?"),
         ("train.optimizer.Adam.lr=1", "train.optimizer: found 2 keys ('SGD', 'Adam') where one "
-         "optimizer belongs; indent its arguments below its name"),
+         "optimizer belongs; keep one, such as Adam: {lr: 1}"),
         ("train.optimizer.SGD.nesterov=true", "train.optimizer.SGD: nesterov needs a momentum "
          "above 0 and a dampening of 0; change one of them"),
         ("targets={epochs: {}}", "targets.epochs: it has no bound; allowed: below, at_most, "
@@ -92,7 +92,7 @@ def test_a_mistake_in_the_document_keeps_its_place_beside_overrides() -> None:
     text = DOCUMENT.replace("epochs: 2", "epochs: two")
     assert refusal(text, "name=a b", "targets.parameters.below=x").splitlines() == [
         "--set name=a b: name: found the text 'a b'; allowed: at most 64 of a to z, A to Z, "
-        "digits, dots, dashes and underscores, no dot or dash first",
+        "digits, dots, dashes and underscores, no dot or dash first; write a-b",
         "--set targets.parameters.below=x: targets.parameters.below: found the text 'x'; "
         "allowed: a number",
         "a.yaml:11:3: train.epochs: found the text 'two'; allowed: a whole number",

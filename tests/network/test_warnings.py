@@ -23,7 +23,7 @@ layers:
   - Linear: 10
 train: {dataset: mnist5k, epochs: 1, optimizer: {SGD: 0.01}}
 """
-WARNING = "order.yaml:4:5: layers[0].Conv2d: the first number is the 1 channels of its input"
+WARNING = "order.yaml:4:5: layers[0].Conv2d: the first number repeats the 1 channel of its input"
 
 
 @pytest.fixture(autouse=True)

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netbuilder._text import plural
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint.base import CONVOLUTIONS, Evidence, Finding, Rule, leaf_rows
-
-TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
-
-UNUSUAL_KERNEL = 8
-"""The kernel size from which on it is more likely to be a number of channels."""
+from netbuilder.network.lint.base import Evidence, Finding, Rule, leaf_rows
+from netbuilder.network.torch_order import Use, suspects
 
 
 def torch_order(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """The positional values of a convolution are those of torch, the input channels first."""
-    for row in leaf_rows(analysis):
-        if row.kind not in CONVOLUTIONS + TRANSPOSED:
-            continue
-        first, kernel, stride = (
-            row.arguments[name] for name in ("out_channels", "kernel_size", "stride")
+    uses = [Use(row.layer, row.place, row.input_shape) for row in leaf_rows(analysis)]
+    for suspect in suspects(analysis.architecture, uses):
+        first, kernel = suspect.values[:2]
+        channels = suspect.use.x[0]
+        reason = (
+            f"the first number repeats the {plural(channels, 'channel')} of its input, "
+            f"{'which is' if channels == 1 else 'which are'} inferred"
+            if first == channels
+            else "it has the order of torch's call, like another layer of this document"
         )
-        if (
-            first == row.input_shape[0]
-            and len(set(kernel)) == len(set(stride)) == 1
-            and kernel[0] >= UNUSUAL_KERNEL
-            and stride[0] not in (1, kernel[0])
-            and analysis.architecture.is_list(row.place)
-        ):
-            yield Finding(
-                row.place,
-                f"the first number is the {first} channels of its input, which are inferred: this "
-                f"is {first} output channels, kernel {kernel[0]} and stride {stride[0]}",
-                f"if it is torch's {row.kind}({first}, {kernel[0]}, {stride[0]}), write "
-                f"{row.kind}: [{kernel[0]}, {stride[0]}]",
-            )
+        strides = suspect.use.layer.arguments()["stride"]
+        stride = strides[0] if len(set(strides)) == 1 else list(strides)
+        yield Finding(
+            suspect.use.place,
+            f"{reason}: this is {plural(first, 'output channel')}, kernel {kernel} and stride "
+            f"{stride}",
+            suspect.remedy,
+        )
 
 
 RULES = (Rule("torch-order", torch_order),)

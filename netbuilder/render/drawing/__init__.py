@@ -19,7 +19,8 @@ def draw(
         analysis: The analysis of the network.
         depth: Containers nested more than this deep are folded into one block.
         unfold: Whether every layer is drawn once, without folding repeats.
-        embed: Whether the page that contains the picture has `style.stylesheet`.
+        embed: Whether the picture is for a page that names the network itself and contains
+            `netbuilder.render.drawing.style.stylesheet`.
 
     Raises:
         ShapeError: A layer of the network cannot take its input.
@@ -29,4 +30,5 @@ def draw(
     from netbuilder.render.drawing.svg import svg_text
 
     analysis.require_sound()
-    return svg_text(picture(analysis, choose_chain(analysis, depth, unfold)), embed=embed)
+    chain = choose_chain(analysis, depth, unfold)
+    return svg_text(picture(analysis, chain, heading=not embed), embed=embed)

@@ -13,7 +13,7 @@ from netbuilder.render.drawing.fonts import shorten, text_width, wrap
 from netbuilder.render.drawing.layout import Layout
 from netbuilder.render.drawing.marks import Label, Mark, shift
 from netbuilder.render.drawing.model import Block, Item, blocks_of
-from netbuilder.render.drawing.svg import Picture
+from netbuilder.render.drawing.svg import MARGIN, Picture
 from netbuilder.render.network_text import field_sentence, title_text, totals
 
 WIDTH = 1190.0
@@ -22,13 +22,18 @@ WIDTH = 1190.0
 NARROWEST = 460.0
 """The least width of a picture, for its texts."""
 
-MARGIN = 16.0
 SMALL = 12.0
 LINE = 17.0
 
 
-def picture(analysis: Analysis, items: Sequence[Item]) -> Picture:
-    """Return the picture of a network, of which ``items`` are drawn."""
+def picture(analysis: Analysis, items: Sequence[Item], *, heading: bool = True) -> Picture:
+    """Return the picture of a network.
+
+    Args:
+        analysis: The analysis of the network.
+        items: What is drawn of it.
+        heading: Whether its name and its sums are written above it.
+    """
     architecture = analysis.architecture
     shapes = [architecture.input, *(row.output_shape for row in analysis.rows)]
     network = Layout(shapes, WIDTH).whole(architecture.input, items)
@@ -44,14 +49,16 @@ def picture(analysis: Analysis, items: Sequence[Item]) -> Picture:
             y += size + 5
             marks.append(Label(0, y, line, style, "start"))
 
-    write(shorten(title, 16, 2 * width, bold=True), "name", 17.5)
     counts = (
         f"{plural(analysis.layers, 'layer')}, {plural(analysis.parameters, 'parameter')}, "
         f"{analysis.macs:,} MACs; {format_shape(architecture.input)} to "
         f"{format_shape(analysis.output_shape)}"
     )
-    write(counts, "line", SMALL)
-    y += 22 + network.above
+    if heading:
+        write(shorten(title, 16, 2 * width, bold=True), "name", 17.5)
+        write(counts, "line", SMALL)
+        y += 22
+    y += network.above
     marks += shift(network.marks, 0, y)
     y += network.below + 26
     legend, y = _legend(analysis, items, width, y)
@@ -64,6 +71,7 @@ def picture(analysis: Analysis, items: Sequence[Item]) -> Picture:
     y += panel.below + 8
     sentence = field_sentence(analysis)
     write(f"{sentence[0].upper()}{sentence[1:]}.", "line", SMALL)
+    y += 4  # below the baseline
     return Picture(
         analysis=analysis,
         width=width + 2 * MARGIN,

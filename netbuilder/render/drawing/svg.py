@@ -32,6 +32,9 @@ CORNER = 7.0
 NARROWEST = 0.75
 """The least scale of a picture in a page."""
 
+MARGIN = 16.0
+"""The room around everything."""
+
 SIGN = 5.0
 """Half the size of the sign in a join."""
 
@@ -61,13 +64,14 @@ class Picture:
 
 def svg_text(picture: Picture, *, embed: bool) -> str:
     """Return the text; embedded, it has no style and no declaration of its namespace."""
-    size = f'viewBox="0 0 {number(picture.width)} {number(picture.height)}"'
-    if not embed:
-        size += f' width="{number(picture.width)}" height="{number(picture.height)}"'
-        size = f'xmlns="http://www.w3.org/2000/svg" {size}'
+    edge = MARGIN - 2 if embed else 0  # a page has margins of its own
+    width, height = (number(side - 2 * edge) for side in (picture.width, picture.height))
+    size = f'viewBox="{edge:g} {edge:g} {width} {height}"'
     if embed:  # between its own width and one in which text can be read
         least = number(NARROWEST * picture.width)
-        size += f' style="min-width: {least}px; max-width: {number(picture.width)}px"'
+        size += f' style="min-width: {least}px; max-width: {width}px"'
+    else:
+        size = f'xmlns="http://www.w3.org/2000/svg" {size} width="{width}" height="{height}"'
     lines = [
         f'<svg {size} class="{ROOT}" role="img">',
         f"<title>{text(picture.title)}</title>",

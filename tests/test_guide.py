@@ -20,6 +20,7 @@ from command import run as run_here
 from documents import SMALL
 from pages import (
     CATALOGUE,
+    DRAWING,
     GUIDE,
     PAGES,
     PICTURE,
@@ -32,6 +33,7 @@ from pages import (
     blocks,
     catalogue,
     commands,
+    drawing,
     is_document,
     links,
     picture,
@@ -94,6 +96,11 @@ def test_the_picture_shows_the_first_document_and_its_summary() -> None:
     """The picture is small, and its text is that of the document and of the command."""
     assert PICTURE.stat().st_size < 100_000
     assert _text_of(PICTURE.read_text(encoding="utf-8")) == _text_of(picture()), REGENERATE
+
+
+def test_the_drawing_is_that_of_the_command() -> None:
+    """The guide's picture of a network is what ``netbuilder draw`` writes."""
+    assert DRAWING.read_text(encoding="utf-8") == drawing(), REGENERATE
 
 
 def _text_of(svg: str) -> list[str]:

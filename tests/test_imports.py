@@ -210,6 +210,7 @@ def test_a_light_import_is_accepted() -> None:
             for output in ("rich", "json", "markdown", "csv", "torchsummary")
         ),
         ("check", "archs/iter10.yaml"),
+        ("draw", "archs/iter10.yaml", "--out", "-"),
         ("check", "no-such-file.yaml", "--format", "json"),
         ("schema",),
         ("check", "archs/iter1.yaml", "--advice", "--runs", "archs/results"),

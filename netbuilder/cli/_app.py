@@ -28,6 +28,7 @@ COMMANDS = {
     "new": "Draft a document from a template or from an earlier document.",
     "summarize": "Show the shape, receptive field, parameters and cost of every layer.",
     "check": "List every problem in a document.",
+    "draw": "Draw a network and its receptive field as SVG.",
     "train": "Train each document and report whether its targets are met.",
     "evaluate": "Test the saved weights of a run.",
     "predict": "Predict the class of each image.",

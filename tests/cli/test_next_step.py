@@ -85,6 +85,8 @@ LINES = (
     "new other.yaml --from small",
     "new other --from small --out none/a.yaml",
     "new other --template wide",
+    "draw small.yaml --out none/a.svg",
+    "draw small.yaml --depth x",
     "schema --out .",
     "schema --out none/a.json",
 )

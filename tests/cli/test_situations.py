@@ -111,6 +111,8 @@ new ../b --template plain           | 2 | allowed: at most 64 of a to z, A to Z,
 summarize small.yaml                | 2 | small.yaml: no such file; check the path
 summarize .                         | 2 | .: it is a folder; name a document in it
 check small.yaml --advice           | 2 | small.yaml: no such file; check the path
+draw small.yaml --out none/s.svg    | 2 | there is no folder none; make it, or name another
+draw runs/small/R                   | 2 | runs/small/R: no such file; check the path
 train small.yaml                    | 2 | small.yaml: no such file; check the path
 train small.yaml --resume auto      | 2 | small.yaml: no such file; check the path
 train --resume auto                 | 2 | name a document, such as archs/iter10.yaml
@@ -175,6 +177,9 @@ report small.yaml --out empty                 | 0 | 1 finished run | empty/
 bench empty                                   | 2 | empty: it is a folder; name a document in it
 bench small.yaml --steps 1 --peers netbuilder | 2 | but the document has 42 on mnist5k; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
+draw empty                                    | 2 | empty: not a run folder: it has no config.json
+draw small.yaml --out empty                   | 2 | --out empty: it is a folder; name a file in it
+draw runs/small/R --set train.epochs=2        | 2 | runs/small/R is a run folder; name a document
 export empty                                  | 2 | empty: not a run folder: it has no config.json
 export empty --to safetensors                 | 2 | empty: not a run folder: it has no config.json
 export small.yaml --out empty                 | 2 | --out empty: it is a folder; name a file in it
@@ -425,6 +430,7 @@ compare small.yaml                            | 0 | small    mnist5k
 results runs                                  | 0 | small on mnist5k
 import nets:net --input 1,28,28               | 0 | # Read from nets:net.
 export small.yaml                             | 0 | from torch import nn
+draw runs/small/R --out -                     | 0 | <svg xmlns="http://www.w3.org/2000/svg"
 schema                                        | 0 | "$schema"
 bench two.yaml --steps 1 --rounds 1 --peers netbuilder | 0 | importing torch alone takes
 new b --from small.yaml                       | 3 | b.yaml: cannot be written: REASON; choose another path with --out
@@ -443,6 +449,7 @@ export small.yaml --out s.py                  | 3 | s.py: cannot be written: REA
 export runs/small/R --to onnx                 | 3 | small.onnx: cannot be written: REASON; choose another path with --out
 export runs/small/R --to torch-export         | 3 | small.pt2: cannot be written: REASON; choose another path with --out
 export runs/small/R --to safetensors          | 3 | small.safetensors: cannot be written: REASON; choose another path
+draw small.yaml                               | 3 | small.svg: cannot be written: REASON; choose another path with --out
 schema --out s.json                           | 3 | s.json: cannot be written: REASON; choose another path with --out
 """  # noqa: E501  # one line per row
 

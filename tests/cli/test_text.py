@@ -195,6 +195,10 @@ export RUN --to safetensors --out weights --force
 export none --to safetensors
 export d.yaml --out d.yaml
 new b --from d.yaml --out b.yaml --force
+draw d.yaml --out d.svg --force
+draw d.yaml --out -
+draw RUN --out -
+draw none
 schema --out s.json
 schema --out .
 """

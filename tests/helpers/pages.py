@@ -1,7 +1,7 @@
 """The README and the guide as text: their examples, their links and their generated parts.
 
 ``python tests/helpers/pages.py`` writes every generated part: the transcripts of commands, the
-tables between ``<!-- name -->`` marks, the catalogue, the picture and the report of the ten
+tables between ``<!-- name -->`` marks, the catalogue, the pictures and the report of the ten
 iterations.
 """
 
@@ -38,6 +38,7 @@ from netbuilder.components.registries import AUGMENTATIONS, DATASETS, LOSSES, OP
 from netbuilder.components.registry import Registry
 from netbuilder.config.loader import load
 from netbuilder.network.analysis import analyse
+from netbuilder.render.drawing import draw
 from netbuilder.render.progress import HEADER, closing_line, epoch_row, opening_line, verdict_table
 from netbuilder.runs.run import Run
 from netbuilder.training.compile import COMPILED_FROM_EPOCH_2
@@ -46,6 +47,7 @@ GUIDE = ROOT / "netbuilder" / "guide"
 README = ROOT / "README.md"
 CATALOGUE = GUIDE / "catalogue.md"
 PICTURE = GUIDE / "images" / "summary.svg"
+DRAWING = GUIDE / "images" / "iter10.svg"
 PAGES = (README, *sorted(GUIDE.glob("*.md")))
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 
@@ -294,6 +296,11 @@ def picture() -> str:
     return svg.replace("Fira Code, monospace", "Menlo, Consolas, DejaVu Sans Mono, monospace")
 
 
+def drawing() -> str:
+    """Return the guide's picture of a network, the tenth iteration."""
+    return draw(analyse(load(ROOT / "archs/iter10.yaml")))
+
+
 TABLES: dict[str, Callable[[], str]] = {"results": results, "zoo": zoo}
 """The functions that generate the text between ``<!-- name -->`` and ``<!-- /name -->``."""
 
@@ -327,6 +334,7 @@ def regenerate() -> None:
     documents = " ".join(f"archs/iter{number}.yaml" for number in range(1, 11))
     print(run(REPORT.replace("archs/iter*.yaml", documents), ROOT), end="")
     PICTURE.write_text(picture(), encoding="utf-8")
+    DRAWING.write_text(drawing(), encoding="utf-8")
     for page in PAGES:
         page.write_text(regenerated(page), encoding="utf-8")
         print(page.relative_to(ROOT))

@@ -16,7 +16,10 @@ from paths import ROOT
 from run_folders import write_run
 from small import DOCUMENT, small
 
+from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError
+from netbuilder.render.drawing import draw
+from netbuilder.render.drawing.style import stylesheet
 from netbuilder.render.report import text as words
 from netbuilder.render.report.html import page
 from netbuilder.render.report.markdown import text_of
@@ -286,7 +289,38 @@ def test_reports_of_the_same_runs_are_identical(two_seeds: Report, tmp_path: Pat
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "ab"
     )
     assert first == second
-    assert set(first) == {"report.md", "report.html", "small-curves.png", "small-confusion.png"}
+    assert set(first) == {
+        "report.md", "report.html", "small-curves.png", "small-confusion.png", "small-network.svg",
+    }  # fmt: skip
+
+
+def test_each_network_has_a_picture(two_seeds: Report, tmp_path: Path) -> None:
+    """In markdown a file, in HTML a part of the page, which has the style of pictures once."""
+    markdown, html = write_report(two_seeds, tmp_path / "out")
+    [entry] = two_seeds.iterations
+    assert (tmp_path / "out" / "small-network.svg").read_text() == draw(entry.analysis)
+    assert "![The network small](small-network.svg)" in markdown.read_text()
+    assert html.read_text().count(draw(entry.analysis, embed=True)) == 1
+    assert html.read_text().count(stylesheet(in_page=True)) == 1
+
+
+def test_only_a_large_picture_is_folded_and_a_faulty_network_has_none(tmp_path: Path) -> None:
+    """As its table of layers; a network with a fault is reported without a picture."""
+    layers = [{"Conv2d": [2, 1]}] * 41 + [{"Flatten": {}}, {"Linear": 10}]
+    large = Architecture.model_validate({"name": "large", "input": [1, 4, 4], "layers": layers})
+    faulty = Architecture.model_validate(
+        {"name": "faulty", "input": [1, 4, 4], "layers": [{"Conv2d": [2, 9]}]}
+    )
+    networks = (THREE, large, faulty)
+    report = report_on([Selection(Path("a"), each, ()) for each in networks])
+    tree = html5lib.parse(page(report, {}), namespaceHTMLElements=False)
+    sections = tree.findall(".//section")
+    figures = [section.find("figure[@class='network']") for section in sections]
+    folds = [None if f is None else f.find("details") is not None for f in figures]
+    assert folds == [False, True, None]
+    write_report(report, tmp_path / "out")
+    pictures = {path.name for path in (tmp_path / "out").glob("*.svg")}
+    assert pictures == {"small-network.svg", "large-network.svg"}
 
 
 def test_links_of_the_markdown_resolve(two_seeds: Report, tmp_path: Path) -> None:
@@ -344,7 +378,8 @@ def test_only_an_earlier_report_is_replaced(two_seeds: Report, tmp_path: Path) -
     out = tmp_path / "out"
     write_report(two_seeds, out)
     write_report(report_on([Selection(Path("a"), THREE, ())]), out)
-    assert {path.name for path in out.iterdir()} == {"report.md", "report.html"}
+    names = {path.name for path in out.iterdir()}
+    assert names == {"report.md", "report.html", "small-network.svg"}
     (out / "thesis.txt").write_text("mine")
     before = (out / "report.md").read_bytes()
     with pytest.raises(ConfigError, match=r"has other files than a report: thesis\.txt"):

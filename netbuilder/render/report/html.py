@@ -14,6 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import netbuilder
+from netbuilder.render.drawing import draw
+from netbuilder.render.drawing.style import stylesheet
 from netbuilder.render.network_text import totals
 from netbuilder.render.report import svg, tables
 from netbuilder.render.report import text as words
@@ -52,7 +54,9 @@ def page(report: Report, pictures: dict[str, bytes]) -> str:
             overview=_html(tables.overview_table(report)),
             curves_note=words.CURVES_NOTE,
             # Text of the package; all other values are data, which the template escapes.
-            style=Markup((parts / "page.css").read_text(encoding="utf-8")),
+            style=Markup(
+                (parts / "page.css").read_text(encoding="utf-8") + stylesheet(in_page=True)
+            ),
             script=Markup((parts / "page.js").read_text(encoding="utf-8")),
         )
     )
@@ -85,6 +89,8 @@ def _iteration(iteration: ReportEntry, picture: bytes | None) -> dict[str, Any]:
         "before": iteration.before,
         "changes": iteration.changes,
         "fault": str(analysis.fault) if analysis.fault else "",
+        # `draw` escapes the names of documents.
+        "drawing": "" if analysis.fault else Markup(draw(analysis, embed=True)),
         "totals": totals(analysis),
         "layers": _html(tables.layers_table(iteration, totals(analysis))),
         "rows": len(analysis.rows),

@@ -49,6 +49,7 @@ def _section(i: ReportEntry, files: set[str]) -> list[str]:
     if len(analysis.rows) > tables.LONG:
         head = f"<details><summary>{len(analysis.rows)} rows</summary>"
         layers = [head, "", *layers, "</details>", ""]
+    lines += _picture(f"{i.key}-network.svg", f"The network {i.key}", files)
     lines += [*layers, escaped(totals(analysis)), ""]
     if i.trained:
         lines += ["### Results", "", escaped(words.seeds_note(i)), ""]

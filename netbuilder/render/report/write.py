@@ -17,6 +17,7 @@ from netbuilder._files import (
 )
 from netbuilder._text import printable
 from netbuilder.errors import ConfigError
+from netbuilder.render.drawing import draw
 from netbuilder.render.report.html import page
 from netbuilder.render.report.markdown import text_of
 from netbuilder.render.report.model import Report, ReportEntry
@@ -55,6 +56,9 @@ def write_report(report: Report, out: Path, *, force: bool = False) -> list[Path
     earlier = _earlier(out, force=force)
     mistakes = _mistakes(report)
     pictures = _pictures(report) | {f"{key}-mistakes.png": png for key, png in mistakes.items()}
+    for iteration in report.iterations:
+        if not iteration.analysis.fault:
+            pictures[f"{iteration.key}-network.svg"] = draw(iteration.analysis).encode()
     names = " ".join(sorted(pictures))
     text = f"{text_of(report, pictures)}\n<!-- netbuilder report: {names} -->\n"
     html = page(report, mistakes)
@@ -88,7 +92,7 @@ def _earlier(out: Path, *, force: bool) -> set[str]:
                 "folder, or add --force to keep them and write the report"
             )
         )
-    return {name for name in pictures if name.endswith(".png") and (out / name).is_file()}
+    return {name for name in pictures if name.endswith((".png", ".svg")) and (out / name).is_file()}
 
 
 def _last_part(path: Path) -> str:

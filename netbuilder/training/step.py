@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +12,10 @@ from torch.optim import Optimizer, lr_scheduler
 
 from netbuilder.components.datasets import Dataset
 from netbuilder.config.schema import Architecture, TrainConfig
-from netbuilder.data.loader import BatchLoader
+from netbuilder.data.loader import Batch, BatchLoader
 from netbuilder.data.transforms import augment, normalize, seed_for, to_unit
 from netbuilder.errors import Diverged
-from netbuilder.network.analysis import Analysis
+from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.network.build import build
 from netbuilder.training._torch_workarounds import plain_update, skip_updates_if
 from netbuilder.training.compile import Forward, compiled, forward_pass
@@ -23,6 +23,7 @@ from netbuilder.training.cuda_graph import Body, CudaGraphed, DeferredFiniteChec
 from netbuilder.training.device import Device, seeder
 from netbuilder.training.ema import ExponentialMovingAverage
 from netbuilder.training.lr_schedule import build_schedule, move
+from netbuilder.training.nonfinite import NonFinite, are_finite, first_nonfinite, lower_rate
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TrainState:
     average: ExponentialMovingAverage | None
     optimizer: Optimizer
     schedule: list[lr_scheduler.LRScheduler]
+    analysis: Analysis
 
     @classmethod
     def make(
@@ -44,14 +46,14 @@ class TrainState:
         scheduled_epochs: int,
     ) -> TrainState:
         """Create the initial state; a seed gives the same weights on every device."""
-        architecture = network.architecture if isinstance(network, Analysis) else network
-        config = architecture.trained
+        analysis = network if isinstance(network, Analysis) else analyse(network)
+        config = analysis.architecture.trained
         torch.manual_seed(seed_for("weights", seed))
-        model = build(network).to(hardware.device)
+        model = build(analysis).to(hardware.device)
         average = None if config.ema is None else ExponentialMovingAverage(model, config.ema)
         optimizer = config.optimizer.build(model.parameters(), fused=hardware.device.type != "mps")
         schedule = build_schedule(config, optimizer, steps_per_epoch, scheduled_epochs)
-        return cls(model, average, optimizer, schedule)
+        return cls(model, average, optimizer, schedule, analysis)
 
     @property
     def eval_model(self) -> nn.Module:
@@ -118,6 +120,8 @@ class Step:
                 part of the graph, because schedules change its momentum on the host.
         """
         self._state = state
+        self._hardware = hardware
+        self._batches: Callable[[int], Batch] | None = None
         self._dataset = dataset
         self._config = config
         self._seed = seed
@@ -159,13 +163,12 @@ class Step:
         """
         state = self._state
         self._use_compiled = self.compiles_in(epoch)
-        self._augment_generator.manual_seed(seed_for("augment", self._seed, epoch, step))
-        self._seed_dropout(seed_for("dropout", self._seed, epoch, step))
+        self._seed_draws(epoch, step)
         loss, hits, finite = self._passes(images, labels)
         if self._finite_check is not None:
             self._finite_check.record(finite, epoch, step)
         elif not finite:
-            raise self._diverged(loss, epoch, step)
+            raise self._diverged(epoch, step, (images, labels))
         self._update()
         state.optimizer.zero_grad(set_to_none=True)
         if self._every_step and not self._has_ended(epoch * self._steps_per_epoch + step + 1):
@@ -188,7 +191,9 @@ class Step:
         Raises:
             Diverged: The loss, a gradient or a weight is not finite.
         """
-        batches = loader.batches(order, self._config.batch_size, first)
+        size = self._config.batch_size
+        self._batches = lambda step: next(iter(loader.batches(order, size, step)))
+        batches = loader.batches(order, size, first)
         for step, (images, labels) in enumerate(batches, first):
             rate = self._state.learning_rate
             loss, hits = self(images, labels, epoch, step)
@@ -201,11 +206,7 @@ class Step:
             The loss summed over the batch, the number of correct predictions, and whether loss,
             gradients and weights are all finite; each of shape ().
         """
-        dataset = self._dataset
-        batch = augment(to_unit(images), self._config.augment, self._augment_generator)
-        loss, logits = self._forward_for(len(labels))(
-            normalize(batch, dataset.mean, dataset.std), labels
-        )
+        loss, logits = self._forward_for(len(labels))(*self._inputs(images, labels))
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         with torch.no_grad():
             gradients = [weight.grad for weight in self._parameters if weight.grad is not None]
@@ -238,20 +239,56 @@ class Step:
             Diverged: Updates were skipped, from the first such step on.
         """
         if self._finite_check is not None and (failure := self._finite_check.first_failure()):
-            raise self._diverged(torch.tensor(0.0), *failure)
+            epoch, step = failure
+            raise self._diverged(epoch, step, self._batches(step) if self._batches else None)
 
-    def _diverged(self, loss: Tensor, epoch: int, step: int) -> Diverged:
+    def _diverged(self, epoch: int, step: int, batch: Batch | None) -> Diverged:
+        """Return the error for a step, which is repeated with hooks; no update was applied."""
         where = f"in epoch {epoch + 1}, step {step + 1}"
-        if not torch.isfinite(loss):
-            reason = f"the loss is {loss.item()} {where}"
-        elif all(torch.isfinite(weight).all() for weight in self._parameters):
-            reason = f"a gradient is not finite {where}"
-        else:
-            reason = f"a weight is not finite {where}"
-        return Diverged(
-            f"{reason}; the update was skipped. "
-            "Train again with a lower learning rate, or with --precision fp32"
-        )
+        precision, analysis = self._hardware.precision, self._state.analysis
+        reason, remedy = f"the loss or a gradient is not finite {where}", lower_rate(precision)
+        repeated = None if batch is None else self._repeat(epoch, step, *batch)
+        if repeated is not None:
+            loss, fault = repeated
+            if not torch.isfinite(loss):
+                reason = f"the loss is {loss.item()} {where}"
+            elif fault is not None and fault.quantity == "gradient":
+                reason = f"a gradient is not finite {where}"
+            elif not are_finite(self._parameters):
+                reason = f"a weight is not finite {where}"
+            if fault is not None:
+                reason += f": {fault.describe(analysis, self._config.loss.kind)}"
+                remedy = fault.remedy(precision)
+        return Diverged(f"{reason}; the update was skipped. {remedy}")
+
+    def _repeat(
+        self, epoch: int, step: int, images: Tensor, labels: Tensor
+    ) -> tuple[Tensor, NonFinite | None] | None:
+        """Repeat the passes of a step, not compiled, with the same draws; None if memory lacks."""
+        losses = []
+
+        def run() -> tuple[Tensor, Tensor]:
+            self._seed_draws(epoch, step)
+            loss, logits = self._forward(*self._inputs(images, labels))
+            losses.append(loss.detach())
+            return loss, logits
+
+        try:
+            fault = first_nonfinite(self._state.model, self._state.analysis, run)
+            if not losses:  # a weight is not finite
+                run()
+        except torch.OutOfMemoryError:
+            return None
+        return losses[-1], fault
+
+    def _seed_draws(self, epoch: int, step: int) -> None:
+        self._augment_generator.manual_seed(seed_for("augment", self._seed, epoch, step))
+        self._seed_dropout(seed_for("dropout", self._seed, epoch, step))
+
+    def _inputs(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return augmented, normalized images, and their labels."""
+        batch = augment(to_unit(images), self._config.augment, self._augment_generator)
+        return normalize(batch, self._dataset.mean, self._dataset.std), labels
 
     def _has_ended(self, moves: int) -> bool:
         """Whether the schedule ends before this number of moves."""

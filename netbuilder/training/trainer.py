@@ -37,6 +37,7 @@ from netbuilder.training.evaluation import LabeledPredictions, evaluate, predict
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
+from netbuilder.training.nonfinite import first_nonfinite_in_test, lower_rate
 from netbuilder.training.reference import fix_statistics
 from netbuilder.training.resources import batch_that_fits, resource_errors, resume_hint
 from netbuilder.training.result import run_result
@@ -246,10 +247,7 @@ class Trainer:
         start = time.perf_counter()
         test = self._evaluate()
         if not isfinite(test.loss):
-            raise Diverged(
-                f"test loss is {test.loss} after epoch {at.epoch + 1}; the epoch is not saved. "
-                "Train again with a lower learning rate, or with --precision fp32"
-            )
+            raise self._diverged_test(test.loss)
         metrics = EpochRecord(
             epoch=at.epoch + 1,
             train_loss=at.loss_sum / at.images,
@@ -272,6 +270,18 @@ class Trainer:
         self.run.write_metrics(self.progress.history)
         self._save()
         return EpochEnded(metrics, best)
+
+    def _diverged_test(self, test_loss: float) -> Diverged:
+        """Return the error for a test loss that is not finite."""
+        reason = f"test loss is {test_loss} after epoch {self.progress.epoch + 1}"
+        remedy = lower_rate(self.hardware.precision)
+        fault = first_nonfinite_in_test(
+            self.train_state.eval_model, self.analysis, self.config, self.data, self.hardware
+        )
+        if fault is not None:
+            reason += f": {fault.describe(self.analysis, self.config.loss.kind)}"
+            remedy = fault.remedy(self.hardware.precision)
+        return Diverged(f"{reason}; the epoch is not saved. {remedy}")
 
     def _finish(self) -> Finished:
         history = self.progress.history

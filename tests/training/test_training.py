@@ -251,7 +251,10 @@ def test_runs_of_the_same_second_do_not_overwrite_each_other(tmp_path: Path) -> 
 def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
     """The error names epoch and step, and the last checkpoint still loads."""
     architecture = small("train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler=")
-    message = r"the loss is (nan|inf) in epoch 1, step \d+; the update"
+    message = (
+        r"the loss is (nan|inf) in epoch 1, step \d+: layer \d \w+ \(small\.yaml:\d+:5\) is the "
+        r"first whose output is not finite, .*; the update"
+    )
     with pytest.raises(Diverged, match=message) as excinfo:
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
@@ -442,7 +445,9 @@ def test_a_test_loss_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
     architecture = small(
         "train.batch_size=4000", "train.optimizer={SGD: {lr: 1.0e+38}}", "train.scheduler="
     )
-    with pytest.raises(Diverged, match="test loss is nan after epoch 1; the epoch is not"):
+    with pytest.raises(
+        Diverged, match=r"test loss is nan after epoch 1: layer 0 Conv2d .*; the epoch"
+    ):
         list(train(architecture, out=tmp_path, precision="fp32"))
     [folder] = (tmp_path / "small").iterdir()
     assert not (folder / "metrics.jsonl").exists()

@@ -11,7 +11,7 @@ from nested import network
 from netbuilder.config.loader import parse_architecture
 from netbuilder.errors import ConfigError
 from netbuilder.network.analysis import Analysis, analyse
-from netbuilder.network.lint import advise
+from netbuilder.network.lint import advise, warn
 from netbuilder.network.lint.base import Evidence
 from netbuilder.network.targets import judge_document
 from netbuilder.render.network_text import field_sentence, verdict_line
@@ -119,14 +119,15 @@ def test_a_list_has_one_number_per_axis() -> None:
     ],
 )
 def test_advice_names_the_layer(rule: str, place: str, layers: list[Any]) -> None:
-    advice = advise(_analysis(*layers), Evidence())
+    analysis = _analysis(*layers)
+    advice = warn(analysis) + advise(analysis, Evidence())
     assert (rule, place) in [(entry.rule, entry.problem.field) for entry in advice]
 
 
 @pytest.mark.parametrize("layers", [[CONV, {"AdaptiveAvgPool2d": 1}], [{"Conv2d": [1, 3, 2]}]])
 def test_dense_fields_need_no_advice(layers: list[Any]) -> None:
     """A convolution reads all that it spans; a border that it drops is another rule's."""
-    rules = [entry.rule for entry in advise(_analysis(*layers), Evidence())]
+    rules = [entry.rule for entry in warn(_analysis(*layers))]
     assert not {"gridding", "input-unread"} & set(rules)
 
 

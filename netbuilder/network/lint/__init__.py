@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from netbuilder._text import printable
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint import loss, normalization, schedule, spelling
+from netbuilder.network.lint import loss, normalization, receptive_field, schedule, spelling
 from netbuilder.network.lint.base import Evidence, Rule
 
-WARNINGS: tuple[Rule, ...] = spelling.RULES + loss.RULES + normalization.RULES + schedule.RULES
+WARNINGS: tuple[Rule, ...] = (
+    *spelling.RULES,
+    *loss.RULES,
+    *normalization.RULES,
+    *receptive_field.WARNINGS,
+    *schedule.RULES,
+)
 """The rules that `check` and `train` apply without being asked."""
 
 
@@ -46,7 +52,7 @@ def advise(analysis: Analysis, evidence: Evidence) -> list[Advice]:
         evidence: What was measured of it.
     """
     # `check` without --advice does not load these rules.
-    from netbuilder.network.lint import parameters, receptive_field, training
+    from netbuilder.network.lint import parameters, training
 
     rules = receptive_field.RULES + parameters.RULES + training.RULES
     return _apply(rules, analysis, evidence)

@@ -204,10 +204,10 @@ def _covering_argument(row: Row) -> str:
     return f"padding: {pads[0] if len(set(pads)) == 1 else pads}"
 
 
+WARNINGS = (Rule("gridding", gridding), Rule("input-unread", input_unread))
+
 RULES = (
     Rule("never-sees-all", never_sees_all),
-    Rule("gridding", gridding),
-    Rule("input-unread", input_unread),
     Rule("sees-all-before", sees_all_before),
     Rule("kernel-on-one-position", kernel_on_one_position),
     Rule("border-dropped", border_dropped),

@@ -39,6 +39,9 @@ from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource
 from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
 
+OVERFLOW = "without overflow"
+"""Part of torch's message for a factor of an update that is beyond 32-bit floats."""
+
 
 def signal_name(signum: int) -> str:
     """Return the name of a signal, as users know it."""
@@ -122,6 +125,15 @@ class Trainer:
             except Diverged as error:
                 saved = "the last checkpoint stays"
                 raise Diverged(f"{self.run.path}: {error}; {saved}") from None
+            except (OverflowError, RuntimeError) as error:
+                if not isinstance(error, OverflowError) and OVERFLOW not in str(error):
+                    raise
+                raise Diverged(
+                    f"{self.run.path}: the schedule or the update multiplies to a number that "
+                    f"floats do not hold, in epoch {self.progress.epoch + 1} at learning rate "
+                    f"{self.train_state.learning_rate:g}. Train again with a lower learning rate, "
+                    "weight decay or gamma; the last checkpoint stays"
+                ) from None
 
     def _memory_remedy(self) -> str:
         """Return what to do about a lack of memory."""

@@ -14,11 +14,20 @@ from netbuilder.components.component import validation_error
 
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""A number that torch never sees."""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LARGEST_NUMBER = 1e37
+"""The largest number that torch sees: that of 32-bit floats, with room for small factors."""
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]
+
+Positive = Annotated[float, Field(gt=0, le=LARGEST_NUMBER, allow_inf_nan=False)]
+
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST_NUMBER, allow_inf_nan=False)]
+
+Invertible = Annotated[float, Field(ge=1 / LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]
+"""A positive number whose inverse is a number too."""
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 

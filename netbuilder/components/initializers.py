@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from netbuilder.components.component import Component, validation_error
-from netbuilder.components.fields import NonNegative, Number, Probability, Size
+from netbuilder.components.fields import NonNegative, Number, Positive, Probability, Size
 from netbuilder.components.shapes import Shape
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class TruncNormal(Initializer):
     kind = "trunc_normal"
 
     mean: Number = 0.0
-    std: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    std: Positive = 1.0
     a: Number = -2.0
     b: Number = 2.0
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from netbuilder._text import LARGEST
+from netbuilder.components.fields import LARGEST_NUMBER
 from netbuilder.config.definitions import BLOCK_NAME
 from netbuilder.config.expansion import MAX_TIMES
 from netbuilder.config.expressions import NAME, NAME_RULE
@@ -257,6 +258,8 @@ def _name(schema: dict[str, Any]) -> str | None:
             return name and f"{_length(schema)}_{name}"
         case {"type": ["integer" as kind, "null"]}:
             return f"{_name(schema | {'type': kind})}_or_null"
+        case {"type": "number", "minimum": low} if low == -LARGEST_NUMBER:
+            return "float32"
         case {"type": "integer" | "number" as kind}:
             return "_".join([kind, *_bounds(schema)])
         case {"type": "boolean" | "null" as kind}:
@@ -276,7 +279,7 @@ def _bounds(schema: dict[str, Any]) -> Iterator[str]:
         yield "of_32_bits"
         return
     for keyword, word in _BOUNDS.items():
-        if keyword in schema and schema[keyword] != LARGEST:
+        if keyword in schema and schema[keyword] not in (LARGEST, LARGEST_NUMBER):
             yield f"{word}_{schema[keyword]:.10g}"
 
 

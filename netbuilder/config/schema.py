@@ -24,7 +24,7 @@ from netbuilder.components.component import (
     validation_error,
     validation_errors,
 )
-from netbuilder.components.fields import LIST_AS_TUPLE, Interval, Length, Number, NumberOrList, Size
+from netbuilder.components.fields import LIST_AS_TUPLE, Finite, Interval, Length, NumberOrList, Size
 from netbuilder.components.init import INITIALIZERS, Init
 from netbuilder.components.layers.base import LAYERS, AnyLayer
 from netbuilder.components.registries import (
@@ -95,10 +95,10 @@ class Bound(StrictModel):
         }
     )
 
-    below: Number | None = None
-    at_most: Number | None = None
-    above: Number | None = None
-    at_least: Number | None = None
+    below: Finite | None = None
+    at_most: Finite | None = None
+    above: Finite | None = None
+    at_least: Finite | None = None
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Bound:
@@ -180,8 +180,8 @@ class Reference(StrictModel):
     """Published results to compare a run with; accuracies are the best of a run, in percent."""
 
     parameters: Size | None = None
-    train_accuracy: Number | None = None
-    test_accuracy: Number | None = None
+    train_accuracy: Finite | None = None
+    test_accuracy: Finite | None = None
 
 
 class Notes(StrictModel):

@@ -71,6 +71,13 @@ def resume_hint(run: Run) -> str:
     return "; nothing was trained, continue with --resume"
 
 
+def divergence_hint(run: Run) -> str:
+    """Return what a training that diverged leaves of a run; to resume it would repeat the step."""
+    if any(run.checkpoints.glob("*.safetensors")):
+        return "; the last checkpoint stays"
+    return resume_hint(run)
+
+
 def recorded_hint(run: Run) -> str:
     """Return what an error after the last epoch leaves of a run."""
     if run.path.is_dir():

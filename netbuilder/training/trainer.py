@@ -39,9 +39,17 @@ from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
 from netbuilder.training.nonfinite import first_nonfinite_in_test, lower_rate
 from netbuilder.training.reference import fix_statistics
-from netbuilder.training.resources import batch_that_fits, resource_errors, resume_hint
+from netbuilder.training.resources import (
+    batch_that_fits,
+    divergence_hint,
+    resource_errors,
+    resume_hint,
+)
 from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
+
+OVERFLOW = "without overflow"
+"""Part of torch's message for a factor of an update that is beyond 32-bit floats."""
 
 
 def signal_name(signum: int) -> str:
@@ -130,9 +138,16 @@ class Trainer:
             try:
                 yield from self._events(resumed=resumed)
             except Diverged as error:
-                hint = resume_hint(self.run)
-                saved = "; the last checkpoint stays" if "intact" in hint else hint
-                raise Diverged(f"{self.run.path}: {error}{saved}") from None
+                raise Diverged(f"{self.run.path}: {error}{divergence_hint(self.run)}") from None
+            except (OverflowError, RuntimeError) as error:
+                if not isinstance(error, OverflowError) and OVERFLOW not in str(error):
+                    raise
+                raise Diverged(
+                    f"{self.run.path}: the schedule or the update multiplies to a number that "
+                    f"floats do not hold, in epoch {self.progress.epoch + 1} at learning rate "
+                    f"{self.train_state.learning_rate:g}. Train again with a lower learning rate, "
+                    f"weight decay or gamma{divergence_hint(self.run)}"
+                ) from None
 
     def _memory_remedy(self) -> str:
         """Return what to do about a lack of memory."""

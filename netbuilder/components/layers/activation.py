@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from netbuilder.components.component import validation_error
-from netbuilder.components.fields import Number, Positive, Size
+from netbuilder.components.fields import Invertible, NonNegative, Number, Positive, Size
 from netbuilder.components.layers.base import (
     Elementwise,
     TorchLayer,
@@ -19,6 +19,18 @@ from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
+
+
+def _require_invertible(slope: str, value: float, *, inplace: bool) -> None:
+    """Refuse a negative slope in place, of which torch has no gradient.
+
+    Raises:
+        PydanticCustomError: The function works in place and has no inverse.
+    """
+    if inplace and value < 0:
+        raise validation_error(
+            f"{slope} {value} is negative, and in place torch then has no gradient; remove inplace"
+        )
 
 
 class Threshold(Elementwise):
@@ -51,6 +63,7 @@ class RReLU(Elementwise):
             raise validation_error(
                 f"lower {self.lower} is greater than upper {self.upper}; swap them"
             )
+        _require_invertible("lower", self.lower, inplace=self.inplace)
         return self
 
 
@@ -114,11 +127,16 @@ class ELU(Elementwise):
     alpha: Number = 1.0
     inplace: bool = False
 
+    @model_validator(mode="after")
+    def _check_slope(self) -> ELU:
+        _require_invertible("alpha", self.alpha, inplace=self.inplace)
+        return self
+
 
 class CELU(Elementwise):
     """Applies the CELU function element-wise: max(0, x) + min(0, alpha (exp(x / alpha) - 1))."""
 
-    alpha: Positive = 1.0
+    alpha: Invertible = 1.0
     inplace: bool = False
 
 
@@ -149,6 +167,11 @@ class LeakyReLU(Elementwise):
     negative_slope: Number = 0.01
     inplace: bool = False
 
+    @model_validator(mode="after")
+    def _check_slope(self) -> LeakyReLU:
+        _require_invertible("negative_slope", self.negative_slope, inplace=self.inplace)
+        return self
+
 
 class LogSigmoid(Elementwise):
     """Applies the logarithm of the sigmoid element-wise."""
@@ -167,7 +190,7 @@ class Softplus(Elementwise):
 class Softshrink(Elementwise):
     """Applies the soft shrinkage function element-wise: moves values toward 0 by lambd."""
 
-    lambd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+    lambd: NonNegative = 0.5
 
 
 class Softsign(Elementwise):

@@ -145,9 +145,9 @@ def test_every_kind_is_exported(kind: type[TorchLayer]) -> None:
         model = build(architecture)
         torch.manual_seed(0)
         exported = exec_network(python_code(architecture), "a")
-        if kind.has_own_module(
-            architecture.layers[0], x
-        ):  # the exported code has a copy of the class
+        layer = architecture.layers[0]
+        assert isinstance(layer, TorchLayer)
+        if layer.has_own_module(x):  # the exported code has a copy of the class
             assert inspect.getsource(type(model[0])) in python_code(architecture) + "\n"
         else:
             assert type(model[0]) is type(exported[0])

@@ -32,8 +32,8 @@ def check(
 ) -> None:
     """List every problem in a document.
 
-    Targets that need no training are checked too. Warnings do not change the exit code. Exit code
-    0: no problem; 1: a target is not met; 2: a document has a problem.
+    Targets that need no training are judged, and the others listed. Warnings do not change the
+    exit code. Exit code 0: no problem; 1: a target is not met; 2: a document has a problem.
 
     Example: netbuilder check archs/iter10.yaml --advice
     """

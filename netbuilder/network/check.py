@@ -14,7 +14,7 @@ from netbuilder.config.loader import DocumentError, load
 from netbuilder.config.schema import Architecture, Place
 from netbuilder.errors import ConfigError, Problem, ShapeError
 from netbuilder.network.analysis import Analysis, analyse
-from netbuilder.network.targets import Verdict, judge_document
+from netbuilder.network.targets import Verdict, judge_before_training
 from netbuilder.network.trainable import start_problems
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class DocumentCheck:
         problems: Every problem, in the order of the text; empty for a sound document.
         analysis: The analysis of the network, or of the layers before the first invalid value; None
             if there are no such layers.
-        verdicts: The verdicts on the targets that need no training; empty if a value is invalid.
+        verdicts: The verdicts on the targets, one per target; those that only a training can judge
+            are not judged. Empty if a value is invalid.
         is_partial: Whether a value is invalid, so that the analysis lacks layers.
     """
 
@@ -111,7 +112,7 @@ def check_architecture(
     if to_train and analysis.architecture.train is None:
         message = "the document has no train section; add one with dataset, epochs and optimizer"
         problems = sorted([*problems, analysis.architecture.problem(("train",), message)])
-    return DocumentCheck(tuple(problems), analysis, tuple(judge_document(analysis)))
+    return DocumentCheck(tuple(problems), analysis, tuple(judge_before_training(analysis)))
 
 
 def require_sound_documents(

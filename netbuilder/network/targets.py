@@ -25,6 +25,8 @@ class Epoch(Protocol):
 
 _BEFORE_TRAINING = ("parameters", "receptive_field", "epochs")
 
+_BY_TRAINING = ("train_accuracy", "test_accuracy")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -70,6 +72,15 @@ def judge_document(analysis: Analysis) -> list[Verdict]:
     return verdicts
 
 
+def judge_before_training(analysis: Analysis) -> list[Verdict]:
+    """Judge every target of a document; those on accuracies wait for a training."""
+    architecture = analysis.architecture
+    reason = "a training judges it" if architecture.train else "the document has no train section"
+    accuracies = ((name, getattr(architecture.targets, name)) for name in _BY_TRAINING)
+    waiting = [_not_judged(name, bound, reason) for name, bound in accuracies if bound]
+    return judge_document(analysis) + waiting
+
+
 def judge_run(analysis: Analysis, metrics: Sequence[Epoch], unjudged: str = "") -> list[Verdict]:
     """Judge every target of a run by its metrics; ``epochs`` by the number of epochs trained.
 
@@ -82,7 +93,7 @@ def judge_run(analysis: Analysis, metrics: Sequence[Epoch], unjudged: str = "") 
     targets = analysis.architecture.targets
     if targets.epochs:
         verdicts.append(_judge("epochs", targets.epochs, [len(metrics)]))
-    for name in ("train_accuracy", "test_accuracy"):
+    for name in _BY_TRAINING:
         bound: AccuracyTarget | None = getattr(targets, name)
         if bound is None:
             continue

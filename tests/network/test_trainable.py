@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from run_folders import write_run
 
 from netbuilder.config.loader import parse_architecture
-from netbuilder.config.schema import Architecture
+from netbuilder.config.schema import Architecture, Targets
 from netbuilder.errors import ConfigError
 from netbuilder.network.build import build
 from netbuilder.network.check import check_architecture
@@ -238,3 +238,18 @@ def test_a_cosine_gives_a_warning_unless_it_ends_with_the_run(
     falls = all(later < rate for rate, later in pairwise(rates))
     ends = epochs - warm_up >= length
     assert bool(warnings_on(architecture)) == (not (rates and falls and min(rates) > 0 and ends))
+
+
+def test_targets_that_a_training_judges_are_listed() -> None:
+    """They are neither met nor missed; without a train section, nothing will judge them."""
+    targets = {"parameters": {"below": 9000}, "test_accuracy": {"at_least": 90}}
+    architecture = classifier().model_copy(update={"targets": Targets.model_validate(targets)})
+    check = check_architecture(architecture)
+    verdicts = [(verdict.target, verdict.met, verdict.reason) for verdict in check.verdicts]
+    assert verdicts == [
+        ("parameters", True, ""),
+        ("test_accuracy", None, "a training judges it"),
+    ]
+    assert check.meets_targets
+    untrained = check_architecture(architecture.model_copy(update={"train": None}))
+    assert untrained.verdicts[1].reason == "the document has no train section"

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from netbuilder._text import describe, did_you_mean, flow, value_in
+from netbuilder._text import describe, did_you_mean, flow, plural, value_in
 from netbuilder.components import kinds
 
 _ALLOWED = {
@@ -292,6 +292,8 @@ def positional_hint(kind: type[Component], arguments: object) -> str:
     names = kind.positional()
     if kind.variadic or not names or any(isinstance(value, Mapping) for value in values):
         return ""
+    if kind.usage_hint(values):
+        return ""
     if len(values) > 1 and accepts(kind, {names[0]: values}):
         form = flow(values)
         return f"{names[0]} is one list: write {kind.kind}: [{form}] or {{{names[0]}: {form}}}"
@@ -338,6 +340,6 @@ def by_name(kind: type[Component], arguments: object) -> dict[str, Any]:
     if len(values) > len(names):
         allowed = f"at most {len(names)}: {', '.join(names)}" if names else "none"
         raise validation_error(
-            f"found {len(values)} positional arguments; {kind.kind} takes {allowed}"
+            f"found {plural(len(values), 'positional argument')}; {kind.kind} takes {allowed}"
         )
     return dict(zip(names, values, strict=False))

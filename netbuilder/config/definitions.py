@@ -253,7 +253,8 @@ class Definitions:
         self._define(entries(root), file)
         for name, (_, override) in self.changes.items():
             if name not in self._places:
-                message = f"unknown value{did_you_mean(name, self.values)}"
+                hint = did_you_mean(name, self.values) if self.values else "; the document has none"
+                message = f"unknown value{hint}"
                 problem = Problem(label(override), None, None, f"values.{name}", message)
                 self.problems.append(problem)
         if self.problems:

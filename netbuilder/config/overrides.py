@@ -69,7 +69,7 @@ def apply_override(document: dict[str, Any], override: str) -> Place:
     path, equals, text = override.partition("=")
     place = _parse_path(path)
     if not equals or not place:
-        raise _error(override, "write it as field.path=value, such as train.epochs=5")
+        raise _error(override, _form_hint(path, text))
     value = _parse_value(override, text)
     parent: Any = document
     for position, step in enumerate(place):
@@ -83,14 +83,25 @@ def apply_override(document: dict[str, Any], override: str) -> Place:
     return place
 
 
+def _form_hint(path: str, text: str) -> str:
+    """Return how to write an override whose path is not one."""
+    bare = re.sub(r"\.([0-9]+)", r"[\1]", path.strip().lstrip("+~"))
+    if bare != path and text and _parse_path(bare):
+        return f"write it without spaces and signs, and items in brackets: {bare}={text.strip()}"
+    return "write it as field.path=value, such as train.epochs=5"
+
+
 def _require_step(override: str, parent: Any, path: Place, step: str | int) -> None:
     """Check that ``parent``, the value at ``path``, can have a part ``step``."""
     if isinstance(step, int):
-        count = len(parent) if isinstance(parent, list) else 0
-        if step >= count:
-            raise _error(
-                override, f"there is no item [{step}]; the list has {plural(count, 'item')}"
-            )
+        name = format_path(path)
+        if not isinstance(parent, list):
+            message = f"{name} is {describe(parent)}, which has no items; set {name}"
+            raise _error(override, message)
+        if step >= len(parent):
+            items = plural(len(parent), "item")
+            hint = f"{name}[0] to {name}[{len(parent) - 1}], or {name}" if parent else name
+            raise _error(override, f"there is no item [{step}]; the list has {items}; set {hint}")
     elif not isinstance(parent, dict):
         name = format_path(path)
         hint = (

@@ -33,8 +33,9 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise ConfigError.at(path, f"no such file; {_path_hint(path)}") from None
     except IsADirectoryError:
-        example = min(path.glob("*.yaml"), default="archs/iter10.yaml")
-        message = f"it is a folder; name a document in it, such as {example}"
+        example = min(path.glob("*.yaml"), default=None)
+        hint = f" in it, such as {example}" if example else "; it has none"
+        message = f"it is a folder; name a document{hint}"
         raise ConfigError.at(path, message) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

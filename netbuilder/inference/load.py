@@ -38,9 +38,10 @@ def load_model(run: Run, which: str) -> nn.Sequential:
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
         other = "last" if which == "best" else "best"
-        raise CheckpointError(
-            printable(f"{path}: cannot be loaded: {reason}; use --weights {other}")
-        ) from None
+        exists = path.with_name(f"{other}.safetensors").is_file()
+        hint = f"use --weights {other}" if exists else f"train again with: {_training(run)}"
+        message = f"{printable(str(path))}: cannot be loaded: {printable(reason)}; {hint}"
+        raise CheckpointError(message) from None
     return model
 
 

@@ -177,4 +177,12 @@ def _problem(architecture: Architecture, rows: Sequence[Row], fault: Fault) -> P
     at = fault.at
     uses = [Use(row.layer, row.place, row.input_shape) for row in rows if not row.is_container]
     cause = hint(architecture, [*uses, Use(at.layer, at.place, fault.x)], at.place)
-    return architecture.problem(at.place, f"{fault.message}{cause}")
+    channels_last = _channels_last_hint(architecture.input) if fault.x == architecture.input else ""
+    return architecture.problem(at.place, f"{fault.message}{channels_last or cause}")
+
+
+def _channels_last_hint(shape: Shape) -> str:
+    """Return the input to write for one whose channels come last, as in Keras; empty for others."""
+    if len(shape) == 3 and shape[2] in (1, 3) and min(shape[:2]) > 4:
+        return f"; channels come first: write input: {[shape[2], *shape[:2]]}"
+    return ""

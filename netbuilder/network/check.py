@@ -179,7 +179,7 @@ def _class_problems(analysis: Analysis) -> list[Problem]:
     message = (
         f"the network ends with {size}{prod(shape):,} values, but "
         f"{dataset.kind} has {classes} classes; end with {classes} channels of 1x1, "
-        f"or with Linear: {classes}"
+        f"or with {'Flatten and ' if len(shape) > 1 else ''}Linear: {classes}"
     )
     place: Place = ("layers", last, architecture.layers[last].kind)
     return [architecture.problem(place, message)]

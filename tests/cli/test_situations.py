@@ -148,11 +148,11 @@ EMPTY = """
 new b --from empty                            | 2 | --from empty: no such document
 new b --from small.yaml --out empty           | 2 | --out empty: it is a folder; name a file in it
 new b --from small.yaml --out none/b.yaml     | 2 | there is no folder none; make it, or name another
-summarize empty                               | 2 | empty: it is a folder; name a document in it
-check empty                                   | 2 | empty: it is a folder; name a document in it
+summarize empty                               | 2 | empty: it is a folder; name a document; it has none
+check empty                                   | 2 | empty: it is a folder; name a document; it has none
 check small.yaml --advice --runs empty        | 0 | small.yaml: ok
 check small.yaml --advice --runs none         | 2 | --runs none: no such folder; name the one that
-train empty                                   | 2 | empty: it is a folder; name a document in it
+train empty                                   | 2 | empty: it is a folder; name a document; it has none
 train --resume empty                          | 2 | empty: not a run folder: it has no config.json
 train small.yaml --out digit.png              | 2 | --out digit.png: it is a file; name a folder
 train small.yaml -q --resume auto --out empty | 0 | best test accuracy | empty/
@@ -160,7 +160,7 @@ evaluate empty                                | 2 | empty: not a run folder: it 
 evaluate digit.png                            | 2 | digit.png: a file, not a run folder; name a folder
 predict empty digit.png                       | 2 | empty: not a run folder: it has no config.json
 predict runs/small/R empty                    | 2 | empty: no image in it; allowed: files that end
-lr-find empty                                 | 2 | empty: it is a folder; name a document in it
+lr-find empty                                 | 2 | empty: it is a folder; name a document; it has none
 lr-find small.yaml --out digit.png            | 2 | --out digit.png: it is a file; name a folder
 diff small.yaml empty                         | 2 | empty: not a run folder: it has no config.json
 runs empty                                    | 0 | no run in it; `netbuilder train` creates them
@@ -174,7 +174,7 @@ results empty                                 | 2 | empty: no run folder in it; 
 report empty                                  | 2 | empty: no run folder in it; `netbuilder train` creates them
 report small.yaml --out digit.png             | 2 | --out digit.png: it is a file; name a folder
 report small.yaml --out empty                 | 0 | 1 finished run | empty/
-bench empty                                   | 2 | empty: it is a folder; name a document in it
+bench empty                                   | 2 | empty: it is a folder; name a document; it has none
 bench small.yaml --steps 1 --peers netbuilder | 2 | but the document has 42 on mnist5k; use fewer --steps
 import nets:net --input 1,28,28 --out empty   | 2 | --out empty: it is a folder; name a file in it
 draw empty                                    | 2 | empty: not a run folder: it has no config.json

@@ -174,7 +174,7 @@ def test_a_name_with_an_empty_value_equals_the_name_alone() -> None:
          "Name: [positional] or Name: {field: value}"),
         ("{Flatten: [1, 2, 3]}", "layers[0].Flatten: found 3 positional arguments; Flatten takes "
          "at most 2: start_dim, end_dim"),
-        ("{Tanh: 1}", "layers[0].Tanh: found 1 positional arguments; Tanh takes none"),
+        ("{Tanh: 1}", "layers[0].Tanh: found 1 positional argument; Tanh takes none"),
         ("{ReLU: {in_place: true}}", "layers[0].ReLU.in_place: unknown field; "
          "did you mean inplace?"),
         ("{Tanh: {x: 1}}", "layers[0].Tanh.x: unknown field; it has no options"),

@@ -64,8 +64,13 @@ def test_overrides_apply_in_order() -> None:
         ("=5", "write it as field.path=value, such as train.epochs=5"),
         ("train..epochs=5", "write it as field.path=value, such as train.epochs=5"),
         ("layers[-1]=ReLU", "write it as field.path=value, such as train.epochs=5"),
-        ("layers[9]=ReLU", "there is no item [9]; the list has 5 items"),
-        ("name[0]=a", "there is no item [0]; the list has 0 items"),
+        ("layers[9]=ReLU", "there is no item [9]; the list has 5 items; set layers[0] to "
+         "layers[4], or layers"),
+        ("name[0]=a", "name is the text 'small', which has no items; set name"),
+        ("layers.0.Conv2d=1", "write it without spaces and signs, and items in brackets: "
+         "layers[0].Conv2d=1"),
+        ("train.epochs = 5", "write it without spaces and signs, and items in brackets: "
+         "train.epochs=5"),
         ("name.first=a", "name is the text 'small', which has no field first; set name"),
         ("train.epochs=[1", "not YAML: did not find expected ',' or ']' while parsing a flow "
          "sequence; fix this line or one above it"),

@@ -19,6 +19,7 @@ from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import COMPONENTS, FAMILIES
 from netbuilder.config.yaml_nodes import parse_value
 from netbuilder.errors import ConfigError, Problem
+from netbuilder.network.check import check_architecture
 
 Path = tuple[str | int, ...]
 
@@ -308,3 +309,42 @@ def test_every_family_has_foreign_forms() -> None:
             Exception, match=f"the key _target_; .* is the key itself: write {name}"
         ):
             family.parse({"_target_": f"some.module.{name}"})
+
+
+def network_problems(shape: list[int], layers: str) -> list[str]:
+    """The problems of a network, shapes and classes included."""
+    text = f"name: net\ninput: {shape}\nlayers: {layers}\n"
+    text += "train: {dataset: mnist5k, epochs: 1, optimizer: SGD}\n" * (shape == [1, 28, 28])
+    return [str(p) for p in check_architecture(parse_architecture(text, "net.yaml")).problems]
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "proposal", "right_shape", "right_layers"),
+    [
+        ([28, 28, 1], "[{Conv2d: [10, 28]}, Flatten]", "write input: [1, 28, 28]",
+         [1, 28, 28], "[{Conv2d: [10, 28]}, Flatten]"),
+        ([6, 1, 8, 8], "[{Conv2d: [8, 3]}]", "leave the batch size out of the input",
+         [1, 8, 8], "[{Conv2d: [8, 3]}]"),
+        ([1, 28, 28], "[{Conv2d: [8, 3]}]", "or with Flatten and Linear: 10",
+         [1, 28, 28], "[{Conv2d: [8, 3]}, Flatten, {Linear: 10}]"),
+        ([1, 28, 28], "[Flatten, {Linear: 9}]", "or with Linear: 10",
+         [1, 28, 28], "[Flatten, {Linear: 9}, {Linear: 10}]"),
+        ([1, 28, 28], "[{Conv2d: [8, 3]}]", "end with 10 channels of 1x1",
+         [1, 28, 28], "[{Conv2d: [10, 28]}]"),
+        ([12], "[{Unflatten: [1, [5, 3]]}]", "write [-1, 3]", [12], "[{Unflatten: [1, [-1, 3]]}]"),
+        ([12], "[{Unflatten: [1, [4, 5]]}]", "write [4, -1]", [12], "[{Unflatten: [1, [4, -1]]}]"),
+        ([12], "[{Unflatten: [1, [5, 7]]}]", "write [-1]", [12], "[{Unflatten: [1, [-1]]}]"),
+        ([3, 8, 8], "[{LayerNorm: 3}]", "write [8]", [3, 8, 8], "[{LayerNorm: [8]}]"),
+        ([3, 8, 8], "[{Permute: [[0, 1, 2]]}]", "such as [0, 2, 3, 1]",
+         [3, 8, 8], "[{Permute: [[0, 2, 3, 1]]}]"),
+        ([3, 8], "[{Conv2d: [8, 3]}]", "use Conv1d", [3, 8], "[{Conv1d: [8, 3]}]"),
+        ([3, 8, 8], "[BatchNorm1d]", "use BatchNorm2d", [3, 8, 8], "[BatchNorm2d]"),
+    ],
+)  # fmt: skip
+def test_a_shape_that_is_proposed_fits(
+    shape: list[int], layers: str, proposal: str, right_shape: list[int], right_layers: str
+) -> None:
+    """The network with the proposed sizes has no problem."""
+    [problem] = network_problems(shape, layers)
+    assert proposal in problem
+    assert network_problems(right_shape, right_layers) == []

@@ -214,7 +214,7 @@ class PReLU(TorchLayer):
         if self.num_parameters not in (1, x[0]):
             raise ShapeError(
                 f"num_parameters {self.num_parameters} does not match its input {format_shape(x)}; "
-                f"allowed: 1, or {x[0]} for one per channel"
+                f"allowed: 1{f', or {x[0]} for one per channel' if x[0] > 1 else ''}"
             )
         return x
 

@@ -214,7 +214,8 @@ def require_axes(layer: Layer, axes: int, x: Shape) -> None:
     sibling = f"{layer.kind.removesuffix(f'{axes}d')}{len(x) - 1}d"
     hint = f"move {layer.kind} before the layer that flattens, or change the input"
     if sibling in LAYERS.kinds and sibling != layer.kind:
-        hint = f"use {sibling}, or change the input"
+        batch = "leave the batch size out of the input"
+        hint = f"use {sibling}, or {batch if len(x) == axes + 2 else 'change the input'}"
     raise ShapeError(f"it takes channels x {AXIS_NAMES[axes]}, found {format_shape(x)}; {hint}")
 
 

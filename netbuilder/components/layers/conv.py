@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import model_validator
 
+from netbuilder._text import plural
 from netbuilder.components.component import validation_error
 from netbuilder.components.fields import Pair, PerAxis, Single, Size, Triple
 from netbuilder.components.layers.base import Weighted, require_axes
@@ -60,7 +61,7 @@ class _Conv(Weighted, abstract=True):
         require_axes(self, self.axes, x)
         if x[0] % self.groups:
             raise ShapeError(
-                f"groups {self.groups} does not divide the {x[0]} channels of its input "
+                f"groups {self.groups} does not divide the {plural(x[0], 'channel')} of its input "
                 f"{format_shape(x)}; change one of the two"
             )
         self._check_padding(x)

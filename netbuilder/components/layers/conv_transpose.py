@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
+from netbuilder._text import plural
 from netbuilder.components.component import validation_error
 from netbuilder.components.fields import (
     Pair,
@@ -59,7 +60,7 @@ class _ConvTranspose(Weighted, abstract=True):
         require_axes(self, self.axes, x)
         if x[0] % self.groups:
             raise ShapeError(
-                f"groups {self.groups} does not divide the {x[0]} channels of its input "
+                f"groups {self.groups} does not divide the {plural(x[0], 'channel')} of its input "
                 f"{format_shape(x)}; change one of the two"
             )
         out = tuple(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from netbuilder._text import LARGEST
+from netbuilder._text import LARGEST, plural
 from netbuilder.components.fields import Interval, Number, NumberList, Probability, Size
 from netbuilder.components.layers.base import Unparametrized, Weighted, require_axes
 from netbuilder.components.receptive_field.field import ReceptiveField
@@ -136,7 +136,7 @@ class GroupNorm(Weighted):
     def output_shape(self, x: Shape) -> Shape:
         if x[0] % self.num_groups:
             raise ShapeError(
-                f"num_groups {self.num_groups} does not divide the {x[0]} channels of "
+                f"num_groups {self.num_groups} does not divide the {plural(x[0], 'channel')} of "
                 f"{format_shape(x)}; change one of the two"
             )
         if prod(x) == self.num_groups:

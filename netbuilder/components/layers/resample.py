@@ -226,7 +226,7 @@ class PixelShuffle(Unparametrized):
         r = self.upscale_factor
         if x[0] % r**2:
             raise ShapeError(
-                f"{x[0]} channels of {format_shape(x)} are not a multiple of {r} x {r}; "
+                f"{plural(x[0], 'channel')} of {format_shape(x)}: not a multiple of {r} x {r}; "
                 "change one of the two"
             )
         return (x[0] // r**2, x[1] * r, x[2] * r)

@@ -98,9 +98,14 @@ class Unflatten(Unparametrized):
         inferred = x[axis] // known
         sizes = tuple(inferred if size == -1 else size for size in self.unflattened_size)
         if prod(sizes) != x[axis]:
+            first, *rest = self.unflattened_size
+            right = [-1, *(rest if -1 not in rest and x[axis] % prod(rest) == 0 else [])]
+            if first > 0 and x[axis] % first == 0 and len(right) == 1:
+                right = [first, -1]
             raise ShapeError(
                 f"unflattened_size {list(self.unflattened_size)} does not multiply to {x[axis]}, "
-                f"the size of axis {self.dim} of {format_shape(x)}; write one of them as -1"
+                f"the size of axis {self.dim} of {format_shape(x)}; write {right}, where -1 is "
+                "inferred, or other sizes"
             )
         return sizes
 

@@ -200,6 +200,15 @@ def test_equal_layers_in_sequence_are_folded(layers: tuple[str, ...], times: str
     assert not [text for text in visible(draw(network(*layers), unfold=True)) if "×" in text]
 
 
+def test_blocks_that_differ_in_dropout_are_folded_in_a_large_network() -> None:
+    """ConvNeXt drops each block more often than the one before; the picture says so."""
+    analysis = analyse(load(ROOT / "archs" / "zoo" / "convnext_tiny.yaml"))
+    texts = visible(draw(analysis))
+    assert "6 stage: convnext × 9, dropout differs" in texts
+    small = [layer for p in (1, 2, 3) for layer in ("Conv2d: [1, 1]", f"Dropout: 0.{p}")]
+    assert not any(isinstance(i, Repeat) for i in choose_chain(network(*small)))
+
+
 def test_layers_that_differ_are_not_folded() -> None:
     """An argument, a shape or a branch that differs is a difference."""
     same = "Residual: {body: [{Conv2d: {out_channels: 1, kernel_size: 1}}]}"
@@ -276,6 +285,7 @@ def test_holes_are_dashed_and_named() -> None:
         ("Conv3d: [4, 3]", "[1, 6, 8, 8]", "input of 6x8x8, of which the last two axes are drawn"),
         ("Linear: 3", "[7]", "input of 7 positions"),
         ("ReLU", "[2, 5, 5]", "input of 5x5"),
+        ("Residual: {body: []}", "[2, 5, 5]", "0 add"),
         ("Conv2d: [4, [1, 900]]", "[1, 2, 9000]", "input of 2x9000"),
     ],
 )

@@ -12,7 +12,7 @@ from netbuilder.render.drawing.field import field_panel
 from netbuilder.render.drawing.fonts import shorten, text_width, wrap
 from netbuilder.render.drawing.layout import Layout
 from netbuilder.render.drawing.marks import Label, Mark, shift
-from netbuilder.render.drawing.model import Block, Item, blocks_of
+from netbuilder.render.drawing.model import Block, Item, blocks_of, named_rows
 from netbuilder.render.drawing.svg import MARGIN, Picture
 from netbuilder.render.network_text import field_sentence, title_text, totals
 
@@ -89,7 +89,7 @@ def _legend(
     analysis: Analysis, items: Sequence[Item], width: float, y: float
 ) -> tuple[list[Mark], float]:
     """Return the families of layers with their colors, and what the size of a slab means."""
-    present = {family_of(row.layer) for row in analysis.rows if not row.is_container}
+    present = {family_of(row.layer) for row in named_rows(items) if not row.is_container}
     present |= {item.family for item in blocks_of(items) if isinstance(item, Block)}
     marks: list[Mark] = []
     x = 0.0

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from nested import NESTS, nested
 from paths import ROOT
 
+from netbuilder.components.layers.base import Elementwise
+from netbuilder.components.layers.conv import Conv2d
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ShapeError
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.render.drawing import draw
+from netbuilder.render.drawing.families import OTHER, family_of
 from netbuilder.render.drawing.field import MOST_STEPS, steps_of, thin
 from netbuilder.render.drawing.folding import MOST_BLOCKS, choose_chain
 from netbuilder.render.drawing.fonts import shorten, text_width, wrap
@@ -321,6 +324,36 @@ def test_names_in_documents_are_escaped_and_shortened() -> None:
     assert any(
         text.startswith("0 <script>&amp; xx") and text.endswith("…") for text in visible(svg)
     )
+
+
+def test_a_legend_names_what_is_drawn() -> None:
+    """It has the families of the drawn layers, and the parts of windows with an example each."""
+    conv = "Conv2d: {out_channels: 4, kernel_size: [3, 1], stride: 2, padding: 1, groups: 1}"
+    texts = visible(draw(network(conv, "AdaptiveAvgPool2d: 1", "ReLU")))
+    assert "3x1: kernel; /2: stride; p1: padding" in texts
+    assert {"convolution", "pooling", "activation"} <= set(texts)
+    assert not {"norm", "linear", "folded"} & set(texts)
+    assert not [text for text in visible(draw(network("AdaptiveAvgPool2d: 1"))) if "kernel" in text]
+
+
+def test_a_plugin_has_the_family_of_the_kind_that_it_extends() -> None:
+    """One that extends no kind, only a base class, is of another family."""
+
+    class WideConv(Conv2d):
+        pass
+
+    class Negation(Elementwise):
+        pass
+
+    assert family_of(WideConv(out_channels=2, kernel_size=(3, 3))) == "convolution"
+    assert family_of(Negation()) == OTHER
+
+
+def test_a_picture_survives_any_encoding() -> None:
+    """Its text is ASCII, with references for other characters."""
+    analysis = analysis_of(SMALL.replace("A small one", "日本 é ×"))
+    assert draw(analysis).isascii()
+    assert "small: 日本 é ×" in visible(draw(analysis))
 
 
 def test_a_picture_loads_and_runs_nothing() -> None:

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from nested import NESTS, nested
 from paths import ROOT
 
+from netbuilder.components.layers.base import Elementwise
+from netbuilder.components.layers.conv import Conv2d
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ShapeError
 from netbuilder.network.analysis import Analysis, analyse
 from netbuilder.render.drawing import draw
+from netbuilder.render.drawing.families import OTHER, family_of
 from netbuilder.render.drawing.field import MOST_STEPS, steps_of, thin
 from netbuilder.render.drawing.folding import MOST_BLOCKS, choose_chain
 from netbuilder.render.drawing.fonts import shorten, text_width, wrap
@@ -200,6 +203,15 @@ def test_equal_layers_in_sequence_are_folded(layers: tuple[str, ...], times: str
     assert not [text for text in visible(draw(network(*layers), unfold=True)) if "×" in text]
 
 
+def test_blocks_that_differ_in_dropout_are_folded_in_a_large_network() -> None:
+    """ConvNeXt drops each block more often than the one before; the picture says so."""
+    analysis = analyse(load(ROOT / "archs" / "zoo" / "convnext_tiny.yaml"))
+    texts = visible(draw(analysis))
+    assert "6 stage: convnext × 9, dropout differs" in texts
+    small = [layer for p in (1, 2, 3) for layer in ("Conv2d: [1, 1]", f"Dropout: 0.{p}")]
+    assert not any(isinstance(i, Repeat) for i in choose_chain(network(*small)))
+
+
 def test_layers_that_differ_are_not_folded() -> None:
     """An argument, a shape or a branch that differs is a difference."""
     same = "Residual: {body: [{Conv2d: {out_channels: 1, kernel_size: 1}}]}"
@@ -276,6 +288,7 @@ def test_holes_are_dashed_and_named() -> None:
         ("Conv3d: [4, 3]", "[1, 6, 8, 8]", "input of 6x8x8, of which the last two axes are drawn"),
         ("Linear: 3", "[7]", "input of 7 positions"),
         ("ReLU", "[2, 5, 5]", "input of 5x5"),
+        ("Residual: {body: []}", "[2, 5, 5]", "0 add"),
         ("Conv2d: [4, [1, 900]]", "[1, 2, 9000]", "input of 2x9000"),
     ],
 )
@@ -311,6 +324,36 @@ def test_names_in_documents_are_escaped_and_shortened() -> None:
     assert any(
         text.startswith("0 <script>&amp; xx") and text.endswith("…") for text in visible(svg)
     )
+
+
+def test_a_legend_names_what_is_drawn() -> None:
+    """It has the families of the drawn layers, and the parts of windows with an example each."""
+    conv = "Conv2d: {out_channels: 4, kernel_size: [3, 1], stride: 2, padding: 1, groups: 1}"
+    texts = visible(draw(network(conv, "AdaptiveAvgPool2d: 1", "ReLU")))
+    assert "3x1: kernel; /2: stride; p1: padding" in texts
+    assert {"convolution", "pooling", "activation"} <= set(texts)
+    assert not {"norm", "linear", "folded"} & set(texts)
+    assert not [text for text in visible(draw(network("AdaptiveAvgPool2d: 1"))) if "kernel" in text]
+
+
+def test_a_plugin_has_the_family_of_the_kind_that_it_extends() -> None:
+    """One that extends no kind, only a base class, is of another family."""
+
+    class WideConv(Conv2d):
+        pass
+
+    class Negation(Elementwise):
+        pass
+
+    assert family_of(WideConv(out_channels=2, kernel_size=(3, 3))) == "convolution"
+    assert family_of(Negation()) == OTHER
+
+
+def test_a_picture_survives_any_encoding() -> None:
+    """Its text is ASCII, with references for other characters."""
+    analysis = analysis_of(SMALL.replace("A small one", "日本 é ×"))
+    assert draw(analysis).isascii()
+    assert "small: 日本 é ×" in visible(draw(analysis))
 
 
 def test_a_picture_loads_and_runs_nothing() -> None:

@@ -6,9 +6,11 @@ import json
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from paths import ROOT
 from run_folders import write_run
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
@@ -16,6 +18,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from small import small
 
+from netbuilder.config.loader import load
+from netbuilder.network.analysis import analyse
+from netbuilder.render.drawing import draw
 from netbuilder.render.report.model import report_on
 from netbuilder.render.report.write import write_report
 from netbuilder.runs.selection import Selection
@@ -241,3 +246,59 @@ def test_the_page_works_without_scripts(browser: webdriver.Chrome, address: str)
         assert not browser.find_element(By.ID, "theme").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+# --- pictures of networks ------------------------------------------------------------------------
+
+OVERLAPS = """
+const svg = document.documentElement, page = svg.viewBox.baseVal, faults = [];
+const texts = [...svg.querySelectorAll("text")].map(text => [text.textContent, text.getBBox()]);
+texts.forEach(([text, a], i) => {
+  if (a.x < 0 || a.y < 0 || a.x + a.width > page.width || a.y + a.height > page.height)
+    faults.push(text);
+  for (const [other, b] of texts.slice(i + 1)) {
+    const across = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+    const down = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+    if (across > 0.5 && down > 2.5) faults.push(text + " | " + other);
+  }
+});
+return [texts.length, faults];
+"""
+"""The number of texts of a picture, and those that overlap, spacing of lines aside, or are cut."""
+
+
+@pytest.mark.parametrize("name", ["iter10", "zoo/resnet18", "zoo/googlenet", "zoo/convnext_tiny"])
+def test_texts_of_a_picture_are_apart(name: str, driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """With the fonts of a browser, no text overlaps another one or leaves the picture."""
+    picture = tmp_path / "net.svg"
+    picture.write_text(draw(analyse(load(ROOT / f"archs/{name}.yaml"))))
+    emulate(driver, "light", 1300)
+    driver.get(picture.as_uri())
+    count, faults = driver.execute_script(OVERLAPS)
+    assert count > 40
+    assert faults == []
+
+
+def test_a_picture_has_the_colors_of_the_reader(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """A picture alone is light or dark by the preference."""
+    picture = tmp_path / "net.svg"
+    picture.write_text(draw(analyse(small())))
+    color = "return getComputedStyle(document.querySelector('.n-title')).fill"
+    colors = []
+    for scheme in ("light", "dark"):
+        emulate(driver, scheme, 1300)
+        driver.get(picture.as_uri())
+        colors.append(driver.execute_script(color))
+    assert colors == ["rgb(27, 33, 38)", "rgb(230, 234, 237)"]
+
+
+def test_a_picture_in_a_page_follows_its_theme(browser: webdriver.Chrome) -> None:
+    """The button changes its colors, too; it is not wider than the page."""
+    color = "return getComputedStyle(document.querySelector('.n-title')).fill"
+    light = browser.execute_script(color)
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script(color) != light
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script(color) == light
+    width = "return document.querySelector('.net-drawing').getBoundingClientRect().width"
+    assert browser.execute_script(width) < 1100

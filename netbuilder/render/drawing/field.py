@@ -68,6 +68,9 @@ def steps_of(analysis: Analysis) -> list[Step]:
         if grows or row is whole:
             steps.append(Step(row, row is whole, any(row.coverage.holes)))
             largest = tuple(map(max, row.receptive_field, largest))
+    if not steps:  # every layer reads its own position only
+        leaves = [row for row in analysis.rows if not row.is_container]
+        steps = [Step(leaf, False, any(leaf.coverage.holes)) for leaf in leaves[:1]]
     return steps
 
 

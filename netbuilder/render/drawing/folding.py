@@ -9,6 +9,7 @@ from netbuilder._text import plural, printable
 from netbuilder.components.shapes import spatial
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import Row
+from netbuilder.render.drawing.families import family_of
 from netbuilder.render.drawing.model import (
     Block,
     Fork,
@@ -22,6 +23,7 @@ from netbuilder.render.drawing.model import (
     count_layers,
     first_row,
     last_row,
+    named_rows,
 )
 
 MOST_BLOCKS = 100
@@ -72,7 +74,7 @@ def fold_repeats(items: Chain, *, same_shapes: bool) -> Chain:
 
     Args:
         items: The items.
-        same_shapes: Whether equal items also have equal inputs and outputs.
+        same_shapes: Whether equal items also have equal inputs, outputs and dropouts.
     """
     return _Folder(same_shapes).fold(items)
 
@@ -93,7 +95,14 @@ class _Folder:
             period, count = _longest_repeat(numbers, position)
             part = tuple(inner[position : position + period])
             position += period * count
-            result += [Repeat(part, count, last_row(inner[position - 1]))] if count > 1 else part
+            if count == 1:
+                result += part
+                continue
+            times = [
+                inner[i : i + period] for i in range(position - period * count, position, period)
+            ]
+            differs = len(set(map(_dropouts, times))) > 1
+            result.append(Repeat(part, count, last_row(inner[position - 1]), differs))
         return tuple(result)
 
     def _fold_content(self, item: Item) -> Item:
@@ -124,7 +133,15 @@ class _Folder:
 
     def _row_key(self, row: Row) -> tuple[object, ...]:
         shapes = (row.input_shape, row.output_shape) if self._same_shapes else ()
-        return (row.kind, row.title, repr(row.arguments), *shapes)
+        # Networks with stochastic depth drop each block more often than the one before.
+        is_free = not self._same_shapes and family_of(row.layer) == "dropout"
+        return (row.kind, row.title, "" if is_free else repr(row.arguments), *shapes)
+
+
+def _dropouts(items: Sequence[Item]) -> str:
+    """Return the dropouts of items with their arguments, as a text to compare."""
+    rows = (row for row in named_rows(items) if family_of(row.layer) == "dropout")
+    return repr([(row.kind, row.arguments) for row in rows])
 
 
 def _longest_repeat(numbers: Sequence[int], start: int) -> tuple[int, int]:

@@ -101,9 +101,8 @@ class Layout:
             case Fork():
                 return self._fork(item, number, width)
             case FrameItem(items=(Repeat() as repeat,)):
-                name = printable(item.row.title)
-                name = "" if name == f"Repeat {repeat.count}" else name
-                return self._repeat(repeat, Line(name, "title", number=number), width)
+                title = Line(printable(item.row.title), "title", number=number)
+                return self._repeat(repeat, title, width)
             case FrameItem():
                 title = Line(printable(item.row.title), "title", number=number)
                 return with_frame(self.items(item.items, width - 2 * PAD), title, "frame")
@@ -128,11 +127,13 @@ class Layout:
         last = last_row(repeat.items[-1])
         if last.output_shape != repeat.last.output_shape:
             times += f", to {format_shape(repeat.last.output_shape)}"
-        words, items = [title.text], repeat.items
+        if repeat.differs:
+            times += ", dropout differs"
+        names, items = [title.text], repeat.items
         if len(items) == 1 and isinstance(frame := items[0], FrameItem):
-            words.append(printable(frame.row.title))
+            names.append(printable(frame.row.title))
             items = frame.items
-        text = " ".join(filter(None, [*words, times]))
+        text = f"{': '.join(filter(None, names))} {times}".lstrip()
         return with_frame(self.items(items, width - 2 * PAD), replace(title, text=text), "repeat")
 
     # --- forks -----------------------------------------------------------------------------------
@@ -196,10 +197,11 @@ class Layout:
 
 
 def _numbers(item: Item) -> str:
-    """Return the number of an outermost item in the document, or of the first and the last."""
+    """Return the path of an outermost item, or the numbers of the first and the last of several."""
+    if not (isinstance(item, Repeat) or (isinstance(item, Block) and item.is_stage)):
+        return first_row(item).path
     first, last = (row.path.partition(".")[0] for row in (first_row(item), last_row(item)))
-    is_range = isinstance(item, Repeat) or (isinstance(item, Block) and item.is_stage)
-    return f"{first}–{last}" if is_range and first != last else first
+    return first if first == last else f"{first}–{last}"
 
 
 def _residual_offsets(lanes: Sequence[Piece]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from netbuilder.components.shapes import Shape
 from netbuilder.network.rows import Row
 from netbuilder.render.drawing.families import FOLD, FOLLOWERS, family_of
 from netbuilder.render.network_text import window_text
+
+REPEAT = r"Repeat \d+"
+"""The name of a sequence that comes from a Repeat; a picture shows it where layers are equal."""
 
 MOST_FOLLOWERS = 4
 """Norms, activations and dropouts that one block takes."""
@@ -132,11 +136,13 @@ class Repeat:
         items: The items that repeat.
         count: The number of times.
         last: The last layer of the last time; its shape may differ.
+        differs: Whether the arguments of their dropouts differ.
     """
 
     items: tuple[Item, ...]
     count: int
     last: Row
+    differs: bool = False
 
     @property
     def layers(self) -> int:
@@ -169,6 +175,16 @@ def blocks_of(items: Sequence[Item]) -> Iterator[Block | Fork]:
                 yield item
             case Frame() | Repeat():
                 yield from blocks_of(item.items)
+
+
+def named_rows(items: Sequence[Item]) -> Iterator[Row]:
+    """Yield the layers that are named in blocks and joins, and the containers of forks."""
+    for block in blocks_of(items):
+        if isinstance(block, Fork):
+            yield block.row
+            yield from block.followers
+        elif not block.is_fold:
+            yield from block.rows
 
 
 def first_row(item: Item) -> Row:
@@ -220,7 +236,7 @@ def _parts(rows: Sequence[Row], depth: int | None) -> Iterator[Row | Item]:
                 yield from parts  # a frame around a single block says nothing
             elif row.depth == depth:
                 yield Block.of_container(row, below)
-            elif row.title == row.kind:
+            elif row.title == row.kind or not items or re.fullmatch(REPEAT, row.title):
                 yield from parts
             else:
                 [inner] = items if len(items) == 1 else [None]

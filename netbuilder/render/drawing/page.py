@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from netbuilder._text import plural
@@ -12,7 +13,7 @@ from netbuilder.render.drawing.field import field_panel
 from netbuilder.render.drawing.fonts import shorten, text_width, wrap
 from netbuilder.render.drawing.layout import Layout
 from netbuilder.render.drawing.marks import Label, Mark, shift
-from netbuilder.render.drawing.model import Block, Item, blocks_of
+from netbuilder.render.drawing.model import Block, Item, blocks_of, named_rows
 from netbuilder.render.drawing.svg import MARGIN, Picture
 from netbuilder.render.network_text import field_sentence, title_text, totals
 
@@ -21,6 +22,15 @@ WIDTH = 1190.0
 
 NARROWEST = 460.0
 """The least width of a picture, for its texts."""
+
+WINDOW_PARTS = {
+    r"\d[\dx]*": "kernel",
+    r"/[\dx]+": "stride",
+    r"p[\dx]+|same": "padding",
+    r"d[\dx]+": "dilation",
+    r"g\d+": "groups",
+}
+"""The parts of a window, with their meaning."""
 
 SMALL = 12.0
 LINE = 17.0
@@ -43,9 +53,9 @@ def picture(analysis: Analysis, items: Sequence[Item], *, heading: bool = True) 
     marks: list[Mark] = []
     y = 0.0
 
-    def write(text: str, style: str, size: float, lines: int | None = None) -> None:
+    def write(text: str, style: str, size: float) -> None:
         nonlocal y
-        for line in wrap(text, size, width)[:lines]:
+        for line in wrap(text, size, width):
             y += size + 5
             marks.append(Label(0, y, line, style, "start"))
 
@@ -89,7 +99,7 @@ def _legend(
     analysis: Analysis, items: Sequence[Item], width: float, y: float
 ) -> tuple[list[Mark], float]:
     """Return the families of layers with their colors, and what the size of a slab means."""
-    present = {family_of(row.layer) for row in analysis.rows if not row.is_container}
+    present = {family_of(row.layer) for row in named_rows(items) if not row.is_container}
     present |= {item.family for item in blocks_of(items) if isinstance(item, Block)}
     marks: list[Mark] = []
     x = 0.0
@@ -105,7 +115,21 @@ def _legend(
     size = "height and depth" if axes > 1 else "height"
     measure = "channels" if axes else "features"
     note = f"width: {measure}, logarithmic" + (f"; {size}: spatial size" if axes else "")
-    for line in wrap(note, 11, width):
-        y += LINE
-        marks.append(Label(0, y, line, "note", "start"))
+    for text in (note, _window_note(items)):
+        for line in wrap(text, 11, width) if text else ():
+            y += LINE
+            marks.append(Label(0, y, line, "note", "start"))
     return marks, y
+
+
+def _window_note(items: Sequence[Item]) -> str:
+    """Return what the parts of windows mean, with the first of each kind as its example."""
+    blocks = [block for block in blocks_of(items) if isinstance(block, Block)]
+    notes = [block.note for block in blocks if not block.is_fold]
+    words = [word for note in notes if not note.startswith("to ") for word in note.split()]
+    meanings = []
+    for pattern, meaning in WINDOW_PARTS.items():
+        example = next((word for word in words if re.fullmatch(pattern, word)), None)
+        if example:
+            meanings.append(f"{example}: {meaning}")
+    return "; ".join(meanings)

@@ -83,7 +83,9 @@ def svg_text(picture: Picture, *, embed: bool) -> str:
     lines += [
         element for mark in _back_to_front(picture.marks) for element in _elements(mark, picture)
     ]
-    return "\n".join([*lines, *picture.outlines, "</svg>"]) + "\n"
+    content = "\n".join([*lines, *picture.outlines, "</svg>"]) + "\n"
+    # A terminal or a redirection may have any encoding.
+    return content.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _back_to_front(marks: Iterable[Mark]) -> list[Mark]:

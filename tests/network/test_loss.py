@@ -278,6 +278,16 @@ def test_scores_are_refused_by_nll_loss(layers: tuple[str, ...], tmp_path: Path)
         assert loss.item() < -5
 
 
+@pytest.mark.parametrize("layer", ["Softmax: 1", "Sigmoid", "Tanh", "Softmin: 1", "LogSigmoid"])
+def test_the_remedy_for_a_last_activation_leaves_nothing_to_report(layer: str) -> None:
+    """Both ways out are right."""
+    check = check_architecture(document(*SCORES, layer, loss="NLLLoss"))
+    [text] = [str(entry) for entry in (*check.problems, *check.warnings)]
+    assert text.endswith("remove it, and end with LogSoftmax: 1, or write loss: CrossEntropyLoss")
+    assert warnings(*SCORES, "LogSoftmax: 1", loss="NLLLoss") == []
+    assert warnings(*SCORES) == []
+
+
 @pytest.mark.parametrize(
     ("layers", "groups"),
     [

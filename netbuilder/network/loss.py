@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.output_values import output_values
+from netbuilder.network.ranges import FUNCTIONS
+from netbuilder.network.rows import Row
+from netbuilder.network.values import SOFTMAXES
 
 
 def loss_problems(analysis: Analysis) -> list[Problem]:
@@ -24,15 +29,16 @@ def loss_problems(analysis: Analysis) -> list[Problem]:
         message = (
             f"it normalizes {values.group.count} groups of values, not the "
             f"{len(train.dataset.classes)} classes, and NLLLoss compares only values of one group; "
-            f"{log_softmax_remedy(analysis)}"
+            f"{log_softmax_remedy(analysis, origin)}"
         )
         return [analysis.architecture.problem(origin.place, message)]
     if values.source:
-        return [analysis.architecture.problem(origin.place, _free_scores(analysis, values.high))]
+        message = _free_scores(analysis, origin, values.high)
+        return [analysis.architecture.problem(origin.place, message)]
     return []
 
 
-def _free_scores(analysis: Analysis, high: float) -> str:
+def _free_scores(analysis: Analysis, origin: Row, high: float) -> str:
     """Return what NLLLoss does with scores that no softmax normalizes."""
     if high == float("inf"):
         result = "the loss falls without end, whatever the image"
@@ -40,18 +46,14 @@ def _free_scores(analysis: Analysis, high: float) -> str:
         result = f"the loss is lowest where every class scores {high:g}, whatever the image"
     return (
         "NLLLoss takes log-probabilities, and these scores are none: it raises the score of each "
-        f"class and lowers no other, so {result}; {log_softmax_remedy(analysis)}, or write "
+        f"class and lowers no other, so {result}; {log_softmax_remedy(analysis, origin)}, or write "
         "loss: CrossEntropyLoss"
     )
 
 
-def log_softmax_remedy(analysis: Analysis) -> str:
-    """Return how to end a network with log-probabilities of its classes."""
-    classes = analysis.output_shape
-    flatten = "" if classes[0] == max(classes) and _one_axis(classes) else "Flatten and "
-    return f"end with {flatten}LogSoftmax: 1"
-
-
-def _one_axis(shape: tuple[int, ...]) -> bool:
-    """Whether at most one axis has more than one position."""
-    return sum(size > 1 for size in shape) <= 1
+def log_softmax_remedy(analysis: Analysis, origin: Row) -> str:
+    """Return how to end with log-probabilities a network whose values come from ``origin``."""
+    shape = analysis.output_shape
+    flatten = "" if shape[0] == prod(shape) else "Flatten and "
+    remove = "remove it, and " if origin.kind in FUNCTIONS or origin.kind in SOFTMAXES else ""
+    return f"{remove}end with {flatten}LogSoftmax: 1"

@@ -246,10 +246,24 @@ def _after_pool(row: Row, values: Values) -> Values:
         pooled = replace(pooled, low=values.low * scale, high=values.high * scale)
     if padded or divisor:
         return pooled.hull(0.0, values.low, values.high)
+    pooled = replace(pooled, origin=values.origin)
     if group and not group.is_log and group.axis == 0:  # the mean of probabilities is one
-        count = prod(row.output_shape[1:])
-        return replace(pooled, origin=values.origin, group=replace(group, count=count))
-    return replace(pooled, origin=values.origin)
+        return replace(pooled, group=replace(group, count=prod(row.output_shape[1:])))
+    if group and not group.is_log and group.axis and _averages_axis(row, group.axis):
+        size = row.input_shape[group.axis]
+        reason = (
+            f"it averages along the axis of {size} values that add up to 1: always {1 / size:g}"
+        )
+        constant = Constant(row, reason, "normalize the channels in place of that axis")
+        return replace(pooled, constant=values.constant or constant)
+    return pooled
+
+
+def _averages_axis(row: Row, axis: int) -> bool:
+    """Whether each output of an average pooling is a mean over whole lines along an axis."""
+    kernel = row.arguments.get("kernel_size")
+    whole = kernel is None or kernel[axis - 1] == row.input_shape[axis]
+    return row.output_shape[axis] == 1 and whole
 
 
 def _after_copy(row: Row, values: Values) -> Values:

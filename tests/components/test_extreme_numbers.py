@@ -77,7 +77,7 @@ def arguments(draw: st.DrawFn, family: str, kind: str) -> tuple[Any, tuple[int, 
 
 @pytest.mark.parametrize(("family", "kind"), KINDS)
 @given(data=st.data())
-@examples(8, 400, SETTINGS)
+@examples(5, 400, SETTINGS)
 def test_a_number_is_refused_or_torch_takes_it(family: str, kind: str, data: st.DataObject) -> None:
     """Whatever the catalogue accepts, torch's part of that name computes with it."""
     value, shape = data.draw(arguments(family, kind))

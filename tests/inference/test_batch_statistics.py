@@ -107,7 +107,11 @@ def test_one_picture_has_the_prediction_that_it_has_among_others(
 
 @pytest.mark.parametrize(
     ("form", "ending"),
-    [("torch-export", "pt2"), ("safetensors", "safetensors"), ("onnx", "onnx")],
+    [
+        ("torch-export", "pt2"),
+        ("safetensors", "safetensors"),
+        pytest.param("onnx", "onnx", marks=pytest.mark.long),
+    ],
 )
 def test_every_export_is_verified(trained: Run, form: str, ending: str, tmp_path: Path) -> None:
     """The file computes the outputs of the network for single images too."""

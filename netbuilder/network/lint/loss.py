@@ -127,13 +127,13 @@ def _likelihood(
     elif group:
         yield (
             f"NLLLoss takes log-probabilities, and {origin.kind} gives probabilities",
-            f"{log_softmax_remedy(analysis)} instead, or without it and loss: CrossEntropyLoss",
+            f"{log_softmax_remedy(analysis, origin)}, or write loss: CrossEntropyLoss",
         )
     else:
         yield (
             f"NLLLoss takes log-probabilities, which the output of {origin.kind} is not known to "
             "be",
-            log_softmax_remedy(analysis),
+            log_softmax_remedy(analysis, origin),
         )
 
 

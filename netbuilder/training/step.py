@@ -24,6 +24,9 @@ from netbuilder.training.device import Device, seeder
 from netbuilder.training.ema import ExponentialMovingAverage
 from netbuilder.training.lr_schedule import build_schedule, move
 
+REMEDY = "Train again with a lower learning rate, or with --precision fp32"
+"""What to do about values that are not finite."""
+
 
 @dataclass(frozen=True)
 class TrainState:
@@ -166,7 +169,15 @@ class Step:
             self._finite_check.record(finite, epoch, step)
         elif not finite:
             raise self._diverged(loss, epoch, step)
-        self._update()
+        try:
+            self._update()
+        except (RuntimeError, ArithmeticError) as error:
+            if isinstance(error, RuntimeError) and "without overflow" not in str(error):
+                raise
+            raise Diverged(
+                f"a number of the update {_place(epoch, step)} is too large for float32, at the "
+                f"learning rate {state.learning_rate:g}. {REMEDY}"
+            ) from None
         state.optimizer.zero_grad(set_to_none=True)
         if self._every_step and not self._has_ended(epoch * self._steps_per_epoch + step + 1):
             state.schedule[0].step()
@@ -241,17 +252,14 @@ class Step:
             raise self._diverged(torch.tensor(0.0), *failure)
 
     def _diverged(self, loss: Tensor, epoch: int, step: int) -> Diverged:
-        where = f"in epoch {epoch + 1}, step {step + 1}"
+        where = _place(epoch, step)
         if not torch.isfinite(loss):
             reason = f"the loss is {loss.item()} {where}"
         elif all(torch.isfinite(weight).all() for weight in self._parameters):
             reason = f"a gradient is not finite {where}"
         else:
             reason = f"a weight is not finite {where}"
-        return Diverged(
-            f"{reason}; the update was skipped. "
-            "Train again with a lower learning rate, or with --precision fp32"
-        )
+        return Diverged(f"{reason}; the update was skipped. {REMEDY}")
 
     def _has_ended(self, moves: int) -> bool:
         """Whether the schedule ends before this number of moves."""
@@ -261,3 +269,8 @@ class Step:
         """Move the schedules that move after each epoch; ``epoch`` counts from 0."""
         if not self._every_step and not self._has_ended(epoch + 1):
             move(self._state.schedule, test_loss)
+
+
+def _place(epoch: int, step: int) -> str:
+    """Return where a training is, both from 0, as messages name it."""
+    return f"in epoch {epoch + 1}, step {step + 1}"

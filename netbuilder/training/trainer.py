@@ -38,7 +38,7 @@ from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
 from netbuilder.training.resources import RESUME_HINT, batch_that_fits, resource_errors
 from netbuilder.training.result import run_result
-from netbuilder.training.step import Step, TrainState
+from netbuilder.training.step import REMEDY, Step, TrainState
 
 
 def signal_name(signum: int) -> str:
@@ -240,11 +240,11 @@ class Trainer:
         at = self.progress
         start = time.perf_counter()
         test = self._evaluate()
-        if not isfinite(test.loss):
-            raise Diverged(
-                f"test loss is {test.loss} after epoch {at.epoch + 1}; the epoch is not saved. "
-                "Train again with a lower learning rate, or with --precision fp32"
-            )
+        if not test.is_finite:
+            reason = "an output on the test set is not finite"
+            if not isfinite(test.loss):
+                reason = f"test loss is {test.loss}"
+            raise Diverged(f"{reason} after epoch {at.epoch + 1}; the epoch is not saved. {REMEDY}")
         metrics = EpochRecord(
             epoch=at.epoch + 1,
             train_loss=at.loss_sum / at.images,

@@ -200,9 +200,9 @@ class Trainer:
         """Adapt the schedule of an extended run to its new length; return what changed."""
         epochs, document = self.config.epochs, self.analysis.architecture.trained
         before = self.run.config.epochs_begun or epochs
-        if before == epochs or not self.config.scheduler:
-            return []
         at, spanned = self.progress, self.run.config.schedule_span
+        if before == epochs or not self.config.scheduler or at.epoch == epochs:
+            return []
         optimizer = self.train_state.optimizer
         losses = [epoch.test_loss for epoch in at.history]
         done = at.epoch * self.steps_per_epoch + at.step

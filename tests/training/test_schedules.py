@@ -268,3 +268,12 @@ def test_a_run_of_an_older_version_that_cannot_end_is_refused(tmp_path: Path) ->
     with pytest.raises(ConfigError, match=message):
         next(resume(folder))
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_finished_run_that_was_extended_has_no_notes(tmp_path: Path) -> None:
+    """Its schedule is over, and no rate follows."""
+    folder, _ = run_until_stopped(train(tiny("{CosineAnnealingLR: 4}"), out=tmp_path))
+    run_until_stopped(resume(folder, epochs=6))
+    started = next(resume(folder))
+    assert isinstance(started, Started)
+    assert started.notes == ()

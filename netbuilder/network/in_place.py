@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from netbuilder.components.layers.base import Layer
 from netbuilder.components.layers.container import Branch, Container
-from netbuilder.components.layers.containers import Sequential
 from netbuilder.config.schema import Place
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
@@ -76,7 +75,7 @@ def _faults(chain: Iterable[_Step], kind: str = "") -> tuple[list[tuple[_Step, s
             for branch in layer.child_branches():
                 further, end = _faults(_steps(branch, step.place), kind)
                 faults += further
-            kind = end if isinstance(layer, Sequential) else ""  # a join has its own memory
+            kind = "" if layer.allocates_output else end
             if tail := layer.tail():
                 further, kind = _faults(_steps(tail, step.place), kind)
                 faults += further

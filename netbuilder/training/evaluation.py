@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import nn
@@ -42,6 +43,11 @@ class LabeledPredictions:
     confidences: torch.Tensor
     labels: torch.Tensor
     classes: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the loss and all outputs are finite numbers; some losses hide an infinite one."""
+        return isfinite(self.loss) and bool(self.confidences.isfinite().all())
 
     @property
     def confusion(self) -> torch.Tensor:

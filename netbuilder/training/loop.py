@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,7 @@ from netbuilder.network.check import require_trainable
 from netbuilder.network.trainable import start_problems
 from netbuilder.network.trial import try_modules
 from netbuilder.runs.create import create_run
+from netbuilder.runs.parse import damaged
 from netbuilder.runs.records import DataRecord, Environment, RunConfig, Session
 from netbuilder.runs.run import Run
 from netbuilder.runs.values import LARGEST_COUNT, MAX_REASON, DeviceName, Precision
@@ -30,6 +32,9 @@ from netbuilder.training.options import SCHEDULES
 from netbuilder.training.resources import resource_errors, resume_hint
 from netbuilder.training.restore import open_recorded_data
 from netbuilder.training.trainer import Trainer, never
+
+RESTART = "correct the document, and train again"
+"""What to do about a run that cannot end."""
 
 
 def train(
@@ -152,10 +157,29 @@ def resume(
         if epochs:
             run = extended(run, epochs, schedule, len(data.train_labels))
             changes = {"epochs": epochs, "schedule": schedule}
+        _require_resumable(run, len(data.train_labels))
         session = Session(**hardware.describe(), started=_now(), **changes)
         seed = run.config.seed
         trainer = Trainer(run, run.environment, run.analysis, hardware, seed, data, data_dir, stop)
         yield from trainer.events(resumed=session)
+
+
+def _require_resumable(run: Run, images: int) -> None:
+    """Refuse a run that an older version started and that cannot end.
+
+    Raises:
+        ConfigError: A training of the document would be refused, and the run is not finished.
+    """
+    if run.result is not None:
+        return
+    analysis = run.analysis
+    architecture, span = analysis.architecture, run.config.schedule_span
+    settings = architecture.trained.model_copy(update={"epochs": span})
+    spanned = replace(analysis, architecture=architecture.model_copy(update={"train": settings}))
+    for problem in start_problems(spanned, images):
+        raise damaged(
+            run.path / "config.json", problem.message, RESTART, f"architecture.{problem.field}"
+        )
 
 
 def extended(run: Run, epochs: int, schedule: str, images: int) -> Run:

@@ -140,7 +140,7 @@ class Trainer:
             except Diverged as error:
                 raise Diverged(f"{self.run.path}: {error}{divergence_hint(self.run)}") from None
             except (OverflowError, RuntimeError) as error:
-                if not isinstance(error, OverflowError) and OVERFLOW not in str(error):
+                if isinstance(error, RuntimeError) and OVERFLOW not in str(error):
                     raise
                 raise Diverged(
                     f"{self.run.path}: the schedule or the update multiplies to a number that "
@@ -221,9 +221,9 @@ class Trainer:
         """Adapt the schedule of an extended run to its new length; return what changed."""
         epochs, document = self.config.epochs, self.analysis.architecture.trained
         before = self.run.config.epochs_begun or epochs
-        if before == epochs or not self.config.scheduler:
-            return []
         at, spanned = self.progress, self.run.config.schedule_span
+        if before == epochs or not self.config.scheduler or at.epoch == epochs:
+            return []
         optimizer = self.train_state.optimizer
         losses = [epoch.test_loss for epoch in at.history]
         done = at.epoch * self.steps_per_epoch + at.step
@@ -261,7 +261,7 @@ class Trainer:
         at = self.progress
         start = time.perf_counter()
         test = self._evaluate()
-        if not isfinite(test.loss):
+        if not test.is_finite:
             raise self._diverged_test(test.loss)
         metrics = EpochRecord(
             epoch=at.epoch + 1,
@@ -287,8 +287,11 @@ class Trainer:
         return EpochEnded(metrics, best)
 
     def _diverged_test(self, test_loss: float) -> Diverged:
-        """Return the error for a test loss that is not finite."""
-        reason = f"test loss is {test_loss} after epoch {self.progress.epoch + 1}"
+        """Return the error for a test with a loss or an output that is not finite."""
+        reason = f"test loss is {test_loss}"
+        if isfinite(test_loss):  # some losses hide an infinite output
+            reason = "an output on the test set is not finite"
+        reason += f" after epoch {self.progress.epoch + 1}"
         remedy = lower_rate(self.hardware.precision)
         fault = first_nonfinite_in_test(
             self.train_state.eval_model, self.analysis, self.config, self.data, self.hardware

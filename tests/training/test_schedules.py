@@ -28,6 +28,7 @@ from torch.optim.lr_scheduler import (
 from netbuilder.components.schedulers import OneCycleLR as OneCycle
 from netbuilder.config.loader import parse_architecture
 from netbuilder.config.schema import Architecture
+from netbuilder.errors import ConfigError
 from netbuilder.runs.run import Run
 from netbuilder.training.events import Started
 from netbuilder.training.loop import resume, train
@@ -250,3 +251,29 @@ def test_one_cycles_that_torch_cannot_run_are_refused(case: tuple[float, int, bo
             assert scheduler.problem(steps)
         else:
             assert not scheduler.problem(steps) or steps == 1
+
+
+def test_a_run_of_an_older_version_that_cannot_end_is_refused(tmp_path: Path) -> None:
+    """One line names the field of the record, and nothing is lost."""
+    folder, _ = run_until_stopped(
+        train(tiny("{OneCycleLR: {max_lr: 0.2}}"), out=tmp_path, stop=after(2))
+    )
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"pct_start": 0.3', '"pct_start": 1.0'))
+    before = sorted(folder.rglob("*"))
+    message = (
+        r"config\.json: architecture\.train\.scheduler\[0\]\.OneCycleLR: pct_start 1\.0 of 8 steps "
+        r"leaves no step for the last phase; allowed: below 1; correct the document"
+    )
+    with pytest.raises(ConfigError, match=message):
+        next(resume(folder))
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_finished_run_that_was_extended_has_no_notes(tmp_path: Path) -> None:
+    """Its schedule is over, and no rate follows."""
+    folder, _ = run_until_stopped(train(tiny("{CosineAnnealingLR: 4}"), out=tmp_path))
+    run_until_stopped(resume(folder, epochs=6))
+    started = next(resume(folder))
+    assert isinstance(started, Started)
+    assert started.notes == ()

@@ -20,6 +20,7 @@ from netbuilder._files import (
     temporary_file,
     temporary_folder,
     write_atomic,
+    write_to,
 )
 
 HOLDER = """
@@ -142,3 +143,17 @@ def test_a_fork_does_not_remove_what_its_parent_uses(tmp_path: Path) -> None:
         assert file.exists()
         remove_own()
         assert not file.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="the system has no names of open files")
+def test_an_open_file_is_appended_to(tmp_path: Path) -> None:
+    """/dev/fd/3 and /dev/stderr are what the shell opened, which keeps what it has."""
+    with (tmp_path / "log").open("w") as log:
+        log.write("before, ")
+        log.flush()
+        link = tmp_path / "link"
+        link.symlink_to(f"/dev/fd/{log.fileno()}")
+        write_to(Path(f"/dev/fd/{log.fileno()}"), b"first, ")
+        write_to(link, b"second, ")
+    assert (tmp_path / "log").read_text() == "before, first, second, "
+    assert link.is_symlink()

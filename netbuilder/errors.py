@@ -9,7 +9,7 @@ NetbuilderError
 │   └── CheckpointError no checkpoint of a run can be loaded
 ├── CheckFailed         an output failed its check and is discarded (exit 1)
 ├── Diverged            the loss is not a finite number (exit 1)
-└── Interrupted         SIGINT or SIGTERM stopped a run after its state was saved (exit 130 or 143)
+└── Interrupted         a signal stopped a run after its state was saved (exit 128 + its number)
 
 A message names the place, what was found, what is allowed and what to do. The command line prints
 it unchanged and exits with ``exit_code``.

@@ -14,7 +14,7 @@ import typer
 
 from netbuilder._commands import repeat
 from netbuilder.cli._completion import datasets, documents
-from netbuilder.cli._output import echo, messages_for
+from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
 from netbuilder.runs import RUNS
 from netbuilder.training.options import DeviceName, PrecisionName, WeightsName
@@ -216,9 +216,9 @@ def write_output(content: str | bytes, out: Path | None, *, err: bool = False) -
     if out is None:
         print(content, end="")
         return
-    from netbuilder._files import report_write_errors, write_to
+    from netbuilder._files import is_stdout, report_write_errors, write_to
 
     with report_write_errors(out):
         write_to(out, content.encode() if isinstance(content, str) else content)
-    with messages_for(out):
+    if not is_stdout(out):
         echo(f"wrote {out}", err=err)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 """Escape sequence that clears the screen and the lines scrolled off it."""
 
-INTERRUPTED = 130
-
 
 class Look:
     """A document that is being edited.
@@ -80,24 +78,17 @@ def _included(path: Path) -> tuple[Path, ...]:
 
 
 def watch(paths: list[Path], draw: Callable[[Look], None]) -> None:
-    """Draw each document now and after each save, until Ctrl-C.
-
-    Raises:
-        typer.Exit: Ctrl-C was pressed; the exit code is 130.
-    """
+    """Draw each document now and after each save, until a signal ends the process."""
     looks = [Look(path) for path in paths]
-    try:
-        for number, _ in enumerate(saves(lambda: [file for look in looks for file in look.files])):
-            if sys.stdout.isatty():
-                sys.stdout.write(CLEAR)
-            elif number:
-                print()
-            for look in looks:
-                look.refresh()
-                draw(look)
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    for number, _ in enumerate(saves(lambda: [file for look in looks for file in look.files])):
+        if sys.stdout.isatty():
+            sys.stdout.write(CLEAR)
+        elif number:
+            print()
+        for look in looks:
+            look.refresh()
+            draw(look)
+        sys.stdout.flush()
 
 
 POLL = 0.04

@@ -81,19 +81,16 @@ def lr_find(
         overrides.append(OptionOverride(f"train.dataset={dataset}", f"--dataset {dataset}"))
     [analysis] = require_sound_documents([path], overrides, to_train=True)
     architecture = analysis.architecture
-    try:
-        test, data = range_test(
-            analysis,
-            lowest=lowest,
-            highest=highest,
-            steps=steps,
-            seed=seed,
-            device=device,
-            precision=precision,
-            data_dir=data_dir,
-        )
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    test, data = range_test(
+        analysis,
+        lowest=lowest,
+        highest=highest,
+        steps=steps,
+        seed=seed,
+        device=device,
+        precision=precision,
+        data_dir=data_dir,
+    )
     if output == "json":
         from netbuilder.render.json import dumps
 

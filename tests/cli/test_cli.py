@@ -131,3 +131,25 @@ def test_the_package_runs_as_a_module(folder: Path) -> None:
         [*COMMAND, "check", "wrong.yaml"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout.splitlines(), result.stderr) == (2, PROBLEMS, "")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_an_option_with_one_value_is_refused_twice(name: str) -> None:
+    """Every such option of every command is, in both forms; it would lose a value in silence."""
+    command = cli.CommandGroup().get_command(None, name)
+    assert command is not None
+    options = [option for option in command.params if cli.is_single_valued(option)]
+    assert options or name == "guide"
+    for option in options:
+        for spelling in option.opts:
+            result = run(name, spelling, "1", option.opts[0], "1")
+            assert (result.code, result.out) == (2, "")
+            assert f"{option.opts[0]}: found 2 values; allowed: one; leave" in result.err
+            assert len(result.err.splitlines()) == 1
+
+
+def test_flags_and_lists_may_be_repeated() -> None:
+    """A flag has no value to lose, and a list has all of them."""
+    assert run("check", "small.yaml", "--advice", "--advice").code == 0
+    result = run("train", "small.yaml", "--set", "a=1", "--set", "b=2", "-q", "-q")
+    assert "found 2 values" not in result.err

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,3 +132,24 @@ def test_a_foreign_loop_is_iterated_step_by_step() -> None:
     assert [next(steps), next(steps)] == [3, 4]
     with pytest.raises(ZeroDivisionError, match="in the loop"):
         next(steps)
+
+
+@pytest.mark.long
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """Whatever ended that process, the worker removes its files and ends."""
+    (tmp_path / "small.yaml").write_text(DOCUMENT.replace("epochs: 3", "epochs: 100000"))
+    work = tmp_path / "work"
+    work.mkdir()
+    words = ["netbuilder", str(tmp_path / "small.yaml"), "1000000", "0", "mnist5k", "4000", ""]
+    reader, writer = os.pipe()
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "netbuilder.training.bench.worker", *words],
+        stdin=reader, env={**os.environ, "TMPDIR": str(work)},
+    )  # fmt: skip
+    while not any(work.glob("*/small")):
+        assert worker.poll() is None
+        time.sleep(0.05)
+    os.close(writer)
+    assert worker.wait(timeout=60) == 1
+    os.close(reader)
+    assert list(work.iterdir()) == []

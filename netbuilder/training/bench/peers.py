@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from netbuilder._files import temporary_folder
 from netbuilder.config.schema import Architecture
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.open import open_dataset
@@ -28,7 +29,7 @@ Peer = Callable[[Architecture, Path | None], Iterator[int]]
 
 def netbuilder(architecture: Architecture, data_dir: Path | None) -> Iterator[int]:
     """Train with netbuilder."""
-    with TemporaryDirectory() as out:
+    with temporary_folder(Path(gettempdir()) / "bench") as out:
         images = 0
         for event in train(architecture, out=out, data_dir=data_dir):
             if isinstance(event, Stepped):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -149,7 +150,12 @@ def _turn(
         str(steps),
     ]
     command += [repr(start), data.dataset.kind, str(len(data.train_labels)), str(data_dir or "")]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    reader, writer = os.pipe()  # the end of this process, by whatever signal, ends the worker's
+    try:
+        process = subprocess.run(command, stdin=reader, capture_output=True, text=True, check=False)
+    finally:
+        os.close(reader)
+        os.close(writer)
     last = (process.stderr.strip().splitlines() or ["no message"])[-1]
     if process.returncode == MISSING:
         return Turn(number, peer, None, last)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import resource
+import stat
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
 
+from netbuilder._files import remove_own
 from netbuilder.errors import NetbuilderError, missing_extra
 from netbuilder.training.bench.rounds import MISSING, REPORTED, warm_up_steps
 
@@ -22,6 +25,8 @@ from netbuilder.training.bench.rounds import MISSING, REPORTED, warm_up_steps
 def main() -> int:
     """Measure a peer, and print the measurement as JSON."""
     peer, document, steps, start, dataset, images, data_dir = sys.argv[1:]
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         from netbuilder.config.loader import load
         from netbuilder.training.bench.peers import BY_NAME
@@ -43,6 +48,13 @@ def main() -> int:
     print(json.dumps(measurement))
     sys.stdout.flush()
     os._exit(0)  # without waiting for threads and workers of the peer
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that holds the other side of standard input ends, and end too."""
+    os.read(0, 1)
+    remove_own()
+    os._exit(1)
 
 
 def _measure(

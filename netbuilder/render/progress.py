@@ -94,7 +94,7 @@ class RunProgress:
         lines = [f"note: {note}" for note in started.notes]
         lines += [f"warning: {warning}" for warning in started.warnings]
         for line in lines:
-            self._console.print(Text(line, style="yellow"), soft_wrap=True)
+            self._console.print(Text(printable(line), style="yellow"), soft_wrap=True)
         self._print(Text(HEADER, style="bold"))
         for number, metrics in enumerate(started.progress.history):
             before = started.progress.history[:number]

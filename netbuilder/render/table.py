@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+SPACE = "\N{NO-BREAK SPACE}"
+
 
 class Cell(NamedTuple):
     """A value with a text or a style that differs from those of its column.
@@ -78,6 +80,9 @@ class Column(Generic[R]):
         value = self.cell(row)
         cell = value if isinstance(value, Cell) else Cell(value)
         text = self.text(cell.value) if cell.text is None else cell.text
+        # A text may be that of a record; spaces that do not break are the project's own.
+        if not text.replace(SPACE, "").isprintable():
+            text = SPACE.join(map(printable, text.split(SPACE)))
         return Cell(cell.value, text, cell.style or self.style)
 
 

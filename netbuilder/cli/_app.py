@@ -214,6 +214,8 @@ def usage_message(error: Any) -> str:
     The output of typer has three lines, suggests commands but not values, and has no example.
     typer exports only the base class of its usage errors, so attributes distinguish them.
     """
+    from netbuilder.cli._foreign_words import right_command, right_option
+
     context = getattr(error, "ctx", None)
     if context is None:  # the parser does not attach the command to an option without its value
         return f"{error.message.rstrip('.')}; see netbuilder COMMAND --help"
@@ -225,9 +227,11 @@ def usage_message(error: Any) -> str:
         return f"{_display_name(parameter)}: found {line['input']!r}; allowed: {allowed}"
     if option and hasattr(error, "possibilities"):
         names = [name for param in command.params for name in param.opts if name.startswith("--")]
-        problem = f"no such option {option}{did_you_mean(option, names)}"
+        hint = right_option(option, names) or did_you_mean(option, names)
+        problem = f"no such option {option}{hint}"
     elif match := re.match(r"No such command '(.*?)'\.", error.message):
-        problem = f"no such command {match[1]}{did_you_mean(match[1], COMMANDS)}"
+        hint = right_command(match[1]) or did_you_mean(match[1], COMMANDS)
+        problem = f"no such command {match[1]}{hint}"
     elif parameter is not None and not error.message:
         hint = _example(command.help) or f"see {path} --help"
         problem = f"{_display_name(parameter)} is missing; {hint}"

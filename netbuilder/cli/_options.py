@@ -6,13 +6,14 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from netbuilder._commands import repeat
+from netbuilder._commands import repeat, shell_word
 from netbuilder.cli._completion import datasets, documents
 from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError
@@ -139,6 +140,18 @@ Plugins = Annotated[
 def table_format() -> Literal["rich", "plain"]:
     """Return the default format of a table: plain text where the output is not a terminal."""
     return "rich" if sys.stdout.isatty() else "plain"
+
+
+def require_documents(paths: Iterable[Path]) -> None:
+    """Check that no path is a change of a field, as Hydra takes them.
+
+    Raises:
+        ConfigError: One is.
+    """
+    for path in paths:
+        if re.match(r"[+~]*[A-Za-z_][\w.\[\]]*=", str(path)) and not path.exists():
+            change = shell_word(str(path).lstrip("+~"))
+            raise ConfigError(f"{path}: no such file; to change a field, write --set {change}")
 
 
 def require_writable(out: Path | None, force: bool) -> None:

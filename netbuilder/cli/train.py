@@ -12,7 +12,14 @@ import typer
 
 from netbuilder._commands import repeat
 from netbuilder.cli import _completion as completion
-from netbuilder.cli._options import DataDir, Dataset, Plugins, require_folder, whole
+from netbuilder.cli._options import (
+    DataDir,
+    Dataset,
+    Plugins,
+    require_documents,
+    require_folder,
+    whole,
+)
 from netbuilder.cli._output import echo
 from netbuilder.cli._screen import Screen
 from netbuilder.cli._signals import Stop
@@ -119,6 +126,7 @@ def train(
     elif not paths:
         raise ConfigError("name a document, such as archs/iter10.yaml, or a run with --resume")
     else:
+        require_documents(paths)
         analyses = _require_trainable(paths, changes, dataset, epochs)
     with Stop() as stop:
         import netbuilder.training.loop  # noqa: F401  # here Ctrl-C ends the process at once

@@ -109,7 +109,7 @@ NOTHING = """
 new b --from small                  | 2 | no such document; . and archs have none
 new ../b --template plain           | 2 | allowed: at most 64 of a to z, A to Z, digits, dots
 summarize small.yaml                | 2 | small.yaml: no such file; check the path
-summarize .                         | 2 | .: it is a folder; name a document in it
+summarize .                         | 2 | .: it is a folder; name a document; it has none
 check small.yaml --advice           | 2 | small.yaml: no such file; check the path
 draw small.yaml --out none/s.svg    | 2 | there is no folder none; make it, or name another
 draw runs/small/R                   | 2 | runs/small/R: no such file; check the path

@@ -203,6 +203,14 @@ def test_equal_layers_in_sequence_are_folded(layers: tuple[str, ...], times: str
     assert not [text for text in visible(draw(network(*layers), unfold=True)) if "×" in text]
 
 
+def test_a_long_name_hides_no_count() -> None:
+    """The name of a frame is shortened, but not how often its layers repeat."""
+    layers = "[{Conv2d: [1, 1]}, {Conv2d: [1, 1, 1, 0]}, MaxPool2d: 1]"
+    long = f"Sequential: {{name: {'n' * 80}, layers: {layers}}}"
+    [title] = [t for t in visible(draw(network(long, long, long))) if t.endswith("× 3")]
+    assert re.fullmatch("0–2 n+… × 3", title)
+
+
 def test_blocks_that_differ_in_dropout_are_folded_in_a_large_network() -> None:
     """ConvNeXt drops each block more often than the one before; the picture says so."""
     analysis = analyse(load(ROOT / "archs" / "zoo" / "convnext_tiny.yaml"))

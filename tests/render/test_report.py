@@ -163,12 +163,15 @@ REPORT = ROOT / "archs/results/report"
 
 
 def test_the_committed_report_matches_its_records(tmp_path: Path) -> None:
-    """Its text equals the output of the command in the guide."""
+    """Its text and its pictures of networks equal the output of the command in the guide."""
     documents = [str(ROOT / f"archs/iter{number}.yaml") for number in range(1, 11)]
     out = tmp_path / "report"
     assert run("report", *documents, "--runs", str(REPORT.parent), "--out", str(out)).code == 0
-    committed = (REPORT / "report.md").read_text()
-    assert (out / "report.md").read_text() == committed, "run the command in guide/report.md"
+    names = {"report.md", *(path.name for path in out.glob("*.svg"))}
+    assert len(names) == 11
+    for name in names:
+        committed = (REPORT / name).read_text()
+        assert (out / name).read_text() == committed, "run the command in guide/report.md"
 
 
 def test_the_committed_report_is_small() -> None:

@@ -101,7 +101,6 @@ def with_wires(card: Card, *, first: bool = False) -> Piece:
 
 def with_frame(content: Piece, title: Line, style: str) -> Piece:
     """Return a piece in a frame with a title."""
-    title = title.shorten(max(WIDEST_LABEL, content.width - 40))
     width = max(content.width, title.width) + 2 * PAD
     above, below = content.above + LINE + 8, content.below + 6
     marks: list[Mark] = [

@@ -138,7 +138,9 @@ def _image_panel(
         elements.append(f'<path {css("grid")} d="{"".join(lines)}"/>')
     ys = _spread([height / 2 + _side(step, 0, rows, height) / 2 for step in steps], LINE)
     leaders = []
-    for step, y in reversed(list(zip(steps, ys, strict=True))):
+    # The largest first; the outline of the whole input last, so that no other one covers it.
+    pairs = list(zip(steps, ys, strict=True))[::-1]
+    for step, y in sorted(pairs, key=lambda pair: pair[0].is_whole):
         tall, wide = _side(step, 0, rows, height), _side(step, 1, columns, width)
         left, top = (width - wide) / 2, (height - tall) / 2
         elements.append(

@@ -13,6 +13,7 @@ from netbuilder.render.drawing.cards import (
     PAD,
     SMALL,
     SWATCH,
+    TITLE,
     WIDEST_LABEL,
     WIDEST_TITLE,
     Line,
@@ -104,8 +105,10 @@ class Layout:
                 title = Line(printable(item.row.title), "title", number=number)
                 return self._repeat(repeat, title, width)
             case FrameItem():
+                content = self.items(item.items, width - 2 * PAD)
                 title = Line(printable(item.row.title), "title", number=number)
-                return with_frame(self.items(item.items, width - 2 * PAD), title, "frame")
+                title = title.shorten(max(WIDEST_LABEL, content.width - 40))
+                return with_frame(content, title, "frame")
             case Repeat():
                 return self._repeat(item, Line("", "title", number=number), width)
 
@@ -133,8 +136,9 @@ class Layout:
         if len(items) == 1 and isinstance(frame := items[0], FrameItem):
             names.append(printable(frame.row.title))
             items = frame.items
-        text = f"{': '.join(filter(None, names))} {times}".lstrip()
-        return with_frame(self.items(items, width - 2 * PAD), replace(title, text=text), "repeat")
+        name = shorten(": ".join(filter(None, names)), TITLE, WIDEST_LABEL, bold=True)
+        title = replace(title, text=f"{name} {times}".lstrip())
+        return with_frame(self.items(items, width - 2 * PAD), title, "repeat")
 
     # --- forks -----------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class Fork:
     @property
     def is_residual(self) -> bool:
         """Whether the second branch is a shortcut around the first one."""
-        return [lane.name for lane in self.lanes] == ["body", "shortcut"]
+        return self.row.kind == "Residual"
 
 
 @dataclass(frozen=True)

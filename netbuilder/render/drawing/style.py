@@ -59,7 +59,7 @@ _RULES = """\
 .image { fill: $ground; stroke: $quiet; }
 .grid { fill: none; stroke: $line; stroke-width: 0.6; }
 .field { fill: $accent; fill-opacity: 0.09; stroke: $accent; stroke-width: 1.4; }
-.all { stroke: $good; stroke-width: 2.4; }
+.all { fill: none; stroke: $good; stroke-width: 2.4; }
 .holes { stroke-dasharray: 3 2.5; }
 .leader { fill: none; stroke: $quiet; stroke-width: 0.7; opacity: 0.8; }
 """

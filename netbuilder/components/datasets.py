@@ -35,6 +35,10 @@ class Dataset(Component):
     torchvision_class: ClassVar[str] = ""
     digest: ClassVar[str | None] = None
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torchvision.datasets.{cls.torchvision_class}" if cls.torchvision_class else ""
+
     @property
     def fallback_dataset(self) -> Dataset | None:
         """The data set to use if this one is not available; None without a ``fallback``."""

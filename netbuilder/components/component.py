@@ -235,6 +235,14 @@ class Component(StrictModel):
         """Return the names of the arguments, in the order of ``Name: [positional]``."""
         return tuple(name for name in cls.model_fields if name not in cls.keyword_only)
 
+    usual: ClassVar[tuple[str, ...]] = ()
+    """Arguments that an editor inserts although they have defaults."""
+
+    @classmethod
+    def torch_name(cls) -> str:
+        """Return the dotted name of what a kind stands for in torch or torchvision, if anything."""
+        return ""
+
     @classmethod
     def inferred_position(cls) -> int | None:
         """Return where torch's constructor takes a size that documents infer, if anywhere."""

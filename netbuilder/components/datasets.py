@@ -42,6 +42,10 @@ class Dataset(Component):
     train_size: ClassVar[int]
     test_size: ClassVar[int]
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torchvision.datasets.{cls.torchvision_class}" if cls.torchvision_class else ""
+
     @property
     def fallback_dataset(self) -> Dataset | None:
         """The data set to use if this one is not available; None without a ``fallback``."""

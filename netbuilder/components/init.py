@@ -48,7 +48,7 @@ class _Init(Registry[Any]):
 
     def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         by_parameter = handler(ByParameter.__pydantic_core_schema__)
-        return {"anyOf": [super()._forms(handler), by_parameter]}
+        return {"anyOf": [INITIALIZERS.reference(handler), by_parameter]}
 
 
 Init = Annotated[ByParameter, _Init("initializer", kinds.INITIALIZERS, definition="init")]

@@ -24,6 +24,10 @@ class Initializer(Component):
     ranks: ClassVar[range] = range(MAX_RANK + 1)
     """The numbers of axes of the tensors that it can fill."""
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torch.nn.init.{cls.kind}_"
+
     def problem(self, shape: Shape) -> str:
         """Return why a tensor of ``shape`` cannot be filled, or an empty string."""
         if len(shape) in self.ranks:

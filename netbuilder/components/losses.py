@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class Loss(Component):
     """A loss of torch, averaged over the batch."""
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torch.nn.{cls.kind}"
+
     def build(self) -> nn.Module:
         """Return torch's module, which maps logits (N, classes) and labels (N) to a scalar."""
         from torch import nn

@@ -19,6 +19,10 @@ class Optimizer(Component):
 
     lr: NonNegative
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torch.optim.{cls.kind}"
+
     def build(
         self, parameters: Iterable[torch.nn.Parameter], *, fused: bool
     ) -> torch.optim.Optimizer:

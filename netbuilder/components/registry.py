@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from importlib import import_module
@@ -210,21 +209,18 @@ class Registry(Generic[C]):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
+        return self.reference(handler)
+
+    def reference(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return a reference to the definition of the family, since layers contain layers."""
-        return _define(handler, self.definition, lambda: self._forms(handler))
+        from netbuilder.components.json_forms import define
+
+        return define(handler, self.definition, lambda: self._forms(handler))
 
     def _forms(self, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        bare = [name for name, kind in self.kinds.items() if not kind.required()]
-        forms = {name: _reference(kind, handler) for name, kind in self.kinds.items()}
-        mapping = {
-            "type": "object",
-            "properties": forms,
-            "additionalProperties": False,
-            "minProperties": 1,
-            "maxProperties": 1,
-        }
-        return {"anyOf": [{"enum": bare}, mapping] if bare else [mapping]}
+        from netbuilder.components.json_forms import family_schema
 
+        return family_schema(self.noun, self.kinds, handler)
 
 def _foreign_component(kind: type[C], arguments: object) -> C:
     """Return the component of a plugin's kind; what its own code raises is an error of the value.
@@ -265,75 +261,3 @@ def _require_record(component: Component) -> None:
         message = "the record of a run cannot hold its arguments"
         raise ValueError(message) from None
     dict(component.non_default_arguments())
-
-
-def _define(
-    handler: GetJsonSchemaHandler, name: str, schema: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """Return a reference to a definition, which the first reference adds to the schema."""
-    generator: Any = handler.generate_json_schema  # type: ignore[attr-defined]  # pydantic's own handler
-    key, reference = generator.get_cache_defs_ref_schema(f"netbuilder.{name}")
-    if key not in generator.definitions:
-        generator.definitions[key] = {}  # layers contain layers: they refer to it meanwhile
-        generator.definitions[key] = schema()
-    return dict(reference)
-
-
-def _reference(kind: type[Component], handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    """Return a reference to the definition of a kind."""
-    return _define(
-        handler,
-        kind.kind,
-        lambda: {
-            "description": inspect.cleandoc(kind.__doc__ or ""),
-            "anyOf": _written_forms(kind, handler),
-        },
-    )
-
-
-def _written_forms(kind: type[Component], handler: GetJsonSchemaHandler) -> list[dict[str, Any]]:
-    """Return the JSON Schemas of the values that can follow the name of a kind.
-
-    Only arguments by name have defaults and descriptions, which editors show.
-    """
-    kind.model_rebuild()
-    mapping = dict(handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__)))
-    mapping.pop("description", None)
-    by_field = mapping.get("properties", {})
-    if kind.variadic:
-        return [mapping, _constraint(by_field[kind.variadic])]
-    values = [_constraint(by_field[name]) for name in kind.positional()]
-    required = len(kind.required())
-    forms: list[dict[str, Any]] = [mapping]
-    if values and required < 2 and (scalar := _scalar(values[0])):
-        forms.append(scalar)
-    positional = {"type": "array", "minItems": required, "maxItems": len(values)}
-    forms.append(positional | ({"prefixItems": values} if values else {}))
-    if not required:
-        forms.append({"type": "null"})
-    return forms
-
-
-def _constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON Schema without its annotations."""
-    return {key: part for key, part in schema.items() if key not in ("default", "description")}
-
-
-def _scalar(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the part of a JSON Schema that allows numbers, strings and booleans, or None."""
-    if schema.keys() == {"anyOf"}:
-        parts = [part for part in map(_scalar, schema["anyOf"]) if part]
-        return parts[0] if len(parts) == 1 else {"anyOf": parts} if parts else None
-    if schema.keys().isdisjoint(("type", "enum", "const")):
-        return {"allOf": [schema, {"not": {"type": list(_NOT_SCALAR)}}]}
-    types = schema.get("type", ())
-    types = [types] if isinstance(types, str) else list(types)
-    scalars = [name for name in types if name not in _NOT_SCALAR]
-    if types and not scalars:
-        return None
-    if scalars == types:
-        return schema
-    return schema | {"type": scalars[0] if len(scalars) == 1 else scalars}
-
-
-_NOT_SCALAR = ("array", "object", "null")

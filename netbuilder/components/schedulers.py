@@ -40,6 +40,10 @@ class Scheduler(Component):
     watches_loss: ClassVar[bool] = False
     """Whether its step takes the test loss of the last epoch."""
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torch.optim.lr_scheduler.{cls.kind}"
+
     def problem(self, steps: int) -> str:
         """Return why a run of ``steps`` optimizer steps cannot use the scheduler, if it cannot."""
         return ""

@@ -83,17 +83,16 @@ def _check_folder_name(value: str) -> str:
     return value
 
 
+_ONE_BOUND: dict[str, Any] = {
+    "not": {"patternProperties": {"^(below|at_most|above|at_least)$": {"type": "null"}}}
+}
+"""The JSON Schema of a mapping that sets a bound: not all of its bounds are null or absent."""
+
+
 class Bound(StrictModel):
     """A range that a number must be in; at least one of its bounds is set."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [bound], "properties": {bound: {"type": "number"}}}
-                for bound in ("below", "at_most", "above", "at_least")
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=_ONE_BOUND)
 
     below: Finite | None = None
     at_most: Finite | None = None
@@ -126,14 +125,7 @@ PerAxisLimit = Annotated[
 class FieldBound(StrictModel):
     """A range for the receptive field; a number holds for every axis, a list for one axis each."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [bound], "properties": {bound: {"type": ["number", "array"]}}}
-                for bound in ("below", "at_most", "above", "at_least")
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=_ONE_BOUND)
 
     below: PerAxisLimit | None = None
     at_most: PerAxisLimit | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -55,6 +56,26 @@ def test_plugin_adds_the_kinds_of_a_module(plugin_folder: Path) -> None:
     assert run("check", "net.yaml", "--plugin", "cubes").code == 0
     schema = run("schema", "--plugin", "cubes").out
     assert '"Cubed"' in schema
+
+
+FIELDS = (
+    PLUGIN
+    + """
+    factor: Annotated[float, Field(description="Exponent of x.", examples=[3])]
+    bias: float
+"""
+)
+
+
+def test_the_schema_describes_the_fields_of_a_plugin(plugin_folder: Path) -> None:
+    """A field of a plugin has its own description, even where torch has an argument of its name."""
+    imports = "from typing import Annotated\nfrom pydantic import Field\n"
+    write(plugin_folder, "powers", imports + FIELDS.format(name="Power"))
+    assert run("schema", "--plugin", "powers", "--out", "schema.json").code == 0
+    kind = json.loads((plugin_folder / "schema.json").read_text())["$defs"]["Power"]
+    fields = kind["oneOf"][0]["else"]["properties"]
+    assert fields["factor"]["description"] == "Exponent of x. Required."
+    assert fields["bias"]["description"] == "An argument of Power. Required."
 
 
 def test_runs_with_a_plugin_are_read_with_the_same_option(plugin_folder: Path) -> None:

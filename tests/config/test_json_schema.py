@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,23 @@ from paths import ARCHS
 from strategies import NAMES, arguments, documents, inputs, plain_values
 
 from netbuilder._text import LARGEST
+from netbuilder.components.documentation import (
+    default_of,
+    field_description,
+    field_example,
+    markdown,
+)
+from netbuilder.components.field_texts import TEXTS, text_of
+from netbuilder.components.layers.base import LAYERS
 from netbuilder.config.json_schema import document_schema, schema_text
 from netbuilder.config.loader import parse_architecture
+from netbuilder.config.schema import COMPONENTS
 from netbuilder.config.yaml_nodes import parse
 from netbuilder.errors import ConfigError
 
 SCHEMA = document_schema()
+NAMED_LAYERS = SCHEMA["$defs"]["layer"]["else"]["oneOf"][0]["else"]
+"""The schema of a layer that is a mapping: a name and arguments."""
 VALIDATOR = Draft202012Validator(SCHEMA)
 ARCHITECTURES = sorted(ARCHS.glob("*.yaml"))
 SOUND = """\
@@ -209,15 +221,117 @@ def test_schema_and_loader_agree_on_a_changed_argument(
     _assert_agreement({name: list(values.values())})
 
 
+def forms(name: str) -> list[dict[str, Any]]:
+    """Return the schemas of the arguments of a kind: by name, a single one, by position."""
+    definition = SCHEMA["$defs"][name]
+    if "oneOf" not in definition:
+        patterns = NAMED_LAYERS["allOf"][0]["patternProperties"]
+        definition = next(patterns[pattern] for pattern in patterns if re.match(pattern, name))
+    return list(definition["oneOf"])
+
+
 def test_the_schema_has_descriptions_and_defaults() -> None:
     """Each kind has a description, and arguments have their default."""
-    layers = SCHEMA["$defs"]["layer"]["anyOf"][1]["properties"]
-    assert set(NAMES) < set(layers)
-    assert all(layers[name] == {"$ref": f"#/$defs/{name}"} for name in NAMES)
-    assert all(SCHEMA["$defs"][name]["description"] for name in NAMES)
-    by_name = SCHEMA["$defs"]["MaxPool2d"]["anyOf"][0]
-    assert by_name["properties"]["dilation"]["default"] == [1, 1]
+    layers = NAMED_LAYERS["properties"]
+    assert set(layers) == set(LAYERS.kinds) > set(NAMES)
+    assert all(layers[name] == {"$ref": f"#/$defs/{name}"} for name in layers)
+    assert all(SCHEMA["$defs"][name]["markdownDescription"] for name in layers)
+    by_name = forms("MaxPool2d")[0]
+    assert resolved(by_name["else"]["properties"]["dilation"])["default"] == 1
     assert by_name["required"] == ["kernel_size"]
+    assert resolved(forms("BatchNorm2d")[0]["else"]["properties"]["eps"])["default"] == 1e-5
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with what its reference refers to."""
+    if "$ref" not in schema:
+        return schema
+    return resolved(SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]) | schema
+
+
+def properties(schema: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every property of a schema with its name, each with what its reference refers to."""
+    if isinstance(schema, dict):
+        yield from ((name, resolved(part)) for name, part in schema.get("properties", {}).items())
+        for key, part in schema.items():
+            if key not in ("default", "examples", "defaultSnippets"):
+                yield from properties(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from properties(part)
+
+
+ABOUT = re.compile(r"[A-Za-z].{6,}\.( Unit: [a-z, ]+\.)? (Required|Default: .+)\.")
+
+
+def test_every_property_says_what_it_is_and_its_default() -> None:
+    """Each field has a meaning and its default, or that it is required; each kind has a text."""
+    every = list(properties(SCHEMA))
+    assert len(every) > 400
+    for name, part in every:
+        if name in COMPONENTS:
+            assert part["markdownDescription"]
+        elif name != "Repeat":
+            assert ABOUT.fullmatch(part["description"]), name
+            assert "A field of this section" not in part["description"], name
+
+
+FIELDS = [(kind, field) for kind in COMPONENTS.values() for field in kind.model_fields]
+
+
+def test_every_field_of_a_kind_has_a_text_and_every_text_a_field() -> None:
+    """No field falls back on a general text, and no text is without a field."""
+    texts = [text_of(kind, field) for kind, field in FIELDS]
+    assert not [text for text in texts if "An argument of" in text.meaning]
+    assert [name for name, text in TEXTS.items() if text not in texts] == []
+
+
+def test_the_default_in_a_description_is_that_of_the_field() -> None:
+    """What editors show as the default is what the loader uses."""
+    for kind, field in FIELDS:
+        info, about = kind.model_fields[field], field_description(kind, field)
+        default = None if info.is_required() else default_of(kind, field)
+        if info.is_required():
+            assert about.endswith(" Required.")
+        elif default is not None:
+            assert about.endswith(f" Default: {json.dumps(default)}.")
+            needed = {name: field_example(kind, name) for name in (*kind.required(), *kind.usual)}
+            value = getattr(kind.model_validate(needed | {field: default}), field)
+            assert value == info.get_default(call_default_factory=True)
+
+
+@pytest.mark.parametrize(
+    ("unit", "names"),
+    [
+        ("epochs", {"StepLR.step_size", "CosineAnnealingLR.T_max", "ReduceLROnPlateau.patience"}),
+        ("degrees", {"RandomRotation.degrees", "RandomAffine.degrees", "RandomAffine.shear"}),
+        ("pixels", {"RandomCrop.padding", "RandomCrop.size", "RandomRotation.center"}),
+        ("channels", {"Conv2d.out_channels", "ConvTranspose1d.out_channels"}),
+        ("positions", {"Conv2d.kernel_size", "MaxPool2d.stride", "Unfold.dilation"}),
+    ],
+)
+def test_fields_with_a_unit_name_it(unit: str, names: set[str]) -> None:
+    """Lengths, times and angles have a unit in their description."""
+    for name in names:
+        kind, field = name.split(".")
+        assert f" Unit: {unit}. " in field_description(COMPONENTS[kind], field)
+
+
+def test_every_link_is_the_page_of_a_class_of_torch_or_torchvision() -> None:
+    """The name in a link exists, and its page is where the documentation has it."""
+    linked = [kind for kind in COMPONENTS.values() if kind.torch_name()]
+    assert {kind.kind for kind in COMPONENTS.values() if kind not in linked} == {
+        "Parallel", "Residual", "mnist5k",
+    }  # fmt: skip
+    for kind in linked:
+        module, _, name = kind.torch_name().rpartition(".")
+        assert callable(getattr(import_module(module), name))
+        [url] = re.findall(r"\]\((.*)\)$", markdown(kind))
+        library = "vision" if module.startswith("torchvision") else "docs"
+        page = f"generated/{module}.{name}.html"
+        if module == "torch.nn.init":
+            page = f"nn.init.html#{module}.{name}"
+        assert url == f"https://docs.pytorch.org/{library}/stable/{page}"
 
 
 def references(schema: object) -> Iterator[str]:
@@ -241,10 +355,15 @@ def test_repeated_patterns_are_shared_definitions() -> None:
 
 def test_only_annotations_accompany_a_reference() -> None:
     """A constraint next to a reference could hide another where editors merge the two."""
+    annotations = {
+        "default", "description", "doNotSuggest", "examples", "markdownDescription", "title",
+    }  # fmt: skip
 
     def check(schema: object) -> None:
         if isinstance(schema, dict):
-            assert "$ref" not in schema or schema.keys() <= {"$ref", "default", "description"}
+            target = SCHEMA["$defs"].get(schema.get("$ref", "").removeprefix("#/$defs/"), {})
+            allowed = annotations if target.keys() - annotations else annotations | {"const"}
+            assert "$ref" not in schema or schema.keys() <= allowed | {"$ref"}
             for part in schema.values():
                 check(part)
         elif isinstance(schema, list):
@@ -257,10 +376,10 @@ def test_only_annotations_accompany_a_reference() -> None:
 def test_definitions_have_descriptive_names() -> None:
     """Editors show these names, so they are words for the allowed values."""
     names = set(SCHEMA["$defs"])
-    assert {"integer_from_1", "integer_from_1_or_list_of_2", "number_from_0_to_1_or_null"} < names
-    assert {"expression", "train_config", "Conv2d", "kaiming_normal"} < names
+    assert {"integer_from_1", "integer_from_1_or_list_of_2", "number_above_0_to_1"} < names
+    assert {"expression", "train", "Conv2d", "kaiming_normal"} < names
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,47}", name) for name in names)
-    assert SCHEMA["$defs"]["integer_from_1"]["anyOf"][0] == {
+    assert SCHEMA["$defs"]["integer_from_1"]["oneOf"][0] == {
         "type": "integer",
         "minimum": 1,
         "maximum": LARGEST,

@@ -32,11 +32,14 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from netbuilder.components.component import Component
+from netbuilder.components.documentation import default_of, summary, torch_page
+from netbuilder.components.field_texts import text_of
 from netbuilder.components.init import INITIALIZERS
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.components.registries import AUGMENTATIONS, DATASETS, LOSSES, OPTIMIZERS, SCHEDULERS
 from netbuilder.components.registry import Registry
 from netbuilder.config.loader import load
+from netbuilder.config.schema import COMPONENTS
 from netbuilder.network.analysis import analyse
 from netbuilder.render.drawing import draw
 from netbuilder.render.progress import HEADER, closing_line, epoch_row, opening_line, verdict_table
@@ -224,6 +227,7 @@ def catalogue() -> str:
     }
     for title, family in families.items():
         lines += [f"## {title}", "", *_kinds(family.kinds.values()), ""]
+    lines += ["## Arguments", "", "Editors show these texts, too.", "", *_texts(), ""]
     reasons: dict[str, list[str]] = {}
     for name, reason in LEFT_OUT.items():
         reasons.setdefault(reason, []).append(f"`{name}`")
@@ -242,8 +246,10 @@ def catalogue() -> str:
 def _kinds(kinds: Iterable[type[Component]]) -> list[str]:
     lines = ["| kind | description | arguments |", "| --- | --- | --- |"]
     for kind in kinds:
-        summary = (kind.__doc__ or "").partition("\n")[0].replace("``", "`").replace("|", r"\|")
-        lines.append(f"| `{kind.kind}` | {summary} | {_arguments(kind)} |")
+        about, name = summary(kind).replace("|", r"\|"), f"`{kind.kind}`"
+        if torch_name := kind.torch_name():
+            name = f"[{name}]({torch_page(torch_name)})"
+        lines.append(f"| {name} | {about} | {_arguments(kind)} |")
     return lines
 
 
@@ -257,15 +263,28 @@ def _arguments(kind: type[Component]) -> str:
 
 
 def _argument(kind: type[Component], name: str) -> str:
-    field = kind.model_fields[name]
-    if field.is_required():
+    if kind.model_fields[name].is_required():
         return f"`{name}`"
-    value = field.get_default(call_default_factory=True)
-    if isinstance(value, tuple) and value and len(set(value)) == 1:
-        [value] = set(value)  # one number for all axes
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
-        value = int(value)
-    return f"`{name}={json.dumps(value)}`"
+    return f"`{name}={json.dumps(default_of(kind, name))}`"
+
+
+def _texts() -> list[str]:
+    """Return the table of what arguments mean, each with the kinds that have it."""
+    rows: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for kind in COMPONENTS.values():
+        for name in kind.model_fields:
+            text = text_of(kind, name)
+            null = f"; by default {text.null}" if text.null else ""
+            _, kinds = rows.setdefault((name, f"{text.meaning}{null}"), (text.unit, []))
+            kinds.append(kind.kind)
+    return [
+        "| argument | meaning | unit | of |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| `{name}` | {meaning} | {unit} | {', '.join(kinds)} |"
+            for (name, meaning), (unit, kinds) in sorted(rows.items())
+        ),
+    ]
 
 
 def picture() -> str:

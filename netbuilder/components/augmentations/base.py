@@ -23,6 +23,10 @@ class Augmentation(Component):
     nor synchronizes with the device.
     """
 
+    @classmethod
+    def torch_name(cls) -> str:
+        return f"torchvision.transforms.v2.{cls.kind}"
+
     @abstractmethod
     def draw(self, count: int, shape: Shape, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Draw the random parameters of ``count`` images of ``shape``, each independently.

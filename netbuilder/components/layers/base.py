@@ -118,6 +118,11 @@ class TorchLayer(Layer, abstract=True):
         return False
 
     @classmethod
+    def torch_name(cls) -> str:
+        library = cls.namespace.partition(".")[0]
+        return f"{cls.namespace}.{cls.kind}" if library in ("torch", "torchvision") else ""
+
+    @classmethod
     def inferred_position(cls) -> int | None:
         if cls.inferred_arguments is TorchLayer.inferred_arguments:
             return None

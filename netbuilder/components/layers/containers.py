@@ -31,6 +31,10 @@ class Sequential(Container):
     name: str = ""
 
     @classmethod
+    def torch_name(cls) -> str:
+        return "torch.nn.Sequential"
+
+    @classmethod
     def usage_hint(cls, values: Sequence[Any]) -> str:
         return f"{cls.kind}: [...]"  # not called for a list, which is the variadic argument
 

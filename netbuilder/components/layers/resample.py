@@ -54,6 +54,8 @@ def _as_float32(value: float) -> float:
 class _Upsample(Unparametrized, abstract=True):
     """Resampling to another size by interpolation."""
 
+    usual = ("scale_factor",)  # either that or the size must be there
+
     size: Sizes | None = None
     scale_factor: Scales | None = None
 

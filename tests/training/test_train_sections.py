@@ -175,7 +175,7 @@ def accepted(text: str) -> Architecture | None:
     return architecture if check_architecture(architecture).is_sound else None
 
 
-@examples(few=15, many=3_000)
+@examples(few=15, many=600)
 @given(documents(), st.none() | st.integers(1, 9), st.sampled_from([None, "extend", "hold"]))
 def test_what_check_accepts_trains_or_diverges(
     text: str, stop: int | None, schedule: str | None

@@ -13,6 +13,8 @@ LARGEST = 2**31 - 1
 """Largest size or count: the range of a 32-bit index, beyond which torch is not reliable."""
 MAX_QUOTED = 40
 """Characters of a string that a message quotes."""
+MAX_FORM = 120
+"""Characters of what a message proposes to write."""
 MAX_SUGGESTED = 12
 """Names that a message lists when none is close to the unknown word."""
 
@@ -40,6 +42,11 @@ def plural(count: int, noun: str) -> str:
 def format_number(value: float) -> str:
     """Format a number with all digits if it is whole, else with ten significant digits."""
     return f"{int(value):,}" if value == int(value) else f"{value:,.10g}"
+
+
+def proposal(text: str) -> str:
+    """Return the end of a message that proposes to write something; empty if it is long."""
+    return text if len(text) <= MAX_FORM else ""
 
 
 def flow(value: object) -> str:

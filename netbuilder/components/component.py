@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from netbuilder._text import describe, did_you_mean, flow, plural, value_in
+from netbuilder._text import describe, did_you_mean, flow, plural, proposal, value_in
 from netbuilder.components import kinds
 
 _ALLOWED = {
@@ -92,7 +92,7 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         return "this field is required"
     if kind in _ALLOWED:
-        return f"found {value}; allowed: {_ALLOWED[kind]}{_conversion(error, model)}"
+        return f"found {value}; allowed: {_ALLOWED[kind]}{proposal(_conversion(error, model))}"
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
         return f"found {value}; allowed: {_COMPARISONS[bound]} {context[bound]}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from netbuilder._text import LARGEST, describe, flow, value_in
+from netbuilder._text import LARGEST, describe, flow, proposal, value_in
 from netbuilder.components.component import validation_error
 
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -173,7 +173,7 @@ class NumberList:
             self.read(right)
         except PydanticCustomError:
             return ""
-        return f"; write {flow(right)}"
+        return proposal(f"; write {flow(right)}")
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the values that `read` accepts."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from netbuilder._text import did_you_mean, flow, quoted
+from netbuilder._text import MAX_FORM, did_you_mean, flow, proposal, quoted
 from netbuilder.components.component import Component, accepts, by_name
 from netbuilder.components.foreign_names import (
     article,
@@ -35,8 +35,6 @@ LISTED = ("layer", "augmentation", "scheduler")
 
 MAX_CALL = 200
 """Characters of a call that is parsed."""
-MAX_FORM = 120
-"""Characters of a form to write."""
 
 
 def class_by_key(noun: str, kinds: Mapping[str, type[Component]], value: Any) -> str:
@@ -76,7 +74,7 @@ def several_keys(noun: str, kinds: Mapping[str, type[Component]], value: Any) ->
         arguments = by_name(kind, value[first]) | more
     except PydanticCustomError:
         return ""
-    return f"write {first}: {flow(arguments)}" if accepts(kind, arguments) else ""
+    return proposal(f"write {first}: {flow(arguments)}") if accepts(kind, arguments) else ""
 
 
 def list_of_words(noun: str, kinds: Mapping[str, type[Component]], value: Any) -> str:

@@ -17,7 +17,7 @@ from pydantic_core import (
     core_schema,
 )
 
-from netbuilder._text import describe, quoted
+from netbuilder._text import describe, proposal, quoted
 from netbuilder.components.component import (
     FAULT,
     Component,
@@ -132,7 +132,7 @@ class Registry(Generic[C]):
             lines = [
                 ErrorDetails(type=FAULT, loc=(), msg="", input=arguments, ctx=error.context or {})
             ]
-        if hint := positional_hint(kind, arguments):
+        if hint := proposal(positional_hint(kind, arguments)):
             position = "" if isinstance(arguments, Mapping) else " by position"
             message = f"found {describe(arguments)}{position}; {hint}"
             context = {"message": message}

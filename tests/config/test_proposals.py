@@ -348,3 +348,25 @@ def test_a_shape_that_is_proposed_fits(
     [problem] = network_problems(shape, layers)
     assert proposal in problem
     assert network_problems(right_shape, right_layers) == []
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "{Permute: [" + ", ".join(map(str, range(99))) + "]}",
+        "{Linear: '" + "1, " * 99 + "1'}",
+        "[Conv2d, " + "1, " * 99 + "1]",
+        "{Linear: 10, x: '" + "y" * 999 + "'}",
+        "{Linear: {units: '" + "y" * 999 + "'}}",
+        "{type: Linear, x: '" + "y" * 999 + "'}",
+        "Linear(" + "1, " * 99 + "1)",
+        "{Sequential: {layers: '" + "y" * 999 + "'}}",
+    ],
+    ids=lambda layer: layer[:20],
+)
+def test_a_long_value_is_not_repeated(layer: str) -> None:
+    """A message stays a line that can be read."""
+    text = f"name: net\ninput: [8]\nlayers:\n  - {layer}\n"
+    with pytest.raises(ConfigError, match=r"net\.yaml:4:") as caught:
+        parse_architecture(text, "net.yaml")
+    assert all(len(str(problem)) <= 400 for problem in caught.value.problems)

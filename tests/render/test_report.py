@@ -203,7 +203,8 @@ def test_a_network_without_a_finished_run_has_a_next_step(tmp_path: Path) -> Non
     document = tmp_path / "my net.yaml"
     document.write_text(DOCUMENT)
     [alone] = report_on(Selection.open_all([document], tmp_path)).iterations
-    assert alone.remarks == (f"No finished run; to train it: netbuilder train '{document}'",)
+    hint = f"netbuilder train '{document}' --out {tmp_path}"
+    assert alone.remarks == (f"No finished run; to train it: {hint}",)
     unfinished = write_run(tmp_path / "runs", THREE, ACCURACIES[:2], finished=False)
     for path in (tmp_path / "runs", unfinished.path):
         [iteration] = report_on(Selection.open_all([path])).iterations

@@ -185,6 +185,11 @@ def _computable(schema: Any) -> Any:
     parts = result.get("anyOf", [])
     if any(isinstance(part.get("const"), str) for part in parts):
         parts.append(EXPRESSION)
+    computable = [part for part in parts if EXPRESSION in part.get("anyOf", ())]
+    for part in computable[1:]:  # one of the alternatives has the expressions of all
+        part["anyOf"].remove(EXPRESSION)
+        [only] = part.pop("anyOf")
+        part.update(only)
     if {"type": "null"} in parts and any("$ref" in part for part in parts):
         result["anyOf"] = [NOTHING if part == {"type": "null"} else part for part in parts]
     computed = result.get("type") in ("integer", "number", "boolean") or "enum" in result

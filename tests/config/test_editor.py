@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from language_server import MARK, PROGRAM, LanguageServer, accept, plain
+from paths import ARCHS
 
 from netbuilder.components.component import Component
 from netbuilder.components.datasets import Dataset
@@ -131,6 +132,39 @@ def test_required_fields_are_placeholders_and_optional_fields_are_offered(
     assert item["textEdit"]["newText"] == "Conv2d: {out_channels: ${1:16}, kernel_size: ${2:3}}"
     fields = {"init", "stride", "padding", "dilation", "groups", "bias", "padding_mode"}
     assert offered(server, f"{CONV}      kernel_size: 3\n      ¦\n").keys() == fields
+
+
+DOCUMENTS = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.long] * (position % 6 > 0))
+    for folder in (ARCHS, ARCHS / "zoo")
+    for position, path in enumerate(sorted(folder.glob("*.yaml")))
+]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_the_editor_reports_nothing_about_a_valid_document(
+    path: Path, server: LanguageServer
+) -> None:
+    """No document of the repository is underlined."""
+    text = re.sub(r"schema=\S+", f"schema={FILE_NAME}", path.read_text(encoding="utf-8"))
+    assert server.problems(text) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("Conv2d: {out_channels: 3}", 'Missing property "kernel_size".'),
+        ("Conv2d: {}", 'Missing property "kernel_size".'),
+        (
+            "Conv2d: {out_channels: 3, kernel_size: 3, strides: 2}",
+            "Property strides is not allowed.",
+        ),
+        ("ReLU: {inplace: 3}", 'Incorrect type. Expected "boolean | string".'),
+    ],
+)
+def test_the_editor_reports_a_mistake(line: str, problem: str, server: LanguageServer) -> None:
+    """A missing or unknown field and a wrong type are underlined with a reason."""
+    assert problem in server.problems(f"{LAYER}  - {line}\n")
 
 
 # --- every kind ----------------------------------------------------------------------------------

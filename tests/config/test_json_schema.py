@@ -37,7 +37,7 @@ SCHEMA = document_schema()
 NAMED_LAYERS = SCHEMA["$defs"]["layer"]["else"]["oneOf"][0]["else"]
 """The schema of a layer that is a mapping: a name and arguments."""
 VALIDATOR = Draft202012Validator(SCHEMA)
-ARCHITECTURES = sorted(ARCHS.glob("*.yaml"))
+ARCHITECTURES = sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("zoo/*.yaml")])
 SOUND = """\
 name: a
 input: [1, 28, 28]
@@ -87,6 +87,36 @@ def test_the_schema_is_generated_without_torch() -> None:
 def test_every_document_of_the_repository_is_valid(path: Path) -> None:
     """The schema allows each document in archs/."""
     VALIDATOR.validate(plain(path.read_text(encoding="utf-8")))
+
+
+PROBES: tuple[Any, ...] = (
+    "${a}", "x", "same", "valid", "random", "mnist5k", "none", "tanh", "ReLU", "zeros", "a_block",
+    0, 1, 2, -3, 0.5, 1e9, True, None, [], [1], [1, 2], [0.1, 0.2], [1, 2, 3, 4], ["${a}"], {},
+    {"ReLU": None}, {"a_block": 3}, {"Repeat": {"times": 1, "layers": []}}, {"zeros": None},
+    {"weight": "zeros"}, {"SGD": {"lr": 1}}, {"below": 3},
+)  # fmt: skip
+
+
+def test_alternatives_have_no_value_in_common() -> None:
+    """``oneOf`` refuses what two alternatives allow, so none may; here are values of all kinds."""
+
+    def check(schema: object) -> None:
+        if isinstance(schema, dict):
+            for form in schema.get("oneOf", ()):
+                validator = VALIDATOR.evolve(schema=form | {"$defs": SCHEMA["$defs"]})
+                accepts[id(schema)] = accepts.get(id(schema), []) + list(
+                    filter(validator.is_valid, PROBES)
+                )
+            values = [json.dumps(value) for value in accepts.get(id(schema), ())]
+            assert sorted(values) == sorted(set(values)), schema
+            for part in schema.values():
+                check(part)
+        elif isinstance(schema, list):
+            for part in schema:
+                check(part)
+
+    accepts: dict[int, list[Any]] = {}
+    check(SCHEMA)
 
 
 def test_the_repository_has_documents() -> None:

@@ -74,6 +74,18 @@ class LanguageServer:
         result = self._at_mark("textDocument/hover", text)
         return str(result["contents"]["value"]) if result else ""
 
+    def problems(self, text: str) -> list[str]:
+        """Return what the server reports about a document."""
+        self.open(text)
+        while True:
+            message = self._receive()
+            if "method" in message and "id" in message:
+                self._answer(message)
+            elif message.get("method") == "textDocument/publishDiagnostics":
+                diagnostics = message["params"]
+                if diagnostics.get("version", self._version) == self._version:
+                    return [str(problem["message"]) for problem in diagnostics["diagnostics"]]
+
     def _at_mark(self, method: str, text: str) -> Any:
         before, after = text.split(MARK)
         self.open(before + after)

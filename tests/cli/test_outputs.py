@@ -58,12 +58,6 @@ def folder(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
-    """The output of each command in a file, as far as it was written."""
-    return {}
-
-
 def write(command: str, out: str, *options: str) -> tuple[object, str, str]:
     """Run a command with an output file."""
     name = ["--out", out]
@@ -167,6 +161,7 @@ def test_a_device_takes_the_output(command: str, folder: Path) -> None:
     assert Path("link").is_symlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", FILES)
 def test_a_dash_is_standard_output(command: str, folder: Path) -> None:
     """It gets the content alone; messages go to standard error, and no file is created."""
@@ -178,9 +173,6 @@ def test_a_dash_is_standard_output(command: str, folder: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert begins_like(command, process.stdout)
     assert sorted(folder.iterdir()) == before
-
-
-test_a_dash_is_standard_output = pytest.mark.long(test_a_dash_is_standard_output)
 
 
 def test_a_dash_is_standard_output_for_text(folder: Path) -> None:

@@ -314,6 +314,7 @@ def test_log_probabilities_of_other_groups_are_refused(
     [
         ((*SCORES, "Softmax: 1"), "Softmax gives probabilities"),
         ((*SCORES, "Softmin: 1"), "Softmin gives probabilities"),
+        ((*MAP, "Softmax2d", "AdaptiveAvgPool2d: 1"), "Softmax2d gives probabilities"),
         ((*SCORES, "Softmax: 1", "LogSoftmax: 1"), "above 23.2%"),
         ((*SCORES, "Sigmoid", "LogSoftmax: 1"), "above 23.2%"),
         ((*SCORES, "BatchNorm1d"), "the output of BatchNorm1d is not known to be"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import netbuilder
 from netbuilder.errors import CheckFailed, MachineError, require_extra
+from netbuilder.inference.export_fault import failing_layer
 from netbuilder.runs.run import Run
 
 if TYPE_CHECKING:
@@ -110,12 +111,17 @@ def export_run(
         except OSError:
             raise
         except Exception as error:  # exporters raise anything for an unsupported layer
+            layer = _failing_layer(run, form, model, Path(folder))
             raise MachineError(
-                f"{form} cannot represent {run.architecture.name}: {_reason(error)}; "
-                "use another format"
+                f"{form} cannot represent {run.architecture.name}: "
+                f"{layer and f'{layer}: '}{_reason(error)}; use another format"
             ) from error
-        predict = file_format.read(temporary, build(run.analysis).eval())
-        difference, agreeing = _compare(model, predict, batch, out)
+        try:
+            predict = file_format.read(temporary, build(run.analysis).eval())
+            difference, agreeing = _compare(model, predict, batch, out)
+        except CheckFailed as error:
+            layer = _failing_layer(run, form, model, Path(folder))
+            raise CheckFailed(f"{error}; {layer} differs" if layer else str(error)) from None
         size = temporary.stat().st_size
         os.replace(temporary, out)  # noqa: PTH105  # out of the temporary folder
     return ExportedFile(out, size, len(batch), difference, agreeing)
@@ -140,6 +146,18 @@ def _compare(model: nn.Module, predict: Predict, batch: Tensor, out: Path) -> tu
         )
     same = expected.flatten(1).argmax(1) == actual.flatten(1).argmax(1)
     return difference, int(same.sum())
+
+
+def _failing_layer(run: Run, form: str, model: nn.Module, folder: Path) -> str:
+    """Return the first layer whose export alone fails, or differs; empty if there is none."""
+    file_format, path = FORMATS[form], folder / "layer"
+
+    def attempt(module: nn.Module, batch: Tensor) -> None:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            file_format.write(module, batch[:2], "{}", path)
+            _compare(module, file_format.read(path, module), batch, path)
+
+    return failing_layer(run, form, model, attempt)
 
 
 def _reason(error: BaseException) -> str:

@@ -53,6 +53,9 @@ class RReLU(Elementwise):
             )
         return self
 
+    def onnx_obstacle(self, x: Shape) -> str:
+        return "it has no operator with random slopes"
+
 
 class Hardtanh(Elementwise):
     """Clips values to [min_val, max_val]."""

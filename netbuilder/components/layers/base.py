@@ -79,6 +79,13 @@ class Layer(Component):
     def build(self, x: Shape) -> "nn.Module":
         """Return the torch module, for batches of ``x``."""
 
+    def onnx_obstacle(self, x: Shape) -> str:
+        """Return why torch cannot export the layer to ONNX for batches of ``x``; empty if it can.
+
+        A test holds the answers of the built-in kinds against the exporter.
+        """
+        return ""
+
 
 LAYERS: Registry[Layer] = Registry("layer", kinds.LAYERS)
 """The kinds that a list of layers may hold. Plugins add further ones."""

@@ -47,7 +47,7 @@ class Layer(Component):
         if missing and not abstract:
             raise TypeError(f"layer kind {cls.__name__} does not define: {', '.join(missing)}")
         if is_foreign(cls) and not abstract:
-            from netbuilder.components.layers.rules import guard_rules
+            from netbuilder.components.layer_rules import guard_rules
 
             guard_rules(cls)
 

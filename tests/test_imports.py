@@ -213,7 +213,7 @@ def test_a_light_import_is_accepted() -> None:
         ("draw", "archs/iter10.yaml", "--out", "-"),
         ("check", "no-such-file.yaml", "--format", "json"),
         ("schema",),
-        ("check", "archs/iter1.yaml", "--advice", "--runs", "archs/results"),
+        ("check", "archs/iter1.yaml", "--advice", "--runs", "archs/results", "--for", "onnx"),
         ("runs", "archs/results"),
         ("diff", "archs/iter9.yaml", "archs/iter10.yaml", "--runs", "archs/results"),
         ("compare", "archs/iter9.yaml", "archs/iter10.yaml", "--runs", "archs/results"),

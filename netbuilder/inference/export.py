@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import netbuilder
 from netbuilder._files import destination, remove_leftovers, temporary_folder, write_to
 from netbuilder.errors import CheckFailed, MachineError, require_extra
+from netbuilder.inference.export_fault import failing_layer
 from netbuilder.runs.run import Run
 
 if TYPE_CHECKING:
@@ -121,14 +122,19 @@ def export_run(
         except OSError:
             raise
         except Exception as error:  # exporters raise anything for an unsupported layer
+            layer = _failing_layer(run, form, model, folder)
             raise MachineError(
-                f"{form} cannot represent {run.architecture.name}: {_reason(error)}; "
-                "use another format"
+                f"{form} cannot represent {run.architecture.name}: "
+                f"{layer and f'{layer}: '}{_reason(error)}; use another format"
             ) from error
-        predict = file_format.read(temporary, build(run.analysis).eval())
-        if isinstance(predict, nn.Module):
-            fix_statistics(predict, data.dataset, hardware, data.train_images)
-        difference, agreeing = _compare(model, predict, batch, out)
+        try:
+            predict = file_format.read(temporary, build(run.analysis).eval())
+            if isinstance(predict, nn.Module):
+                fix_statistics(predict, data.dataset, hardware, data.train_images)
+            difference, agreeing = _compare(model, predict, batch, out)
+        except CheckFailed as error:
+            layer = _failing_layer(run, form, model, folder)
+            raise CheckFailed(f"{error}; {layer} differs" if layer else str(error)) from None
         content = temporary.read_bytes()
     write_to(out, content)
     return ExportedFile(out, len(content), len(batch), difference, agreeing)
@@ -153,6 +159,18 @@ def _compare(model: nn.Module, predict: Predict, batch: Tensor, out: Path) -> tu
         )
     same = expected.flatten(1).argmax(1) == actual.flatten(1).argmax(1)
     return difference, int(same.sum())
+
+
+def _failing_layer(run: Run, form: str, model: nn.Module, folder: Path) -> str:
+    """Return the first layer whose export alone fails, or differs; empty if there is none."""
+    file_format, path = FORMATS[form], folder / "layer.pt2"
+
+    def attempt(module: nn.Module, batch: Tensor) -> None:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            file_format.write(module, batch[:2], "{}", path)
+            _compare(module, file_format.read(path, module), batch, path)
+
+    return failing_layer(run, form, model, attempt)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from netbuilder.components.initializers import Initializer
+from netbuilder.components.layer_rules import RuleFault
 from netbuilder.components.layers.base import Weighted
 from netbuilder.components.layers.container import Container
-from netbuilder.components.layers.rules import RuleFault
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import Problem, ShapeError
 from netbuilder.network.analysis import Analysis, analyse

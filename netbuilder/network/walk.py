@@ -7,9 +7,9 @@ from math import prod
 from typing import NamedTuple
 
 from netbuilder.components.foreign_code import fault_text, is_foreign
+from netbuilder.components.layer_rules import RuleFault
 from netbuilder.components.layers.base import Layer, require_init
 from netbuilder.components.layers.container import Branch, Container, ShapeMismatch
-from netbuilder.components.layers.rules import RuleFault
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.shapes import LARGEST_TENSOR, Shape, format_shape

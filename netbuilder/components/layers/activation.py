@@ -66,6 +66,9 @@ class RReLU(Elementwise):
         _require_invertible("lower", self.lower, inplace=self.inplace)
         return self
 
+    def onnx_obstacle(self, x: Shape) -> str:
+        return "it has no operator with random slopes"
+
 
 class Hardtanh(Elementwise):
     """Clips values to [min_val, max_val]."""

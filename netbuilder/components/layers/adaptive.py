@@ -32,6 +32,14 @@ class _AdaptivePool(Unparametrized, abstract=True):
         return field.read(None, *(Window.adaptive(*axis) for axis in axes))
 
 
+class _AdaptiveMaxPool(_AdaptivePool, abstract=True):
+    def onnx_obstacle(self, x: Shape) -> str:
+        for size, bins in zip(x[1:], self.output_shape(x)[1:], strict=True):
+            if size % bins:
+                return f"it has no windows of different sizes, as for {size} positions in {bins}"
+        return ""
+
+
 class AdaptiveAvgPool1d(_AdaptivePool):
     """Applies 1-D adaptive average pooling over (C, L)."""
 
@@ -40,7 +48,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
     output_size: Annotated[tuple[int | None, ...], _output_size(1)]
 
 
-class AdaptiveMaxPool1d(_AdaptivePool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """Applies 1-D adaptive max pooling over (C, L)."""
 
     axes = 1
@@ -56,7 +64,7 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     output_size: Annotated[tuple[int | None, ...], _output_size(2)]
 
 
-class AdaptiveMaxPool2d(_AdaptivePool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Applies 2-D adaptive max pooling over (C, H, W)."""
 
     axes = 2
@@ -71,8 +79,14 @@ class AdaptiveAvgPool3d(_AdaptivePool):
 
     output_size: Annotated[tuple[int | None, ...], _output_size(3)]
 
+    def onnx_obstacle(self, x: Shape) -> str:
+        bins = self.output_shape(x)[1:]
+        return (
+            "it has no adaptive average over three axes, except to 1x1x1" if max(bins) > 1 else ""
+        )
 
-class AdaptiveMaxPool3d(_AdaptivePool):
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """Applies 3-D adaptive max pooling over (C, D, H, W)."""
 
     axes = 3

@@ -47,7 +47,7 @@ class Layer(Component):
         if missing and not abstract:
             raise TypeError(f"layer kind {cls.__name__} does not define: {', '.join(missing)}")
         if is_foreign(cls) and not abstract:
-            from netbuilder.components.layers.rules import guard_rules
+            from netbuilder.components.layer_rules import guard_rules
 
             guard_rules(cls)
 
@@ -78,6 +78,13 @@ class Layer(Component):
     @abstractmethod
     def build(self, x: Shape) -> "nn.Module":
         """Return the torch module, for batches of ``x``."""
+
+    def onnx_obstacle(self, x: Shape) -> str:
+        """Return why torch cannot export the layer to ONNX for batches of ``x``; empty if it can.
+
+        A test holds the answers of the built-in kinds against the exporter.
+        """
+        return ""
 
 
 LAYERS: Registry[Layer] = Registry("layer", kinds.LAYERS)

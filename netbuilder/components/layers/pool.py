@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -197,6 +198,9 @@ class AvgPool2d(_Pool):
     count_include_pad: bool = True
     divisor_override: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
 
+    def onnx_obstacle(self, x: Shape) -> str:
+        return _divisor_obstacle(self, x)
+
 
 class LPPool2d(_Pool):
     """Applies 2-D power-average pooling over (C, H, W): the p-norm, where p is ``norm_type``."""
@@ -234,6 +238,9 @@ class AvgPool3d(_MeanPool3d):
     count_include_pad: bool = True
     divisor_override: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
 
+    def onnx_obstacle(self, x: Shape) -> str:
+        return _divisor_obstacle(self, x)
+
 
 class LPPool3d(_MeanPool3d):
     """Applies 3-D power-average pooling over (C, D, H, W): the p-norm, where p is ``norm_type``."""
@@ -244,3 +251,15 @@ class LPPool3d(_MeanPool3d):
     kernel_size: Triple
     stride: Triple | None = None
     ceil_mode: bool = False
+
+
+def _divisor_obstacle(pool: AvgPool2d | AvgPool3d, x: Shape) -> str:
+    """Return why ONNX lacks an average with its own divisor; empty if it is the usual one."""
+    divisor, count = pool.divisor_override, prod(pool.kernel_size)
+    strides = pool.stride or pool.kernel_size
+    axes = zip(x[1:], pool.padding, pool.kernel_size, strides, strict=True)
+    is_cut = pool.ceil_mode and any((n + 2 * pad - k) % step for n, pad, k, step in axes)
+    skips_padding = any(pool.padding) and not pool.count_include_pad
+    if divisor is None or (divisor == count and not is_cut and not skips_padding):
+        return ""
+    return "it divides by the number of values that a window reads, and has no divisor_override"

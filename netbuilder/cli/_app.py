@@ -19,8 +19,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import netbuilder
-from netbuilder._commands import command_line
 from netbuilder._text import did_you_mean
+from netbuilder._text.commands import command_line
 from netbuilder.cli._output import discard, echo, echo_error, open_streams
 from netbuilder.errors import ConfigError, MachineError, NetbuilderError
 

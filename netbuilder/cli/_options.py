@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from netbuilder._commands import repeat, shell_word
+from netbuilder._text.commands import repeat, shell_word
 from netbuilder.cli._completion import datasets, documents
 from netbuilder.cli._output import echo
 from netbuilder.errors import ConfigError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netbuilder._commands import shell_word
+from netbuilder._text.commands import shell_word
 from netbuilder.cli._completion import documents
 from netbuilder.cli._options import (
     DataDir,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from netbuilder._commands import command
 from netbuilder._text import did_you_mean
+from netbuilder._text.commands import command
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import Force, Plugins, is_streamed, require_writable, write_output
 from netbuilder.cli._output import echo

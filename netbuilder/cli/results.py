@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netbuilder._commands import resume_command
+from netbuilder._text.commands import resume_command
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import Plugins, TableFormat, table_format
 from netbuilder.cli._output import echo

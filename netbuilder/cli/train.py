@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from netbuilder._commands import repeat
+from netbuilder._text.commands import repeat
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import (
     DataDir,

@@ -222,6 +222,7 @@ class Registry(Generic[C]):
 
         return family_schema(self.noun, self.kinds, handler)
 
+
 def _foreign_component(kind: type[C], arguments: object) -> C:
     """Return the component of a plugin's kind; what its own code raises is an error of the value.
 

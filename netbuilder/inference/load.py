@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from netbuilder._commands import command, resume_command
 from netbuilder._text import printable
+from netbuilder._text.commands import command, resume_command
 from netbuilder.errors import CheckpointError
 from netbuilder.network.build import build
 from netbuilder.runs.run import Run

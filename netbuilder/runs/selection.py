@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netbuilder._commands import command, resume_command
 from netbuilder._text import natural_key, plural
+from netbuilder._text.commands import command, resume_command
 from netbuilder.config.loader import load
 from netbuilder.config.schema import Architecture
 from netbuilder.errors import ConfigError, MachineError, Problem

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from netbuilder._commands import resume_command
 from netbuilder._text import printable
+from netbuilder._text.commands import resume_command
 from netbuilder.data.dataset import NAMES, LoadedData
 from netbuilder.data.loader import BatchLoader, InMemoryLoader, StreamingLoader, must_stream
 from netbuilder.data.transforms import epoch_order

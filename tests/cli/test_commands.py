@@ -16,7 +16,14 @@ from paths import ROOT
 from run_folders import write_run
 from small import DOCUMENT
 
-from netbuilder._commands import REPEATED, command, command_line, repeat, resume_command, shell_word
+from netbuilder._text.commands import (
+    REPEATED,
+    command,
+    command_line,
+    repeat,
+    resume_command,
+    shell_word,
+)
 from netbuilder.cli import train as train_command
 from netbuilder.cli._app import COMMANDS, CommandGroup
 from netbuilder.cli._signals import Stop

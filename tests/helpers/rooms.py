@@ -13,7 +13,7 @@ from typing import TypeGuard
 
 from paths import ROOT
 
-GROUND = {"_text", "errors", "_files", "_commands"}
+GROUND = {"_text", "errors", "_files"}
 ROOMS = {
     "components": GROUND,
     "config": {"components", *GROUND},
@@ -40,7 +40,6 @@ ROOMS = {
 """Each room with the rooms that its modules may import."""
 ALLOWED = {room: {room, *others} for room, others in ROOMS.items()} | {
     "_text": {"_text"},
-    "_commands": set(),
     "errors": {"_text"},
     "_files": {"_files", "errors", "_text"},
 }

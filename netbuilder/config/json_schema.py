@@ -94,7 +94,7 @@ def _with_blocks(layer: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     repeat = {
         "type": "object", "additionalProperties": False, "required": ["Repeat"],
-        "properties": {"Repeat": {"doNotSuggest": True} | section_schema(_REPEAT, "Repeat")},
+        "properties": {"Repeat": _ABOUT_REPEAT | section_schema(_REPEAT, "Repeat")},
     }  # fmt: skip
     layer["else"] = {"anyOf": [layer["else"], block, separate_empty(repeat)]}
     return layer
@@ -151,7 +151,14 @@ _BLOCK: dict[str, Any] = {
         "layers": _LAYERS,
     },
 }
-_BLOCK_NAME = {"type": "string", "pattern": f"^{BLOCK_NAME}$", "title": "block"}
+_ABOUT_REPEAT = {
+    "description": "Repeats layers in sequence; index counts from 0.", "doNotSuggest": True,
+}  # fmt: skip
+_BLOCK_NAME = {
+    "type": "string",
+    "pattern": f"^{BLOCK_NAME}$",
+    "description": "A block of this document.",
+}
 _CALL = {"description": "A block of this document, with its parameters by name."}
 _DEFINITIONS: dict[str, Any] = {
     "include": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},

@@ -31,7 +31,9 @@ class Sharing:
         self._schema = schema
         self._definitions: dict[str, Any] = schema["$defs"]
         self._names: dict[str, str | None] = {
-            _key(definition): name for name, definition in self._definitions.items()
+            key: name
+            for name, definition in self._definitions.items()
+            if len(key := _key(definition)) >= _MIN_SHARED  # texts of kinds have no constraint
         }
         self._counts: Counter[str] = Counter()
         self._fields: dict[str, str] = {}

@@ -235,7 +235,8 @@ def test_hover_explains_every_kind_and_field(
         ("  - ReLU", "rectified linear unit"), ("  - Linear: 10", "affine transformation"),
         ("  - Linear: [10, true]", "affine transformation"), ("  - GELU: tanh", "Gaussian error"),
         ("  - MaxPool2d: [2, 2]", "max pooling"), ("  - BatchNorm2d:", "batch normalization"),
-        ("  - Conv2d: ['${2 ** 3}', 3]", "2-D convolution"),
+        ("  - Conv2d: ['${2 ** 3}', 3]", "2-D convolution"), ("  - a_block", "block"),
+        ("  - a_block: {a: 3}", "block"), ("  - Repeat: {times: 2, layers: [ReLU]}", "index"),
     ],
 )  # fmt: skip
 def test_hover_explains_a_kind_in_every_form(

@@ -301,7 +301,9 @@ def test_every_property_says_what_it_is_and_its_default() -> None:
     for name, part in every:
         if name in COMPONENTS:
             assert part["markdownDescription"]
-        elif name != "Repeat":
+        elif name == "Repeat":
+            assert part["description"]
+        else:
             assert ABOUT.fullmatch(part["description"]), name
             assert "A field of this section" not in part["description"], name
 
@@ -381,6 +383,22 @@ def test_repeated_patterns_are_shared_definitions() -> None:
     assert len(schema_text().encode()) < 150_000
     assert json.loads(schema_text()) == SCHEMA
     assert set(references(SCHEMA)) == set(SCHEMA["$defs"])
+
+
+def test_the_text_of_a_kind_belongs_to_that_kind_alone() -> None:
+    """A reference to a text stands beside the name of its kind, or is the property of that name."""
+
+    def check(schema: object, name: str = "") -> None:
+        if isinstance(schema, dict):
+            target = schema.get("$ref", "").removeprefix("#/$defs/")
+            assert target not in COMPONENTS or target in (name, schema.get("const"))
+            for key, part in schema.items():
+                check(part, key)
+        elif isinstance(schema, list):
+            for part in schema:
+                check(part)
+
+    check(SCHEMA)
 
 
 def test_only_annotations_accompany_a_reference() -> None:

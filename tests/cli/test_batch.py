@@ -152,7 +152,11 @@ def test_a_signal_ends_the_batch_and_lists_what_was_not_trained(
         return real(*arguments)
 
     monkeypatch.setattr(step, "augment", hang_up)
-    result = run("train", *documents("met", "plain", "missed"), "-q")
+    earlier = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may ignore it
+    try:
+        result = run("train", *documents("met", "plain", "missed"), "-q")
+    finally:
+        signal.signal(signal.SIGHUP, earlier)
     assert result.code == 128 + signal.SIGHUP
     listed = endings(result.out, 3)
     assert listed["met"].startswith("stopped by SIGHUP in epoch 1, step ")

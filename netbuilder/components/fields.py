@@ -17,7 +17,7 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A number that torch never sees."""
 
-LARGEST_NUMBER = 1e37
+LARGEST_NUMBER = 1e38
 """The largest number that torch sees: that of 32-bit floats, with room for small factors."""
 
 Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from netbuilder.components.component import Component, validation_error
 from netbuilder.components.fields import NonNegative, Number, Positive, Probability, Size
@@ -136,7 +136,8 @@ class XavierUniform(Initializer):
     kind = "xavier_uniform"
     ranks = range(2, MAX_RANK + 1)
 
-    gain: NonNegative = 1.0
+    # The range of a weight with one input and one output is 2 * sqrt(3) times the gain.
+    gain: Annotated[float, Field(ge=0, le=1e37, allow_inf_nan=False)] = 1.0
 
 
 class XavierNormal(Initializer):

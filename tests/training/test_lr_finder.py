@@ -212,6 +212,6 @@ def test_a_range_test_takes_less_than_a_tenth_of_an_epoch(batch: int, steps: int
 
 def test_a_loss_that_is_not_finite_at_once_is_reported() -> None:
     """The message names a lower rate as a way out."""
-    broken = small("layers[0].Conv2d.init={weight: {constant: 1e37}}", "layers[1]=Identity")
+    broken = small("layers[0].Conv2d.init={weight: {constant: 1e38}}", "layers[1]=Identity")
     with pytest.raises(Diverged, match="the lowest learning rate; use a lower --from, or"):
         range_test(broken, precision="fp32")

@@ -81,7 +81,7 @@ def class_name(value: object) -> str:
 def unwrapped(value: Any) -> Any:
     """Return the network that ``torch.compile`` wraps; other values are returned unchanged."""
     kind = type(value)
-    if kind.__name__ == "OptimizedModule" and kind.__module__.startswith("torch._dynamo"):
+    if kind.__name__ == "OptimizedModule" and kind.__module__.startswith("torch."):
         return attributes(value)["_modules"]["_orig_mod"]
     return value
 
@@ -195,7 +195,8 @@ def _tensor_reason(tensor: Any, table: str) -> str:
             f"has a hook on its gradient, {_hook_name(hooks[0])}, which a document cannot "
             "express; remove the hook first"
         )
-    if torch._debug_has_internal_overlap(tensor) == 1 and tensor.numel() > 1:
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    if any(size > 1 and not step for size, step in steps):
         return "repeats values in memory, as after expand(); call contiguous() first"
     return ""
 

@@ -18,7 +18,7 @@ from netbuilder._files import UnfitFileError, require_regular
 from netbuilder.components.datasets import Dataset
 from netbuilder.components.registries import DATASETS
 from netbuilder.data.download import DownloadError, download
-from netbuilder.data.published import FACTS, decoded_bytes, difference
+from netbuilder.data.published import SIZES, decoded_bytes, difference
 from netbuilder.errors import DataError
 
 
@@ -51,7 +51,7 @@ class Archive:
 
 def archives(kind: str) -> tuple[Archive, ...]:
     """List the archives of a data set, from torchvision's metadata."""
-    source, sizes = _class(kind), FACTS[kind].sizes
+    source, sizes = _class(kind), SIZES[kind]
     if hasattr(source, "resources"):
         folder = Path(source.__name__) / "raw"
         return tuple(

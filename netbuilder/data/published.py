@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 
 import torch
@@ -16,35 +15,19 @@ MEAN_TOLERANCE = 0.005
 """The published means have four digits; those of two data sets of one shape differ by more."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """The published facts of a data set, which torchvision lacks.
-
-    Attributes:
-        train: The number of training images.
-        test: The number of test images.
-        sizes: The sizes of its archives in bytes, in torchvision's order.
-    """
-
-    train: int
-    test: int
-    sizes: tuple[int, ...]
-
-
-FACTS = {
-    "mnist": Facts(60_000, 10_000, (9_912_422, 28_881, 1_648_877, 4_542)),
-    "fashion_mnist": Facts(60_000, 10_000, (26_421_880, 29_515, 4_422_102, 5_148)),
-    "kmnist": Facts(60_000, 10_000, (18_165_135, 29_497, 3_041_136, 5_120)),
-    "cifar10": Facts(50_000, 10_000, (170_498_071,)),
-    "cifar100": Facts(50_000, 10_000, (169_001_437,)),
+SIZES: dict[str, tuple[int, ...]] = {
+    "mnist": (9_912_422, 28_881, 1_648_877, 4_542),
+    "fashion_mnist": (26_421_880, 29_515, 4_422_102, 5_148),
+    "kmnist": (18_165_135, 29_497, 3_041_136, 5_120),
+    "cifar10": (170_498_071,),
+    "cifar100": (169_001_437,),
 }
-"""The facts of each data set that can be downloaded."""
+"""The published sizes of the archives of a data set in bytes, in torchvision's order."""
 
 
 def shapes(dataset: Dataset) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the four tensors of a data set, by the names in `NAMES`."""
-    facts = FACTS[dataset.kind]
-    counts = (facts.train, facts.train, facts.test, facts.test)
+    counts = (*[dataset.train_size] * 2, *[dataset.test_size] * 2)
     return {
         name: (count, *dataset.shape) if "images" in name else (count,)
         for name, count in zip(NAMES, counts, strict=True)
@@ -78,7 +61,7 @@ def difference(dataset: Dataset, tensors: Mapping[str, Tensor]) -> str:
         abs(mean - known) > MEAN_TOLERANCE
         for mean, known in zip(means.tolist(), dataset.mean, strict=True)
     ):
-        found_means = ", ".join(f"{mean:.4f}" for mean in means.tolist())
+        measured = ", ".join(f"{mean:.4f}" for mean in means.tolist())
         expected = ", ".join(f"{mean:.4f}" for mean in dataset.mean)
-        return f"train_images have the mean {found_means}, expected {expected}"
+        return f"train_images have the mean {measured}, expected {expected}"
     return ""

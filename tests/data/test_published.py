@@ -13,7 +13,7 @@ from torchvision import datasets
 from netbuilder.components.datasets import Dataset
 from netbuilder.components.registries import DATASETS
 from netbuilder.data.archives import archives
-from netbuilder.data.published import FACTS, MEAN_TOLERANCE, decoded_bytes, shapes
+from netbuilder.data.published import MEAN_TOLERANCE, SIZES, decoded_bytes, shapes
 
 SERVED = {kind: cls for kind, cls in DATASETS.kinds.items() if cls.torchvision_class}
 
@@ -89,7 +89,7 @@ def names_file(kind: str, classes: tuple[str, ...]) -> bytes:
 def test_every_data_set_outside_the_package_is_torchvisions() -> None:
     """Only mnist5k, which is part of the package, has no class in torchvision."""
     assert set(DATASETS.kinds) - set(SERVED) == {"mnist5k"}
-    assert set(FACTS) == set(SERVED)
+    assert set(SIZES) == set(SERVED)
     assert all(issubclass(source_of(kind), datasets.VisionDataset) for kind in SERVED)
 
 
@@ -161,12 +161,10 @@ def test_facts_agree_with_each_other(cls: type[Dataset]) -> None:
     assert all(name.isprintable() and len(name) <= 20 for name in cls.classes)
     assert not cls.former_classes or len(cls.former_classes) == len(cls.classes)
     assert len(cls.mean) == len(cls.std) == cls.shape[0]
-    if cls.kind in FACTS:
-        facts, doc = FACTS[cls.kind], cls.__doc__ or ""
-        assert f"{facts.train:,} to train, {facts.test:,} to test" in doc
-        assert shapes(cls())["train_images"] == (facts.train, *cls.shape)
-        assert len(facts.sizes) == len(archives(cls.kind))
-        assert sum(facts.sizes) < decoded_bytes(cls())
+    if cls.kind in SIZES:
+        assert shapes(cls())["train_images"] == (cls.train_size, *cls.shape)
+        assert len(SIZES[cls.kind]) == len(archives(cls.kind))
+        assert sum(SIZES[cls.kind]) < decoded_bytes(cls())
 
 
 def test_means_tell_data_sets_of_one_shape_apart() -> None:

@@ -23,7 +23,7 @@ from netbuilder._files import digest_of
 from netbuilder.components.datasets import Cifar10, Cifar100, Dataset, FashionMnist, KMnist
 from netbuilder.data import cache
 from netbuilder.data.open import must_download, open_dataset
-from netbuilder.data.published import FACTS, Facts
+from netbuilder.data.published import SIZES
 from netbuilder.errors import DataError
 
 __all__ = ["fashion"]  # a fixture
@@ -286,7 +286,7 @@ def test_unpacked_files_of_cifar_are_read(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_mirror_without_end_is_left(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is written than the published file has, and the reason names its size."""
     shutil.rmtree(fashion / PLACE)
-    monkeypatch.setitem(FACTS, "fashion_mnist", Facts(40, 20, (100_000,) * 4))
+    monkeypatch.setitem(SIZES, "fashion_mnist", (100_000,) * 4)
 
     class Endless(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from netbuilder.components.datasets import Cifar10, Dataset, FashionMnist
-from netbuilder.data.published import FACTS, Facts
 
 COUNTS = {"train": 40, "t10k": 20}
 PLACE = Path("FashionMNIST", "raw")
@@ -21,14 +20,13 @@ PLACE = Path("FashionMNIST", "raw")
 
 def publish_counts(kind: type[Dataset], train: int, test: int) -> None:
     """Replace the published facts of a data set for the rest of the process; no digest is known."""
-    FACTS[kind.kind] = Facts(train, test, FACTS[kind.kind].sizes)
-    kind.digest = None
+    kind.train_size, kind.test_size, kind.digest = train, test, None
 
 
 def patch_counts(monkeypatch: pytest.MonkeyPatch, kind: type[Dataset], *counts: int) -> None:
     """Replace the published facts of a data set for a test."""
-    monkeypatch.setitem(FACTS, kind.kind, FACTS[kind.kind])
-    monkeypatch.setattr(kind, "digest", kind.digest)
+    for fact in ("train_size", "test_size", "digest"):
+        monkeypatch.setattr(kind, fact, getattr(kind, fact))
     publish_counts(kind, *counts)
 
 

@@ -16,6 +16,9 @@ from netbuilder.errors import ConfigError, Problem
 
 MAX_BYTES = 1024 * 1024
 
+_DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""Folders of the open files of this process, such as the pipe of ``check <(…)`` in a shell."""
+
 
 def read_text(path: Path) -> str:
     """Read the text of a document.
@@ -24,7 +27,8 @@ def read_text(path: Path) -> str:
         ConfigError: The file is missing, a folder, unreadable, too large, empty or not UTF-8.
     """
     try:
-        if not path.is_dir():
+        is_open = path == Path("/dev/stdin") or path.parent in _DESCRIPTORS
+        if not is_open and not path.is_dir():
             require_regular(path)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

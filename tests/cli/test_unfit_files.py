@@ -130,3 +130,15 @@ def test_every_command_refuses_what_is_no_file(place: str, work: Path) -> None:
     for kind in replaced(place):
         for command in READERS[place]:
             require_one_line(place, kind, command)
+
+
+def test_a_document_can_be_an_open_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell passes the output of a command by the path of a descriptor."""
+    monkeypatch.chdir(tmp_path)
+    reader, writer = os.pipe()
+    os.write(writer, TEXT.encode())
+    os.close(writer)
+    try:
+        assert run("check", f"/dev/fd/{reader}").code == 0
+    finally:
+        os.close(reader)

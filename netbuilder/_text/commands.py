@@ -12,7 +12,7 @@ from pathlib import Path
 REPEATED: dict[str, tuple[str, ...]] = {
     "--plugin": (
         "new", "summarize", "check", "train", "evaluate", "predict", "lr-find", "diff",
-        "compare", "results", "report", "import", "export", "schema",
+        "compare", "results", "report", "draw", "import", "export", "schema",
     ),
     "--data-dir": ("train", "evaluate", "lr-find", "bench", "export"),
     "--logger": ("train",),

@@ -167,7 +167,8 @@ class NumberList:
         right = _plain_numbers(value, integer=self.items.integer)
         if isinstance(value, str) and value.lower() in self.words:
             right = value.lower()
-        if right is None or (right == value and type(right) is type(value)):
+        # A value that is not a number does not equal itself.
+        if right is None or right is value or (right == value and type(right) is type(value)):
             return ""
         try:
             self.read(right)

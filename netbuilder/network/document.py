@@ -18,7 +18,7 @@ def document(architecture: Architecture, remarks: str = "") -> str:
     data = {
         "name": architecture.name,
         "input": list(architecture.input),
-        "layers": [_plain(layer) for layer in architecture.layers],
+        "layers": [layer_form(layer) for layer in architecture.layers],
     }
     text = yaml.dump(data, Dumper=_Indented, sort_keys=False, default_flow_style=None, width=100)
     return "\n".join([*lines, text])
@@ -34,10 +34,10 @@ class _Indented(yaml.SafeDumper):
         return True
 
 
-def _plain(layer: Layer) -> Any:
+def layer_form(layer: Layer) -> Any:
     """A layer as plain data for YAML, in the shortest form of the document grammar."""
     if isinstance(layer, Container):
-        return _plain_container(layer)
+        return _container_form(layer)
     arguments = layer.non_default_arguments()
     if not arguments:
         return layer.kind
@@ -47,11 +47,11 @@ def _plain(layer: Layer) -> Any:
     return {layer.kind: arguments}
 
 
-def _plain_container(layer: Container) -> Any:
+def _container_form(layer: Container) -> Any:
     arguments = layer.non_default_arguments()
     branches = [b for b in layer.child_branches() if b.layers or b.name != "shortcut"]
     for branch in [*branches, *filter(None, [layer.tail()])]:
-        children: Any = [_plain(child) for child in branch.layers]
+        children: Any = [layer_form(child) for child in branch.layers]
         parent = arguments
         for step in branch.place[:-1]:
             parent = parent.setdefault(step, {})

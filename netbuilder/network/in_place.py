@@ -45,9 +45,6 @@ class _Step(NamedTuple):
 OWN_OUTPUT = frozenset({"AlphaDropout", "FeatureAlphaDropout"})
 """Kinds whose argument ``inplace`` changes nothing in torch."""
 
-SLOPES = {"ELU": "alpha", "LeakyReLU": "negative_slope"}
-"""The argument of kinds that torch cannot train in place if it is negative."""
-
 
 def in_place_problems(analysis: Analysis) -> list[Problem]:
     """Return the layers whose work in place prevents the backward pass."""
@@ -86,10 +83,6 @@ def _faults(chain: Iterable[_Step], kind: str = "") -> tuple[list[tuple[_Step, s
         if in_place and kind and layer.kind not in OWN_OUTPUT:
             reason = f"it would overwrite the output of the {kind} before it, from which torch "
             faults.append((step, f"{reason}computes the gradient"))
-        slope = SLOPES.get(layer.kind, "")
-        if in_place and slope and getattr(layer, slope) < 0:
-            reason = f"torch computes no gradient in place for a negative {slope}"
-            faults.append((step, reason))
         needed = layer.kind in NEED_OUTPUT or (in_place and layer.kind in NEED_OUTPUT_IN_PLACE)
         kind = layer.kind if needed else ""
     return faults, kind

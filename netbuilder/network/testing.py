@@ -18,6 +18,7 @@ from netbuilder.components.receptive_field.field import ReceptiveField
 from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape, spatial
 from netbuilder.errors import ShapeError
+from netbuilder.network.document import layer_form
 from netbuilder.network.trial import module_problem
 
 BATCH = 2
@@ -117,8 +118,9 @@ def _schema_difference(layer: Layer) -> str:
 
 
 def _read_from_document(layer: Layer) -> Layer:
-    kind = type(layer)
-    return kind.model_validate(by_name(kind, layer.non_default_arguments()))
+    form, kind = layer_form(layer), type(layer)
+    arguments = None if isinstance(form, str) else form[layer.kind]
+    return kind.model_validate(by_name(kind, arguments))
 
 
 def parameters(module: nn.Module) -> list[tuple[str, Shape]]:

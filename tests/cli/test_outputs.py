@@ -67,7 +67,7 @@ def write(command: str, out: str, *options: str) -> tuple[object, str, str]:
 def begins_like(command: str, content: bytes) -> bool:
     """Whether a content is that of a command's file."""
     return {
-        "schema": content.startswith(b'{\n  "$schema"'),
+        "schema": content.startswith(b'{\n"$schema"'),
         "new": b"name: x\n" in content,
         "import": b"name: net\n" in content,
         "python": b"class Small(nn.Sequential):" in content,

@@ -32,6 +32,7 @@ LONG = (
     "compare runs --out c.png",
     "results runs",
     "report small.yaml --out report",
+    "draw small.yaml --out s.svg",
     "guide training",
     "guide",
     "schema",

@@ -195,7 +195,10 @@ def test_an_initializer_that_does_not_fit_its_layer_is_a_fault(layer: object, me
 @pytest.mark.parametrize(
     ("init", "message"),
     [
-        ("kaiming", r"init: unknown initializer 'kaiming'; did you mean kaiming_n"),
+        (
+            "kaiming",
+            r"init: unknown initializer 'kaiming'; write kaiming_normal or kaiming_un",
+        ),
         ({"normal": {"std": -1}}, r"init\.normal\.std: found the number -1"),
         ({"weights": "zeros"}, r"init: unknown initializer 'weights'"),
         ({"weight": "zeros", "scale": "ones"}, r"init\.scale: unknown field"),

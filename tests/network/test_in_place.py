@@ -68,8 +68,6 @@ def test_what_backward_needs_is_not_overwritten(kind: str) -> None:
 @pytest.mark.parametrize(
     ("layer", "field"),
     [
-        ({"ELU": {"alpha": -0.5, "inplace": True}}, "layers[1].ELU.inplace"),
-        ({"LeakyReLU": {"negative_slope": -0.5, "inplace": True}}, "layers[1].LeakyReLU.inplace"),
         (
             {"Residual": {"body": ["Sigmoid", {"ReLU": {"inplace": True}}]}},
             "layers[1].Residual.body[1].ReLU.inplace",
@@ -86,7 +84,7 @@ def test_what_backward_needs_is_not_overwritten(kind: str) -> None:
     ],
 )  # fmt: skip
 def test_the_place_of_a_layer_in_place_is_named(layer: Any, field: str) -> None:
-    """A slope below 0, a layer in a branch, and one behind others that share memory."""
+    """A layer in a branch, and one after others that share memory."""
     architecture = network(layer)
     assert not trains(architecture)
     [problem] = in_place_problems(analyse(architecture))

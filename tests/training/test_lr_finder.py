@@ -94,7 +94,7 @@ def test_the_command_saves_curve_and_picture(tmp_path: Path) -> None:
     test = RangeTest.read(folder / "lr-find.json")
     assert test is not None
     assert test.steps == 40
-    assert f"max_lr={test.suggestion:.2g}'" in result.out
+    assert f"max_lr={test.suggestion:.2g}\n" in result.out
     assert (folder / "lr-find.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "small.yaml").read_text().replace("max_lr: 0.2", "max_lr: 9999")
     (tmp_path / "small.yaml").write_text(text)
@@ -180,7 +180,7 @@ def test_the_suggested_option_sets_the_rate(tmp_path: Path, old: str, new: str, 
     document.write_text(DOCUMENT.replace(old, new) if old else DOCUMENT)
     result = run("lr-find", str(document), "--out", str(tmp_path), "--steps", "40", "--to", "100")
     assert document.read_text() == (DOCUMENT.replace(old, new) if old else DOCUMENT)
-    suggested = re.search(r"--set '(.*)=(.*)'\n", result.out)
+    suggested = re.search(r"--set (\S+)=(\S+)\n", result.out.replace("'", ""))
     assert suggested is not None
     assert suggested[1] == field
     train = load(document, [f"{suggested[1]}={suggested[2]}"]).trained

@@ -153,6 +153,16 @@ def test_the_tenth_sees_all_from_its_pooling_on() -> None:
 # --- kinds of claims ------------------------------------------------------------------------------
 
 
+def test_holes_of_any_position_count() -> None:
+    """Here the window of the first position lies in the padding but for one pixel."""
+    layer = {"Conv2d": {"out_channels": 1, "kernel_size": 2, "padding": 2, "dilation": 2}}
+    coverage, read = _measured(network(layer, shape=(1, 9, 9)))
+    line = along(read, 0)
+    assert int(line[:, 0].sum()) == 1
+    assert any(map(_has_hole, line.T))
+    assert coverage.holes == (True, True)
+
+
 def test_a_cross_is_not_the_whole_input() -> None:
     """All rows and all columns are read by one position, but not every pixel."""
     branches = {"rows": [{"Conv2d": [1, [9, 1]]}], "columns": [{"Conv2d": [1, [1, 9]]}]}

@@ -88,6 +88,7 @@ def test_claims_about_chains_are_exact(architecture: Architecture) -> None:
         assert int(line.sum(0).max()) == coverage.position[axis]
         assert int(line.any(1).sum()) == coverage.together[axis]
         assert any(map(_has_hole, line.T)) == coverage.holes[axis]
+    assert coverage.whole == bool(read.flatten(0, -2).all(0).any())
 
 
 # --- known networks -------------------------------------------------------------------------------
@@ -161,6 +162,14 @@ def test_holes_of_any_position_count() -> None:
     assert int(line[:, 0].sum()) == 1
     assert any(map(_has_hole, line.T))
     assert coverage.holes == (True, True)
+
+
+def test_the_whole_of_one_axis_is_not_the_whole_input() -> None:
+    """A column is all of one axis and one pixel of the other."""
+    layer = {"Conv2d": {"out_channels": 1, "kernel_size": [9, 1], "padding": [4, 0]}}
+    coverage, _ = _measured(network(layer, shape=(1, 9, 9)))
+    assert coverage.position == (9, 1)
+    assert not coverage.whole
 
 
 def test_a_cross_is_not_the_whole_input() -> None:

@@ -49,7 +49,7 @@ LONG = (
     "train --help",
     "--version",
 )
-FIRST = 100
+FIRST = 300
 """A call by which the command line has begun; before it, the interpreter ends at a signal."""
 EVERY = [*LINES, *(pytest.param(line, marks=pytest.mark.long) for line in LONG)]
 

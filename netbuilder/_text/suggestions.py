@@ -13,19 +13,26 @@ MAX_SUGGESTED = 12
 MAX_COMPARED = 250_000
 """Characters of known names that the suggestions for one document compare: about 100 words."""
 
-_compared: ContextVar[dict[tuple[str, tuple[str, ...]], int] | None] = ContextVar(
-    "compared", default=None
-)
+
+class _Search:
+    """What the suggestions for one document compared so far."""
+
+    def __init__(self) -> None:
+        self.words: set[tuple[str, tuple[str, ...]]] = set()
+        self.characters = 0
+
+
+_search: ContextVar[_Search | None] = ContextVar("search", default=None)
 
 
 @contextmanager
 def limited_suggestions() -> Iterator[None]:
     """Limit the search for close names in the ``with`` block to `MAX_COMPARED` characters."""
-    token = _compared.set({})
+    token = _search.set(_Search())
     try:
         yield
     finally:
-        _compared.reset(token)
+        _search.reset(token)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -38,12 +45,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _may_compare(word: str, known: tuple[str, ...]) -> bool:
     """Return whether the search for a name that is close to a word is within the limit."""
-    compared = _compared.get()
-    if compared is None or (word, known) in compared:
+    search = _search.get()
+    if search is None or (word, known) in search.words:
         return True
-    if sum(compared.values()) >= MAX_COMPARED:
+    if search.characters >= MAX_COMPARED:
         return False
-    compared[word, known] = sum(map(len, known))
+    search.words.add((word, known))
+    search.characters += sum(map(len, known))
     return True
 
 

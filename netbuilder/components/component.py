@@ -175,13 +175,21 @@ def _family_of(kind: str) -> str:
     return "layer"
 
 
-def _distinct(errors: list[ErrorDetails], model: type[BaseModel]) -> list[ErrorDetails]:
-    """Leave out the error of a missing field that is present under a misspelled name."""
-    hints = {explain(error, model) for error in errors if error["type"] == "extra_forbidden"}
+def _explained(
+    errors: list[ErrorDetails], model: type[BaseModel]
+) -> list[tuple[ErrorDetails, str]]:
+    """Return each error with its message.
+
+    The error of a missing field that is present under a misspelled name is left out.
+    """
+    pairs = [(error, explain(error, model)) for error in errors]
+    hints = [message for error, message in pairs if error["type"] == "extra_forbidden"]
     matches = [re.match(r"unknown field; (?:did you mean|write) (\w+)", hint) for hint in hints]
     names = {match[1] for match in matches if match}
     return [
-        error for error in errors if error["type"] != "missing" or error["loc"][-1] not in names
+        (error, message)
+        for error, message in pairs
+        if error["type"] != "missing" or error["loc"][-1] not in names
     ]
 
 
@@ -201,11 +209,9 @@ class StrictModel(BaseModel):
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=validation_error(explain(line, cls)),
-                        loc=line["loc"],
-                        input=line["input"],
+                        type=validation_error(message), loc=line["loc"], input=line["input"]
                     )
-                    for line in _distinct(error.errors(include_url=False), cls)
+                    for line, message in _explained(error.errors(include_url=False), cls)
                 ],
             ) from None
 

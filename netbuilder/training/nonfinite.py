@@ -58,19 +58,27 @@ class NonFinite:
             return f"{name} is the first with a weight that is not finite"
         return f"{name} is the first whose {self.quantity} is not finite, {values}"
 
-    def remedy(self, precision: str) -> str:
+    def remedy(self, precision: str, *, is_first_step: bool = False) -> str:
         """Return what to do about it."""
         if not self.diverges and self.row is not None:
             return (
                 "A lower learning rate does not change that: replace the layer, or change the "
                 "values that it takes"
             )
-        return lower_rate(precision)
+        return usual_remedy(precision, is_first_step=is_first_step)
 
 
-def lower_rate(precision: str) -> str:
-    """Return the usual advice against a loss that is not finite."""
+def usual_remedy(precision: str, *, is_first_step: bool = False) -> str:
+    """Return the usual advice against a loss that is not finite.
+
+    In the first step of a run no rate was used yet.
+    """
     other = "" if precision == "fp32" else ", or with --precision fp32"
+    if is_first_step:
+        return (
+            "This is the first step, so that a lower learning rate does not change that: train "
+            f"again with a smaller init or smaller arguments of the layers{other}"
+        )
     return f"Train again with a lower learning rate{other}"
 
 

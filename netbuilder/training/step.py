@@ -23,7 +23,7 @@ from netbuilder.training.cuda_graph import Body, CudaGraphed, DeferredFiniteChec
 from netbuilder.training.device import Device, seeder
 from netbuilder.training.ema import ExponentialMovingAverage
 from netbuilder.training.lr_schedule import build_schedule, move
-from netbuilder.training.nonfinite import NonFinite, are_finite, first_nonfinite, lower_rate
+from netbuilder.training.nonfinite import NonFinite, are_finite, first_nonfinite, usual_remedy
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,8 @@ class Step:
         """Return the error for a step, which is repeated with hooks; no update was applied."""
         where = f"in epoch {epoch + 1}, step {step + 1}"
         precision, analysis = self._hardware.precision, self._state.analysis
-        reason, remedy = f"the loss or a gradient is not finite {where}", lower_rate(precision)
+        reason, is_first_step = f"the loss or a gradient is not finite {where}", epoch + step == 0
+        remedy = usual_remedy(precision, is_first_step=is_first_step)
         repeated = None if batch is None else self._repeat(epoch, step, *batch)
         if repeated is not None:
             loss, fault = repeated
@@ -258,7 +259,7 @@ class Step:
                 reason = f"a weight is not finite {where}"
             if fault is not None:
                 reason += f": {fault.describe(analysis, self._config.loss.kind)}"
-                remedy = fault.remedy(precision)
+                remedy = fault.remedy(precision, is_first_step=is_first_step)
         return Diverged(f"{reason}; the update was skipped. {remedy}")
 
     def _repeat(

@@ -37,7 +37,7 @@ from netbuilder.training.evaluation import LabeledPredictions, evaluate, predict
 from netbuilder.training.events import Compiling, EpochEnded, Event, Finished, Started, Stepped
 from netbuilder.training.extension import extension_notes
 from netbuilder.training.lr_schedule import moves_after_steps, rebuild_schedule, schedule_end
-from netbuilder.training.nonfinite import first_nonfinite_in_test, lower_rate
+from netbuilder.training.nonfinite import first_nonfinite_in_test, usual_remedy
 from netbuilder.training.reference import fix_statistics
 from netbuilder.training.resources import (
     batch_that_fits,
@@ -292,7 +292,7 @@ class Trainer:
         if isfinite(test_loss):  # some losses hide an infinite output
             reason = "an output on the test set is not finite"
         reason += f" after epoch {self.progress.epoch + 1}"
-        remedy = lower_rate(self.hardware.precision)
+        remedy = usual_remedy(self.hardware.precision)
         fault = first_nonfinite_in_test(
             self.train_state.eval_model, self.analysis, self.config, self.data, self.hardware
         )

@@ -184,6 +184,19 @@ def test_a_limit_above_what_smooth_labels_ask_for_is_no_harm(loss: str) -> None:
     assert bool(warnings(*SCORES, "Softmax: 1", loss=loss)) == expected
 
 
+def test_labels_without_a_class_are_reported() -> None:
+    """With a smoothing of 1, torch's loss does not depend on the label; with less it does."""
+    scores = torch.randn(1, 10)
+    for smoothing, is_reported in ((1.0, True), (0.99, False)):
+        module = nn.CrossEntropyLoss(label_smoothing=smoothing)
+        losses = torch.stack([module(scores, torch.tensor([label])) for label in range(10)])
+        assert bool((losses.max() - losses.min()) < 1e-6) == is_reported
+        reports = warnings(*SCORES, loss=f"{{CrossEntropyLoss: {{label_smoothing: {smoothing}}}}}")
+        assert [text.split(":")[0] for text in reports] == (
+            ["smoothed-labels train.loss.CrossEntropyLoss.label_smoothing"] if is_reported else []
+        )
+
+
 @pytest.mark.parametrize("layers", [(*SCORES, "Softmax: 1"), (*SCORES, "Sigmoid")])
 def test_scores_that_cannot_reach_the_margin_are_reported(layers: tuple[str, ...]) -> None:
     """With a margin of 2, the loss of scores between 0 and 1 is never 0; scores do reach it."""

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from netbuilder.render.plots.curves import draw_curves
 from netbuilder.render.plots.images import draw_confusion, draw_mistakes
 from netbuilder.render.plots.style import with_palette
-from netbuilder.runs.records import Mistake
+from netbuilder.runs.records import EpochRecord, Mistake
 
 COUNTS = np.array([[5, 1], [2, 7]])
 
@@ -58,3 +59,11 @@ def test_a_palette_is_applied_once(tmp_path: Path) -> None:
     small = with_palette(buffer.getvalue())
     assert len(small) < 0.6 * len(buffer.getvalue())
     assert with_palette(small) == small
+
+
+def test_a_loss_below_zero_is_drawn_without_a_warning(tmp_path: Path) -> None:
+    """A logarithmic axis has no place for it; matplotlib would warn on the terminal."""
+    numbers = dict.fromkeys(EpochRecord.model_fields, 1.0) | {"train_loss": -0.3, "test_loss": -0.4}
+    epochs = [EpochRecord.model_validate(numbers | {"epoch": number}) for number in (1, 2)]
+    draw_curves(tmp_path / "curves.png", "net", epochs, None)
+    assert (tmp_path / "curves.png").is_file()

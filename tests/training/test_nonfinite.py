@@ -166,3 +166,22 @@ def test_a_rate_that_is_too_high_is_to_be_lowered(
     assert "is the first" in error
     assert "Train again with a lower learning rate" in error
     assert ("--precision fp32" in error) == (precision == "bf16")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "  - Flatten\n  - Linear: {out_features: 10, init: {normal: {std: 1.0e+38}}}",
+        "  - Flatten\n  - Linear: {out_features: 10, init: {constant: 1.0e+38}}",
+        "  - ConstantPad2d: [1, 1.0e+38]\n  - Flatten\n  - Linear: 10",
+    ],
+)
+def test_the_first_step_is_not_blamed_on_the_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: str
+) -> None:
+    """No update was made before it, so that no learning rate changes its loss."""
+    monkeypatch.chdir(tmp_path)
+    error = train(tmp_path, layers, 0.01)
+    assert "in epoch 1, step 1" in error
+    assert "Train again with a lower learning rate" not in error
+    assert "a smaller init or smaller arguments of the layers" in error

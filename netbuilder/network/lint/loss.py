@@ -65,6 +65,17 @@ def loss_input(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
         yield Finding(values.origin.place, reason, remedy)
 
 
+def smoothed_labels(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
+    """The loss asks for the same probability of each class, whatever the image."""
+    train = analysis.architecture.train
+    if train and isinstance(train.loss, CrossEntropyLoss) and train.loss.label_smoothing == 1:
+        yield Finding(
+            ("train", "loss", "CrossEntropyLoss", "label_smoothing"),
+            "the loss is lowest where all classes have the same probability, whatever the image",
+            "use less, such as 0.1",
+        )
+
+
 def _cross_entropy(
     values: Values, origin: Row, classes: int, smoothing: float
 ) -> Iterator[tuple[str, str]]:
@@ -151,5 +162,6 @@ def normalizes_single_values(analysis: Analysis, _evidence: Evidence) -> Iterato
 RULES = (
     Rule("before-output", before_output),
     Rule("loss-input", loss_input),
+    Rule("smoothed-labels", smoothed_labels),
     Rule("axis-of-one-value", normalizes_single_values),
 )

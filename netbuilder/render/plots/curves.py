@@ -48,7 +48,9 @@ def draw_curves_of_seeds(
     if goal is not None:
         accuracy.axhline(goal, color=GOAL, linestyle="--", linewidth=1, label=f"target {goal:g}")
     loss.set_ylabel("loss")
-    loss.set_yscale("log")
+    losses = [min(epoch.train_loss, epoch.test_loss) for metrics in runs for epoch in metrics]
+    if min(losses, default=0) > 0:  # NLLLoss of probabilities is below 0
+        loss.set_yscale("log")
     accuracy.set_ylabel("accuracy, %")
     tested = [epoch.test_accuracy for metrics in runs for epoch in metrics]
     accuracy.set_ylim(bottom=accuracy_floor(tested, goal), top=100.05)

@@ -9,6 +9,7 @@ from netbuilder._text import plural, printable
 from netbuilder.components.shapes import spatial
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import Row
+from netbuilder.render.drawing.chain import chain_of
 from netbuilder.render.drawing.families import family_of
 from netbuilder.render.drawing.model import (
     Block,
@@ -18,7 +19,6 @@ from netbuilder.render.drawing.model import (
     Lane,
     Repeat,
     blocks_of,
-    chain_of,
     count_blocks,
     count_layers,
     first_row,

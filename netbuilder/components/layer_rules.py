@@ -26,7 +26,7 @@ _depth: ContextVar[int] = ContextVar("depth", default=0)
 
 
 class RuleFault(ShapeError):
-    """A rule of a plugin's kind raised an exception, or returned what is no answer.
+    """A rule of a plugin's kind raised an exception, or returned what is not an answer.
 
     Attributes:
         layer: The layer of that kind.
@@ -52,7 +52,7 @@ def guard_rules(kind: type[Component]) -> None:
 
 
 Check = Callable[[Component, tuple[Any, ...], Any], str]
-"""Returns why the value of a rule is no answer; empty if it is one."""
+"""Returns why the value of a rule is not an answer; empty if it is one."""
 
 
 def _instead(value: object, allowed: str) -> str:

@@ -150,7 +150,7 @@ class Registry(Generic[C]):
         )
 
     def _not_a_mapping(self, value: object) -> str:
-        """Return the message about a value that is no component in any form."""
+        """Return the message about a value that is not a component in any form."""
         from netbuilder.components.foreign_forms import list_of_words
         from netbuilder.components.foreign_names import article
 

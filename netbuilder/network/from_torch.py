@@ -252,7 +252,7 @@ def _require_no_own_tensors(module: nn.Module, where: str) -> None:
 
 
 def _foreign_reason(value: object) -> str:
-    """What to name instead of a module that torch derives from another; empty if it is none."""
+    """What to name instead of a module that torch derives from another; empty for others."""
     import torch
 
     kind = type(value)

@@ -119,7 +119,7 @@ class _Folder:
         key: object
         match item:
             case Block():
-                # The layers of a folded container are no items of their own.
+                # The layers of a folded container are not items of their own.
                 content = repr(item.rows[0].layer) if item.is_fold else ""
                 key = (content, *map(self._row_key, item.rows))
             case Fork():

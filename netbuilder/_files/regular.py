@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class UnfitFileError(Exception):
-    """A path leads to no regular file, or to one that is too large; the message says which."""
+    """A path does not lead to a regular file, or the file is too large; the message says which."""
 
 
 _OTHER_KINDS = {

@@ -21,7 +21,14 @@ from typer.core import TyperCommand, TyperGroup
 import netbuilder
 from netbuilder._text import did_you_mean
 from netbuilder._text.commands import command_line
-from netbuilder.cli._output import discard, echo, echo_error, open_streams
+from netbuilder.cli._output import (
+    SIGPIPE,
+    discard,
+    echo,
+    echo_error,
+    open_streams,
+    output_fault,
+)
 from netbuilder.errors import ConfigError, MachineError, NetbuilderError
 
 COMMANDS = {
@@ -50,7 +57,7 @@ WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 WRONG_USE = 2
 
-PIPE_CLOSED = 141
+PIPE_CLOSED = 128 + SIGPIPE
 """The exit code that a shell reports for a program that SIGPIPE ended; 0 and 1 are verdicts."""
 
 FRAME: dict[str, Any] = {
@@ -140,10 +147,7 @@ def report_output_errors() -> Iterator[None]:
             advice = "fix its permissions or choose another path"
             raise MachineError(f"{error.filename}: {error.strerror}; {advice}") from error
         discard(sys.stdout)
-        from netbuilder._files import errno_message
-
-        message = f"the output cannot be written: {errno_message(error)}; redirect it elsewhere"
-        raise MachineError(message) from error
+        raise MachineError(output_fault(error)) from error
 
 
 app = typer.Typer(

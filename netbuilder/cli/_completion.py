@@ -14,9 +14,6 @@ from netbuilder.runs import RUNS
 
 DOCUMENTS = (".yaml", ".yml")
 
-MARK = "config.json"
-"""The file that marks a run folder."""
-
 MAX_DESCENT = 100
 """The folders that one completion descends into; links in a circle have no end."""
 
@@ -28,10 +25,12 @@ def documents(incomplete: str) -> list[str]:
 
 def runs(incomplete: str) -> list[str]:
     """Run folders below ``runs``, newest first; other folders if none matches."""
-    folders = [config.parent for config in RUNS.glob(f"*/[!.]*/{MARK}")]
+    from netbuilder.runs.folders import is_run_folder
+
+    folders = [*filter(is_run_folder, RUNS.glob("*/[!.]*"))]
     folders.sort(key=lambda path: path.name, reverse=True)
     names = [str(path) for path in folders if str(path).startswith(incomplete)]
-    return [_quoted(name) for name in names] or _paths(incomplete, is_run)
+    return [_quoted(name) for name in names] or _paths(incomplete, is_run_folder)
 
 
 def either(incomplete: str) -> list[str]:
@@ -69,28 +68,25 @@ def _names(known: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in known if name.startswith(incomplete)]
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a run folder."""
-    return (folder / MARK).is_file()
-
-
 def _paths(incomplete: str, accepts: Callable[[Path], bool]) -> list[str]:
     """Return the folders and the accepted paths that start with ``incomplete``.
 
     A shell ends the word after a single completion, so that a single folder is replaced by its
     entries.
     """
+    from netbuilder.runs.folders import is_run_folder
 
     def accepted(start: str) -> list[Path]:
         return [path for path in _matching(start) if path.is_dir() or accepts(path)]
 
     paths = accepted(incomplete)
     for _ in range(MAX_DESCENT):
-        if not (len(paths) == 1 and paths[0].is_dir() and not is_run(paths[0])):
+        if not (len(paths) == 1 and paths[0].is_dir() and not is_run_folder(paths[0])):
             break
         paths = accepted(f"{paths[0]}/") or paths
     return [
-        _quoted(f"{path}/" if path.is_dir() and not is_run(path) else str(path)) for path in paths
+        _quoted(f"{path}/" if path.is_dir() and not is_run_folder(path) else str(path))
+        for path in paths
     ]
 
 

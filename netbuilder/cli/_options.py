@@ -191,7 +191,7 @@ def require_folder(out: Path | None) -> None:
     """Check that a folder can be created, or that it exists.
 
     Raises:
-        ConfigError: The path is no folder, or below something that is none; or it is ``-``.
+        ConfigError: The path, or what it is below, is not a folder; or it is ``-``.
     """
     if out is None:
         return
@@ -201,7 +201,7 @@ def require_folder(out: Path | None) -> None:
         if place.is_dir():
             return
         if os.path.lexists(place):
-            kind = "a file" if place.is_file() else "no folder"
+            kind = "a file" if place.is_file() else "not a folder"
             if place.is_symlink() and not place.exists():
                 kind = "a link that leads nowhere"
             subject = "it" if place == out else place

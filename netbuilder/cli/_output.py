@@ -12,6 +12,9 @@ from typing import TextIO
 from netbuilder._text import printable
 from netbuilder.errors import NetbuilderError
 
+SIGPIPE = 13
+"""The number of SIGPIPE, which Python replaces by an error; Windows has none."""
+
 
 def echo(message: str, *, err: bool = False) -> None:
     """Print one line; characters that are not printable are escaped.
@@ -55,7 +58,14 @@ def open_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
         if getattr(sys, name) is None:
             mode = "w" if number else "r"
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # it stays open
+
+
+def output_fault(error: OSError) -> str:
+    """Return the message about standard output that cannot be written."""
+    from netbuilder._files import errno_message
+
+    return f"the output cannot be written: {errno_message(error)}; redirect it elsewhere"
 
 
 @contextmanager

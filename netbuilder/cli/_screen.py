@@ -8,8 +8,8 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netbuilder.cli._output import discard
-from netbuilder.cli._signals import CLOSED_PIPE, Stop
+from netbuilder.cli._output import SIGPIPE, discard, output_fault
+from netbuilder.cli._signals import Stop
 from netbuilder.errors import Interrupted, MachineError
 from netbuilder.render.plots.run import draw_run
 
@@ -26,13 +26,13 @@ class Screen:
         stop: What the training polls.
         quiet: Print one line per run.
         logged: Write the run for TensorBoard, too.
-        closing: Print the line in which a run closes.
+        last_line: Print the line with which a run ends.
     """
 
     stop: Stop
     quiet: bool
     logged: bool
-    closing: bool = True
+    last_line: bool = True
 
     def show(self, events: Generator[Event, None, None]) -> Finished:
         """Show a run to its end, and draw its plots.
@@ -50,7 +50,7 @@ class Screen:
         # Closing the generator releases the lock of the run folder.
         with (
             closing(events),
-            RunProgress(plain=plain, quiet=self.quiet, closing=self.closing) as progress,
+            RunProgress(plain=plain, quiet=self.quiet, last_line=self.last_line) as progress,
             _log() if self.logged else nullcontext() as log,
         ):
             try:
@@ -62,7 +62,7 @@ class Screen:
                         except OSError as error:
                             fault = error
                             discard(sys.stdout)
-                            self.stop.request(CLOSED_PIPE)
+                            self.stop.request(SIGPIPE)
                     if log:
                         log.show(event)
                     if isinstance(event, Finished):
@@ -71,10 +71,7 @@ class Screen:
             except Interrupted as error:
                 if fault is None or isinstance(fault, BrokenPipeError):
                     raise
-                from netbuilder._files import errno_message
-
-                reason = f"the output cannot be written: {errno_message(fault)}"
-                raise MachineError(f"{reason}; redirect it elsewhere\n{error}") from fault
+                raise MachineError(f"{output_fault(fault)}\n{error}") from fault
         if fault is not None:
             raise fault
         assert isinstance(event, Finished), "a run ends with Finished or an error"

@@ -25,9 +25,6 @@ HANGUP = getattr(signal, "SIGHUP", None)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([HANGUP] if HANGUP else []))
 
-CLOSED_PIPE = 13
-"""The number of SIGPIPE, which Python replaces by an error; Windows has none."""
-
 SHOW_CURSOR = b"\x1b[?25h"
 """Escape sequence that shows the cursor, which a progress bar hides."""
 

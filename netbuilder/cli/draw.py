@@ -14,8 +14,6 @@ from netbuilder.errors import ConfigError
 if TYPE_CHECKING:
     from netbuilder.network.analysis import Analysis
 
-STANDARD_OUTPUT = Path("-")
-
 
 def draw(
     path: Annotated[
@@ -52,25 +50,24 @@ def draw(
     """
     from netbuilder.render.drawing import draw as draw_network
 
-    if out not in (None, STANDARD_OUTPUT):
-        require_writable(out, force)
+    require_writable(out, force)
     analysis = _analysis(path, changes or [])
     if out is None:
         out = Path(f"{analysis.architecture.name}.svg")
         require_writable(out, force)
     text = draw_network(analysis, depth=depth, unfold=unfold)
-    write_output(text, None if out == STANDARD_OUTPUT else out)
+    write_output(text, out)
 
 
 def _analysis(path: Path, changes: list[str]) -> Analysis:
     """Return the analysis of a document or of the network of a run."""
-    from netbuilder.network.check import check_architecture, require_sound_documents
-
     if not path.is_dir():
+        from netbuilder.network.check import require_sound_documents
+
         [analysis] = require_sound_documents([path], changes)
         return analysis
     if changes:
         raise ConfigError(f"--set: {path} is a run folder; name a document to change its fields")
     from netbuilder.runs.run import Run
 
-    return check_architecture(Run.open(path).architecture).require_sound()
+    return Run.open(path).analysis

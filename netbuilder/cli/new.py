@@ -44,6 +44,7 @@ def new(
     Example: netbuilder new iter11 --from archs/iter10.yaml --out iter11.yaml
     """
     from netbuilder.config.scaffold import from_template, named_schema, next_document
+    from netbuilder.runs.folders import is_run_folder
 
     if (source is None) == (template is None):
         raise ConfigError(
@@ -53,7 +54,7 @@ def new(
     path = _document(source) if source is not None else None
     archs = Path("archs") if Path("archs").is_dir() else Path()
     # A run folder is a record, so nothing is written into it.
-    is_run = path is not None and completion.is_run(path.parent)
+    is_run = path is not None and is_run_folder(path.parent)
     out = out or (path.parent if path and not is_run else archs) / f"{name}.yaml"
     require_writable(out, force)
     if path is None:
@@ -69,7 +70,7 @@ def new(
         echo(f"{out}:{line}: {instruction}")
     schema = named_schema(draft.text)
     if schema and not (out.parent / schema[1]).is_file():
-        schema_command = command("schema", "--out", out.parent / schema[1])
+        schema_command = command("schema", out=out.parent / schema[1])
         echo(f"{out}:{schema[0]}: for editors: {schema_command}")
     train = f" && {command('train', out)}" if draft.trained else ""
     echo(f"then: {command('check', out)}{train}")

@@ -168,7 +168,7 @@ def _train_in_turn(
     from netbuilder.cli._batch import Batch
     from netbuilder.training.loop import prepare
 
-    screen.closing = not screen.quiet  # the batch has a line per document
+    screen.last_line = not screen.quiet  # the batch has a line per document
     batch = Batch(list(analyses), screen.stop, quiet=screen.quiet)
     for path, analysis in analyses.items():
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
@@ -71,6 +72,25 @@ def fault_text(error: BaseException) -> str:
     """Return an exception of foreign code and its place, as one printable line."""
     place = foreign_place(error)
     return f"{exception_text(error)} (at {place})" if place else exception_text(error)
+
+
+@contextmanager
+def report_faults(
+    error: Callable[[str], Exception], *, answers: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Turn whatever foreign code raises in the ``with`` block into an error of one line.
+
+    Args:
+        error: Returns the error for the text of an exception and its place.
+        answers: The exceptions that are not faults; they and Ctrl-C pass unchanged.
+    """
+    others: tuple[type[BaseException], ...] = (KeyboardInterrupt, *answers)
+    try:
+        yield
+    except others:
+        raise
+    except BaseException as fault:  # foreign code can raise any exception
+        raise error(fault_text(fault)) from None
 
 
 def _foreign_frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:

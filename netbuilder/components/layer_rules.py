@@ -18,16 +18,15 @@ from netbuilder.components.receptive_field.window import Window
 from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.errors import ShapeError
 
-LARGEST_COUNT = 2**63 - 1
+LARGEST_MACS = 2**63 - 1
 """Most multiply-accumulates that a rule may return: the range of a 64-bit number."""
-
 
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 """The number of guarded rules that call each other."""
 
 
 class RuleFault(ShapeError):
-    """A rule of a plugin's kind raised an exception, or returned what is no answer.
+    """A rule of a plugin's kind raised an exception, or returned what is not an answer.
 
     Attributes:
         layer: The layer of that kind.
@@ -53,7 +52,7 @@ def guard_rules(kind: type[Component]) -> None:
 
 
 Check = Callable[[Component, tuple[Any, ...], Any], str]
-"""Returns why the value of a rule is no answer; empty if it is one."""
+"""Returns why the value of a rule is not an answer; empty if it is one."""
 
 
 def _instead(value: object, allowed: str) -> str:
@@ -123,7 +122,7 @@ def _check_parameter_shapes(layer: Any, arguments: tuple[Any, ...], value: Any) 
 
 
 def _check_macs(layer: Any, arguments: tuple[Any, ...], value: Any) -> str:
-    if type(value) is int and 0 <= value <= LARGEST_COUNT:
+    if type(value) is int and 0 <= value <= LARGEST_MACS:
         return ""
     return _instead(value, "a whole number of at least 0")
 

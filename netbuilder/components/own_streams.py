@@ -61,7 +61,7 @@ def own_descriptors() -> Iterator[None]:
         for name, number in (("stdout", 1), ("stderr", 2)):
             stream = getattr(sys, name)
             if stream is not None and stream.closed and number in copies:
-                setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+                setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # it stays open
 
 
 def _is_open(number: int) -> bool:

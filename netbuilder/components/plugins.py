@@ -11,16 +11,18 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netbuilder.components.component import validation_error
-from netbuilder.components.foreign_code import fault_text, remember_package, value_text
+from netbuilder.components.foreign_code import remember_package, report_faults, value_text
 from netbuilder.components.layers.base import LAYERS, Layer
 from netbuilder.components.own_streams import own_descriptors
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint, EntryPoints
+
+    from pydantic_core import PydanticCustomError
 
 
 GROUP = "netbuilder.layers"
@@ -35,15 +37,12 @@ def import_named(module: str, label: str) -> ModuleType:
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
     remember_package(module)
-    try:
-        with own_descriptors():
-            return import_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # the code of a plugin can raise any exception
-        raise ConfigError(
-            f"{label}: cannot be imported: {fault_text(error)}; fix the module or its name"
-        ) from None
+
+    def error(fault: str) -> ConfigError:
+        return ConfigError(f"{label}: cannot be imported: {fault}; fix the module or its name")
+
+    with report_faults(error), own_descriptors():
+        return import_module(module)
 
 
 def load_plugin(module: str) -> tuple[type[Layer], ...]:
@@ -98,15 +97,7 @@ def resolve_installed(name: str) -> type[Layer] | None:
     for entry in (entry for entry in entry_points_of(GROUP) if entry.name == name):
         label = f"layer {name} comes from the installed plugin {entry.value}, which"
         remember_package(entry.module)
-        try:
-            with own_descriptors():
-                kind = entry.load()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # the code of a plugin can raise any exception
-            raise validation_error(
-                f"{label} cannot be imported: {fault_text(error)}; fix or uninstall it"
-            ) from None
+        kind = _load(entry, label)
         if not (isinstance(kind, type) and issubclass(kind, Layer)) or kind.abstract:
             raise validation_error(f"{label} is not a layer kind; it must be a subclass of Layer")
         if kind.kind != name:
@@ -115,6 +106,14 @@ def resolve_installed(name: str) -> type[Layer] | None:
             )
         return kind
     return None
+
+
+def _load(entry: EntryPoint, label: str) -> Any:
+    def error(fault: str) -> PydanticCustomError:
+        return validation_error(f"{label} cannot be imported: {fault}; fix or uninstall it")
+
+    with report_faults(error), own_descriptors():
+        return entry.load()
 
 
 LAYERS.resolve_missing = resolve_installed

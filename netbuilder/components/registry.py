@@ -25,7 +25,7 @@ from netbuilder.components.component import (
     positional_hint,
     validation_error,
 )
-from netbuilder.components.foreign_code import fault_text, is_foreign, value_text
+from netbuilder.components.foreign_code import is_foreign, report_faults, value_text
 from netbuilder.components.own_streams import own_streams
 
 C = TypeVar("C", bound=Component)
@@ -150,7 +150,7 @@ class Registry(Generic[C]):
         )
 
     def _not_a_mapping(self, value: object) -> str:
-        """Return the message about a value that is no component in any form."""
+        """Return the message about a value that is not a component in any form."""
         from netbuilder.components.foreign_forms import list_of_words
         from netbuilder.components.foreign_names import article
 
@@ -230,17 +230,14 @@ def _foreign_component(kind: type[C], arguments: object) -> C:
         ValidationError: An argument is wrong.
         PydanticCustomError: The kind fails, or cannot be written to the record of a run.
     """
-    try:
-        with own_streams():
-            component = kind.model_validate(by_name(kind, arguments))
-            _require_record(component)
-    except (ValidationError, PydanticCustomError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise validation_error(
-            f"the plugin's kind failed with these arguments: {fault_text(error)}; "
-            "correct the plugin"
-        ) from None
+
+    def error(fault: str) -> PydanticCustomError:
+        message = f"the plugin's kind failed with these arguments: {fault}; correct the plugin"
+        return validation_error(message)
+
+    with report_faults(error, answers=(ValidationError, PydanticCustomError)), own_streams():
+        component = kind.model_validate(by_name(kind, arguments))
+        _require_record(component)
     if type(component) is not kind:
         raise validation_error(
             f"the plugin's kind returned {value_text(component)} for these arguments; allowed: "

@@ -175,7 +175,7 @@ _DEFINITIONS: dict[str, Any] = {
 }
 
 _OPAQUE = ("default", "defaultSnippets")
-"""Keywords whose value is no schema."""
+"""Keywords whose value is not a schema."""
 
 
 def _computable(schema: Any) -> Any:

@@ -46,7 +46,6 @@ UNREADABLE = (
 _WORK = "conversion"
 """What the name of a work folder starts with."""
 
-
 _HEADER_LIMIT = 1 << 20
 """The largest size of the header of a cache file, in bytes."""
 

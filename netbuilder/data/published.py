@@ -14,7 +14,6 @@ from netbuilder.data.dataset import NAMES
 MEAN_TOLERANCE = 0.005
 """The published means have four digits; those of two data sets of one shape differ by more."""
 
-
 SIZES: dict[str, tuple[int, ...]] = {
     "mnist": (9_912_422, 28_881, 1_648_877, 4_542),
     "fashion_mnist": (26_421_880, 29_515, 4_422_102, 5_148),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from netbuilder._text import printable
 from netbuilder.config.loader import load
 from netbuilder.errors import ConfigError
 from netbuilder.network.rows import Row
@@ -42,7 +41,7 @@ def failing_layer(run: Run, form: str, model: nn.Module, attempt: Attempt) -> st
         try:
             attempt(torch.nn.Sequential(model.get_submodule(row.path)).eval(), batch)
         except Exception:  # exporters raise anything for an unsupported layer
-            return layer_label(run, row)
+            return _label(run, row)
     return ""
 
 
@@ -50,11 +49,9 @@ def _obstacle(row: Row, form: str) -> str:
     return row.layer.onnx_obstacle(row.input_shape) if form == "onnx" else ""
 
 
-def layer_label(run: Run, row: Row) -> str:
+def _label(run: Run, row: Row) -> str:
     """Return the path and kind of a layer with its line in the document of a run."""
-    label = f"layer {row.path} {row.kind}"
     try:
-        problem = load(run.path / "architecture.yaml").problem(row.place, "")
+        return row.label(load(run.path / "architecture.yaml"))
     except (ConfigError, OSError):  # a user may have deleted or changed it
-        return printable(label)
-    return printable(f"{label} ({problem.place})" if problem.line else label)
+        return row.label(run.architecture)

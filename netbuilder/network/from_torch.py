@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from netbuilder._text import did_you_mean
-from netbuilder.components.foreign_code import fault_text, value_text
+from netbuilder.components.foreign_code import report_faults, value_text
 from netbuilder.components.layers.base import LAYERS, Layer, TorchLayer
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Parallel, Residual, Sequential
@@ -86,19 +85,12 @@ def _attribute(value: Any, attribute: str, target: str) -> Any:
             raise ConfigError(message) from None
 
 
-@contextmanager
-def _faults(label: str, advice: str = "correct it") -> Iterator[None]:
-    """Turn whatever foreign code raises into an error of one line.
-
-    Raises:
-        ConfigError: The code of the ``with`` block raised an exception.
-    """
-    try:
-        yield
-    except (NetbuilderError, ValidationError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise ConfigError(f"{label}: {fault_text(error)}; {advice}") from None
+def _faults(label: str, advice: str = "correct it") -> AbstractContextManager[None]:
+    """Report whatever the code of the ``with`` block raises as a `ConfigError`."""
+    return report_faults(
+        lambda fault: ConfigError(f"{label}: {fault}; {advice}"),
+        answers=(NetbuilderError, ValidationError),
+    )
 
 
 def architecture_of(model: nn.Sequential, shape: Shape, name: str) -> Architecture:
@@ -260,7 +252,7 @@ def _require_no_own_tensors(module: nn.Module, where: str) -> None:
 
 
 def _foreign_reason(value: object) -> str:
-    """What to name instead of a module that torch derives from another; empty if it is none."""
+    """What to name instead of a module that torch derives from another; empty for others."""
     import torch
 
     kind = type(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from netbuilder.components.kind_groups import DROPOUTS, VIEWS
 from netbuilder.components.layers.base import Layer
 from netbuilder.components.layers.container import Branch, Container
 from netbuilder.config.schema import Place
@@ -23,16 +24,8 @@ NEED_OUTPUT = frozenset(
 NEED_OUTPUT_IN_PLACE = frozenset({"CELU", "ELU", "LeakyReLU", "RReLU", "SELU"})
 """Kinds whose backward pass reads their output if they work in place."""
 
-SAME_MEMORY = frozenset({"Flatten", "Identity", "Permute", "Unflatten"})
-"""Kinds whose output may share memory with their input."""
-
-SAME_MEMORY_AT_0 = frozenset(
-    {
-        "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-        "StochasticDepth",
-    }
-)  # fmt: skip
-"""Kinds that pass on their input if their probability ``p`` is 0."""
+OWN_OUTPUT = frozenset({"AlphaDropout", "FeatureAlphaDropout"})
+"""Kinds whose argument ``inplace`` changes nothing in torch."""
 
 
 class _Step(NamedTuple):
@@ -40,10 +33,6 @@ class _Step(NamedTuple):
 
     layer: Layer
     place: Place
-
-
-OWN_OUTPUT = frozenset({"AlphaDropout", "FeatureAlphaDropout"})
-"""Kinds whose argument ``inplace`` changes nothing in torch."""
 
 
 def in_place_problems(analysis: Analysis) -> list[Problem]:
@@ -77,8 +66,8 @@ def _faults(chain: Iterable[_Step], kind: str = "") -> tuple[list[tuple[_Step, s
                 further, kind = _faults(_steps(tail, step.place), kind)
                 faults += further
             continue
-        passes_on = getattr(layer, "p", None) == 0 and layer.kind in SAME_MEMORY_AT_0
-        if passes_on or layer.kind in SAME_MEMORY:
+        passes_on = getattr(layer, "p", None) == 0 and layer.kind in DROPOUTS
+        if passes_on or layer.kind in VIEWS:
             continue
         if in_place and kind and layer.kind not in OWN_OUTPUT:
             reason = f"it would overwrite the output of the {kind} before it, from which torch "

@@ -45,7 +45,7 @@ def _free_scores(analysis: Analysis, origin: Row, high: float) -> str:
     else:
         result = f"the loss is lowest where every class scores {high:g}, whatever the image"
     return (
-        "NLLLoss takes log-probabilities, and these scores are none: it raises the score of each "
+        "NLLLoss takes log-probabilities, which these scores are not: it raises the score of each "
         f"class and lowers no other, so {result}; {log_softmax_remedy(analysis, origin)}, or write "
         "loss: CrossEntropyLoss"
     )

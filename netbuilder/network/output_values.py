@@ -59,7 +59,7 @@ def _sum(row: Row, branches: Sequence[Values]) -> Values:
     return Values(
         low=sum(branch.low for branch in branches) / count,
         high=sum(branch.high for branch in branches) / count,
-        # A mean of probabilities is one; of logarithms it is none.
+        # A mean of probabilities is a probability; a mean of logarithms is not one.
         group=None if group and group.is_log else group,
         origin=branches[0].origin if group and not group.is_log else row,
         source=row if all(branch.source for branch in branches) else None,

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from netbuilder._text import printable
 from netbuilder.components.layers.base import Layer
 from netbuilder.components.layers.container import Container
 from netbuilder.components.receptive_field.dependence import Coverage
 from netbuilder.components.shapes import Shape
-from netbuilder.config.schema import Place
+from netbuilder.config.schema import Architecture, Place
 
 BYTES_PER_VALUE = 4
 """The size of a float32 value; all memory numbers assume float32."""
@@ -64,6 +65,12 @@ class Row:
     def title(self) -> str:
         """The layer's name in tables: that of a named Sequential, or the kind."""
         return str(getattr(self.layer, "name", "")) or self.kind
+
+    def label(self, architecture: Architecture) -> str:
+        """Return its path and kind for a message, with its line if ``architecture`` knows it."""
+        place = architecture.problem(self.place, "")
+        label = f"layer {self.path} {self.kind}"
+        return printable(f"{label} ({place.place})" if place.line else label)
 
     @property
     def is_container(self) -> bool:

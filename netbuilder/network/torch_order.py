@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from netbuilder._text import flow, plural
 from netbuilder.components.component import accepts
+from netbuilder.components.kind_groups import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 from netbuilder.components.layers.base import Layer
 from netbuilder.components.shapes import Shape, spatial
 from netbuilder.config.schema import Architecture, Place
 
-KINDS = tuple(f"{stem}{axes}d" for stem in ("Conv", "ConvTranspose") for axes in (1, 2, 3))
+KINDS = CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS
 
 UNUSUAL_KERNEL = 8
 """The kernel size from which on it is more likely to be a number of channels."""
@@ -125,7 +126,7 @@ def _is_unusual(use: Use, values: list[Any]) -> bool:
     if set(steps) == {kernel}:  # patches, which need no padding
         return kernel >= UNUSUAL_STRIDE and len(values) > 3 and values[3] not in (0, "valid")
     is_audio = use.layer.kind == "Conv1d" and channels > IMAGE_CHANNELS
-    if is_audio or use.layer.kind.startswith("ConvTranspose"):
+    if is_audio or use.layer.kind in TRANSPOSED_CONVOLUTIONS:
         is_overlap = {2 * step for step in steps} == {kernel}  # a usual way to resample
         if is_overlap and len(values) <= 4:
             return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from netbuilder.components.kind_groups import BATCH_NORMS
 from netbuilder.config.schema import Place, TrainConfig
 from netbuilder.errors import Problem
 from netbuilder.network.analysis import Analysis
@@ -67,4 +68,4 @@ def _batch_fault(analysis: Analysis, train: TrainConfig, images: int) -> str:
 
 def _needs_several_samples(row: Row) -> bool:
     """Return whether a layer computes statistics per channel that one sample does not have."""
-    return row.kind.startswith("BatchNorm") and prod(row.input_shape[1:]) == 1
+    return row.kind in BATCH_NORMS and prod(row.input_shape[1:]) == 1

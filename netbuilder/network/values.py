@@ -12,6 +12,13 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
+from netbuilder.components.kind_groups import (
+    BATCH_NORMS,
+    CONVOLUTIONS,
+    DROPOUTS,
+    INSTANCE_NORMS,
+    TRANSPOSED_CONVOLUTIONS,
+)
 from netbuilder.components.shapes import format_shape
 from netbuilder.network.ranges import FUNCTIONS, INFINITY, elementwise_range
 from netbuilder.network.rows import Row
@@ -27,11 +34,6 @@ COPYING = (
     "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
 )
 """Kinds whose output has values of the input, or means of them, and leaves out or repeats some."""
-
-DROPOUTS = (
-    "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-    "StochasticDepth",
-)
 
 CLIPPING = ("Hardsigmoid", "Hardswish", "Hardtanh", "ReLU", "ReLU6", "Threshold")
 """Kinds that give all inputs below some number one value, so that these have no gradient."""
@@ -56,20 +58,13 @@ POOLING = (
     "MaxPool2d", "MaxPool3d",
 )
 
-NORMS = (
-    "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "RMSNorm",
-)
+SAMPLE_NORMS = (*INSTANCE_NORMS, "GroupNorm", "LayerNorm", "RMSNorm")
 """Kinds that normalize each sample alone."""
 
-UNBOUNDED = (
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Fold", "LPPool1d", "LPPool2d", "LPPool3d",
-    "LocalResponseNorm",
-)
+UNBOUNDED = (*BATCH_NORMS, "Fold", "LPPool1d", "LPPool2d", "LPPool3d", "LocalResponseNorm")
 """Kinds of whose output nothing is known."""
 
-FREE = (
-    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear",
-)
+FREE = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, "Linear")
 """Kinds that can give each output value any number."""
 
 # fmt: on
@@ -136,7 +131,7 @@ class Values:
 
 
 def after_leaf(row: Row, values: Values) -> Values:
-    """Return the values after a layer that is no container."""
+    """Return the values after a layer that is not a container."""
     kind = row.kind
     if kind == "Identity" or _is_identity(row):
         return values
@@ -237,7 +232,7 @@ def _after_pool(row: Row, values: Values) -> Values:
     """Max pooling selects values; average pooling takes means, of zeros too if it pads."""
     pooled, fields = values.by(row), row.arguments
     group = values.group
-    if row.kind.startswith("AdaptiveMax") or row.kind.startswith("Max"):
+    if row.kind.startswith(("AdaptiveMax", "Max")):
         return replace(pooled, origin=values.origin)
     padded = any(fields.get("padding", ())) and fields["count_include_pad"]
     divisor = fields.get("divisor_override")
@@ -304,7 +299,7 @@ _RULES: dict[str, Callable[[Row, Values], Values]] = {
     **dict.fromkeys(COPYING, _after_copy),
     **dict.fromkeys(PADDING, _after_padding),
     **dict.fromkeys(POOLING, _after_pool),
-    **dict.fromkeys(NORMS, _after_norm),
+    **dict.fromkeys(SAMPLE_NORMS, _after_norm),
     "GLU": _after_gate,
     "SqueezeExcitation": _after_gate,
 }

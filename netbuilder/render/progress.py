@@ -32,12 +32,12 @@ class RunProgress:
     Args:
         plain: Print no colors and no bar.
         quiet: Print one line per run.
-        closing: Print that line.
+        last_line: Print the line with which the run ends.
     """
 
-    def __init__(self, *, plain: bool, quiet: bool = False, closing: bool = True) -> None:
+    def __init__(self, *, plain: bool, quiet: bool = False, last_line: bool = True) -> None:
         self._console = console = stdout(plain=plain)
-        self._closing = closing
+        self._last_line = last_line
         self._plain = plain
         self._quiet = quiet
         self._bar = Progress(
@@ -79,7 +79,7 @@ class RunProgress:
                 self._bar.stop()
                 if not self._quiet and (event.result.targets or event.result.published):
                     show(verdict_table(event.result), plain=self._plain)
-                if self._closing:
+                if self._last_line:
                     text = closing_line(event.result, event.run.path, missed=self._quiet)
                     self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 

@@ -15,8 +15,8 @@ def is_run_folder(folder: Path) -> bool:
     config = folder / "config.json"
     if os.path.isdir(config):  # noqa: PTH112  # unlike Path.is_dir, it is False where access is denied
         # The runs of a network of that name; or a folder in place of the record, beside others.
-        return os.path.isfile(folder / "environment.json")  # noqa: PTH113
-    return os.path.exists(config)  # noqa: PTH110
+        return os.path.isfile(folder / "environment.json")  # noqa: PTH113  # likewise
+    return os.path.exists(config)  # noqa: PTH110  # likewise
 
 
 def run_folders(folder: Path) -> Iterator[Path]:

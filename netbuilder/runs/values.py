@@ -21,7 +21,7 @@ from netbuilder.components.component import validation_error, validation_errors
 LARGEST_COUNT = 2**53
 """The largest whole number that every reader of JSON represents exactly."""
 
-LARGEST_NUMBER = 1e39
+LARGEST_VALUE = 1e39
 """Above the largest float32 (3.4e38), and far enough below float64's for sums over many runs."""
 
 MAX_SECONDS = 1e10
@@ -34,7 +34,7 @@ def _number(value: object) -> float:
     """Accept a finite int or float; pydantic's strict union would report two errors."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise validation_error(f"found {describe(value)}; allowed: a number")
-    if not abs(value) <= LARGEST_NUMBER:
+    if not abs(value) <= LARGEST_VALUE:
         raise validation_error(f"found {describe(value)}; allowed: a finite number")
     return value
 
@@ -64,7 +64,7 @@ DeviceName = Literal["cpu", "cuda", "mps"]
 Precision = Literal["fp32", "bf16"]
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Number = Annotated[int | float, PlainValidator(_number)]
-Loss = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+Loss = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Rate = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]

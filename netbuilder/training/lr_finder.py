@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import cast
@@ -11,7 +10,7 @@ from typing import cast
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ExponentialLR, LRScheduler
 
-from netbuilder.components.fields import Positive
+from netbuilder.components.fields import LARGEST_NUMBER, Positive
 from netbuilder.components.schedulers import Scheduler
 from netbuilder.config.schema import Architecture, TrainConfig
 from netbuilder.data.dataset import LoadedData
@@ -137,10 +136,10 @@ def _learning_rates(
     )
     lowest = default_lowest if lowest is None else lowest
     highest = default_highest if highest is None else highest
-    if not (0 < lowest < highest and isfinite(highest)):
+    if not 0 < lowest < highest <= LARGEST_NUMBER * min(lowest, 1.0):
         raise ConfigError(
             f"--from {lowest:g} --to {highest:g}: not a range; allowed: rates above 0, the second "
-            "above the first"
+            f"above the first, at most {LARGEST_NUMBER:g} and at most {LARGEST_NUMBER:g} times it"
         )
     return lowest, highest
 

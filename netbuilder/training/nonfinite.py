@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from netbuilder._text import printable
 from netbuilder.config.schema import TrainConfig
 from netbuilder.data.dataset import LoadedData
 from netbuilder.data.transforms import normalize, to_unit
@@ -33,10 +32,10 @@ class NonFinite:
 
     Attributes:
         row: The layer; None if the loss computes it.
-        quantity: Quantity is not finite.
-        low: The smallest value of its input.
-        high: The largest value of its input.
-        diverges: Whether inputs, weights or their gradients are so large that training diverges.
+        quantity: What is not finite.
+        low: The smallest finite value of its input.
+        high: The largest finite value of its input.
+        diverges: Whether inputs or weights are so large that training diverges.
     """
 
     row: Row | None
@@ -51,9 +50,7 @@ class NonFinite:
         if self.row is None:
             noun = "its gradient" if self.quantity == "gradient" else "it"
             return f"{loss} is the first of which {noun} is not finite, {values}"
-        place = analysis.architecture.problem(self.row.place, "")
-        where = f" ({place.place})" if place.line else ""
-        name = printable(f"layer {self.row.path} {self.row.kind}{where}")
+        name = self.row.label(analysis.architecture)
         if self.quantity == "weight":
             return f"{name} is the first with a weight that is not finite"
         return f"{name} is the first whose {self.quantity} is not finite, {values}"
@@ -103,7 +100,7 @@ def first_nonfinite(
         run: Runs the forward pass, and returns the loss and the logits.
     """
     for row in analysis.rows:
-        module = _module(model, row.path)
+        module = model.get_submodule(row.path)
         if not row.is_container and not are_finite(module.parameters()):
             return NonFinite(row, "weight", 0.0, 0.0, diverges=True)
     model.zero_grad(set_to_none=True)
@@ -151,15 +148,12 @@ def first_nonfinite_in_test(
 
 def _fault(trace: _Trace, position: int, quantity: Quantity, model: nn.Module) -> NonFinite:
     row, (low, high) = trace.rows[position], trace.ranges[position]
-    weights = [float(p.detach().abs().max()) for p in _module(model, row.path).parameters()]
+    weights = [float(p.detach().abs().max()) for p in model.get_submodule(row.path).parameters()]
     return NonFinite(row, quantity, low, high, diverges=max(-low, high, *weights, 0.0) > LARGE)
 
 
-def _module(model: nn.Module, path: str) -> nn.Module:
-    return model.get_submodule(path)
-
-
 def are_finite(tensors: Iterable[Tensor]) -> bool:
+    """Return whether all values of all tensors are finite."""
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
@@ -172,7 +166,7 @@ def _range(tensor: Tensor) -> tuple[float, float]:
 def _hooks(model: nn.Module, analysis: Analysis, trace: _Trace) -> Iterator[None]:
     """Record in the ``with`` block what is not finite in the layers of a network."""
     handles: list[Any] = []
-    rows = {id(_module(model, row.path)): row for row in analysis.rows}
+    rows = {id(model.get_submodule(row.path)): row for row in analysis.rows}
     running: list[int] = []
 
     def start(row: Row, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
@@ -184,7 +178,8 @@ def _hooks(model: nn.Module, analysis: Analysis, trace: _Trace) -> Iterator[None
             return
         watch = partial(note, position)
         tensors = [part for part in (*arguments, *module.parameters()) if part.requires_grad]
-        handles.extend(part.register_hook(watch) for part in tensors)  # type: ignore[no-untyped-call]
+        register: Any = Tensor.register_hook  # without types
+        handles.extend(register(part, watch) for part in tensors)
 
     def note(position: int, gradient: Tensor) -> None:
         if not gradient.isfinite().all():

@@ -36,7 +36,7 @@ def fix_statistics(
 ) -> None:
     """Let batch normalization without running statistics use those of the first training images.
 
-    In training mode, the network still normalizes by its batch. The statistics are no part of its
+    In training mode, the network still normalizes by its batch. The statistics are not in its
     ``state_dict``. A network without such layers is not changed.
 
     Args:

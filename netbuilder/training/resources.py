@@ -17,6 +17,7 @@ from netbuilder.network.rows import BYTES_PER_VALUE
 from netbuilder.runs.run import Run
 
 GONE = "the run folder was deleted or renamed"
+"""What messages say of a run whose folder is not at its path."""
 
 PARAMETER_COPIES = 4
 """Tensors of the size of the parameters: weights, gradients, optimizer state, and an average."""
@@ -44,20 +45,22 @@ def resource_errors(
     Raises:
         MachineError: The body raised such an error.
     """
+
+    def end() -> str:
+        return hint if isinstance(hint, str) else hint()
+
     try:
         yield
     except BrokenPipeError:  # not of a file, but of an output whose reader is gone
         raise
     except OSError as error:
-        end = hint if isinstance(hint, str) else hint()
-        message = f"{error.filename or place}: {errno_message(error)}{end}"
+        message = f"{error.filename or place}: {errno_message(error)}{end()}"
         raise MachineError(printable(message)) from error
     except (MemoryError, RuntimeError) as error:
         is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not is_memory and "memory" not in str(error):
             raise
-        end = hint if isinstance(hint, str) else hint()
-        raise MachineError(f"{place}: out of memory: {remedy()}{end}") from error
+        raise MachineError(f"{place}: out of memory: {remedy()}{end()}") from error
 
 
 def resume_hint(run: Run) -> str:

@@ -22,8 +22,11 @@ from netbuilder.training.compile import Forward, compiled, forward_pass
 from netbuilder.training.cuda_graph import Body, CudaGraphed, DeferredFiniteCheck
 from netbuilder.training.device import Device, seeder
 from netbuilder.training.ema import ExponentialMovingAverage
-from netbuilder.training.lr_schedule import build_schedule, move
+from netbuilder.training.lr_schedule import build_schedule, move, moves_after_steps
 from netbuilder.training.nonfinite import NonFinite, are_finite, first_nonfinite, usual_remedy
+
+OVERFLOW = "without overflow"
+"""Part of torch's message for a factor of an update that is beyond 32-bit floats."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Step:
         self._compiled_from = 0 if graph and compiled_from is not None else compiled_from
         self._compiled: Forward | None = None
         self._use_compiled = False
-        self._every_step = bool(config.scheduler) and config.scheduler[0].every_step
+        self._every_step = moves_after_steps(config)
         self._schedule_end = schedule_end
         self._steps_per_epoch = steps_per_epoch
         self._parameters = list(state.model.parameters())
@@ -159,7 +162,8 @@ class Step:
             The loss summed over the batch, and the number of correct predictions, of shape ().
 
         Raises:
-            Diverged: The loss, a gradient or a weight is not finite; nothing was updated.
+            Diverged: The loss, a gradient or a weight is not finite, and nothing was updated; or a
+                factor of the update or the learning rate is too large for a number.
         """
         state = self._state
         self._use_compiled = self.compiles_in(epoch)
@@ -169,10 +173,10 @@ class Step:
             self._finite_check.record(finite, epoch, step)
         elif not finite:
             raise self._diverged(epoch, step, (images, labels))
-        self._update()
+        self._update_weights(epoch)
         state.optimizer.zero_grad(set_to_none=True)
         if self._every_step and not self._has_ended(epoch * self._steps_per_epoch + step + 1):
-            state.schedule[0].step()
+            move(state.schedule)
         if state.average is not None:
             state.average.update()
         return loss, hits
@@ -189,7 +193,7 @@ class Step:
             first: The first step to take, from 0; earlier ones were taken before a resumption.
 
         Raises:
-            Diverged: The loss, a gradient or a weight is not finite.
+            Diverged: As for a single step.
         """
         size = self._config.batch_size
         self._batches = lambda step: next(iter(loader.batches(order, size, step)))
@@ -215,6 +219,19 @@ class Step:
             finite = torch.isfinite(loss.detach()) & torch.isfinite(largest)
             hits = (logits.argmax(1) == labels).sum()
             return loss.detach().double() * len(labels), hits, finite
+
+    def _update_weights(self, epoch: int) -> None:
+        rate = self._state.learning_rate
+        try:
+            self._update()
+        except (OverflowError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and OVERFLOW not in str(error):
+                raise
+            raise Diverged(
+                "the schedule or the update multiplies to a number that floats do not hold, in "
+                f"epoch {epoch + 1} at learning rate {rate:g}; the epoch is not saved. Train again "
+                "with a lower learning rate, weight decay or gamma"
+            ) from None
 
     def compiles_in(self, epoch: int) -> bool:
         """Whether the steps of an epoch, from 0, are compiled."""

@@ -48,9 +48,6 @@ from netbuilder.training.resources import (
 from netbuilder.training.result import run_result
 from netbuilder.training.step import Step, TrainState
 
-OVERFLOW = "without overflow"
-"""Part of torch's message for a factor of an update that is beyond 32-bit floats."""
-
 
 def signal_name(signum: int) -> str:
     """Return the name of a signal, as users know it."""
@@ -139,15 +136,6 @@ class Trainer:
                 yield from self._events(resumed=resumed)
             except Diverged as error:
                 raise Diverged(f"{self.run.path}: {error}{divergence_hint(self.run)}") from None
-            except (OverflowError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and OVERFLOW not in str(error):
-                    raise
-                raise Diverged(
-                    f"{self.run.path}: the schedule or the update multiplies to a number that "
-                    f"floats do not hold, in epoch {self.progress.epoch + 1} at learning rate "
-                    f"{self.train_state.learning_rate:g}. Train again with a lower learning rate, "
-                    f"weight decay or gamma{divergence_hint(self.run)}"
-                ) from None
 
     def _memory_remedy(self) -> str:
         """Return what to do about a lack of memory."""

@@ -1,4 +1,4 @@
-"""What is no regular file, or far too large, is refused in one line by what reads it."""
+"""What is not a regular file, or is far too large, is refused in one line by what reads it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def replaced(place: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("place", READERS)
-def test_what_is_no_file_is_refused(place: str, work: Path) -> None:
+def test_a_place_that_is_not_a_file_is_refused(place: str, work: Path) -> None:
     """No command waits, ends in a traceback or prints more than its own lines."""
     for number, kind in enumerate(replaced(place)):
         command = READERS[place][number % len(READERS[place])]
@@ -125,7 +125,7 @@ def test_what_is_no_file_is_refused(place: str, work: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("place", READERS)
-def test_every_command_refuses_what_is_no_file(place: str, work: Path) -> None:
+def test_every_command_refuses_a_place_that_is_not_a_file(place: str, work: Path) -> None:
     """All commands with all kinds."""
     for kind in replaced(place):
         for command in READERS[place]:

@@ -1,4 +1,4 @@
-"""Plugins whose code raises, exits or returns what is no answer cost one line in every command."""
+"""Plugins whose code raises, exits or returns a wrong type cost one line in every command."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def require_one_line(result: Result, *words: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_rule_that_is_no_answer_is_named_in_one_line(plugin_folder: Path, fault: str) -> None:
+def test_a_rule_with_a_wrong_answer_is_named_in_one_line(plugin_folder: Path, fault: str) -> None:
     """The line has the place in the document, the kind and the rule; the exit code is 2."""
     write_documents(plugin_folder)
     for rule in list(RULES)[:4]:
@@ -129,7 +129,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_refuses_a_plugin_that_exits(plugin_folder: Path, command: str) -> None:
-    """A rule that calls `sys.exit(0)` is no success, and nothing is left in the folder."""
+    """A rule that calls `sys.exit(0)` is not a success, and nothing is left in the folder."""
     write_documents(plugin_folder)
     write_kind(plugin_folder, "bad", "macs", "import sys; sys.exit(0)")
     before = {path.name for path in plugin_folder.iterdir()}
@@ -188,7 +188,7 @@ def test_a_module_that_does_not_work_leaves_no_run_folder(
     assert not (plugin_folder / "runs").exists()
 
 
-def test_a_module_that_exits_later_is_no_success(plugin_folder: Path) -> None:
+def test_a_module_that_exits_later_is_not_a_success(plugin_folder: Path) -> None:
     """A module that calls `sys.exit(0)` in a later step ends with one line and exit code 2."""
     write_documents(plugin_folder)
     body = "self.n = getattr(self, 'n', 0) + 1\n                if self.n > 3: raise SystemExit(0)"
@@ -288,7 +288,7 @@ class NoField(Scale):
 
 
 class FloatMacs(Scale):
-    """The cost is no whole number."""
+    """The cost is not a whole number."""
 
     def macs(self, x: Shape) -> int:
         return 0.0  # type: ignore[return-value]  # the fault

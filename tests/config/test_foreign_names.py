@@ -165,7 +165,7 @@ def test_a_layer_of_another_library_has_its_word(layer: str, message: str) -> No
         ("optimizer: {Adan: 0.1}", "unknown optimizer 'Adan'; did you mean Adam?"),
     ],
 )  # fmt: skip
-def test_a_name_of_torch_that_is_not_served_is_no_typing_error(section: str, message: str) -> None:
+def test_a_name_of_torch_that_is_not_served_has_its_own_message(section: str, message: str) -> None:
     """The message lists what is served."""
     assert message in problem(TRAIN.format(section))
 

@@ -163,7 +163,7 @@ def test_the_cache_of_another_data_set_is_refused(
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 @pytest.mark.parametrize("place", ["netbuilder/fashion_mnist.safetensors", f"{PLACE}/{IMAGES}.gz",
                                    f"{PLACE}/{IMAGES}"])  # fmt: skip
-def test_what_is_no_file_is_refused(kind: str, place: str, fashion: Path) -> None:
+def test_a_place_that_is_not_a_file_is_refused(kind: str, place: str, fashion: Path) -> None:
     """It is named in one line and stays as it is, and nothing waits for it."""
     path = fashion / place
     (fashion / PLACE / f"{IMAGES}.gz").unlink()

@@ -1,4 +1,4 @@
-"""Pictures that are no pictures: what is read and decoded is bounded, and the others count."""
+"""Files that are not pictures: what is read and decoded is bounded, and the others count."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_no_memory_is_allocated_for_pixels_that_a_file_cannot_have(
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_an_empty_page_is_no_lie(progressive: bool, tmp_path: Path) -> None:
+def test_a_blank_picture_that_compresses_well_is_read(progressive: bool, tmp_path: Path) -> None:
     """A blank picture compresses as well as its format can, and is read."""
     for mode in ("1", "L", "RGB"):
         for name in ("file.png", "file.jpg"):

@@ -131,7 +131,7 @@ def test_dense_fields_need_no_advice(layers: list[Any]) -> None:
     assert not {"gridding", "input-unread"} & set(rules)
 
 
-def test_holes_that_another_branch_fills_are_no_gridding() -> None:
+def test_holes_that_another_branch_fills_are_not_gridding() -> None:
     """As in atrous spatial pyramids, which read at several dilations at once."""
     branches = {
         f"d{d}": [{"Conv2d": {"out_channels": 1, "kernel_size": 3, "padding": d, "dilation": d}}]

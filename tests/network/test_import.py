@@ -362,8 +362,8 @@ def test_a_compiled_network_is_imported(folder: Path, body: str) -> None:
     assert (result.code, result.err) == (0, "")
 
 
-def test_different_sums_are_no_difference() -> None:
-    """Two convolutions with the same weights in other memory formats have close outputs."""
+def test_another_order_of_sums_is_accepted() -> None:
+    """A difference in the last digits is accepted; a larger one and another shape are not."""
     from netbuilder.network.import_check import _are_close
 
     values = torch.rand(100, dtype=torch.float64)

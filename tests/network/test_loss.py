@@ -176,7 +176,7 @@ def test_a_limit_is_seen_through_other_layers(layers: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("loss", ["CrossEntropyLoss: 0.9", "CrossEntropyLoss"])
-def test_a_limit_above_what_smooth_labels_ask_for_is_no_harm(loss: str) -> None:
+def test_a_limit_above_that_of_smooth_labels_is_not_reported(loss: str) -> None:
     """The best probability of a label with smoothing 0.9 is 0.19."""
     loss = loss.replace(": 0.9", ": {label_smoothing: 0.9}")
     loss = "{" + loss + "}" if ":" in loss else loss
@@ -268,7 +268,7 @@ FREE = [
 def test_scores_are_refused_by_nll_loss(layers: tuple[str, ...], tmp_path: Path) -> None:
     """A network that ignores its images comes near the lowest loss, or passes any bound."""
     [problem] = problems(*layers, loss="NLLLoss")
-    assert "NLLLoss takes log-probabilities, and these scores are none" in problem
+    assert "NLLLoss takes log-probabilities, which these scores are not" in problem
     assert "LogSoftmax: 1" in problem
     with pytest.raises(Exception, match="log-probabilities"):
         next(train(document(*layers, loss="NLLLoss"), out=tmp_path))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nested import NESTED, nested
 from strategies import NAMES
 
+from netbuilder.components.kind_groups import DROPOUTS
 from netbuilder.components.layers.base import LAYERS
 from netbuilder.network import values as kinds
 from netbuilder.network.analysis import analyse
@@ -74,8 +75,8 @@ def test_a_range_over_all_numbers_is_that_of_large_inputs(kind: str) -> None:
 def test_every_kind_has_a_rule() -> None:
     """A new kind must say what is known of its values, or be listed as one of which nothing is."""
     groups = (
-        kinds.REORDERING, kinds.COPYING, kinds.PADDING, kinds.POOLING, kinds.NORMS,
-        kinds.DROPOUTS, kinds.SOFTMAXES, kinds.FREE, kinds.UNBOUNDED, tuple(FUNCTIONS),
+        kinds.REORDERING, kinds.COPYING, kinds.PADDING, kinds.POOLING, kinds.SAMPLE_NORMS,
+        DROPOUTS, kinds.SOFTMAXES, kinds.FREE, kinds.UNBOUNDED, tuple(FUNCTIONS),
         ("GLU", "SqueezeExcitation"),
     )  # fmt: skip
     assert sorted(kind for group in groups for kind in group) == sorted(NAMES)
@@ -83,8 +84,9 @@ def test_every_kind_has_a_rule() -> None:
 
 LOUD = tuple(name for name in NESTED if name != "LPPool1d")
 SMALL = st.sampled_from([(10,), (2, 5), (10, 1, 1), (5, 2), (4, 3, 3), (2, 2, 1, 2)])
-TAILS = (*kinds.SOFTMAXES, *kinds.REORDERING, *kinds.NORMS, *kinds.POOLING, *FUNCTIONS, "Linear",
-         "Dropout", "GLU", "ConstantPad1d", "UpsamplingNearest2d", "Upsample")  # fmt: skip
+TAILS = (*kinds.SOFTMAXES, *kinds.REORDERING, *kinds.SAMPLE_NORMS, *kinds.POOLING, *FUNCTIONS,
+         "Linear", "Dropout", "GLU", "ConstantPad1d", "UpsamplingNearest2d",
+         "Upsample")  # fmt: skip
 
 
 @given(nested(SMALL, TAILS) | nested(SMALL, NESTED), st.integers(0, 9999), st.sampled_from([1, 30]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from command import run
 from hypothesis import given
 from hypothesis import strategies as st
 from run_folders import write_run
@@ -46,8 +47,27 @@ def test_a_network_without_parameters_is_refused_before_a_training(tmp_path: Pat
 def test_a_run_that_could_not_start_today_stays_readable(tmp_path: Path) -> None:
     """Evaluation, export and reports need a network, not a training that can start."""
     architecture = parse_architecture(NO_PARAMETERS, "empty.yaml")
-    run = write_run(tmp_path, architecture, [(10.0, 10.0)])
-    assert run.analysis.output_shape == (10,)
+    earlier = write_run(tmp_path, architecture, [(10.0, 10.0)])
+    assert earlier.analysis.output_shape == (10,)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("draw", ("--out", "-")),
+        ("export", ("--to", "python")),
+        ("compare", ()),
+        ("runs", ()),
+        ("results", ()),
+    ],
+)
+def test_a_run_that_could_not_start_today_is_shown(
+    command: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """What shows a network refuses no run that an older version trained."""
+    architecture = parse_architecture(NO_PARAMETERS, "empty.yaml")
+    folder = write_run(tmp_path, architecture, [(10.0, 10.0)]).path
+    assert run(command, str(folder), *options).code == 0
 
 
 def classifier(*layers: str, **train: object) -> Architecture:

@@ -28,7 +28,7 @@ from netbuilder.render.drawing.families import OTHER, family_of
 from netbuilder.render.drawing.field import MOST_STEPS, steps_of, thin
 from netbuilder.render.drawing.folding import MOST_BLOCKS, choose_chain
 from netbuilder.render.drawing.fonts import shorten, text_width, wrap
-from netbuilder.render.drawing.marks import Card, Frame, Join, Label, Wire
+from netbuilder.render.drawing.marks import Border, Card, Join, Label, Wire
 from netbuilder.render.drawing.model import Block, Repeat, blocks_of, count_blocks, count_layers
 from netbuilder.render.drawing.page import picture
 from netbuilder.render.drawing.style import DARK, LIGHT, stylesheet
@@ -93,7 +93,7 @@ def check_places(drawing: Picture) -> None:
     frames = [
         (mark.x, mark.y, mark.x + mark.width, mark.y + mark.height)
         for mark in drawing.marks
-        if isinstance(mark, Frame)
+        if isinstance(mark, Border)
     ]
     boxes = [card_box(card) for card in cards]
     labels = [label for card in cards for label in card.labels]

@@ -91,7 +91,7 @@ def script(driver: webdriver.Chrome, code: str, *arguments: object) -> Any:
 
 
 def test_the_page_requests_nothing_and_logs_no_error(browser: webdriver.Chrome) -> None:
-    """The page is the only request, and hostile text is no element."""
+    """The page is the only request, and hostile text is not an element."""
     messages = [
         json.loads(entry["message"])["message"]
         for entry in browser.get_log("performance")  # type: ignore[no-untyped-call]

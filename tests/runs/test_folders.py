@@ -80,7 +80,7 @@ def test_a_run_counts_once_however_many_links_lead_to_it(tmp_path: Path) -> None
         assert sorted(row.get("summary", row)["seeds"]) == [0, 1]
 
 
-def test_links_in_a_circle_without_a_run_are_no_runs(tmp_path: Path) -> None:
+def test_links_in_a_circle_without_a_run_are_not_runs(tmp_path: Path) -> None:
     """Nothing is found, and nothing is followed for ever."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").symlink_to(tmp_path)
@@ -95,7 +95,7 @@ NAMES = ("config.json", "environment.json", "metrics.jsonl", "result.json", "eva
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_may_have_the_name_of_a_record(name: str, tmp_path: Path) -> None:
-    """Its folder is no record of the folder of runs, which is no run folder."""
+    """Its folder is not a record of the folder of runs, which is not a run folder."""
     runs = tmp_path / "runs"
     path = str(finished(runs, name).path)
     other = str(finished(runs).path)

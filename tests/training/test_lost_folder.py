@@ -81,7 +81,7 @@ def test_a_folder_that_is_renamed_back_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_divergence_claims_no_checkpoint_that_is_gone(tmp_path: Path) -> None:
-    """The message of a loss that is no number says what is left."""
+    """The message of a loss that is not a number says what is left."""
     run = train(small("train.optimizer.SGD.lr=1e30", "train.scheduler=[]"), out=tmp_path)
     message = error_of(run, lambda event: isinstance(event, Started), shutil.rmtree)
     assert "the run folder was deleted or renamed" in message

@@ -109,6 +109,11 @@ def test_the_command_saves_curve_and_picture(tmp_path: Path) -> None:
     [
         ({"lowest": 1.0, "highest": 0.1}, "not a range; allowed: rates above 0"),
         ({"lowest": -1.0}, "not a range"),
+        ({"highest": 1e300}, r"the second above the first, at most 1e\+38"),
+        (
+            {"lowest": 1e-300},
+            r"the second above the first, at most 1e\+38 and at most 1e\+38 times",
+        ),
         ({"steps": 1000}, "--steps 1000: allowed: 2 to 42"),
     ],
 )

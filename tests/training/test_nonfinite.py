@@ -159,7 +159,7 @@ def test_an_operation_without_a_value_is_not_blamed_on_the_rate(
 def test_a_rate_that_is_too_high_is_to_be_lowered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    """Large values show that training diverges; fp32 is no remedy for a run in fp32."""
+    """Large values show that training diverges; fp32 is not a remedy for a run in fp32."""
     monkeypatch.chdir(tmp_path)
     layers = "  - Flatten\n  - Linear: 9\n  - ReLU\n  - Linear: 10"
     error = train(tmp_path, layers, 1e18, "--precision", precision)

@@ -31,7 +31,7 @@ from netbuilder.training.trainer import never
 IMAGES = 9
 
 EXTREMES = [0.0, 1e-45, 1e-30, 1e-8, 1e-3, 0.5, 0.9, 1.0, 1.5, 10.0, 1e4, 1e20, 1e37, 3e38]
-"""Numbers of float32; those beyond are no matter of a training."""
+"""Numbers of float32; those beyond are not a matter of a training."""
 
 NETWORKS: list[list[Any]] = [
     ["Flatten", {"Linear": 10}],

@@ -323,7 +323,7 @@ def test_the_batch_that_fits_follows_from_the_summary() -> None:
 
 @pytest.mark.parametrize("source", ["input", "weight", "masked weight", "gradient", "loss"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_value_that_is_no_number_stops_the_run_before_the_update(
+def test_a_value_that_is_not_a_number_stops_the_run_before_the_update(
     source: str, value: float
 ) -> None:
     """Whatever its source, weights and average do not change."""

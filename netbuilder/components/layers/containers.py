@@ -11,6 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from netbuilder._text import plural, quoted
 from netbuilder.components.component import validation_error, validation_errors
+from netbuilder.components.kind_groups import DROPOUTS, VIEWS
 from netbuilder.components.layers.base import AnyLayer, Layer
 from netbuilder.components.layers.container import Branch, Container, Layers, ShapeMismatch
 from netbuilder.components.receptive_field.field import ReceptiveField
@@ -109,15 +110,6 @@ class _Join(Container, abstract=True):
         return self
 
 
-ALIASING_KINDS = frozenset(
-    {
-        "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-        "Flatten", "Identity", "Permute", "StochasticDepth", "Unflatten",
-    }
-)  # fmt: skip
-"""Kinds whose output may share memory with their input; some of them only in evaluation."""
-
-
 def _in_place_layer(branch: Branch) -> tuple[str | int, ...] | None:
     """Return the place of a layer that works in place on the input of the branch, if any."""
     for _, place, layer in branch.named_layers():
@@ -135,7 +127,7 @@ def _in_place_layer(branch: Branch) -> tuple[str | int, ...] | None:
 def _may_alias_input(layer: Layer) -> bool:
     """Return whether the output of a layer may share memory with its input."""
     if not isinstance(layer, Container):
-        return layer.kind in ALIASING_KINDS
+        return layer.kind in VIEWS + DROPOUTS
     children = (child for branch in layer.child_branches() for child in branch.layers)
     return not layer.allocates_output and all(map(_may_alias_input, children))
 

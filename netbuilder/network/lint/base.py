@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from netbuilder.components.kind_groups import CONVOLUTIONS
 from netbuilder.components.layers.container import Container
 from netbuilder.config.schema import Place
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import Row
 from netbuilder.network.targets import Epoch
-
-CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
 
 
 @dataclass(frozen=True)

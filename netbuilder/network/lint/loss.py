@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import exp, inf
 
+from netbuilder.components.kind_groups import DROPOUTS
 from netbuilder.components.losses import CrossEntropyLoss, MultiMarginLoss
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint.base import Evidence, Finding, Rule, leaf_rows
@@ -12,7 +13,7 @@ from netbuilder.network.loss import log_softmax_remedy
 from netbuilder.network.output_values import output_values
 from netbuilder.network.ranges import elementwise_range
 from netbuilder.network.rows import Row
-from netbuilder.network.values import DROPOUTS, Values, axis_of_one_value
+from netbuilder.network.values import Values, axis_of_one_value
 
 ENOUGH = 0.95
 """The share of the best probability of a class from which on a limit does no harm."""

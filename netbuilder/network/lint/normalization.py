@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netbuilder.components.kind_groups import BATCH_NORMS, INSTANCE_NORMS
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.lint.base import Evidence, Finding, Rule, leaf_rows
-
-BATCH_NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-
-INSTANCE_NORMS = ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")
 
 
 def no_running_statistics(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:

@@ -6,22 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
+from netbuilder.components.kind_groups import BATCH_NORMS, CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Sequential
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint.base import (
-    CONVOLUTIONS,
-    Evidence,
-    Finding,
-    Rule,
-    kernel_size,
-    leaf_rows,
-)
+from netbuilder.network.lint.base import Evidence, Finding, Rule, kernel_size, leaf_rows
 from netbuilder.network.rows import Row
-
-TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
-
-NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 
 SHIFT_INVARIANT = ("Identity", "MaxPool1d", "MaxPool2d", "MaxPool3d")
 """Kinds for which a constant added to a channel of the input is added to the output."""
@@ -32,7 +22,7 @@ def bias_before_norm(analysis: Analysis, _evidence: Evidence) -> Iterator[Findin
     useless: dict[object, list[tuple[Row, Row]]] = {}
     for run in _linear_runs(analysis):
         for row, following in pairwise(run):
-            if following.kind in NORMS and _has_channel_bias(row):
+            if following.kind in BATCH_NORMS and _has_channel_bias(row):
                 useless.setdefault(_source(analysis, row), []).append((row, following))
     uses: dict[object, int] = {}
     for row in leaf_rows(analysis) if useless else []:
@@ -55,7 +45,7 @@ def bias_before_norm(analysis: Analysis, _evidence: Evidence) -> Iterator[Findin
 def _has_channel_bias(row: Row) -> bool:
     """Whether a layer adds a bias along the axis that normalization works on, the first."""
     # The bias of Linear lies along the last axis.
-    biased = row.kind in CONVOLUTIONS + TRANSPOSED or (
+    biased = row.kind in CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS or (
         row.kind == "Linear" and len(row.output_shape) == 1
     )
     return biased and bool(row.arguments["bias"])

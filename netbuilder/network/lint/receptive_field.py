@@ -7,21 +7,13 @@ from math import prod
 from typing import Any
 
 from netbuilder._text import plural
+from netbuilder.components.kind_groups import CONVOLUTIONS, POOLS
 from netbuilder.components.layers.container import Container
 from netbuilder.components.layers.containers import Sequential
 from netbuilder.components.shapes import format_shape, spatial
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint.base import (
-    CONVOLUTIONS,
-    Evidence,
-    Finding,
-    Rule,
-    kernel_size,
-    leaf_rows,
-)
+from netbuilder.network.lint.base import Evidence, Finding, Rule, kernel_size, leaf_rows
 from netbuilder.network.rows import Row
-
-POOLS = tuple(f"{kind}Pool{axes}d" for kind in ("Max", "Avg", "LP") for axes in (1, 2, 3))
 
 SIGNIFICANT_SHARE = 1 / 50
 """The part of an axis from which on a dropped border is reported."""

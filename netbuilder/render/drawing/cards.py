@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from netbuilder.network.rows import Row
-from netbuilder.render.drawing.fonts import shorten, text_width
+from netbuilder.render.drawing.fonts import SMALL, TITLE, shorten, text_width
 from netbuilder.render.drawing.marks import (
     RISE,
     STRIPE,
+    Border,
     Card,
-    Frame,
     Label,
     Mark,
     Piece,
@@ -19,9 +19,6 @@ from netbuilder.render.drawing.marks import (
     Wire,
     shift,
 )
-
-TITLE, SMALL = 12.0, 11.0
-"""The sizes of the two fonts of labels."""
 
 LINE = 15.0
 """The distance between lines of text."""
@@ -104,7 +101,7 @@ def with_frame(content: Piece, title: Line, style: str) -> Piece:
     width = max(content.width, title.width) + 2 * PAD
     above, below = content.above + LINE + 8, content.below + 6
     marks: list[Mark] = [
-        Frame(0, -above, width, above + below, style),
+        Border(0, -above, width, above + below, style),
         replace(title.label(PAD, -above + LINE + 1), anchor="start"),
         Wire(((0, 0), (PAD, 0))),
         *shift(content.marks, PAD, 0),

@@ -23,7 +23,7 @@ FAMILY_OF_KIND = {"Permute": "reshape", "StochasticDepth": "dropout"}
 """The family of kinds in a module without one."""
 
 INPUT, FOLD, OTHER = "input", "folded", "other"
-"""What is no layer, what stands for several, and kinds without a family, such as a plugin's."""
+"""What is not a layer, what stands for several, and kinds without a family, such as a plugin's."""
 
 FAMILIES = (
     *dict.fromkeys(FAMILY_OF_MODULE.values()),

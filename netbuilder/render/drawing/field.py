@@ -9,7 +9,7 @@ from netbuilder._text import printable
 from netbuilder.components.shapes import Shape, format_shape, spatial
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import Row
-from netbuilder.render.drawing.fonts import shorten, text_width
+from netbuilder.render.drawing.fonts import SMALL, shorten, text_width
 from netbuilder.render.drawing.marks import Label, Mark, Piece
 from netbuilder.render.drawing.style import css
 from netbuilder.render.network_text import field_text
@@ -102,7 +102,7 @@ def _style(step: Step) -> str:
 
 def _texts(step: Step, analysis: Analysis) -> tuple[str, str]:
     """Return the name of a layer, and what it sees."""
-    name = shorten(printable(f"{step.row.path} {step.row.title}"), 11, WIDEST_NAME)
+    name = shorten(printable(f"{step.row.path} {step.row.title}"), SMALL, WIDEST_NAME)
     text = field_text(step.row, analysis)
     text += ", with holes" if step.has_holes else ""
     text += ": sees all from here on" if step.is_whole else ""
@@ -114,13 +114,13 @@ def _labels(
 ) -> tuple[list[Label], float]:
     """Return the labels of steps in two columns, and how far they go to the right."""
     texts = [_texts(step, analysis) for step in steps]
-    second = x + max((text_width(name, 11, bold=True) for name, _ in texts), default=0) + 10
+    second = x + max((text_width(name, SMALL, bold=True) for name, _ in texts), default=0) + 10
     labels, right = [], x
     for step, (name, text), y in zip(steps, texts, ys, strict=True):
         style = "whole" if step.is_whole else "part"
         labels.append(Label(x, y + 4, name, style, "start"))
         labels.append(Label(second, y + 4, text, style, "start"))
-        right = max(right, second + text_width(text, 11, bold=step.is_whole))
+        right = max(right, second + text_width(text, SMALL, bold=step.is_whole))
     return labels, right
 
 
@@ -159,7 +159,7 @@ def _image_panel(
     if len(sizes) > 2:
         text += ", of which the last two axes are drawn"
     marks.append(Label(0, below + 17, text, "note", "start"))
-    right = max(right, text_width(text, 11))
+    right = max(right, text_width(text, SMALL))
     return Piece(right, 0, below + 20, tuple(marks)), [*elements, *leaders]
 
 
@@ -198,5 +198,5 @@ def _line_panel(analysis: Analysis, steps: Sequence[Step], sizes: Shape) -> tupl
     labels, right = _labels(steps, analysis, width + 16, ys)
     text = f"input of {sizes[0]} positions"
     marks: list[Mark] = [*labels, Label(width + 16, 10, text, "note", "start")]
-    right = max(right, width + 16 + text_width(text, 11))
+    right = max(right, width + 16 + text_width(text, SMALL))
     return Piece(right, 0, 12 + 18 + len(steps) * LINE, tuple(marks)), elements

@@ -9,6 +9,7 @@ from netbuilder._text import plural, printable
 from netbuilder.components.shapes import spatial
 from netbuilder.network.analysis import Analysis
 from netbuilder.network.rows import Row
+from netbuilder.render.drawing.chain import chain_of
 from netbuilder.render.drawing.families import family_of
 from netbuilder.render.drawing.model import (
     Block,
@@ -18,7 +19,6 @@ from netbuilder.render.drawing.model import (
     Lane,
     Repeat,
     blocks_of,
-    chain_of,
     count_blocks,
     count_layers,
     first_row,
@@ -119,7 +119,7 @@ class _Folder:
         key: object
         match item:
             case Block():
-                # The layers of a folded container are no items of their own.
+                # The layers of a folded container are not items of their own.
                 content = repr(item.rows[0].layer) if item.is_fold else ""
                 key = (content, *map(self._row_key, item.rows))
             case Fork():

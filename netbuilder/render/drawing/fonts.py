@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from unicodedata import combining, east_asian_width
 
+TITLE, SMALL = 12.0, 11.0
+"""The sizes of the two fonts of labels."""
+
 WIDTHS = {
     0.30: "Iijl'J",
     0.40: "f-/|\\ ,.:;r t()[]!",

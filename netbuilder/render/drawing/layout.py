@@ -11,9 +11,7 @@ from netbuilder.components.shapes import Shape, format_shape
 from netbuilder.render.drawing.cards import (
     LINE,
     PAD,
-    SMALL,
     SWATCH,
-    TITLE,
     WIDEST_LABEL,
     WIDEST_TITLE,
     Line,
@@ -22,18 +20,18 @@ from netbuilder.render.drawing.cards import (
     with_wires,
 )
 from netbuilder.render.drawing.families import INPUT, family_of
-from netbuilder.render.drawing.fonts import shorten, text_width
+from netbuilder.render.drawing.fonts import SMALL, TITLE, shorten, text_width
 from netbuilder.render.drawing.marks import Join, Label, Mark, Piece, Slab, Wire, shift
 from netbuilder.render.drawing.model import (
     Block,
     Fork,
+    Frame,
     Item,
     Lane,
     Repeat,
     first_row,
     last_row,
 )
-from netbuilder.render.drawing.model import Frame as FrameItem
 from netbuilder.render.drawing.rows import from_input_to_output, in_rows
 
 LEAD = 20.0
@@ -101,10 +99,10 @@ class Layout:
                 return self._block(item, number)
             case Fork():
                 return self._fork(item, number, width)
-            case FrameItem(items=(Repeat() as repeat,)):
+            case Frame(items=(Repeat() as repeat,)):
                 title = Line(printable(item.row.title), "title", number=number)
                 return self._repeat(repeat, title, width)
-            case FrameItem():
+            case Frame():
                 content = self.items(item.items, width - 2 * PAD)
                 title = Line(printable(item.row.title), "title", number=number)
                 title = title.shorten(max(WIDEST_LABEL, content.width - 40))
@@ -133,7 +131,7 @@ class Layout:
         if repeat.differs:
             times += ", dropout differs"
         names, items = [title.text], repeat.items
-        if len(items) == 1 and isinstance(frame := items[0], FrameItem):
+        if len(items) == 1 and isinstance(frame := items[0], Frame):
             names.append(printable(frame.row.title))
             items = frame.items
         name = shorten(": ".join(filter(None, names)), TITLE, WIDEST_LABEL, bold=True)

@@ -119,7 +119,7 @@ class Join:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Border:
     """A rectangle around items."""
 
     x: float
@@ -128,7 +128,7 @@ class Frame:
     height: float
     style: str
 
-    def shift(self, dx: float, dy: float) -> Frame:
+    def shift(self, dx: float, dy: float) -> Border:
         """Return it at another place."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
@@ -146,7 +146,7 @@ class Wire:
         return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
 
 
-Mark = Card | Join | Frame | Wire | Label
+Mark = Card | Join | Border | Wire | Label
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from netbuilder.components.shapes import format_shape
 from netbuilder.network.analysis import Analysis
 from netbuilder.render.drawing.families import FAMILIES, family_of
 from netbuilder.render.drawing.field import field_panel
-from netbuilder.render.drawing.fonts import shorten, text_width, wrap
+from netbuilder.render.drawing.fonts import SMALL, shorten, text_width, wrap
 from netbuilder.render.drawing.layout import Layout
 from netbuilder.render.drawing.marks import Label, Mark, shift
 from netbuilder.render.drawing.model import Block, Item, blocks_of, named_rows
@@ -32,7 +32,9 @@ WINDOW_PARTS = {
 }
 """The parts of a window, with their meaning."""
 
-SMALL = 12.0
+TEXT = 12.0
+"""The size of the sentences above and below the network."""
+
 LINE = 17.0
 
 
@@ -66,7 +68,7 @@ def picture(analysis: Analysis, items: Sequence[Item], *, heading: bool = True) 
     )
     if heading:
         write(shorten(title, 16, 2 * width, bold=True), "name", 17.5)
-        write(counts, "line", SMALL)
+        write(counts, "line", TEXT)
         y += 22
     y += network.above
     marks += shift(network.marks, 0, y)
@@ -80,7 +82,7 @@ def picture(analysis: Analysis, items: Sequence[Item], *, heading: bool = True) 
     field_y = y
     y += panel.below + 8
     sentence = field_sentence(analysis)
-    write(f"{sentence[0].upper()}{sentence[1:]}.", "line", SMALL)
+    write(f"{sentence[0].upper()}{sentence[1:]}.", "line", TEXT)
     y += 4  # below the baseline
     return Picture(
         analysis=analysis,
@@ -106,7 +108,7 @@ def _legend(
     for family in FAMILIES:
         if family not in present:
             continue
-        room = text_width(family, 11) + 12
+        room = text_width(family, SMALL) + 12
         if x and x + room > width:
             x, y = 0.0, y + LINE
         marks.append(Label(x + 11, y, family, "note", "start", family))
@@ -116,7 +118,7 @@ def _legend(
     measure = "channels" if axes else "features"
     note = f"width: {measure}, logarithmic" + (f"; {size}: spatial size" if axes else "")
     for text in (note, _window_note(items)):
-        for line in wrap(text, 11, width) if text else ():
+        for line in wrap(text, SMALL, width) if text else ():
             y += LINE
             marks.append(Label(0, y, line, "note", "start"))
     return marks, y

@@ -14,8 +14,8 @@ from netbuilder.network.rows import Row
 from netbuilder.render.drawing.marks import (
     RISE,
     STRIPE,
+    Border,
     Card,
-    Frame,
     Join,
     Label,
     Mark,
@@ -90,7 +90,7 @@ def svg_text(picture: Picture, *, embed: bool) -> str:
 
 def _back_to_front(marks: Iterable[Mark]) -> list[Mark]:
     """Return marks in the order in which they are drawn; wires that touch are one."""
-    order: tuple[type, ...] = (Frame, Wire, Card, Join, Label)
+    order: tuple[type, ...] = (Border, Wire, Card, Join, Label)
     return sorted(connect(marks), key=lambda mark: order.index(type(mark)))
 
 
@@ -127,7 +127,7 @@ def number(value: float) -> str:
 
 def _elements(mark: Mark, picture: Picture) -> Iterator[str]:
     match mark:
-        case Frame():
+        case Border():
             yield (
                 f'<rect {css(mark.style)} x="{number(mark.x)}" y="{number(mark.y)}" '
                 f'width="{number(mark.width)}" height="{number(mark.height)}" rx="8"/>'

@@ -196,7 +196,7 @@ def test_schema_is_printed_or_written(folder: Path) -> None:
     """Both outputs have the same text, and a file is replaced."""
     printed = run("schema")
     assert json.loads(printed.out) == document_schema()
-    (folder / "s.json").write_text("old")
+    (folder / "s.json").write_text('{"$schema": "old"}')
     assert run("schema", "--out", "s.json").out == "wrote s.json\n"
     assert (folder / "s.json").read_text() == printed.out
 

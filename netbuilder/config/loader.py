@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from netbuilder._text import limited_suggestions
 from netbuilder.config.expansion import Expander, needs_expansion
@@ -21,6 +22,8 @@ USED = " (used in "
 """Separates a message from the uses of the block in which the problem is."""
 MAX_PROBLEMS = 100
 """Problems that are listed per document; more of them usually repeat one mistake."""
+MAX_LOCATED = 1_000
+"""Errors in layers whose places are looked up before the first `MAX_PROBLEMS` are chosen."""
 
 
 class DocumentError(ConfigError):
@@ -95,11 +98,10 @@ def _parse(text: str, file: str, overrides: Iterable[str], folder: Path | None) 
         architecture = Architecture.model_validate(plain)
     except ValidationError as error:
         lines = error.errors(include_url=False)
-        problems += [source.problem(line["loc"], line["ctx"]["message"]) for line in lines]
         network = _valid_part(plain, [line["loc"] for line in lines])
         if network is not None:
             network._source = source
-        raise DocumentError(_limit(problems), network) from None
+        raise DocumentError(_locate(problems, lines, source), network) from None
     architecture._source = source
     if problems:
         raise DocumentError(_limit(problems), architecture)
@@ -123,8 +125,35 @@ def _valid_part(plain: Any, places: Iterable[Place]) -> Architecture | None:
         return None
 
 
-def _limit(problems: list[Problem]) -> list[Problem]:
-    """Return at most `MAX_PROBLEMS` problems in order, and only the first use of each block."""
+def _locate(
+    problems: list[Problem], lines: list[ErrorDetails], source: TextSource
+) -> list[Problem]:
+    """Return problems and the errors of a validation, as `_limit` does.
+
+    The layers of a document may have tens of thousands of errors. They come in the order of the
+    text, so that the places of the first decide which are reported, unless most of these are uses
+    of one block.
+    """
+
+    def located(lines: Iterable[ErrorDetails]) -> list[Problem]:
+        return [source.problem(line["loc"], line["ctx"]["message"]) for line in lines]
+
+    layers = [line for line in lines if line["loc"][0] == "layers"]
+    first, rest = layers[:MAX_LOCATED], layers[MAX_LOCATED:]
+    problems = problems + located(line for line in lines if line["loc"][0] != "layers")
+    reported = _limit(problems + located(first), len(rest))
+    if len(reported) > MAX_PROBLEMS or not rest:
+        return reported
+    return _limit(problems + located(layers))
+
+
+def _limit(problems: list[Problem], others: int = 0) -> list[Problem]:
+    """Return at most `MAX_PROBLEMS` problems in order, and only the first use of each block.
+
+    Args:
+        problems: The problems.
+        others: The number of further problems, which come after these.
+    """
     distinct: dict[object, Problem] = {}
     for problem in sorted(problems):
         message = problem.message.partition(USED)[0]
@@ -134,5 +163,6 @@ def _limit(problems: list[Problem]) -> list[Problem]:
     if len(problems) <= MAX_PROBLEMS:
         return problems
     last = problems[MAX_PROBLEMS - 1]
-    more = f"… and {len(problems) - MAX_PROBLEMS:,} more problems after this one; fix these first"
+    count = len(problems) - MAX_PROBLEMS + others
+    more = f"… and {count:,} more problems after this one; fix these first"
     return [*problems[:MAX_PROBLEMS], Problem(last.file, last.line, last.column, "", more)]

@@ -6,13 +6,19 @@ from collections.abc import Iterator
 
 from netbuilder._text import plural
 from netbuilder.network.analysis import Analysis
-from netbuilder.network.lint.base import Evidence, Finding, Rule, leaf_rows
+from netbuilder.network.lint.base import Evidence, Finding, Rule
 from netbuilder.network.torch_order import Use, suspects
+
+MAX_ROWS = 2_000
+"""The rows in which torch's order is sought; who writes it does so from the first layer on."""
 
 
 def torch_order(analysis: Analysis, _evidence: Evidence) -> Iterator[Finding]:
     """The positional values of a convolution are those of torch, the input channels first."""
-    uses = [Use(row.layer, row.place, row.input_shape) for row in leaf_rows(analysis)]
+    first_rows = analysis.rows[:MAX_ROWS]
+    uses = [
+        Use(row.layer, row.place, row.input_shape) for row in first_rows if not row.is_container
+    ]
     for suspect in suspects(analysis.architecture, uses):
         first, kernel = suspect.values[:2]
         channels = suspect.use.x[0]

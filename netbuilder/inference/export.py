@@ -150,7 +150,9 @@ def _compare(model: nn.Module, predict: Predict, batch: Tensor, out: Path) -> tu
 
     with torch.no_grad():
         # In two batches of different sizes, because the file must accept any size.
-        expected, actual = (torch.cat([f(batch[:1]), f(batch[1:])]) for f in (model, predict))
+        parts = batch[:1], batch[1:]
+        # Each takes its own copy, because a first layer may work in place.
+        expected, actual = (torch.cat([f(x.clone()) for x in parts]) for f in (model, predict))
     difference = float((expected - actual).abs().max())
     if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
         raise CheckFailed(

@@ -198,7 +198,10 @@ def around(family: str, kind: type[Component]) -> str:
         return f"{layer}      init: {{}}\n"
     if family == "optimizer":
         return TRAIN.replace("SGD", "{}")
-    return TRAIN + TRAIN_LINES[family]
+    text = TRAIN
+    if kind.kind == "NLLLoss":  # which takes log-probabilities
+        text = TRAIN.replace("  - Linear: 10\n", "  - Linear: 10\n  - LogSoftmax: 1\n")
+    return text + TRAIN_LINES[family]
 
 
 @pytest.mark.parametrize(("family", "kind"), KINDS)

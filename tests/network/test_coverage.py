@@ -165,10 +165,11 @@ def test_holes_of_any_position_count() -> None:
 
 def test_the_whole_of_one_axis_is_not_the_whole_input() -> None:
     """A column is all of one axis and one pixel of the other."""
-    layer = {"Conv2d": {"out_channels": 1, "kernel_size": [9, 1], "padding": [4, 0]}}
-    coverage, _ = _measured(network(layer, shape=(1, 9, 9)))
-    assert coverage.position == (9, 1)
-    assert not coverage.whole
+    pool = {"AvgPool2d": {"kernel_size": [9, 1]}}
+    for layers in ([pool], [pool, "Flatten"]):  # which lays both axes along one
+        coverage, _ = _measured(network(*layers, shape=(1, 9, 9)))
+        assert coverage.position == (9, 1)
+        assert not coverage.whole
 
 
 def test_a_cross_is_not_the_whole_input() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -170,7 +171,7 @@ def test_a_number_beyond_float32_has_its_place(train: str, place: str, allowed: 
         "name: a\ninput: [1, 28, 28]\nlayers: [Flatten, {Linear: 10}]\n"
         f"train: {{dataset: mnist5k, epochs: 1, {train}}}\n"
     )
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError, match=re.escape(f"allowed: {allowed}")) as refused:
         parse_architecture(text, "a.yaml")
     [problem] = refused.value.problems
     assert (problem.line, problem.field) == (4, f"train.{place}")

@@ -38,7 +38,7 @@ def test_a_network_without_parameters_is_refused_before_a_training(tmp_path: Pat
     [problem] = check_architecture(architecture).problems
     assert (problem.line, problem.field) == (3, "layers")
     assert problem.message.startswith("no layer has parameters")
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError, match="no layer has parameters") as refused:
         next(train(architecture, out=tmp_path))
     assert refused.value.problems == [problem]
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 from netbuilder._text import printable
 
@@ -31,7 +31,7 @@ from netbuilder._text import printable
 class NetbuilderError(Exception):
     """Base class of all errors; ``exit_code`` is the exit code of the command line."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,7 @@ class Interrupted(NetbuilderError):
     def __init__(self, signum: int, message: str) -> None:
         super().__init__(message)
         self.signum = signum
-
-    @property
-    def exit_code(self) -> int:  # type: ignore[override]  # depends on the signal
-        return 128 + self.signum
+        self.exit_code = 128 + signum
 
 
 def require_choice(option: str, value: str, allowed: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ folders that killed processes left are removed.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,8 +20,8 @@ from netbuilder._files import (
     digest_of,
     remove_leftovers,
     require_regular,
-    sync_folder,
     temporary_folder,
+    write_atomic,
 )
 from netbuilder._text import printable, quoted
 from netbuilder.components.datasets import Dataset
@@ -102,9 +101,7 @@ def read(path: Path, dataset: Dataset) -> tuple[dict[str, Tensor], str] | None:
     return tensors, digest
 
 
-def write(
-    path: Path, dataset: Dataset, tensors: Mapping[str, Tensor], digest: str, work: Path
-) -> None:
+def write(path: Path, dataset: Dataset, tensors: Mapping[str, Tensor], digest: str) -> None:
     """Write a cache file.
 
     Args:
@@ -112,20 +109,12 @@ def write(
         dataset: The data set, whose kind is recorded in the file.
         tensors: The four uint8 tensors.
         digest: Their digest, which is recorded in the file.
-        work: A folder from `work_folder`, on the same disk.
 
     Raises:
         OSError: The disk is full, or the folder is not writable.
     """
-    temporary = work / path.name
     metadata = {"sha256": digest, "kind": dataset.kind}
-    content = save({name: tensors[name].contiguous() for name in NAMES}, metadata)
-    with temporary.open("wb") as file:  # with the user's umask, which save_file ignores
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)  # noqa: PTH105  # a single call, which tests interrupt
-    sync_folder(path.parent)
+    write_atomic(path, save({name: tensors[name].contiguous() for name in NAMES}, metadata))
 
 
 @contextmanager

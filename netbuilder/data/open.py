@@ -109,7 +109,7 @@ def _decode(path: Path, root: Path, dataset: Dataset) -> tuple[dict[str, Tensor]
             )
         if writable:
             try:
-                cache.write(path, dataset, tensors, digest, work)
+                cache.write(path, dataset, tensors, digest)
             except OSError as error:
                 _warn(f"{path}: cannot be cached: {error.strerror or error}")
         return tensors, digest

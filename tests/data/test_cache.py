@@ -238,8 +238,9 @@ def test_a_killed_conversion_leaves_no_cache(fashion: Path) -> None:
     killed = subprocess.run(script(fashion, body), check=False)
     assert killed.returncode == -signal.SIGKILL
     folder = fashion / "netbuilder"
-    [left] = folder.iterdir()
-    assert any(left.rglob("*.safetensors"))
+    # The folder of the conversion, and the file that was about to become the cache.
+    assert sorted(path.is_dir() for path in folder.iterdir()) == [False, True]
+    assert {path.suffix for path in folder.iterdir()} == {".tmp"}
     assert not cache.cache_path(fashion, "fashion_mnist").exists()
     open_dataset(FashionMnist(), fashion)
     assert [path.name for path in folder.iterdir()] == ["fashion_mnist.safetensors"]

@@ -82,7 +82,7 @@ def test_a_large_cache_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.Monk
     tensors |= {"test_images": images.clone(), "test_labels": labels.clone()}
     path = cache.cache_path(tmp_path, "fashion_mnist")
     path.parent.mkdir()
-    cache.write(path, FashionMnist(), tensors, digest_of(tensors), tmp_path)
+    cache.write(path, FashionMnist(), tensors, digest_of(tensors))
     monkeypatch.setattr(cache, "MAPPED_FROM", 1)
     loaded = cache.read(path, FashionMnist())
     assert loaded is not None

@@ -56,6 +56,15 @@ REFUSED = {
 }
 """What is wrong with an output, for errors of the system."""
 
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field of the document, such as train.optimizer.SGD.lr=0.05.",
+    ),
+]
+
 Documents = Annotated[
     list[Path],
     typer.Argument(metavar="PATH", help="Documents.", autocompletion=documents),

@@ -57,8 +57,9 @@ def open_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
         if getattr(sys, name) is None:
-            mode = "w" if number else "r"
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # it stays open
+            from netbuilder.components.own_streams import reopen
+
+            reopen(name, number)
 
 
 def output_fault(error: OSError) -> str:

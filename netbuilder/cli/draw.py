@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netbuilder.cli._completion import either
-from netbuilder.cli._options import Force, Plugins, require_writable, whole, write_output
+from netbuilder.cli._options import Changes, Force, Plugins, require_writable, whole, write_output
 from netbuilder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,14 +30,7 @@ def draw(
     unfold: Annotated[
         bool, typer.Option("--unfold", help="Draw every layer, without folding repeats.")
     ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Change a field of the document, such as values.width=32.",
-        ),
-    ] = None,
+    changes: Changes = None,
     force: Force = False,
     plugins: Plugins = None,
 ) -> None:

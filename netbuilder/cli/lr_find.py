@@ -11,6 +11,7 @@ import typer
 from netbuilder._text.commands import shell_word
 from netbuilder.cli._completion import documents
 from netbuilder.cli._options import (
+    Changes,
     DataDir,
     Dataset,
     Device,
@@ -47,14 +48,7 @@ def lr_find(
     seed: Annotated[int, whole("--seed", 0, "Seed of the weights and of all random draws.")] = 0,
     device: Device = "auto",
     precision: Precision = "auto",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Change a field of the document, such as train.batch_size=32.",
-        ),
-    ] = None,
+    changes: Changes = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders.")] = RUNS,

@@ -13,6 +13,7 @@ import typer
 from netbuilder._text.commands import repeat
 from netbuilder.cli import _completion as completion
 from netbuilder.cli._options import (
+    Changes,
     DataDir,
     Dataset,
     Plugins,
@@ -71,14 +72,7 @@ def train(
         bool,
         typer.Option("--deterministic", help="Bitwise reproducible on a GPU, or an error."),
     ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Change a field of the document, such as train.optimizer.SGD.lr=0.05.",
-        ),
-    ] = None,
+    changes: Changes = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,
     out: Annotated[Path | None, typer.Option(help="Folder for run folders; default runs.")] = None,

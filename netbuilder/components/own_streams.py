@@ -61,7 +61,13 @@ def own_descriptors() -> Iterator[None]:
         for name, number in (("stdout", 1), ("stderr", 2)):
             stream = getattr(sys, name)
             if stream is not None and stream.closed and number in copies:
-                setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # it stays open
+                reopen(name, number)
+
+
+def reopen(name: str, number: int) -> None:
+    """Set a stream of `sys` to a new file of its descriptor, which closing the file leaves open."""
+    mode = "w" if number else "r"
+    setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # it lasts
 
 
 def _is_open(number: int) -> bool:
